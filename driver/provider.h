@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The provider interface: what a PCI device must offer for the driver to own it
+ * (DriverKit's IOPCIDevice plays this part on macOS). A provider knows nothing
+ * of clients, claims or sockets.
+ *
+ * Return values are IOReturn codes. Unless said otherwise a function may be
+ * called from any thread, several at a time.
+ */
+#ifndef DRIVER_PROVIDER_H
+#define DRIVER_PROVIDER_H
+
+#include <IOKit/IOReturn.h>
+#include <dext-abi.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct pci_address {
+	uint8_t bus, device, function;
+};
+
+struct pci_bar {
+	bool implemented;
+	uint8_t type;	/* low bits of the register: DEXT_BAR_* */
+	uint64_t size;	/* a power of two */
+};
+
+/* A piece of memory, as this process can reach it. */
+struct dma_span {
+	uint64_t length;
+	void *host;	/* mapped here, or NULL: private memory of process @pid at @va */
+	pid_t pid;
+	uint64_t va;
+	bool writable;
+};
+
+#define DMA_ADDRESS_ANY UINT64_MAX
+
+/* What is to be mapped for DMA: @span_count spans, @length bytes in all. */
+struct dma_request {
+	uint64_t iova;		/* the wish of the client, or DMA_ADDRESS_ANY */
+	uint64_t alignment;	/* of the bus address: a power of two, or 0 */
+	uint64_t length;
+	const struct dma_span *spans;	/* copied */
+	size_t span_count;
+};
+
+struct dma_segment {
+	uint64_t bus_address;
+	uint64_t length;	/* less than was asked for: the rest would be another segment */
+};
+
+enum pci_reset {
+	PCI_RESET_FUNCTION,	/* FLR */
+	PCI_RESET_HOT,		/* secondary bus reset */
+	PCI_RESET_POWER,	/* D3hot and back to D0 */
+	PCI_RESET_KINDS,
+};
+
+struct pci_provider;
+
+/* Called by the provider when vector @vector fires, on any thread; must not block. */
+typedef void (*pci_irq_sink)(void *context, unsigned vector);
+
+struct pci_provider_ops {
+	/* The first claim; the last one gone. Never at the same time. */
+	kern_return_t (*open)(struct pci_provider *provider);
+	void (*close)(struct pci_provider *provider);
+
+	/* @offset and @width have been checked: 1, 2 or 4, aligned, within 4096. */
+	kern_return_t (*config_read)(struct pci_provider *provider, uint32_t offset,
+		uint32_t width, uint32_t *value);
+	kern_return_t (*config_write)(struct pci_provider *provider, uint32_t offset,
+		uint32_t width, uint32_t value);
+
+	/* @bar is implemented; @offset and @width have been checked: 1, 2, 4 or 8, aligned, within it. */
+	kern_return_t (*bar_read)(struct pci_provider *provider, unsigned bar, uint64_t offset,
+		unsigned width, uint64_t *value);
+	kern_return_t (*bar_write)(struct pci_provider *provider, unsigned bar, uint64_t offset,
+		unsigned width, uint64_t value);
+	/* The BAR as a descriptor to map, borrowed; kIOReturnNotReady when it has none. */
+	kern_return_t (*bar_memory)(
+		struct pci_provider *provider, unsigned bar, int *fd, uint64_t *offset);
+	/* Somebody has mapped the BAR (true), or unmapped it (false): once each for each mapping. */
+	void (*bar_mapped)(struct pci_provider *provider, unsigned bar, bool mapped);
+
+	/*
+	 * Map for DMA. kIOReturnBusy when the addresses are taken, kIOReturnNoSpace
+	 * when the IOMMU is full. A segment shorter than the request is for the
+	 * caller to unmap.
+	 */
+	kern_return_t (*dma_map)(struct pci_provider *provider, const struct dma_request *request,
+		struct dma_segment *segment);
+	/* When it returns the device does not touch the memory any more. */
+	void (*dma_unmap)(struct pci_provider *provider, const struct dma_segment *segment);
+
+	/* Route the device's vectors to @sink until irq_teardown, after which it is not called again. */
+	kern_return_t (*irq_setup)(struct pci_provider *provider, enum dext_interrupt_kind kind,
+		unsigned vectors, pci_irq_sink sink, void *context);
+	void (*irq_teardown)(struct pci_provider *provider);
+
+	/*
+	 * One kind of reset; kIOReturnUnsupported when the device lacks it. Returns
+	 * when the device answers again, or kIOReturnTimeout. Config space is at its
+	 * power-on state afterwards: restoring it is the driver's work.
+	 */
+	kern_return_t (*reset)(struct pci_provider *provider, enum pci_reset kind);
+
+	/* How many accesses of the device met no mapping. */
+	uint64_t (*dma_faults)(struct pci_provider *provider);
+
+	/* Frees the provider; nothing of it is in use. */
+	void (*destroy)(struct pci_provider *provider);
+};
+
+/* Embedded at the beginning of every provider. Constant once created. */
+struct pci_provider {
+	const struct pci_provider_ops *ops;
+	struct pci_address address;
+	struct pci_bar bars[DEXT_BARS];
+};
+
+#endif

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The ABI between a client and the driver extension: selectors, memory types
+ * and layouts. One table; the driver dispatches from it, the client names its
+ * calls by it, and the tests and documents enumerate it. No selector's number
+ * stands anywhere else.
+ */
+#ifndef DEXT_ABI_H
+#define DEXT_ABI_H
+
+#include <stdint.h>
+
+/* The registry class of the driver extension (property IOUserClass of its IOUserService). */
+#define DEXT_USER_CLASS "VFIOUserPCIDriver"
+/* The only type of user client, for IOServiceOpen(). */
+#define DEXT_USER_CLIENT_TYPE 0
+
+/* What a client must have done before a selector is carried out. */
+enum dext_need {
+	DEXT_NEEDS_NOTHING,
+	DEXT_NEEDS_CLAIM,	/* else kIOReturnNotOpen */
+	DEXT_NEEDS_INTERRUPTS,	/* SetupInterrupts succeeded on this connection, else kIOReturnNotReady */
+};
+
+/*
+ * X(number, name, scalars in, scalars out, needs)
+ *
+ * The first eighteen are fixed; programs in the field speak them.
+ */
+#define DEXT_SELECTORS(X)                                            \
+	X(0, GetIdentity, 0, 6, DEXT_NEEDS_NOTHING)                  \
+	X(1, Claim, 0, 0, DEXT_NEEDS_NOTHING)                        \
+	X(2, Terminate, 0, 0, DEXT_NEEDS_NOTHING)                    \
+	X(3, AllocateDMABuffer, 2, 6, DEXT_NEEDS_CLAIM)              \
+	X(4, FreeDMABuffer, 0, 0, DEXT_NEEDS_NOTHING)                \
+	X(5, RegisterDMARegion, 3, 3, DEXT_NEEDS_CLAIM)              \
+	X(6, UnregisterDMARegion, 1, 0, DEXT_NEEDS_CLAIM)            \
+	X(7, ProbeDMARegion, 2, 1, DEXT_NEEDS_CLAIM)                 \
+	X(8, ConfigRead, 2, 1, DEXT_NEEDS_NOTHING)                   \
+	X(9, ConfigWrite, 3, 0, DEXT_NEEDS_CLAIM)                    \
+	X(10, GetBARInfo, 1, 3, DEXT_NEEDS_NOTHING)                  \
+	X(11, MMIORead, 3, 1, DEXT_NEEDS_CLAIM)                      \
+	X(12, MMIOWrite, 4, 0, DEXT_NEEDS_CLAIM)                     \
+	X(13, SetupInterrupts, 0, 1, DEXT_NEEDS_CLAIM)               \
+	X(14, CheckInterrupt, 0, 4, DEXT_NEEDS_INTERRUPTS)           \
+	X(15, WaitInterrupt, 0, 0, DEXT_NEEDS_INTERRUPTS)            \
+	X(16, SetIRQMask, 4, 0, DEXT_NEEDS_INTERRUPTS)               \
+	X(17, ResetDevice, 0, 0, DEXT_NEEDS_CLAIM)
+
+/*
+ * Additions of this project, far above the fixed ones. A driver that lacks one
+ * answers kIOReturnUnsupported, and the client library does without.
+ */
+#define DEXT_ADDITIONS(X)                                            \
+	X(0x1000, ClaimExclusive, 0, 0, DEXT_NEEDS_NOTHING)          \
+	X(0x1001, GetStatus, 0, 9, DEXT_NEEDS_NOTHING)
+
+enum dext_selector {
+#define DEXT_SELECTOR_ENUM(number, name, in, out, needs) DEXT_SELECTOR_##name = (number),
+	DEXT_SELECTORS(DEXT_SELECTOR_ENUM) DEXT_ADDITIONS(DEXT_SELECTOR_ENUM)
+#undef DEXT_SELECTOR_ENUM
+};
+
+/* How many scalars each selector takes and gives: DEXT_IN_ConfigRead, DEXT_OUT_ConfigRead, ... */
+enum {
+#define DEXT_SELECTOR_COUNTS(number, name, in, out, needs) \
+	DEXT_IN_##name = (in), DEXT_OUT_##name = (out),
+	DEXT_SELECTORS(DEXT_SELECTOR_COUNTS) DEXT_ADDITIONS(DEXT_SELECTOR_COUNTS)
+#undef DEXT_SELECTOR_COUNTS
+};
+
+/* Where the values of calls with several scalars stand. */
+enum { DEXT_IDENTITY_BUS, DEXT_IDENTITY_DEVICE, DEXT_IDENTITY_FUNCTION, DEXT_IDENTITY_VENDOR_ID,
+	DEXT_IDENTITY_DEVICE_ID, DEXT_IDENTITY_CLASS_CODE };
+enum { DEXT_BUFFER_SIZE, DEXT_BUFFER_FLAGS, DEXT_BUFFER_SEGMENTS, DEXT_BUFFER_ADDRESS,
+	DEXT_BUFFER_LENGTH, DEXT_BUFFER_CLASS_CODE };
+enum { DEXT_REGION_IOVA, DEXT_REGION_VA, DEXT_REGION_SIZE };
+enum { DEXT_REGION_SEGMENTS, DEXT_REGION_BUS_ADDRESS, DEXT_REGION_BUS_LENGTH };
+enum { DEXT_BAR_MEMORY_INDEX, DEXT_BAR_SIZE, DEXT_BAR_TYPE };
+enum { DEXT_STATUS_CLAIMS, DEXT_STATUS_FLAGS, DEXT_STATUS_VECTORS, DEXT_STATUS_INTERRUPT_KIND,
+	DEXT_STATUS_CLIENTS, DEXT_STATUS_REGIONS, DEXT_STATUS_BYTES_WIRED, DEXT_STATUS_DMA_FAULTS,
+	DEXT_STATUS_RESETS };
+
+/* Bits of DEXT_STATUS_FLAGS. */
+#define DEXT_STATUS_CLAIMED_BY_CALLER UINT64_C(1)
+#define DEXT_STATUS_CLAIMED_EXCLUSIVE UINT64_C(2)
+
+/* Values of DEXT_STATUS_INTERRUPT_KIND: what SetupInterrupts takes on this device. */
+enum dext_interrupt_kind {
+	DEXT_INTERRUPT_NONE,
+	DEXT_INTERRUPT_INTX,
+	DEXT_INTERRUPT_MSI,
+	DEXT_INTERRUPT_MSIX,
+};
+
+/* Memory types, for IOConnectMapMemory64(). */
+enum dext_memory_type {
+	DEXT_MEMORY_DMA_BUFFER = 0,
+	DEXT_MEMORY_BAR0 = 1,	/* BAR n is DEXT_MEMORY_BAR0 + n */
+	DEXT_MEMORY_BAR5 = 6,
+	DEXT_MEMORY_IRQ_STATE = 7,
+	DEXT_MEMORY_TYPES = 8,
+};
+
+#define DEXT_BARS            6
+#define DEXT_CONFIG_SIZE     4096u
+#define DEXT_VECTORS_MAX     256u
+#define DEXT_IRQ_WORDS       4	/* 64 vectors each */
+
+/* The type of a BAR: the low bits of its register. */
+#define DEXT_BAR_IO           0x01u
+#define DEXT_BAR_MEM64        0x04u
+#define DEXT_BAR_PREFETCHABLE 0x08u
+
+/* Limits of DMA regions. */
+#define DEXT_REGIONS_MAX   65536u			/* a client */
+#define DEXT_CHUNK_MAX     (UINT64_C(3) << 29)		/* 1.5 GiB */
+#define DEXT_CHUNKS_MAX    128u			/* a region */
+
+/* DMA flags of AllocateDMABuffer: the device may read it, may write it. */
+#define DEXT_DMA_DEVICE_READS  UINT64_C(2)	/* kIOMemoryDirectionOut */
+#define DEXT_DMA_DEVICE_WRITES UINT64_C(1)	/* kIOMemoryDirectionIn */
+
+/*
+ * The IRQ state page (memory type 7), little-endian. The driver sets pending
+ * bits, the client clears them; the client writes enabled bits, the driver
+ * reads them. Every access is one atomic operation on a word.
+ */
+#define DEXT_IRQ_STATE_SIZE 16384u
+struct dext_irq_state {
+	uint64_t pending[DEXT_IRQ_WORDS];
+	uint64_t enabled[DEXT_IRQ_WORDS];
+};
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Device specifications: TYPE,key=value,... */
+#ifndef PROVIDER_SPEC_H
+#define PROVIDER_SPEC_H
+
+#include "driver/provider.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SPEC_KEYS_MAX 24
+
+/* One line of text that says what was wrong and what would be right. */
+struct spec_error {
+	char text[320];
+};
+
+/** spec_fail - fill in @error. Return: false, so that a caller can return it. */
+bool spec_fail(struct spec_error *error, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* A key that a device type knows, for checking and for --help. */
+struct spec_key {
+	const char *name;
+	const char *value;	/* what it looks like: "FILE", "SIZE", "identity|dart" */
+	const char *help;
+};
+
+/* A specification, taken apart. Keys are known ones and stand in it once. */
+struct device_spec {
+	char *text;		/* a copy that the strings below point into */
+	const char *type;
+	size_t count;
+	struct {
+		const char *key, *value;
+	} entries[SPEC_KEYS_MAX];
+};
+
+/**
+ * spec_parse - take a specification apart
+ *
+ * Return: true, with @spec for spec_free(); false with @error filled in for an
+ * empty type, a key without "=", or the same key twice. Whether keys are known is
+ * spec_check()'s.
+ */
+bool spec_parse(const char *text, struct device_spec *spec, struct spec_error *error);
+void spec_free(struct device_spec *spec);
+
+/** spec_check - whether each key is in @keys (an array that ends with a NULL name). */
+bool spec_check(const struct device_spec *spec, const struct spec_key *keys, struct spec_error *error);
+
+/** spec_get - the value of @key, or NULL. */
+const char *spec_get(const struct device_spec *spec, const char *key);
+/** spec_get_size - bytes, with an optional K, M, G or T (powers of 1024); @fallback when absent. */
+bool spec_get_size(const struct device_spec *spec, const char *key, uint64_t fallback,
+	uint64_t *value, struct spec_error *error);
+/** spec_get_number - an unsigned number in [@min, @max], decimal or 0x; @fallback when absent. */
+bool spec_get_number(const struct device_spec *spec, const char *key, uint64_t min, uint64_t max,
+	uint64_t fallback, uint64_t *value, struct spec_error *error);
+
+/** spec_parse_address - "BB:DD.F" in hex, e.g. 01:00.0. */
+bool spec_parse_address(const char *text, struct pci_address *address, struct spec_error *error);
+
+/**
+ * provider_create - make the device that a specification describes
+ *
+ * Return: the provider, or NULL with @error filled in.
+ */
+struct pci_provider *provider_create(const char *spec, struct spec_error *error);
+
+/** provider_print_types - one aligned line for each device type and each of its keys, for --help. */
+void provider_print_types(void);
+
+#endif
