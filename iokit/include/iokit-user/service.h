@@ -117,8 +117,6 @@ struct iouser_segment {
 	void *host;	/* mapped here; NULL when the memory is private to the client */
 	pid_t pid;	/* private memory: whose */
 	uint64_t va;	/* and where, for process_vm_readv() and process_vm_writev() */
-	int fd;		/* shared memory: a descriptor of it, borrowed; else -1 */
-	uint64_t fd_offset;
 	bool writable;
 };
 

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* How the client library calls the driver: by the ABI table, with one check in one place. */
+#ifndef CLIENT_CALL_H
+#define CLIENT_CALL_H
+
+#include <apple-dext-client.h>
+#include <dext-abi.h>
+
+/*
+ * Call selector DEXT_SELECTOR_<name>. @in and @out are arrays of as many scalars
+ * as the table says (NULL for none). Fewer scalars out than the table says are a
+ * broken driver's: kIOReturnIPCError.
+ */
+#define dext_call(connection, name, in, out) \
+	dext_call_scalars(connection, DEXT_SELECTOR_##name, in, DEXT_IN_##name, out, DEXT_OUT_##name)
+
+kern_return_t dext_call_scalars(io_connect_t connection, uint32_t selector, const uint64_t *in,
+	uint32_t in_count, uint64_t *out, uint32_t out_count);
+
+#endif

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Finding a device among the driver extensions, by its address. */
+#include "client/call.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static _Thread_local char last_error[256];
+
+static void set_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void set_error(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(last_error, sizeof(last_error), format, args);
+	va_end(args);
+}
+
+const char *apple_dext_last_error(void)
+{
+	return last_error;
+}
+
+/* Whether a service is a driver extension of ours: its IOUserClass says so. */
+static bool is_our_driver(io_service_t service)
+{
+	CFTypeRef class = IORegistryEntryCreateCFProperty(
+		service, CFSTR("IOUserClass"), kCFAllocatorDefault, 0);
+	bool ours;
+
+	if (!class)
+		return false;
+	ours = CFGetTypeID(class) == CFStringGetTypeID() &&
+	       CFStringCompare(class, CFSTR(DEXT_USER_CLASS), 0) == kCFCompareEqualTo;
+	CFRelease(class);
+	return ours;
+}
+
+/* The next driver extension of an iterator, or IO_OBJECT_NULL. */
+static io_service_t next_driver(io_iterator_t iterator)
+{
+	io_service_t service;
+
+	while ((service = IOIteratorNext(iterator)) != IO_OBJECT_NULL) {
+		if (is_our_driver(service))
+			return service;
+		IOObjectRelease(service);
+	}
+	return IO_OBJECT_NULL;
+}
+
+static kern_return_t find_services(io_iterator_t *iterator)
+{
+	/* A driver extension's kernel class is IOUserService, whatever its own class is. */
+	return IOServiceGetMatchingServices(
+		kIOMainPortDefault, IOServiceMatching("IOUserService"), iterator);
+}
+
+/* Open a service and ask who it is; the connection is closed again after an error. */
+static kern_return_t open_and_identify(
+	io_service_t service, io_connect_t *connection, AppleDextIdentity *identity)
+{
+	kern_return_t status =
+		IOServiceOpen(service, mach_task_self(), DEXT_USER_CLIENT_TYPE, connection);
+
+	if (status != kIOReturnSuccess)
+		return status;
+	status = apple_dext_get_identity(*connection, identity);
+	if (status != kIOReturnSuccess)
+		apple_dext_disconnect(*connection);
+	return status;
+}
+
+kern_return_t apple_dext_get_identity(io_connect_t connection, AppleDextIdentity *out_identity)
+{
+	uint64_t out[DEXT_OUT_GetIdentity];
+	kern_return_t status;
+
+	if (!out_identity)
+		return kIOReturnBadArgument;
+	status = dext_call(connection, GetIdentity, NULL, out);
+	if (status != kIOReturnSuccess)
+		return status;
+	*out_identity = (AppleDextIdentity){
+		.bus = (uint8_t)out[DEXT_IDENTITY_BUS],
+		.device = (uint8_t)out[DEXT_IDENTITY_DEVICE],
+		.function = (uint8_t)out[DEXT_IDENTITY_FUNCTION],
+		.vendor_id = (uint16_t)out[DEXT_IDENTITY_VENDOR_ID],
+		.device_id = (uint16_t)out[DEXT_IDENTITY_DEVICE_ID],
+		.class_code = (uint32_t)out[DEXT_IDENTITY_CLASS_CODE] & 0xffffff,
+	};
+	return kIOReturnSuccess;
+}
+
+/* What a search for one address has come to. */
+struct search {
+	uint8_t bus, device, function;
+	unsigned seen;		/* driver extensions looked at */
+	unsigned matches;
+	io_connect_t connection;	/* of the first match */
+	kern_return_t refusal;	/* of a service that could not be opened */
+};
+
+static void look_at(struct search *search, io_service_t service)
+{
+	AppleDextIdentity identity;
+	io_connect_t connection;
+	kern_return_t status = open_and_identify(service, &connection, &identity);
+
+	search->seen++;
+	if (status != kIOReturnSuccess) {
+		search->refusal = status;
+		return;
+	}
+	if (identity.bus != search->bus || identity.device != search->device ||
+		identity.function != search->function) {
+		apple_dext_disconnect(connection);
+	} else if (search->matches++ == 0) {
+		search->connection = connection;
+	} else {
+		apple_dext_disconnect(connection);
+	}
+}
+
+/* Say why a search found nothing, or too much. */
+static void explain(const struct search *search)
+{
+	if (search->matches > 1)
+		set_error("%u devices have the address %02x:%02x.%x, on several PCI roots",
+			search->matches, search->bus, search->device, search->function);
+	else if (!search->seen)
+		set_error("no driver extension of class %s is running", DEXT_USER_CLASS);
+	else if (search->refusal != kIOReturnSuccess)
+		set_error("no device %02x:%02x.%x among %u, one of which refused with %#x",
+			search->bus, search->device, search->function, search->seen,
+			(unsigned)search->refusal);
+	else
+		set_error("no device %02x:%02x.%x among the %u there %s", search->bus,
+			search->device, search->function, search->seen,
+			search->seen == 1 ? "is" : "are");
+}
+
+io_connect_t apple_dext_connect(uint8_t bus, uint8_t device, uint8_t function)
+{
+	struct search search = { .bus = bus, .device = device, .function = function };
+	io_iterator_t iterator;
+	io_service_t service;
+
+	last_error[0] = '\0';
+	if (device > 31 || function > 7) {
+		set_error("%02x:%02x.%x is no PCI address (device 0 to 1f, function 0 to 7)", bus,
+			device, function);
+		return IO_OBJECT_NULL;
+	}
+	if (find_services(&iterator) != kIOReturnSuccess) {
+		set_error("the registry cannot be searched");
+		return IO_OBJECT_NULL;
+	}
+	while ((service = next_driver(iterator)) != IO_OBJECT_NULL) {
+		look_at(&search, service);
+		IOObjectRelease(service);
+	}
+	IOObjectRelease(iterator);
+	if (search.matches == 1)
+		return search.connection;
+	explain(&search);
+	if (search.matches)
+		apple_dext_disconnect(search.connection);
+	return IO_OBJECT_NULL;
+}
+
+void apple_dext_disconnect(io_connect_t connection)
+{
+	if (connection != IO_OBJECT_NULL)
+		IOServiceClose(connection);
+}
+
+static int by_address(const void *a, const void *b)
+{
+	const AppleDextIdentity *x = &((const AppleDextDevice *)a)->identity;
+	const AppleDextIdentity *y = &((const AppleDextDevice *)b)->identity;
+	int first = x->bus << 8 | x->device << 3 | x->function;
+	int second = y->bus << 8 | y->device << 3 | y->function;
+
+	return first - second;
+}
+
+/* Append one service's device; a service that goes away meanwhile is passed over. */
+static kern_return_t append_device(AppleDextDevice **devices, size_t *count, io_service_t service)
+{
+	AppleDextDevice device = { .registry_entry_id = 0 }, *larger;
+	io_connect_t connection;
+
+	if (open_and_identify(service, &connection, &device.identity) != kIOReturnSuccess)
+		return kIOReturnSuccess;
+	apple_dext_disconnect(connection);
+	IORegistryEntryGetRegistryEntryID(service, &device.registry_entry_id);
+	larger = realloc(*devices, (*count + 1) * sizeof(*larger));
+	if (!larger)
+		return kIOReturnNoMemory;
+	*devices = larger;
+	larger[(*count)++] = device;
+	return kIOReturnSuccess;
+}
+
+kern_return_t apple_dext_copy_bound_devices(AppleDextDevice **out_devices, size_t *out_count)
+{
+	AppleDextDevice *devices = NULL;
+	io_iterator_t iterator;
+	io_service_t service;
+	size_t count = 0;
+	kern_return_t status;
+
+	if (!out_devices || !out_count)
+		return kIOReturnBadArgument;
+	status = find_services(&iterator);
+	if (status != kIOReturnSuccess)
+		return status;
+	while (status == kIOReturnSuccess && (service = next_driver(iterator)) != IO_OBJECT_NULL) {
+		status = append_device(&devices, &count, service);
+		IOObjectRelease(service);
+	}
+	IOObjectRelease(iterator);
+	if (status != kIOReturnSuccess) {
+		free(devices);
+		return status;
+	}
+	if (count)
+		qsort(devices, count, sizeof(*devices), by_address);
+	*out_devices = devices;
+	*out_count = count;
+	return kIOReturnSuccess;
+}
+
+void apple_dext_free_bound_devices(AppleDextDevice *devices)
+{
+	free(devices);
+}

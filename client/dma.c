@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "client/call.h"
+
+kern_return_t apple_dext_register_dma(io_connect_t connection, uint64_t iova, uint64_t client_va,
+	uint64_t size, uint64_t *out_bus_addr, uint64_t *out_bus_len)
+{
+	const uint64_t in[DEXT_IN_RegisterDMARegion] = {
+		[DEXT_REGION_IOVA] = iova,
+		[DEXT_REGION_VA] = client_va,
+		[DEXT_REGION_SIZE] = size,
+	};
+	uint64_t out[DEXT_OUT_RegisterDMARegion];
+	kern_return_t status;
+
+	status = dext_call(connection, RegisterDMARegion, in, out);
+	if (status != kIOReturnSuccess)
+		return status;
+	if (out_bus_addr)
+		*out_bus_addr = out[DEXT_REGION_BUS_ADDRESS];
+	if (out_bus_len)
+		*out_bus_len = out[DEXT_REGION_BUS_LENGTH];
+	return kIOReturnSuccess;
+}
+
+kern_return_t apple_dext_unregister_dma(io_connect_t connection, uint64_t iova)
+{
+	return dext_call(connection, UnregisterDMARegion, &iova, NULL);
+}
+
+kern_return_t apple_dext_probe_dma(
+	io_connect_t connection, uint64_t iova, uint64_t offset, uint64_t *out_word)
+{
+	const uint64_t in[DEXT_IN_ProbeDMARegion] = { iova, offset };
+
+	if (!out_word)
+		return kIOReturnBadArgument;
+	return dext_call(connection, ProbeDMARegion, in, out_word);
+}
+
+kern_return_t apple_dext_allocate_dma_buffer(io_connect_t connection, uint64_t size,
+	uint64_t alignment, AppleDextDMABuffer *out_buffer)
+{
+	const uint64_t in[DEXT_IN_AllocateDMABuffer] = { size, alignment };
+	uint64_t out[DEXT_OUT_AllocateDMABuffer];
+	AppleDextDMABuffer buffer;
+	kern_return_t status;
+
+	if (!out_buffer)
+		return kIOReturnBadArgument;
+	status = dext_call(connection, AllocateDMABuffer, in, out);
+	if (status != kIOReturnSuccess)
+		return status;
+	status = IOConnectMapMemory64(connection, DEXT_MEMORY_DMA_BUFFER, mach_task_self(),
+		&buffer.address, &buffer.size, kIOMapAnywhere);
+	if (status != kIOReturnSuccess) {
+		dext_call(connection, FreeDMABuffer, NULL, NULL);
+		return status;
+	}
+	buffer.bus_address = out[DEXT_BUFFER_ADDRESS];
+	buffer.bus_length = out[DEXT_BUFFER_LENGTH];
+	buffer.segments = (uint32_t)out[DEXT_BUFFER_SEGMENTS];
+	buffer.flags = (uint32_t)out[DEXT_BUFFER_FLAGS];
+	*out_buffer = buffer;
+	return kIOReturnSuccess;
+}
+
+kern_return_t apple_dext_free_dma_buffer(io_connect_t connection, AppleDextDMABuffer *buffer)
+{
+	kern_return_t status;
+
+	if (!buffer)
+		return kIOReturnBadArgument;
+	status = dext_call(connection, FreeDMABuffer, NULL, NULL);
+	if (connection != IO_OBJECT_NULL && buffer->address)
+		IOConnectUnmapMemory64(
+			connection, DEXT_MEMORY_DMA_BUFFER, mach_task_self(), buffer->address);
+	buffer->address = 0;
+	return status;
+}

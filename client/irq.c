@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "client/call.h"
+
+kern_return_t apple_dext_setup_interrupts(io_connect_t connection, uint32_t *out_num_vectors)
+{
+	uint64_t vectors;
+	kern_return_t status = dext_call(connection, SetupInterrupts, NULL, &vectors);
+
+	if (status == kIOReturnSuccess && out_num_vectors)
+		*out_num_vectors = (uint32_t)vectors;
+	return status;
+}
+
+kern_return_t apple_dext_set_irq_mask(io_connect_t connection, const uint64_t mask[4])
+{
+	if (!mask)
+		return kIOReturnBadArgument;
+	return dext_call(connection, SetIRQMask, mask, NULL);
+}
+
+kern_return_t apple_dext_read_pending_irqs(io_connect_t connection, uint64_t pending[4])
+{
+	if (!pending)
+		return kIOReturnBadArgument;
+	return dext_call(connection, CheckInterrupt, NULL, pending);
+}
+
+kern_return_t apple_dext_map_irq_state(io_connect_t connection, mach_vm_address_t *out_address)
+{
+	mach_vm_size_t size;
+
+	if (connection == IO_OBJECT_NULL || !out_address)
+		return kIOReturnBadArgument;
+	return IOConnectMapMemory64(connection, DEXT_MEMORY_IRQ_STATE, mach_task_self(),
+		out_address, &size, kIOMapAnywhere);
+}
+
+kern_return_t apple_dext_unmap_irq_state(io_connect_t connection, mach_vm_address_t address)
+{
+	if (connection == IO_OBJECT_NULL)
+		return kIOReturnBadArgument;
+	return IOConnectUnmapMemory64(
+		connection, DEXT_MEMORY_IRQ_STATE, mach_task_self(), address);
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The DMA buffer: memory of the driver's own that the device and one client share. */
+#include "driver/internal.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* The largest page of any host that a client runs on. */
+#define BUFFER_PAGE UINT64_C(16384)
+/* One segment of it: what the IOMMUs of all hosts can map at a time. */
+#define BUFFER_MAX DEXT_CHUNK_MAX
+
+static void release(struct dma_buffer *buffer)
+{
+	if (buffer->address)
+		munmap(buffer->address, (size_t)buffer->size);
+	if (buffer->fd >= 0)
+		close(buffer->fd);
+	*buffer = (struct dma_buffer){ .fd = -1 };
+}
+
+/* Make the memory, which the client cannot shrink under the device. */
+static bool allocate(struct dma_buffer *buffer, uint64_t size)
+{
+	buffer->size = size;
+	buffer->fd = memfd_create("dext-dma-buffer", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (buffer->fd < 0 || ftruncate(buffer->fd, (off_t)size) != 0 ||
+		fcntl(buffer->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
+		release(buffer);
+		return false;
+	}
+	buffer->address =
+		mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, buffer->fd, 0);
+	if (buffer->address == MAP_FAILED) {
+		buffer->address = NULL;
+		release(buffer);
+		return false;
+	}
+	return true;
+}
+
+static kern_return_t map_buffer(
+	struct pci_provider *provider, struct dma_buffer *buffer, uint64_t alignment)
+{
+	const struct dma_span span = {
+		.length = buffer->size,
+		.host = buffer->address,
+		.writable = true,
+	};
+	const struct dma_request request = {
+		.iova = DMA_ADDRESS_ANY,
+		.alignment = alignment,
+		.length = buffer->size,
+		.spans = &span,
+		.span_count = 1,
+	};
+	kern_return_t status = provider->ops->dma_map(provider, &request, &buffer->segment);
+
+	if (status != kIOReturnSuccess)
+		return status;
+	if (buffer->segment.length == buffer->size &&
+		buffer->segment.bus_address % alignment == 0)
+		return kIOReturnSuccess;
+	provider->ops->dma_unmap(provider, &buffer->segment);
+	return kIOReturnNotAligned;
+}
+
+kern_return_t dext_handle_AllocateDMABuffer(struct dext_client *client, const uint64_t *in,
+	uint64_t *out, struct iouser_arguments *arguments)
+{
+	struct dext_driver *driver = client->driver;
+	uint64_t alignment = in[1] ? in[1] : 4096;
+	kern_return_t status;
+
+	(void)arguments;
+	if (!in[0] || in[0] > BUFFER_MAX || (alignment & (alignment - 1)))
+		return kIOReturnBadArgument;
+	if (client->buffer.fd >= 0)
+		return kIOReturnStillOpen;
+	if (!allocate(&client->buffer, (in[0] + BUFFER_PAGE - 1) & ~(BUFFER_PAGE - 1)))
+		return kIOReturnNoMemory;
+	status = map_buffer(driver->provider, &client->buffer, alignment);
+	if (status != kIOReturnSuccess) {
+		release(&client->buffer);
+		return status;
+	}
+	atomic_fetch_add(&driver->bytes_wired, client->buffer.size);
+	out[DEXT_BUFFER_SIZE] = client->buffer.size;
+	out[DEXT_BUFFER_FLAGS] = DEXT_DMA_DEVICE_READS | DEXT_DMA_DEVICE_WRITES;
+	out[DEXT_BUFFER_SEGMENTS] = 1;
+	out[DEXT_BUFFER_ADDRESS] = client->buffer.segment.bus_address;
+	out[DEXT_BUFFER_LENGTH] = client->buffer.segment.length;
+	out[DEXT_BUFFER_CLASS_CODE] = driver->class_code;
+	return kIOReturnSuccess;
+}
+
+void dext_drop_buffer(struct dext_client *client)
+{
+	struct pci_provider *provider = client->driver->provider;
+
+	if (client->buffer.fd < 0)
+		return;
+	provider->ops->dma_unmap(provider, &client->buffer.segment);
+	atomic_fetch_sub(&client->driver->bytes_wired, client->buffer.size);
+	release(&client->buffer);
+}
+
+kern_return_t dext_handle_FreeDMABuffer(struct dext_client *client, const uint64_t *in,
+	uint64_t *out, struct iouser_arguments *arguments)
+{
+	(void)in, (void)out, (void)arguments;
+	if (client->buffer.fd < 0)
+		return kIOReturnNotFound;
+	dext_drop_buffer(client);
+	return kIOReturnSuccess;
+}
+
+kern_return_t dext_buffer_memory(struct dext_client *client, struct iouser_memory *memory)
+{
+	if (client->buffer.fd < 0)
+		return kIOReturnNotReady;
+	*memory = (struct iouser_memory){ .fd = client->buffer.fd, .size = client->buffer.size };
+	return kIOReturnSuccess;
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Who has the device. */
+#include "driver/internal.h"
+#include "driver/pci-regs.h"
+
+/* Change bits of COMMAND. driver->lock is held. */
+static kern_return_t change_command(struct dext_driver *driver, uint32_t set, uint32_t clear)
+{
+	struct pci_provider *provider = driver->provider;
+	uint32_t command;
+	kern_return_t status;
+
+	status = provider->ops->config_read(provider, PCI_COMMAND, 2, &command);
+	if (status != kIOReturnSuccess)
+		return status;
+	return provider->ops->config_write(provider, PCI_COMMAND, 2, (command & ~clear) | set);
+}
+
+static bool has_io_bar(const struct pci_provider *provider)
+{
+	for (unsigned bar = 0; bar < DEXT_BARS; bar++)
+		if (provider->bars[bar].implemented && (provider->bars[bar].type & DEXT_BAR_IO))
+			return true;
+	return false;
+}
+
+/* The first claim. driver->lock is held. */
+static kern_return_t open_device(struct dext_driver *driver)
+{
+	struct pci_provider *provider = driver->provider;
+	kern_return_t status = provider->ops->open(provider);
+	uint32_t bits = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
+
+	if (status != kIOReturnSuccess)
+		return status;
+	if (has_io_bar(provider))
+		bits |= PCI_COMMAND_IO;
+	status = change_command(driver, bits, 0);
+	if (status != kIOReturnSuccess)
+		provider->ops->close(provider);
+	return status;
+}
+
+/*
+ * The last claim gone: no DMA, then a reset, so that nothing of one client's is
+ * left for the next. driver->lock is held, so that nobody claims it meanwhile.
+ */
+static void close_device(struct dext_driver *driver)
+{
+	const uint32_t all = PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY | PCI_COMMAND_IO;
+
+	change_command(driver, 0, PCI_COMMAND_MASTER);
+	dext_reset(driver);
+	change_command(driver, 0, all);
+	driver->provider->ops->close(driver->provider);
+}
+
+static kern_return_t claim(struct dext_client *client, bool exclusive)
+{
+	struct dext_driver *driver = client->driver;
+	unsigned others = driver->claims - client->claimed;
+	kern_return_t status;
+
+	if (others && (exclusive || driver->exclusive))
+		return kIOReturnExclusiveAccess;
+	if (!driver->claims) {
+		status = open_device(driver);
+		if (status != kIOReturnSuccess)
+			return status;
+	}
+	if (!client->claimed)
+		driver->claims++;
+	client->claimed = true;
+	driver->exclusive = driver->exclusive || exclusive;
+	return kIOReturnSuccess;
+}
+
+static kern_return_t claim_locked(struct dext_client *client, bool exclusive)
+{
+	kern_return_t status;
+
+	pthread_mutex_lock(&client->driver->lock);
+	status = claim(client, exclusive);
+	pthread_mutex_unlock(&client->driver->lock);
+	return status;
+}
+
+kern_return_t dext_handle_Claim(struct dext_client *client, const uint64_t *in, uint64_t *out,
+	struct iouser_arguments *arguments)
+{
+	(void)in, (void)out, (void)arguments;
+	return claim_locked(client, false);
+}
+
+kern_return_t dext_handle_ClaimExclusive(struct dext_client *client, const uint64_t *in,
+	uint64_t *out, struct iouser_arguments *arguments)
+{
+	(void)in, (void)out, (void)arguments;
+	return claim_locked(client, true);
+}
+
+void dext_unclaim(struct dext_client *client)
+{
+	struct dext_driver *driver = client->driver;
+
+	pthread_mutex_lock(&driver->lock);
+	if (client->claimed) {
+		client->claimed = false;
+		driver->exclusive = false;	/* only a sole claim is exclusive */
+		if (--driver->claims == 0)
+			close_device(driver);
+	}
+	pthread_mutex_unlock(&driver->lock);
+}
+
+/*
+ * The service leaves the registry and the device is made quiet; every later call
+ * of anybody's is answered with kIOReturnOffline.
+ */
+kern_return_t dext_handle_Terminate(struct dext_client *client, const uint64_t *in, uint64_t *out,
+	struct iouser_arguments *arguments)
+{
+	struct dext_driver *driver = client->driver;
+
+	(void)in, (void)out, (void)arguments;
+	iouser_service_terminate(driver->service);
+	pthread_mutex_lock(&driver->lock);
+	if (!atomic_exchange(&driver->terminated, true) && driver->claims) {
+		change_command(driver, 0, PCI_COMMAND_MASTER);
+		dext_reset(driver);
+		change_command(driver, 0, PCI_COMMAND_MASTER);
+	}
+	pthread_mutex_unlock(&driver->lock);
+	return kIOReturnSuccess;
+}

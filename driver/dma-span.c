@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "driver/dma-span.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <string.h>
+
+/*
+ * A copy that runs into memory that is gone gets SIGBUS or SIGSEGV on its own
+ * thread, and jumps back to where it began. Signals that arise elsewhere go to
+ * whoever handled them before.
+ */
+static _Thread_local sigjmp_buf *guard;
+static struct sigaction previous_bus, previous_segv;
+
+static void handle_fault(int signal, siginfo_t *info, void *context)
+{
+	const struct sigaction *previous = signal == SIGBUS ? &previous_bus : &previous_segv;
+
+	if (guard)
+		siglongjmp(*guard, 1);
+	if (previous->sa_flags & SA_SIGINFO) {
+		previous->sa_sigaction(signal, info, context);
+	} else if (previous->sa_handler != SIG_DFL && previous->sa_handler != SIG_IGN) {
+		previous->sa_handler(signal);
+	} else {
+		sigaction(signal, previous, NULL);	/* comes again, and ends the process */
+	}
+}
+
+static void install_handlers(void)
+{
+	/* SA_NODEFER: the jump leaves the handler without restoring the signal mask. */
+	struct sigaction action = { .sa_sigaction = handle_fault,
+		.sa_flags = SA_SIGINFO | SA_NODEFER };
+
+	sigemptyset(&action.sa_mask);
+	sigaction(SIGBUS, &action, &previous_bus);
+	sigaction(SIGSEGV, &action, &previous_segv);
+}
+
+static bool words_are_aligned(const void *a, const void *b, size_t length)
+{
+	return (((uintptr_t)a | (uintptr_t)b | length) & 7) == 0;
+}
+
+/* Small accesses are what devices and drivers synchronise by; large ones are data. */
+#define SMALL_COPY 64
+
+#define MOVE(type) __atomic_store_n((type *)to, \
+	__atomic_load_n((const type *)from, __ATOMIC_ACQUIRE), __ATOMIC_RELEASE)
+
+/* @shared is the side that others see; the other one is a buffer of this thread's. */
+static void move(void *to, const void *from, size_t length, const void *shared)
+{
+	bool aligned = ((uintptr_t)shared & (length - 1)) == 0 &&
+		       (((uintptr_t)to | (uintptr_t)from) & (length - 1)) == 0;
+
+	if (aligned && length == 1)
+		MOVE(uint8_t);
+	else if (aligned && length == 2)
+		MOVE(uint16_t);
+	else if (aligned && length == 4)
+		MOVE(uint32_t);
+	else if (length <= SMALL_COPY && words_are_aligned(to, from, length))
+		for (; length; length -= 8, to = (uint64_t *)to + 1,
+				from = (const uint64_t *)from + 1)
+			MOVE(uint64_t);
+	else
+		memcpy(to, from, length);
+}
+
+static bool guarded_move(void *to, const void *from, size_t length, const void *shared)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	sigjmp_buf here;
+
+	pthread_once(&once, install_handlers);
+	if (sigsetjmp(here, 0)) {
+		guard = NULL;
+		return false;
+	}
+	guard = &here;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	move(to, from, length, shared);
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	guard = NULL;
+	return true;
+}
+
+/* One span, or the part of it that is asked for. */
+static bool span_copy(const struct dma_span *span, uint64_t offset, void *buffer, size_t length,
+	bool write)
+{
+	struct iovec local = { .iov_base = buffer, .iov_len = length };
+	struct iovec remote;
+	void *host;
+
+	if (write && !span->writable)
+		return false;
+	if (!span->host) {
+		remote.iov_base = (void *)(uintptr_t)(span->va + offset);
+		remote.iov_len = length;
+		return (write ? process_vm_writev(span->pid, &local, 1, &remote, 1, 0) :
+				process_vm_readv(span->pid, &local, 1, &remote, 1, 0)) ==
+		       (ssize_t)length;
+	}
+	host = (char *)span->host + offset;
+	return write ? guarded_move(host, buffer, length, host) :
+		       guarded_move(buffer, host, length, host);
+}
+
+static bool spans_copy(const struct dma_span *spans, size_t count, uint64_t offset, char *buffer,
+	size_t length, bool write)
+{
+	for (size_t i = 0; i < count && length; i++) {
+		size_t part;
+
+		if (offset >= spans[i].length) {
+			offset -= spans[i].length;
+			continue;
+		}
+		part = spans[i].length - offset < length ? (size_t)(spans[i].length - offset) :
+							   length;
+		if (!span_copy(&spans[i], offset, buffer, part, write))
+			return false;
+		buffer += part;
+		length -= part;
+		offset = 0;
+	}
+	return !length;
+}
+
+bool dma_spans_read(const struct dma_span *spans, size_t count, uint64_t offset, void *buffer,
+	size_t length)
+{
+	return spans_copy(spans, count, offset, buffer, length, false);
+}
+
+bool dma_spans_write(const struct dma_span *spans, size_t count, uint64_t offset,
+	const void *buffer, size_t length)
+{
+	/* The buffer is only read from; one function serves both directions. */
+	return spans_copy(spans, count, offset, (char *)(uintptr_t)buffer, length, true);
+}
+
+bool dma_spans_iovec(const struct dma_span *spans, size_t count, uint64_t offset, size_t length,
+	bool writable, struct iovec *iov)
+{
+	for (size_t i = 0; i < count; i++) {
+		uint64_t left;
+
+		if (offset >= spans[i].length) {
+			offset -= spans[i].length;
+			continue;
+		}
+		if (!spans[i].host || (writable && !spans[i].writable))
+			return false;
+		left = spans[i].length - offset;
+		iov->iov_base = (char *)spans[i].host + offset;
+		iov->iov_len = left < length ? (size_t)left : length;
+		return true;
+	}
+	return false;
+}

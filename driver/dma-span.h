@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Moving bytes in and out of spans. The memory is another process's to take away
+ * at any moment (a truncated file, an unmapped page): that is a failed access
+ * here, never a signal that ends the process.
+ */
+#ifndef DRIVER_DMA_SPAN_H
+#define DRIVER_DMA_SPAN_H
+
+#include "driver/provider.h"
+
+#include <sys/uio.h>
+
+/**
+ * dma_spans_read - copy out of spans
+ * dma_spans_write - copy into them
+ * @spans: @count of them, one after the other
+ * @offset: where to begin, in bytes from the first one's beginning
+ *
+ * An aligned access of 1, 2, 4 or 8 bytes within one span is one load or store;
+ * aligned 8-byte words of larger ones are moved in ascending order.
+ *
+ * Return: whether all of it was there, and writable for a write.
+ */
+bool dma_spans_read(const struct dma_span *spans, size_t count, uint64_t offset, void *buffer,
+	size_t length);
+bool dma_spans_write(const struct dma_span *spans, size_t count, uint64_t offset,
+	const void *buffer, size_t length);
+
+/**
+ * dma_spans_iovec - the stretch of memory at @offset that this process has mapped
+ * @iov: set to it, of at most @length bytes
+ * @writable: whether it must be so
+ *
+ * For system calls, which fail with EFAULT where a load would raise a signal.
+ *
+ * Return: false when the memory there is another process's own, or not writable.
+ */
+bool dma_spans_iovec(const struct dma_span *spans, size_t count, uint64_t offset, size_t length,
+	bool writable, struct iovec *iov);
+
+#endif

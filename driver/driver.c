@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A driver's life, and its clients'. */
+#include "driver/driver.h"
+#include "driver/internal.h"
+#include "driver/pci-regs.h"
+
+#include <stdlib.h>
+
+static kern_return_t new_user_client(
+	void *context, uint32_t type, struct iouser_peer *peer, void **out)
+{
+	struct dext_driver *driver = context;
+	struct dext_client *client;
+
+	if (type != DEXT_USER_CLIENT_TYPE)
+		return kIOReturnUnsupported;
+	client = calloc(1, sizeof(*client));
+	if (!client)
+		return kIOReturnNoMemory;
+	client->driver = driver;
+	client->peer = peer;
+	client->buffer.fd = -1;
+	pthread_mutex_lock(&driver->lock);
+	LIST_INSERT_HEAD(&driver->clients, client, link);
+	pthread_mutex_unlock(&driver->lock);
+	*out = client;
+	return kIOReturnSuccess;
+}
+
+static kern_return_t external_method(void *context, struct iouser_arguments *arguments)
+{
+	return dext_dispatch(context, arguments);
+}
+
+static bool is_bar(uint32_t memory_type)
+{
+	return memory_type >= DEXT_MEMORY_BAR0 && memory_type <= DEXT_MEMORY_BAR5;
+}
+
+static kern_return_t copy_client_memory(
+	void *context, uint32_t memory_type, struct iouser_memory *memory)
+{
+	struct dext_client *client = context;
+	kern_return_t status = kIOReturnUnsupported;
+
+	if (atomic_load(&client->driver->terminated))
+		return kIOReturnOffline;
+	if (is_bar(memory_type))
+		status = dext_bar_memory(client, memory_type - DEXT_MEMORY_BAR0, memory);
+	else if (memory_type == DEXT_MEMORY_DMA_BUFFER)
+		status = dext_buffer_memory(client, memory);
+	else if (memory_type == DEXT_MEMORY_IRQ_STATE)
+		status = dext_irq_memory(client, memory);
+	if (status == kIOReturnSuccess)
+		client->mappings[memory_type]++;
+	return status;
+}
+
+/* A client may say that it unmapped what it never mapped: that counts for nothing. */
+static void client_unmapped(void *context, uint32_t memory_type)
+{
+	struct dext_client *client = context;
+	struct pci_provider *provider = client->driver->provider;
+
+	if (memory_type >= DEXT_MEMORY_TYPES || !client->mappings[memory_type])
+		return;
+	client->mappings[memory_type]--;
+	if (is_bar(memory_type))
+		provider->ops->bar_mapped(provider, memory_type - DEXT_MEMORY_BAR0, false);
+}
+
+static void client_closed(void *context)
+{
+	struct dext_client *client = context;
+	struct dext_driver *driver = client->driver;
+
+	/*
+	 * First the device is made quiet, if nobody else uses it, then its memory is
+	 * taken away: the other way round it would run into what is not there.
+	 */
+	dext_drop_interrupts(client);
+	dext_unclaim(client);
+	dext_drop_regions(client);
+	dext_drop_buffer(client);
+	for (uint32_t type = 0; type < DEXT_MEMORY_TYPES; type++)
+		while (client->mappings[type])
+			client_unmapped(client, type);
+	pthread_mutex_lock(&driver->lock);
+	LIST_REMOVE(client, link);
+	pthread_mutex_unlock(&driver->lock);
+	free(client);
+}
+
+static const struct iouser_class driver_class = {
+	.new_user_client = new_user_client,
+	.external_method = external_method,
+	.copy_client_memory = copy_client_memory,
+	.client_unmapped = client_unmapped,
+	.client_closed = client_closed,
+};
+
+/* Read what does not change, once, so that no call has to. */
+static bool identify(struct dext_driver *driver)
+{
+	struct pci_provider *provider = driver->provider;
+	uint32_t ids, class;
+
+	if (provider->ops->config_read(provider, PCI_VENDOR_ID, 4, &ids) != kIOReturnSuccess ||
+		provider->ops->config_read(provider, PCI_REVISION_ID, 4, &class) !=
+			kIOReturnSuccess ||
+		ids == UINT32_MAX)
+		return false;
+	driver->vendor_id = (uint16_t)ids;
+	driver->device_id = (uint16_t)(ids >> 16);
+	driver->class_code = class >> 8;
+	dext_find_interrupts(driver);
+	return true;
+}
+
+static void driver_free(struct dext_driver *driver)
+{
+	driver->provider->ops->destroy(driver->provider);
+	pthread_mutex_destroy(&driver->irq_lock);
+	pthread_mutex_destroy(&driver->lock);
+	free(driver);
+}
+
+struct dext_driver *dext_driver_create(struct pci_provider *provider)
+{
+	struct dext_driver *driver = calloc(1, sizeof(*driver));
+
+	if (!driver) {
+		provider->ops->destroy(provider);
+		return NULL;
+	}
+	driver->provider = provider;
+	pthread_mutex_init(&driver->lock, NULL);
+	pthread_mutex_init(&driver->irq_lock, NULL);
+	if (identify(driver))
+		driver->service = iouser_service_publish(DEXT_USER_CLASS, &driver_class, driver);
+	if (!driver->service) {
+		driver_free(driver);
+		return NULL;
+	}
+	return driver;
+}
+
+void dext_driver_destroy(struct dext_driver *driver)
+{
+	iouser_service_release(driver->service);
+	driver_free(driver);
+}

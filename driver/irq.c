@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Interrupts. Each client has an IRQ state page of its own. A vector that fires sets
+ * its pending bit there, unless the client has it masked, and completes the armed
+ * call; arming looks at the pending bits. Both happen under irq_lock, so that
+ * whichever comes first, one sees what the other did.
+ */
+#include "driver/internal.h"
+#include "driver/pci-regs.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+void dext_find_interrupts(struct dext_driver *driver)
+{
+	struct pci_provider *provider = driver->provider;
+	unsigned msix = dext_find_capability(provider, PCI_CAP_ID_MSIX);
+	unsigned msi = dext_find_capability(provider, PCI_CAP_ID_MSI);
+	uint32_t value = 0;
+
+	if (msix && provider->ops->config_read(provider, msix + PCI_MSIX_FLAGS, 2, &value) ==
+			    kIOReturnSuccess) {
+		driver->interrupt_kind = DEXT_INTERRUPT_MSIX;
+		driver->vectors = (value & PCI_MSIX_FLAGS_QSIZE) + 1;
+	} else if (msi && provider->ops->config_read(provider, msi + PCI_MSI_FLAGS, 2, &value) ==
+				  kIOReturnSuccess) {
+		driver->interrupt_kind = DEXT_INTERRUPT_MSI;
+		driver->vectors = 1u << ((value & PCI_MSI_FLAGS_QMASK) >> 1);
+	} else if (provider->ops->config_read(provider, PCI_INTERRUPT_PIN, 1, &value) ==
+			   kIOReturnSuccess &&
+		   value) {
+		driver->interrupt_kind = DEXT_INTERRUPT_INTX;
+		driver->vectors = 1;
+	}
+	if (driver->vectors > DEXT_VECTORS_MAX)
+		driver->vectors = DEXT_VECTORS_MAX;
+}
+
+static bool anything_pending(const struct dext_irq_state *state)
+{
+	uint64_t any = 0;
+
+	for (unsigned word = 0; word < DEXT_IRQ_WORDS; word++)
+		any |= __atomic_load_n(&state->pending[word], __ATOMIC_SEQ_CST);
+	return any;
+}
+
+/* Complete the armed call, if there is one. irq_lock is held. */
+static void complete(struct client_irq *irq)
+{
+	if (!irq->armed)
+		return;
+	iouser_async_completion(irq->armed, kIOReturnSuccess, NULL, 0);
+	iouser_completion_release(irq->armed);
+	irq->armed = NULL;
+}
+
+/* The device's vector fires, on a thread of the provider's. */
+static void fire(void *context, unsigned vector)
+{
+	struct dext_driver *driver = context;
+	unsigned word = vector / 64;
+	uint64_t bit = UINT64_C(1) << vector % 64;
+	struct client_irq *irq;
+
+	if (vector >= driver->vectors)
+		return;
+	pthread_mutex_lock(&driver->irq_lock);
+	LIST_FOREACH (irq, &driver->irq_clients, link) {
+		if (!(__atomic_load_n(&irq->state->enabled[word], __ATOMIC_SEQ_CST) & bit))
+			continue;
+		__atomic_fetch_or(&irq->state->pending[word], bit, __ATOMIC_SEQ_CST);
+		complete(irq);
+	}
+	pthread_mutex_unlock(&driver->irq_lock);
+}
+
+/* The page: shared memory that its client cannot shrink under us. */
+static struct client_irq *irq_create(unsigned vectors)
+{
+	struct client_irq *irq = calloc(1, sizeof(*irq));
+
+	if (!irq)
+		return NULL;
+	irq->fd = memfd_create("dext-irq-state", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (irq->fd < 0 || ftruncate(irq->fd, DEXT_IRQ_STATE_SIZE) != 0 ||
+		fcntl(irq->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+		goto fail;
+	irq->state = mmap(
+		NULL, DEXT_IRQ_STATE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, irq->fd, 0);
+	if (irq->state == MAP_FAILED)
+		goto fail;
+	for (unsigned vector = 0; vector < vectors; vector++)
+		irq->state->enabled[vector / 64] |= UINT64_C(1) << vector % 64;
+	return irq;
+fail:
+	if (irq->fd >= 0)
+		close(irq->fd);
+	free(irq);
+	return NULL;
+}
+
+static void irq_free(struct client_irq *irq)
+{
+	iouser_completion_release(irq->armed);
+	munmap(irq->state, DEXT_IRQ_STATE_SIZE);
+	close(irq->fd);
+	free(irq);
+}
+
+/* Route the device's vectors here unless they are already. driver->lock is held. */
+static kern_return_t route(struct dext_driver *driver)
+{
+	struct pci_provider *provider = driver->provider;
+	kern_return_t status;
+
+	if (driver->irq_routed)
+		return kIOReturnSuccess;
+	status = provider->ops->irq_setup(
+		provider, driver->interrupt_kind, driver->vectors, fire, driver);
+	driver->irq_routed = status == kIOReturnSuccess;
+	return status;
+}
+
+kern_return_t dext_handle_SetupInterrupts(struct dext_client *client, const uint64_t *in,
+	uint64_t *out, struct iouser_arguments *arguments)
+{
+	struct dext_driver *driver = client->driver;
+	struct client_irq *irq;
+	kern_return_t status;
+
+	(void)in, (void)arguments;
+	if (client->irq)
+		return kIOReturnStillOpen;
+	if (driver->interrupt_kind == DEXT_INTERRUPT_NONE)
+		return kIOReturnUnsupported;
+	irq = irq_create(driver->vectors);
+	if (!irq)
+		return kIOReturnNoMemory;
+	pthread_mutex_lock(&driver->lock);
+	pthread_mutex_lock(&driver->irq_lock);
+	LIST_INSERT_HEAD(&driver->irq_clients, irq, link);
+	pthread_mutex_unlock(&driver->irq_lock);
+	status = route(driver);
+	client->irq = irq;
+	pthread_mutex_unlock(&driver->lock);
+	if (status != kIOReturnSuccess) {
+		dext_drop_interrupts(client);
+		return status;
+	}
+	out[0] = driver->vectors;
+	return kIOReturnSuccess;
+}
+
+void dext_drop_interrupts(struct dext_client *client)
+{
+	struct dext_driver *driver = client->driver;
+	bool last;
+
+	if (!client->irq)
+		return;
+	pthread_mutex_lock(&driver->lock);
+	pthread_mutex_lock(&driver->irq_lock);
+	LIST_REMOVE(client->irq, link);
+	last = LIST_EMPTY(&driver->irq_clients);
+	pthread_mutex_unlock(&driver->irq_lock);
+	if (last && driver->irq_routed) {
+		/* Waits for a fire() under way, which takes irq_lock: not held here. */
+		driver->provider->ops->irq_teardown(driver->provider);
+		driver->irq_routed = false;
+	}
+	pthread_mutex_unlock(&driver->lock);
+	irq_free(client->irq);
+	client->irq = NULL;
+}
+
+kern_return_t dext_handle_CheckInterrupt(struct dext_client *client, const uint64_t *in,
+	uint64_t *out, struct iouser_arguments *arguments)
+{
+	(void)in, (void)arguments;
+	for (unsigned word = 0; word < DEXT_IRQ_WORDS; word++)
+		out[word] = __atomic_exchange_n(
+			&client->irq->state->pending[word], 0, __ATOMIC_SEQ_CST);
+	return kIOReturnSuccess;
+}
+
+kern_return_t dext_handle_WaitInterrupt(struct dext_client *client, const uint64_t *in,
+	uint64_t *out, struct iouser_arguments *arguments)
+{
+	struct dext_driver *driver = client->driver;
+	struct iouser_completion *replaced;
+
+	(void)in, (void)out;
+	if (!arguments->completion)
+		return kIOReturnBadArgument;	/* it was not called asynchronously */
+	pthread_mutex_lock(&driver->irq_lock);
+	replaced = client->irq->armed;
+	client->irq->armed = iouser_completion_retain(arguments->completion);
+	if (anything_pending(client->irq->state))
+		complete(client->irq);
+	pthread_mutex_unlock(&driver->irq_lock);
+	iouser_completion_release(replaced);
+	return kIOReturnSuccess;
+}
+
+kern_return_t dext_handle_SetIRQMask(struct dext_client *client, const uint64_t *in,
+	uint64_t *out, struct iouser_arguments *arguments)
+{
+	(void)out, (void)arguments;
+	for (unsigned word = 0; word < DEXT_IRQ_WORDS; word++)
+		__atomic_store_n(&client->irq->state->enabled[word], in[word], __ATOMIC_SEQ_CST);
+	return kIOReturnSuccess;
+}
+
+kern_return_t dext_irq_memory(struct dext_client *client, struct iouser_memory *memory)
+{
+	if (!client->irq)
+		return kIOReturnNotReady;
+	*memory = (struct iouser_memory){ .fd = client->irq->fd, .size = DEXT_IRQ_STATE_SIZE };
+	return kIOReturnSuccess;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "iokit/completion.h"
+#include "iokit/wire.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct iouser_completion {
+	atomic_uint references;
+	atomic_bool completed;
+	int fd;
+	uint64_t token;
+};
+
+struct iouser_completion *iou_completion_create(int fd, uint64_t token)
+{
+	struct iouser_completion *completion = calloc(1, sizeof(*completion));
+
+	if (!completion) {
+		close(fd);
+		return NULL;
+	}
+	atomic_init(&completion->references, 1);
+	completion->fd = fd;
+	completion->token = token;
+	return completion;
+}
+
+/*
+ * A port whose owner does not read it is full at some point: what does not fit is
+ * lost to that owner, who keeps nobody else waiting.
+ */
+static void send_event(struct iouser_completion *completion, IOReturn status, uint32_t flags,
+	const uint64_t *args, uint32_t count)
+{
+	struct iou_event event = {
+		.header = { .type = IOU_EVENT, .status = status },
+		.token = completion->token,
+		.count = count,
+		.flags = flags,
+	};
+
+	if (count)
+		memcpy(event.args, args, count * sizeof(*args));
+	iou_send(completion->fd, &event, sizeof(event), NULL, 0, 0);
+}
+
+struct iouser_completion *iouser_completion_retain(struct iouser_completion *completion)
+{
+	atomic_fetch_add(&completion->references, 1);
+	return completion;
+}
+
+void iouser_completion_release(struct iouser_completion *completion)
+{
+	if (!completion || atomic_fetch_sub(&completion->references, 1) != 1)
+		return;
+	if (!atomic_load(&completion->completed))
+		send_event(completion, kIOReturnAborted, IOU_EVENT_DROPPED, NULL, 0);
+	close(completion->fd);
+	free(completion);
+}
+
+void iouser_async_completion(
+	struct iouser_completion *completion, IOReturn status, const uint64_t *args, uint32_t count)
+{
+	if (count > IOUSER_SCALARS_MAX || atomic_exchange(&completion->completed, true))
+		return;
+	send_event(completion, status, 0, args, count);
+}

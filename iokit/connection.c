@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "iokit/connection.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+struct mapping {
+	LIST_ENTRY(mapping) link;
+	uint32_t memory_type;
+	void *address;
+	size_t size;
+};
+
+struct connection {
+	struct iou_object object;
+	const struct iou_transport *transport;
+	void *state;
+	pid_t owner;
+	/* The lock makes calls one at a time, and guards the mappings and closed. */
+	pthread_mutex_t lock;
+	bool closed;
+	LIST_HEAD(, mapping) mappings;
+};
+
+static void connection_free(struct iou_object *object)
+{
+	struct connection *connection = (struct connection *)object;
+
+	pthread_mutex_destroy(&connection->lock);
+	free(connection);
+}
+
+io_connect_t iou_connection_create(const struct iou_transport *transport, void *state)
+{
+	struct connection *connection = calloc(1, sizeof(*connection));
+	io_connect_t name;
+
+	if (!connection) {
+		transport->close(state);
+		return IO_OBJECT_NULL;
+	}
+	iou_object_init(&connection->object, IOU_CONNECTION, connection_free);
+	connection->transport = transport;
+	connection->state = state;
+	connection->owner = getpid();
+	pthread_mutex_init(&connection->lock, NULL);
+	LIST_INIT(&connection->mappings);
+	name = iou_name_create(&connection->object);
+	if (!name)
+		transport->close(state);
+	return name;
+}
+
+/*
+ * Look a connection up and lock it. kIOReturnBadArgument for what is none or has
+ * been closed; kIOReturnNotPermitted in another process than its owner's.
+ */
+static kern_return_t enter(io_connect_t connect, struct connection **found)
+{
+	struct connection *connection = iou_name_lookup(connect, IOU_CONNECTION);
+	kern_return_t status = kIOReturnSuccess;
+
+	if (!connection)
+		return kIOReturnBadArgument;
+	if (connection->owner != getpid()) {
+		iou_object_release(&connection->object);
+		return kIOReturnNotPermitted;
+	}
+	pthread_mutex_lock(&connection->lock);
+	if (connection->closed)
+		status = kIOReturnBadArgument;
+	if (status != kIOReturnSuccess) {
+		pthread_mutex_unlock(&connection->lock);
+		iou_object_release(&connection->object);
+		return status;
+	}
+	*found = connection;
+	return kIOReturnSuccess;
+}
+
+static void leave(struct connection *connection)
+{
+	pthread_mutex_unlock(&connection->lock);
+	iou_object_release(&connection->object);
+}
+
+kern_return_t IOServiceClose(io_connect_t connect)
+{
+	struct connection *connection;
+	struct mapping *mapping;
+	kern_return_t status = enter(connect, &connection);
+
+	if (status != kIOReturnSuccess)
+		return status;
+	connection->closed = true;
+	while ((mapping = LIST_FIRST(&connection->mappings))) {
+		LIST_REMOVE(mapping, link);
+		munmap(mapping->address, mapping->size);
+		free(mapping);
+	}
+	connection->transport->close(connection->state);
+	leave(connection);
+	/* Whoever closes gives up all references that the program has to the name. */
+	while (iou_name_release(connect, IOU_CONNECTION) == kIOReturnSuccess)
+		;
+	return kIOReturnSuccess;
+}
+
+/* Whether a count without its pointer, or a count past the limits, was given. */
+static bool arguments_are_bad(const struct iou_call_args *args)
+{
+	return args->input_count > IOUSER_SCALARS_MAX || (args->input_count && !args->input) ||
+	       args->input_struct_size > IOUSER_STRUCT_MAX ||
+	       (args->input_struct_size && !args->input_struct);
+}
+
+static kern_return_t call(io_connect_t connect, struct iou_call_args *args, uint32_t *output_count,
+	size_t *output_struct_size)
+{
+	struct connection *connection;
+	kern_return_t status;
+
+	/* Room past what a driver can fill is no error: nothing comes there. */
+	args->output_count = args->output && output_count ? *output_count : 0;
+	if (args->output_count > IOUSER_SCALARS_MAX)
+		args->output_count = IOUSER_SCALARS_MAX;
+	args->output_struct_size =
+		args->output_struct && output_struct_size ? *output_struct_size : 0;
+	if (args->output_struct_size > IOUSER_STRUCT_MAX)
+		args->output_struct_size = IOUSER_STRUCT_MAX;
+	if (arguments_are_bad(args))
+		return kIOReturnBadArgument;
+	status = enter(connect, &connection);
+	if (status != kIOReturnSuccess)
+		return status;
+	status = connection->transport->call(connection->state, args);
+	leave(connection);
+	if (output_count)
+		*output_count = status == kIOReturnSuccess ? args->output_count : 0;
+	if (output_struct_size)
+		*output_struct_size = status == kIOReturnSuccess ? args->output_struct_size : 0;
+	return status;
+}
+
+kern_return_t IOConnectCallMethod(mach_port_t connect, uint32_t selector, const uint64_t *input,
+	uint32_t input_count, const void *input_struct, size_t input_struct_size, uint64_t *output,
+	uint32_t *output_count, void *output_struct, size_t *output_struct_size)
+{
+	struct iou_call_args args = {
+		.selector = selector,
+		.input = input,
+		.input_count = input_count,
+		.input_struct = input_struct,
+		.input_struct_size = input_struct_size,
+		.output = output,
+		.output_struct = output_struct,
+		.wake = { .fd = -1 },
+	};
+
+	return call(connect, &args, output_count, output_struct_size);
+}
+
+kern_return_t IOConnectCallScalarMethod(mach_port_t connect, uint32_t selector,
+	const uint64_t *input, uint32_t input_count, uint64_t *output, uint32_t *output_count)
+{
+	return IOConnectCallMethod(
+		connect, selector, input, input_count, NULL, 0, output, output_count, NULL, NULL);
+}
+
+kern_return_t IOConnectCallStructMethod(mach_port_t connect, uint32_t selector,
+	const void *input_struct, size_t input_struct_size, void *output_struct,
+	size_t *output_struct_size)
+{
+	return IOConnectCallMethod(connect, selector, NULL, 0, input_struct, input_struct_size,
+		NULL, NULL, output_struct, output_struct_size);
+}
+
+kern_return_t IOConnectCallAsyncMethod(mach_port_t connect, uint32_t selector,
+	mach_port_t wake_port, uint64_t *reference, uint32_t reference_count, const uint64_t *input,
+	uint32_t input_count, const void *input_struct, size_t input_struct_size, uint64_t *output,
+	uint32_t *output_count, void *output_struct, size_t *output_struct_size)
+{
+	struct iou_call_args args = {
+		.selector = selector,
+		.input = input,
+		.input_count = input_count,
+		.input_struct = input_struct,
+		.input_struct_size = input_struct_size,
+		.output = output,
+		.output_struct = output_struct,
+	};
+	struct IONotificationPort *port;
+	kern_return_t status;
+
+	if (!reference || reference_count < kIOAsyncCalloutCount || reference_count > 8)
+		return kIOReturnBadArgument;
+	port = iou_port_expect(wake_port, reference, reference_count, &args.wake);
+	if (!port)
+		return kIOReturnBadArgument;
+	status = call(connect, &args, output_count, output_struct_size);
+	if (status != kIOReturnSuccess)
+		iou_port_forget(port, args.wake.token);
+	iou_port_put(port);
+	return status;
+}
+
+kern_return_t IOConnectCallAsyncScalarMethod(mach_port_t connect, uint32_t selector,
+	mach_port_t wake_port, uint64_t *reference, uint32_t reference_count, const uint64_t *input,
+	uint32_t input_count, uint64_t *output, uint32_t *output_count)
+{
+	return IOConnectCallAsyncMethod(connect, selector, wake_port, reference, reference_count,
+		input, input_count, NULL, 0, output, output_count, NULL, NULL);
+}
+
+/* Map what the driver gave and remember it. The connection is locked. */
+static kern_return_t map_result(struct connection *connection, uint32_t memory_type,
+	const struct iou_map_result *result, IOOptionBits options, struct mapping **mapped)
+{
+	bool read_only = result->read_only || (options & kIOMapReadOnly);
+	struct mapping *mapping;
+
+	if (!result->size || result->size > SIZE_MAX / 2 || result->offset > INT64_MAX)
+		return kIOReturnVMError;
+	mapping = calloc(1, sizeof(*mapping));
+	if (!mapping)
+		return kIOReturnNoMemory;
+	mapping->memory_type = memory_type;
+	mapping->size = (size_t)result->size;
+	mapping->address = mmap(NULL, mapping->size, read_only ? PROT_READ : PROT_READ | PROT_WRITE,
+		MAP_SHARED, result->fd, (off_t)result->offset);
+	if (mapping->address == MAP_FAILED) {
+		free(mapping);
+		return kIOReturnVMError;
+	}
+	LIST_INSERT_HEAD(&connection->mappings, mapping, link);
+	*mapped = mapping;
+	return kIOReturnSuccess;
+}
+
+kern_return_t IOConnectMapMemory64(io_connect_t connect, uint32_t memory_type,
+	task_port_t into_task, mach_vm_address_t *address, mach_vm_size_t *size,
+	IOOptionBits options)
+{
+	struct iou_map_result result = { .fd = -1 };
+	struct connection *connection;
+	struct mapping *mapping;
+	kern_return_t status;
+
+	if (!address || !size || into_task != mach_task_self())
+		return kIOReturnBadArgument;
+	if (!(options & kIOMapAnywhere))
+		return kIOReturnUnsupported;
+	status = enter(connect, &connection);
+	if (status != kIOReturnSuccess)
+		return status;
+	status = connection->transport->map(connection->state, memory_type, &result);
+	if (status == kIOReturnSuccess) {
+		status = map_result(connection, memory_type, &result, options, &mapping);
+		close(result.fd);
+		if (status == kIOReturnSuccess) {
+			*address = (uintptr_t)mapping->address;
+			*size = mapping->size;
+		} else {
+			connection->transport->unmapped(connection->state, memory_type);
+		}
+	}
+	leave(connection);
+	return status;
+}
+
+kern_return_t IOConnectUnmapMemory64(io_connect_t connect, uint32_t memory_type,
+	task_port_t from_task, mach_vm_address_t address)
+{
+	struct connection *connection;
+	struct mapping *mapping;
+	kern_return_t status;
+
+	if (from_task != mach_task_self())
+		return kIOReturnBadArgument;
+	status = enter(connect, &connection);
+	if (status != kIOReturnSuccess)
+		return status;
+	LIST_FOREACH (mapping, &connection->mappings, link)
+		if (mapping->memory_type == memory_type && (uintptr_t)mapping->address == address)
+			break;
+	if (mapping) {
+		LIST_REMOVE(mapping, link);
+		munmap(mapping->address, mapping->size);
+		free(mapping);
+		connection->transport->unmapped(connection->state, memory_type);
+	}
+	leave(connection);
+	return mapping ? kIOReturnSuccess : kIOReturnBadArgument;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "iokit/file-maps.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/queue.h>
+#include <sys/stat.h>
+#include <uthash.h>
+
+/* Files up to this size are mapped whole, so that every range of theirs shares one mapping. */
+#define WHOLE_FILE_MAX (UINT64_C(1) << 40)
+
+struct key {
+	uint64_t device, inode, writable;
+};
+
+struct iou_file_map {
+	LIST_ENTRY(iou_file_map) link;
+	UT_hash_handle hh;
+	struct key key;
+	bool current;	/* in the hash; else outgrown by its file, and only still in use */
+	unsigned uses;
+	char *address;
+	uint64_t offset, size;	/* what of the file is mapped */
+};
+
+struct iou_file_maps {
+	struct iou_file_map *current;	/* the newest of each file, by key */
+	LIST_HEAD(, iou_file_map) all;
+};
+
+struct iou_file_maps *iou_file_maps_create(void)
+{
+	return calloc(1, sizeof(struct iou_file_maps));
+}
+
+static void unhash(struct iou_file_maps *maps, struct iou_file_map *map)
+{
+	if (map->current)
+		HASH_DEL(maps->current, map);
+	map->current = false;
+}
+
+static void map_free(struct iou_file_maps *maps, struct iou_file_map *map)
+{
+	unhash(maps, map);
+	LIST_REMOVE(map, link);
+	munmap(map->address, (size_t)map->size);
+	free(map);
+}
+
+void iou_file_maps_destroy(struct iou_file_maps *maps)
+{
+	if (!maps)
+		return;
+	while (!LIST_EMPTY(&maps->all))
+		map_free(maps, LIST_FIRST(&maps->all));
+	free(maps);
+}
+
+/* Check a descriptor that came from elsewhere, and clear *writable where it is not. */
+static kern_return_t check_file(
+	int fd, uint64_t end, bool *writable, struct key *key, uint64_t *file_size)
+{
+	struct stat file;
+	int mode = fcntl(fd, F_GETFL);
+
+	if (mode < 0 || (mode & O_PATH) || (mode & O_ACCMODE) == O_WRONLY)
+		return kIOReturnBadArgument;
+	if (fstat(fd, &file) != 0 || !S_ISREG(file.st_mode) || file.st_size < 0 ||
+		end > (uint64_t)file.st_size)
+		return kIOReturnBadArgument;
+	*writable = *writable && (mode & O_ACCMODE) == O_RDWR;
+	memset(key, 0, sizeof(*key));
+	key->device = file.st_dev;
+	key->inode = file.st_ino;
+	key->writable = *writable;
+	*file_size = (uint64_t)file.st_size;
+	return kIOReturnSuccess;
+}
+
+static struct iou_file_map *map_create(struct iou_file_maps *maps, int fd, const struct key *key,
+	uint64_t offset, uint64_t size)
+{
+	struct iou_file_map *map = calloc(1, sizeof(*map));
+
+	if (!map)
+		return NULL;
+	map->key = *key;
+	map->offset = offset;
+	map->size = size;
+	map->address = mmap(NULL, (size_t)size, PROT_READ | (key->writable ? PROT_WRITE : 0),
+		MAP_SHARED | MAP_NORESERVE, fd, (off_t)offset);
+	if (map->address == MAP_FAILED) {
+		free(map);
+		return NULL;
+	}
+	LIST_INSERT_HEAD(&maps->all, map, link);
+	return map;
+}
+
+kern_return_t iou_file_maps_get(struct iou_file_maps *maps, int fd, uint64_t offset,
+	uint64_t length, bool *writable, struct iou_file_map **found, void **address)
+{
+	struct iou_file_map *map;
+	struct key key;
+	uint64_t end, file_size, begin = 0;
+	kern_return_t status;
+
+	if (!length || __builtin_add_overflow(offset, length, &end))
+		return kIOReturnBadArgument;
+	status = check_file(fd, end, writable, &key, &file_size);
+	if (status != kIOReturnSuccess)
+		return status;
+	HASH_FIND(hh, maps->current, &key, sizeof(key), map);
+	if (!map || offset < map->offset || end > map->offset + map->size) {
+		struct iou_file_map *outgrown = map;
+
+		if (file_size > WHOLE_FILE_MAX) {
+			begin = offset & ~UINT64_C(0xffff);	/* any host's page size */
+			file_size = end - begin;
+		}
+		map = map_create(maps, fd, &key, begin, file_size);
+		if (!map)
+			return kIOReturnVMError;
+		if (outgrown)
+			unhash(maps, outgrown);
+		HASH_ADD(hh, maps->current, key, sizeof(map->key), map);
+		map->current = true;
+	}
+	map->uses++;
+	*found = map;
+	*address = map->address + (offset - map->offset);
+	return kIOReturnSuccess;
+}
+
+void iou_file_maps_put(struct iou_file_maps *maps, struct iou_file_map *map)
+{
+	if (--map->uses == 0)
+		map_free(maps, map);
+}

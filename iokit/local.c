@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Connections to a driver in this very process: a call is a function call. */
+#include "iokit/completion.h"
+#include "iokit/connection.h"
+#include "iokit/peer.h"
+#include "iokit/service.h"
+#include "iokit/task-memory.h"
+#include "iokit/vm-region.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct local {
+	struct iouser_peer peer;
+	struct iou_user_client user;
+};
+
+/* The client's memory is this process's own: it is only looked whether it is there. */
+static kern_return_t local_copy_memory(struct iouser_peer *peer, uint64_t va, uint64_t size,
+	struct iouser_task_memory **memory)
+{
+	struct iouser_task_memory *found;
+	struct iou_vm_region *regions;
+	size_t count;
+	kern_return_t status;
+
+	(void)peer;
+	status = iou_vm_regions(va, size, &regions, &count);
+	if (status != kIOReturnSuccess)
+		return status;
+	found = iou_task_memory_alloc(count);
+	if (!found) {
+		free(regions);
+		return kIOReturnNoMemory;
+	}
+	found->count = count;
+	for (size_t i = 0; i < count; i++)
+		found->segments[i] = (struct iouser_segment){
+			.length = regions[i].length,
+			.host = (void *)(uintptr_t)regions[i].va,
+			.writable = regions[i].writable,
+		};
+	free(regions);
+	*memory = found;
+	return kIOReturnSuccess;
+}
+
+static kern_return_t local_call(void *state, struct iou_call_args *args)
+{
+	struct local *local = state;
+	struct iouser_arguments arguments = {
+		.selector = args->selector,
+		.scalar_input = args->input,
+		.scalar_input_count = args->input_count,
+		.structure_input = args->input_struct,
+		.structure_input_size = args->input_struct_size,
+		.scalar_output = args->output,
+		.scalar_output_count = args->output_count,
+		.structure_output = args->output_struct,
+		.structure_output_size = args->output_struct_size,
+	};
+	kern_return_t status;
+
+	if (args->wake.fd >= 0) {
+		int fd = fcntl(args->wake.fd, F_DUPFD_CLOEXEC, 0);
+
+		if (fd < 0)
+			return kIOReturnNoResources;
+		arguments.completion = iou_completion_create(fd, args->wake.token);
+		if (!arguments.completion)
+			return kIOReturnNoMemory;
+	}
+	status = local->user.class->external_method(local->user.client, &arguments);
+	iouser_completion_release(arguments.completion);
+	args->output_count = arguments.scalar_output_count;
+	args->output_struct_size = arguments.structure_output_size;
+	return status;
+}
+
+static kern_return_t local_map(void *state, uint32_t memory_type, struct iou_map_result *result)
+{
+	struct local *local = state;
+	struct iouser_memory memory;
+	kern_return_t status;
+
+	status = local->user.class->copy_client_memory(local->user.client, memory_type, &memory);
+	if (status != kIOReturnSuccess)
+		return status;
+	*result = (struct iou_map_result){
+		.fd = fcntl(memory.fd, F_DUPFD_CLOEXEC, 0),
+		.offset = memory.offset,
+		.size = memory.size,
+		.read_only = memory.read_only,
+	};
+	if (result->fd < 0) {
+		local->user.class->client_unmapped(local->user.client, memory_type);
+		return kIOReturnNoResources;
+	}
+	return kIOReturnSuccess;
+}
+
+static void local_unmapped(void *state, uint32_t memory_type)
+{
+	struct local *local = state;
+
+	local->user.class->client_unmapped(local->user.client, memory_type);
+}
+
+static void local_close(void *state)
+{
+	struct local *local = state;
+
+	iou_user_client_close(&local->user);
+	free(local);
+}
+
+static const struct iou_transport local_transport = {
+	.call = local_call,
+	.map = local_map,
+	.unmapped = local_unmapped,
+	.close = local_close,
+};
+
+kern_return_t iou_local_open(uint64_t entry_id, uint32_t type, io_connect_t *connect)
+{
+	struct local *local = calloc(1, sizeof(*local));
+	kern_return_t status;
+
+	if (!local)
+		return kIOReturnNoMemory;
+	local->peer.pid = getpid();
+	local->peer.copy_memory = local_copy_memory;
+	status = iou_user_client_open(entry_id, type, &local->peer, &local->user);
+	if (status != kIOReturnSuccess) {
+		free(local);
+		return status;
+	}
+	*connect = iou_connection_create(&local_transport, local);
+	return *connect ? kIOReturnSuccess : kIOReturnNoResources;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The client behind a user client, as the driver's side of the runtime sees it. */
+#ifndef IOKIT_PEER_H
+#define IOKIT_PEER_H
+
+#include <iokit-user/service.h>
+
+struct iou_file_maps;
+
+struct iouser_peer {
+	pid_t pid;
+	/*
+	 * Find the client's memory out: through the process's own maps, or by asking
+	 * the client. Called by the thread that carries out the client's call.
+	 */
+	kern_return_t (*copy_memory)(struct iouser_peer *peer, uint64_t va, uint64_t size,
+		struct iouser_task_memory **memory);
+	struct iou_file_maps *maps;	/* files mapped on the client's behalf; NULL in-process */
+};
+
+#endif

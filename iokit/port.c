@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "iokit/port.h"
+#include "iokit/queue.h"
+#include "iokit/wire.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <uthash.h>
+
+struct pending {
+	UT_hash_handle hh;
+	uint64_t token;
+	uint64_t reference[kIOAsyncCalloutCount];
+};
+
+struct IONotificationPort {
+	struct iou_object object;
+	io_object_t name;
+	int receive_fd, send_fd;
+	/* The lock guards what follows; it is not held while a callout runs. */
+	pthread_mutex_t lock;
+	bool destroyed;
+	uint64_t last_token;
+	struct pending *pending;	/* by token */
+	dispatch_queue_t queue;
+	struct iou_source *source;	/* on queue */
+};
+
+static void port_free(struct iou_object *object)
+{
+	struct IONotificationPort *port = (struct IONotificationPort *)object;
+	struct pending *pending, *next;
+
+	HASH_ITER (hh, port->pending, pending, next) {
+		HASH_DEL(port->pending, pending);
+		free(pending);
+	}
+	close(port->receive_fd);
+	close(port->send_fd);
+	pthread_mutex_destroy(&port->lock);
+	free(port);
+}
+
+IONotificationPortRef IONotificationPortCreate(mach_port_t main_port)
+{
+	struct IONotificationPort *port;
+	int ends[2];
+
+	if (main_port != kIOMainPortDefault)
+		return NULL;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0)
+		return NULL;
+	port = calloc(1, sizeof(*port));
+	if (!port) {
+		close(ends[0]);
+		close(ends[1]);
+		return NULL;
+	}
+	iou_object_init(&port->object, IOU_PORT, port_free);
+	pthread_mutex_init(&port->lock, NULL);
+	port->receive_fd = ends[0];
+	port->send_fd = ends[1];
+	iou_object_retain(&port->object);	/* the name's, besides the caller's */
+	port->name = iou_name_create(&port->object);
+	if (!port->name) {
+		iou_object_release(&port->object);
+		return NULL;
+	}
+	return port;
+}
+
+/* The number of arguments decides the callout's shape, as with IODispatchCalloutFromMessage. */
+static void call_out(const struct pending *pending, const struct iou_event *event)
+{
+	void *refcon = (void *)(uintptr_t)pending->reference[kIOAsyncCalloutRefconIndex];
+	uintptr_t function = (uintptr_t)pending->reference[kIOAsyncCalloutFuncIndex];
+	void *args[IOUSER_SCALARS_MAX];
+
+	if (!function)
+		return;
+	for (uint32_t i = 0; i < event->count; i++)
+		args[i] = (void *)(uintptr_t)event->args[i];
+	switch (event->count) {
+	case 0:
+		((IOAsyncCallback0)function)(refcon, event->header.status);
+		break;
+	case 1:
+		((IOAsyncCallback1)function)(refcon, event->header.status, args[0]);
+		break;
+	case 2:
+		((IOAsyncCallback2)function)(refcon, event->header.status, args[0], args[1]);
+		break;
+	default:
+		((IOAsyncCallback)function)(refcon, event->header.status, args, event->count);
+		break;
+	}
+}
+
+/* The waiting call of that token, taken out; NULL when there is none, or the port is at its end. */
+static struct pending *take_pending(struct IONotificationPort *port, uint64_t token)
+{
+	struct pending *pending = NULL;
+
+	pthread_mutex_lock(&port->lock);
+	if (!port->destroyed) {
+		HASH_FIND(hh, port->pending, &token, sizeof(token), pending);
+		if (pending)
+			HASH_DEL(port->pending, pending);
+	}
+	pthread_mutex_unlock(&port->lock);
+	return pending;
+}
+
+static bool event_is_sound(const union iou_buffer *buffer, int size)
+{
+	return size == (int)sizeof(buffer->event) && buffer->header.type == IOU_EVENT &&
+	       buffer->event.count <= IOUSER_SCALARS_MAX;
+}
+
+/* Runs on the queue: one event a call; poll() brings it back for the next. */
+static void port_ready(struct iou_object *object)
+{
+	struct IONotificationPort *port = (struct IONotificationPort *)object;
+	struct pending *pending;
+	union iou_buffer buffer;
+	struct iou_fds fds;
+	int size;
+
+	size = iou_receive(port->receive_fd, &buffer, &fds, 0);
+	if (size <= 0)
+		return;
+	iou_fds_close(&fds);
+	if (!event_is_sound(&buffer, size))
+		return;
+	pending = take_pending(port, buffer.event.token);
+	if (pending && !(buffer.event.flags & IOU_EVENT_DROPPED))
+		call_out(pending, &buffer.event);
+	free(pending);
+}
+
+void IONotificationPortSetDispatchQueue(IONotificationPortRef port, dispatch_queue_t queue)
+{
+	dispatch_queue_t previous;
+
+	pthread_mutex_lock(&port->lock);
+	previous = port->queue;
+	if (previous)
+		iou_source_remove(previous, port->source);
+	port->queue = queue;
+	if (queue) {
+		dispatch_retain(queue);
+		port->source = iou_source_add(queue, port->receive_fd, port_ready, &port->object);
+		if (!port->source)
+			abort();	/* as Apple's: the call has no way to fail */
+	}
+	pthread_mutex_unlock(&port->lock);
+	if (previous)
+		dispatch_release(previous);
+}
+
+void IONotificationPortDestroy(IONotificationPortRef port)
+{
+	pthread_mutex_lock(&port->lock);
+	port->destroyed = true;
+	pthread_mutex_unlock(&port->lock);
+	IONotificationPortSetDispatchQueue(port, NULL);
+	iou_name_release(port->name, IOU_PORT);
+	iou_object_release(&port->object);
+}
+
+mach_port_t IONotificationPortGetMachPort(IONotificationPortRef port)
+{
+	return port->name;
+}
+
+struct IONotificationPort *iou_port_expect(mach_port_t name, const uint64_t *reference,
+	uint32_t reference_count, struct iou_wake *wake)
+{
+	struct IONotificationPort *port = iou_name_lookup(name, IOU_PORT);
+	struct pending *pending;
+
+	if (!port)
+		return NULL;
+	pending = calloc(1, sizeof(*pending));
+	if (!pending) {
+		iou_port_put(port);
+		return NULL;
+	}
+	for (uint32_t i = 0; i < kIOAsyncCalloutCount && i < reference_count; i++)
+		pending->reference[i] = reference[i];
+	pthread_mutex_lock(&port->lock);
+	pending->token = ++port->last_token;
+	HASH_ADD(hh, port->pending, token, sizeof(pending->token), pending);
+	pthread_mutex_unlock(&port->lock);
+	*wake = (struct iou_wake){ .fd = port->send_fd, .token = pending->token };
+	return port;
+}
+
+void iou_port_forget(struct IONotificationPort *port, uint64_t token)
+{
+	free(take_pending(port, token));
+}
+
+void iou_port_put(struct IONotificationPort *port)
+{
+	iou_object_release(&port->object);
+}

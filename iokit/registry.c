@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Looking services up: matching dictionaries, iterators, registry entries. */
+#include "iokit/connection.h"
+#include "iokit/dictionary.h"
+#include "iokit/object.h"
+#include "iokit/service.h"
+#include "iokit/socket.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+
+
+/* More services than this, a list that does not end, are a broken peer's. */
+#define SERVICES_MAX 4096
+
+struct service {
+	struct iou_object object;
+	struct iou_entry_info info;
+};
+
+struct iterator {
+	struct iou_object object;
+	atomic_size_t next;
+	size_t count;
+	io_object_t entries[];	/* a reference to each */
+};
+
+/* What a driver extension's service is, the most specific first. */
+static const char *const service_classes[] = { "IOUserService", "IOService", "IORegistryEntry",
+	"OSObject" };
+static const char *const iterator_classes[] = { "IOUserIterator", "OSIterator", "OSObject" };
+
+static CFMutableDictionaryRef matching(const char *key, const char *value)
+{
+	CFMutableDictionaryRef dictionary;
+	CFStringRef text;
+
+	if (!value)
+		return NULL;
+	dictionary = iou_dictionary_create();
+	text = CFStringCreateWithCString(kCFAllocatorDefault, value, kCFStringEncodingUTF8);
+	if (dictionary && text)
+		CFDictionarySetValue(dictionary, __CFStringMakeConstantString(key), text);
+	if (dictionary && !text) {
+		CFRelease(dictionary);
+		dictionary = NULL;
+	}
+	if (text)
+		CFRelease(text);
+	return dictionary;
+}
+
+CFMutableDictionaryRef IOServiceMatching(const char *name)
+{
+	return matching(kIOProviderClassKey, name);
+}
+
+CFMutableDictionaryRef IOServiceNameMatching(const char *name)
+{
+	return matching(kIONameMatchKey, name);
+}
+
+static int is_one_of(const char *name, const char *const *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(name, names[i]) == 0)
+			return 1;
+	return 0;
+}
+
+static int service_conforms(const char *class_name)
+{
+	return is_one_of(class_name, service_classes,
+		sizeof(service_classes) / sizeof(*service_classes));
+}
+
+/* The text of a matching key; false when the dictionary has none. */
+static bool matching_text(CFDictionaryRef dictionary, const char *key, char *text, size_t size)
+{
+	CFTypeRef value = CFDictionaryGetValue(dictionary, __CFStringMakeConstantString(key));
+
+	return value && CFGetTypeID(value) == CFStringGetTypeID() &&
+	       CFStringGetCString(value, text, (CFIndex)size, kCFStringEncodingUTF8);
+}
+
+static bool matches(CFDictionaryRef dictionary, const struct iou_entry_info *info)
+{
+	char text[128];
+	bool constrained = false;
+
+	if (matching_text(dictionary, kIOProviderClassKey, text, sizeof(text))) {
+		constrained = true;
+		if (!service_conforms(text) && strcmp(text, info->user_class) != 0)
+			return false;
+	}
+	if (matching_text(dictionary, kIONameMatchKey, text, sizeof(text))) {
+		constrained = true;
+		if (strcmp(text, info->name) != 0)
+			return false;
+	}
+	return constrained;
+}
+
+static bool entry_is_sound(const union iou_buffer *buffer, int size)
+{
+	return size == (int)sizeof(buffer->entry) && buffer->header.type == IOU_ENTRY &&
+	       memchr(buffer->entry.name, 0, IOU_NAME_MAX) &&
+	       memchr(buffer->entry.user_class, 0, IOU_NAME_MAX);
+}
+
+/* Receive entries until the reply to LIST comes. What came before an error counts. */
+static struct iou_entry_info *receive_list(int fd, size_t *count)
+{
+	struct iou_entry_info *list = NULL, *larger;
+	union iou_buffer buffer;
+	struct iou_fds fds;
+	int size;
+
+	for (*count = 0; *count < SERVICES_MAX;) {
+		size = iou_receive(fd, &buffer, &fds, IOU_HELLO_TIMEOUT_MS);
+		if (size <= 0)
+			break;
+		iou_fds_close(&fds);
+		if (!entry_is_sound(&buffer, size))
+			break;
+		larger = realloc(list, (*count + 1) * sizeof(*list));
+		if (!larger)
+			break;
+		list = larger;
+		list[*count].entry_id = buffer.entry.entry_id;
+		memcpy(list[*count].name, buffer.entry.name, IOU_NAME_MAX);
+		memcpy(list[*count].user_class, buffer.entry.user_class, IOU_NAME_MAX);
+		++*count;
+	}
+	return list;
+}
+
+static struct iou_entry_info *list_remote(size_t *count)
+{
+	struct iou_header list = { .type = IOU_LIST };
+	struct iou_entry_info *entries = NULL;
+	int fd = iou_socket_connect(NULL, 0);
+
+	*count = 0;
+	if (fd < 0)
+		return NULL;
+	if (iou_send(fd, &list, sizeof(list), NULL, 0, IOU_HELLO_TIMEOUT_MS) == 0)
+		entries = receive_list(fd, count);
+	close(fd);
+	return entries;
+}
+
+static void service_free(struct iou_object *object)
+{
+	free(object);
+}
+
+static io_object_t service_create(const struct iou_entry_info *info)
+{
+	struct service *service = calloc(1, sizeof(*service));
+
+	if (!service)
+		return IO_OBJECT_NULL;
+	iou_object_init(&service->object, IOU_SERVICE, service_free);
+	service->info = *info;
+	return iou_name_create(&service->object);
+}
+
+static void iterator_free(struct iou_object *object)
+{
+	struct iterator *iterator = (struct iterator *)object;
+
+	for (size_t i = 0; i < iterator->count; i++)
+		iou_name_release(iterator->entries[i], IOU_SERVICE);
+	free(iterator);
+}
+
+/* An iterator over those of @list that match, or NULL without memory. */
+static struct iterator *iterator_create(
+	CFDictionaryRef dictionary, const struct iou_entry_info *list, size_t count)
+{
+	struct iterator *iterator = calloc(1, sizeof(*iterator) + count * sizeof(io_object_t));
+
+	if (!iterator)
+		return NULL;
+	iou_object_init(&iterator->object, IOU_ITERATOR, iterator_free);
+	atomic_init(&iterator->next, 0);
+	for (size_t i = 0; i < count; i++) {
+		io_object_t service;
+
+		if (!matches(dictionary, &list[i]))
+			continue;
+		service = service_create(&list[i]);
+		if (service)
+			iterator->entries[iterator->count++] = service;
+	}
+	return iterator;
+}
+
+kern_return_t IOServiceGetMatchingServices(
+	mach_port_t main_port, CFDictionaryRef dictionary, io_iterator_t *existing)
+{
+	struct iou_entry_info *list;
+	struct iterator *iterator;
+	size_t count;
+
+	if (!dictionary)
+		return kIOReturnBadArgument;
+	if (!existing || main_port != kIOMainPortDefault) {
+		CFRelease(dictionary);
+		return kIOReturnBadArgument;
+	}
+	list = iou_services_published() ? iou_services_list(&count) : list_remote(&count);
+	iterator = iterator_create(dictionary, list, count);
+	free(list);
+	CFRelease(dictionary);
+	if (!iterator)
+		return kIOReturnNoMemory;
+	*existing = iou_name_create(&iterator->object);
+	return *existing ? kIOReturnSuccess : kIOReturnNoResources;
+}
+
+io_service_t IOServiceGetMatchingService(mach_port_t main_port, CFDictionaryRef dictionary)
+{
+	io_iterator_t iterator;
+	io_service_t service;
+
+	if (IOServiceGetMatchingServices(main_port, dictionary, &iterator) != kIOReturnSuccess)
+		return IO_OBJECT_NULL;
+	service = IOIteratorNext(iterator);
+	IOObjectRelease(iterator);
+	return service;
+}
+
+io_object_t IOIteratorNext(io_iterator_t name)
+{
+	struct iterator *iterator = iou_name_lookup(name, IOU_ITERATOR);
+	io_object_t entry = IO_OBJECT_NULL;
+	size_t index;
+
+	if (!iterator)
+		return IO_OBJECT_NULL;
+	index = atomic_fetch_add(&iterator->next, 1);
+	if (index < iterator->count) {
+		entry = iterator->entries[index];
+		iou_name_retain(entry, IOU_SERVICE);
+	} else {
+		atomic_store(&iterator->next, iterator->count);
+	}
+	iou_object_release(&iterator->object);
+	return entry;
+}
+
+void IOIteratorReset(io_iterator_t name)
+{
+	struct iterator *iterator = iou_name_lookup(name, IOU_ITERATOR);
+
+	if (!iterator)
+		return;
+	atomic_store(&iterator->next, 0);
+	iou_object_release(&iterator->object);
+}
+
+int IOObjectConformsTo(io_object_t name, const io_name_t class_name)
+{
+	struct iou_object *object = iou_name_lookup(name, IOU_ANY);
+	int conforms = 0;
+
+	if (!object)
+		return 0;
+	if (object->kind == IOU_SERVICE)
+		conforms = service_conforms(class_name);
+	else if (object->kind == IOU_ITERATOR)
+		conforms = is_one_of(class_name, iterator_classes,
+			sizeof(iterator_classes) / sizeof(*iterator_classes));
+	iou_object_release(object);
+	return conforms;
+}
+
+CFTypeRef IORegistryEntryCreateCFProperty(
+	io_registry_entry_t entry, CFStringRef key, CFAllocatorRef allocator, IOOptionBits options)
+{
+	struct service *service = iou_name_lookup(entry, IOU_SERVICE);
+	CFTypeRef value = NULL;
+
+	(void)options;
+	if (!service)
+		return NULL;
+	/* An IOUserService's kernel class, and the class of the driver extension's own code. */
+	if (CFStringCompare(key, CFSTR("IOUserClass"), 0) == kCFCompareEqualTo)
+		value = CFStringCreateWithCString(
+			allocator, service->info.user_class, kCFStringEncodingUTF8);
+	else if (CFStringCompare(key, CFSTR("IOClass"), 0) == kCFCompareEqualTo)
+		value = CFStringCreateWithCString(
+			allocator, service_classes[0], kCFStringEncodingUTF8);
+	iou_object_release(&service->object);
+	return value;
+}
+
+kern_return_t IORegistryEntryGetRegistryEntryID(io_registry_entry_t entry, uint64_t *entry_id)
+{
+	struct service *service;
+
+	if (!entry_id)
+		return kIOReturnBadArgument;
+	service = iou_name_lookup(entry, IOU_SERVICE);
+	if (!service)
+		return kIOReturnBadArgument;
+	*entry_id = service->info.entry_id;
+	iou_object_release(&service->object);
+	return kIOReturnSuccess;
+}
+
+kern_return_t IORegistryEntryGetName(io_registry_entry_t entry, io_name_t name)
+{
+	struct service *service = iou_name_lookup(entry, IOU_SERVICE);
+
+	if (!service)
+		return kIOReturnBadArgument;
+	memset(name, 0, sizeof(io_name_t));
+	memcpy(name, service->info.name, IOU_NAME_MAX);
+	iou_object_release(&service->object);
+	return kIOReturnSuccess;
+}
+
+kern_return_t IOServiceOpen(
+	io_service_t name, task_port_t owning_task, uint32_t type, io_connect_t *connect)
+{
+	struct service *service;
+	kern_return_t status;
+
+	if (!connect || owning_task != mach_task_self())
+		return kIOReturnBadArgument;
+	*connect = IO_OBJECT_NULL;
+	service = iou_name_lookup(name, IOU_SERVICE);
+	if (!service)
+		return kIOReturnBadArgument;
+	status = iou_services_published() ?
+			 iou_local_open(service->info.entry_id, type, connect) :
+			 iou_remote_open(service->info.entry_id, type, connect);
+	iou_object_release(&service->object);
+	return status;
+}

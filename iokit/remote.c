@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Connections to a driver in another process. One call is under way at a time (the
+ * connection's lock); while it waits for its answer it serves the driver's
+ * questions about the memory that the call named.
+ */
+#include "iokit/connection.h"
+#include "iokit/socket.h"
+#include "iokit/vm-region.h"
+#include "iokit/wire.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct remote {
+	int fd;		/* -1: the driver has gone */
+	uint32_t last_id;
+};
+
+
+static kern_return_t lose(struct remote *remote)
+{
+	if (remote->fd >= 0)
+		close(remote->fd);
+	remote->fd = -1;
+	return kIOReturnNotAttached;
+}
+
+/* Whether @value stands among the call's scalars or the aligned words of its bytes. */
+static bool call_names(const struct iou_call_args *args, uint64_t value)
+{
+	uint64_t word;
+
+	for (uint32_t i = 0; i < args->input_count; i++)
+		if (args->input[i] == value)
+			return true;
+	for (size_t at = 0; at + sizeof(word) <= args->input_struct_size; at += sizeof(word)) {
+		memcpy(&word, (const char *)args->input_struct + at, sizeof(word));
+		if (word == value)
+			return true;
+	}
+	return false;
+}
+
+/* The descriptors that go with one reply: those to be closed once it is sent. */
+struct reply_fds {
+	size_t count;
+	int fd[IOU_FDS_MAX];
+	bool borrowed[IOU_FDS_MAX];
+	dev_t device[IOU_FDS_MAX];
+	ino_t inode[IOU_FDS_MAX];
+	bool writable[IOU_FDS_MAX];
+};
+
+/* The index of the region's descriptor in the reply, or IOU_RANGE_PRIVATE. */
+static uint32_t attach_region(struct reply_fds *fds, const struct iou_vm_region *region)
+{
+	bool borrowed;
+	int fd;
+
+	for (size_t i = 0; i < fds->count; i++)
+		if (region->shared && fds->device[i] == region->device &&
+			fds->inode[i] == region->inode && fds->writable[i] == region->writable)
+			return (uint32_t)i;
+	fd = iou_vm_region_fd(region, &borrowed);
+	if (fd < 0)
+		return IOU_RANGE_PRIVATE;
+	fds->fd[fds->count] = fd;
+	fds->borrowed[fds->count] = borrowed;
+	fds->device[fds->count] = region->device;
+	fds->inode[fds->count] = region->inode;
+	fds->writable[fds->count] = region->writable;
+	return (uint32_t)fds->count++;
+}
+
+/* Send up to IOU_RANGES_MAX regions. */
+static int send_ranges(struct remote *remote, uint32_t id, const struct iou_vm_region *regions,
+	size_t count, bool more)
+{
+	struct reply_fds fds = { .count = 0 };
+	union iou_buffer buffer;
+	int status;
+
+	buffer.memory_reply = (struct iou_memory_reply){
+		.header = { .type = IOU_MEMORY | IOU_REPLY, .id = id },
+		.count = (uint32_t)count,
+		.flags = more ? IOU_RANGES_MORE : 0,
+	};
+	for (size_t i = 0; i < count; i++)
+		buffer.memory_reply.ranges[i] = (struct iou_range){
+			.va = regions[i].va,
+			.length = regions[i].length,
+			.fd_offset = regions[i].offset,
+			.fd_index = attach_region(&fds, &regions[i]),
+			.writable = regions[i].writable,
+		};
+	status = iou_send(remote->fd, &buffer,
+		sizeof(buffer.memory_reply) + count * sizeof(struct iou_range), fds.fd, fds.count,
+		IOU_CALL_TIMEOUT_MS);
+	for (size_t i = 0; i < fds.count; i++)
+		if (!fds.borrowed[i])
+			close(fds.fd[i]);
+	return status;
+}
+
+/*
+ * Answer a question about this process's memory. A driver learns nothing but what
+ * the call under way has named: both the address and the size must stand in it.
+ */
+static int answer_memory(struct remote *remote, const struct iou_memory_query *query,
+	const struct iou_call_args *args)
+{
+	struct iou_memory_reply refusal = {
+		.header = { .type = IOU_MEMORY | IOU_REPLY, .id = query->header.id },
+	};
+	struct iou_vm_region *regions = NULL;
+	size_t count = 0, sent = 0;
+	int status = 0;
+
+	if (!args || !call_names(args, query->va) || !call_names(args, query->size))
+		refusal.header.status = kIOReturnNotPermitted;
+	else
+		refusal.header.status = iou_vm_regions(query->va, query->size, &regions, &count);
+	if (refusal.header.status != kIOReturnSuccess)
+		return iou_send(remote->fd, &refusal, sizeof(refusal), NULL, 0,
+			IOU_CALL_TIMEOUT_MS);
+	while (sent < count && status == 0) {
+		size_t part = count - sent < IOU_RANGES_MAX ? count - sent : IOU_RANGES_MAX;
+
+		status = send_ranges(
+			remote, query->header.id, regions + sent, part, sent + part < count);
+		sent += part;
+	}
+	free(regions);
+	return status;
+}
+
+/*
+ * Wait for the reply to message @id. Replies to calls that timed out earlier are
+ * passed over. kIOReturnTimeout leaves the connection usable; anything else that is
+ * wrong ends it.
+ */
+static kern_return_t await_reply(struct remote *remote, uint32_t type, uint32_t id,
+	const struct iou_call_args *args, union iou_buffer *reply, struct iou_fds *fds)
+{
+	for (;;) {
+		int size = iou_receive(remote->fd, reply, fds, IOU_CALL_TIMEOUT_MS);
+
+		if (size == -ETIMEDOUT)
+			return kIOReturnTimeout;
+		if (size <= 0)
+			return lose(remote);
+		if (reply->header.type == (type | IOU_REPLY) && reply->header.id == id)
+			return kIOReturnSuccess;
+		iou_fds_close(fds);
+		if (reply->header.type & IOU_REPLY)
+			continue;
+		if (reply->header.type != IOU_MEMORY || size != (int)sizeof(reply->memory_query) ||
+			answer_memory(remote, &reply->memory_query, args) < 0)
+			return lose(remote);
+	}
+}
+
+/* Send a request and wait for its reply, whose fixed part is at least @minimum bytes. */
+static kern_return_t exchange(struct remote *remote, void *message, size_t size, const int *fds,
+	size_t fd_count, const struct iou_call_args *args, union iou_buffer *reply,
+	struct iou_fds *reply_fds, size_t minimum)
+{
+	struct iou_header *header = message;
+	kern_return_t status;
+	int sent;
+
+	reply_fds->count = 0;
+	if (remote->fd < 0)
+		return kIOReturnNotAttached;
+	header->id = ++remote->last_id;
+	sent = iou_send(remote->fd, message, size, fds, fd_count, IOU_CALL_TIMEOUT_MS);
+	if (sent == -ETIMEDOUT)
+		return kIOReturnTimeout;
+	if (sent < 0)
+		return lose(remote);
+	status = await_reply(remote, header->type, header->id, args, reply, reply_fds);
+	if (status != kIOReturnSuccess)
+		return status;
+	if (reply->header.status == kIOReturnSuccess && reply->header.size < minimum) {
+		iou_fds_close(reply_fds);
+		return lose(remote);
+	}
+	return reply->header.status;
+}
+
+/* Lay a call out: its size. */
+static size_t marshal(union iou_buffer *buffer, const struct iou_call_args *args)
+{
+	size_t scalars = args->input_count * sizeof(uint64_t);
+	unsigned char *body = buffer->bytes + sizeof(buffer->call);
+
+	buffer->call = (struct iou_call){
+		.header = { .type = IOU_CALL },
+		.selector = args->selector,
+		.flags = args->wake.fd >= 0 ? IOU_CALL_ASYNC : 0,
+		.token = args->wake.token,
+		.scalar_input_count = args->input_count,
+		.scalar_output_room = args->output_count,
+		.structure_input_size = (uint32_t)args->input_struct_size,
+		.structure_output_room = (uint32_t)args->output_struct_size,
+	};
+	if (scalars)
+		memcpy(body, args->input, scalars);
+	if (args->input_struct_size)
+		memcpy(body + scalars, args->input_struct, args->input_struct_size);
+	return sizeof(buffer->call) + scalars + args->input_struct_size;
+}
+
+/* Take a reply apart; false when it does not hold together. */
+static bool unmarshal(const union iou_buffer *reply, struct iou_call_args *args)
+{
+	const struct iou_call_reply *fixed = &reply->call_reply;
+	const unsigned char *body = reply->bytes + sizeof(*fixed);
+	size_t scalars;
+
+	if (fixed->scalar_output_count > args->output_count ||
+		fixed->structure_output_size > args->output_struct_size)
+		return false;
+	scalars = fixed->scalar_output_count * sizeof(uint64_t);
+	if (fixed->header.size != sizeof(*fixed) + scalars + fixed->structure_output_size)
+		return false;
+	if (scalars)
+		memcpy(args->output, body, scalars);
+	if (fixed->structure_output_size)
+		memcpy(args->output_struct, body + scalars, fixed->structure_output_size);
+	args->output_count = fixed->scalar_output_count;
+	args->output_struct_size = fixed->structure_output_size;
+	return true;
+}
+
+static kern_return_t remote_call(void *state, struct iou_call_args *args)
+{
+	struct remote *remote = state;
+	union iou_buffer message, reply;
+	struct iou_fds fds;
+	kern_return_t status;
+
+	status = exchange(remote, &message, marshal(&message, args), &args->wake.fd,
+		args->wake.fd >= 0, args, &reply, &fds, sizeof(reply.call_reply));
+	iou_fds_close(&fds);
+	if (status == kIOReturnSuccess && !unmarshal(&reply, args))
+		return lose(remote);
+	return status;
+}
+
+static kern_return_t remote_map(void *state, uint32_t memory_type, struct iou_map_result *result)
+{
+	struct iou_map message = { .header = { .type = IOU_MAP }, .memory_type = memory_type };
+	struct remote *remote = state;
+	union iou_buffer reply;
+	struct iou_fds fds;
+	kern_return_t status;
+
+	status = exchange(remote, &message, sizeof(message), NULL, 0, NULL, &reply, &fds,
+		sizeof(reply.map_reply));
+	if (status != kIOReturnSuccess) {
+		iou_fds_close(&fds);
+		return status;
+	}
+	*result = (struct iou_map_result){
+		.fd = iou_fds_take(&fds, 0),
+		.offset = reply.map_reply.offset,
+		.size = reply.map_reply.size,
+		.read_only = reply.map_reply.read_only,
+	};
+	iou_fds_close(&fds);
+	return result->fd >= 0 ? kIOReturnSuccess : lose(remote);
+}
+
+static void remote_unmapped(void *state, uint32_t memory_type)
+{
+	struct iou_map message = { .header = { .type = IOU_UNMAP }, .memory_type = memory_type };
+	struct remote *remote = state;
+
+	if (remote->fd >= 0)
+		iou_send(remote->fd, &message, sizeof(message), NULL, 0, IOU_CALL_TIMEOUT_MS);
+}
+
+static void remote_close(void *state)
+{
+	struct remote *remote = state;
+
+	lose(remote);
+	free(remote);
+}
+
+static const struct iou_transport remote_transport = {
+	.call = remote_call,
+	.map = remote_map,
+	.unmapped = remote_unmapped,
+	.close = remote_close,
+};
+
+kern_return_t iou_remote_open(uint64_t entry_id, uint32_t type, io_connect_t *connect)
+{
+	struct iou_open message = {
+		.header = { .type = IOU_OPEN },
+		.entry_id = entry_id,
+		.type = type,
+	};
+	struct remote *remote = calloc(1, sizeof(*remote));
+	union iou_buffer reply;
+	struct iou_fds fds;
+	kern_return_t status;
+
+	if (!remote)
+		return kIOReturnNoMemory;
+	remote->fd = iou_socket_connect(NULL, 0);
+	status = exchange(remote, &message, sizeof(message), NULL, 0, NULL, &reply, &fds,
+		sizeof(reply.header));
+	iou_fds_close(&fds);
+	if (status != kIOReturnSuccess) {
+		remote_close(remote);
+		return status;
+	}
+	*connect = iou_connection_create(&remote_transport, remote);
+	return *connect ? kIOReturnSuccess : kIOReturnNoResources;
+}

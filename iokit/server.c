@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The socket on which other processes find this one's services. */
+#include "iokit/session.h"
+#include "iokit/socket.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <iokit-user/service.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Clients at a time; each has a thread. More are turned away at once. */
+#define CLIENTS_MAX 1024
+/* A session's thread needs little: a few message buffers and the driver's frames. */
+#define CLIENT_STACK_SIZE (512u << 10)
+
+struct client {
+	LIST_ENTRY(client) link;
+	struct iouser_server *server;
+	int fd;
+};
+
+struct iouser_server {
+	char *path;
+	int listener, stop, lock_file;
+	/* The lock guards what follows. */
+	pthread_mutex_t lock;
+	pthread_cond_t client_gone;
+	LIST_HEAD(, client) clients;
+	unsigned client_count;
+};
+
+static bool fail(char *error, size_t size, const char *what, const char *path, int code)
+{
+	snprintf(error, size, "socket %s: %s (%s)", path, what, strerror(code));
+	return false;
+}
+
+/*
+ * Whoever holds the lock file owns the path, so that two services that start at
+ * once cannot both find the socket stale.
+ */
+static bool take_lock(struct iouser_server *server, char *error, size_t size)
+{
+	char name[sizeof(((struct sockaddr_un *)0)->sun_path) + 8];
+
+	snprintf(name, sizeof(name), "%s.lock", server->path);
+	server->lock_file = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (server->lock_file < 0)
+		return fail(error, size, "cannot make its lock file", server->path, errno);
+	if (flock(server->lock_file, LOCK_EX | LOCK_NB) != 0) {
+		snprintf(error, size, "socket %s: another driver service is running there",
+			server->path);
+		return false;
+	}
+	return true;
+}
+
+static bool remove_stale(const char *path, char *error, size_t size)
+{
+	struct stat file;
+
+	if (lstat(path, &file) != 0)
+		return errno == ENOENT || fail(error, size, "cannot be looked at", path, errno);
+	if (!S_ISSOCK(file.st_mode)) {
+		snprintf(error, size, "socket %s: there is a file of another kind", path);
+		return false;
+	}
+	return unlink(path) == 0 || fail(error, size, "cannot be replaced", path, errno);
+}
+
+static bool bind_listener(struct iouser_server *server, char *error, size_t size)
+{
+	struct sockaddr_un address;
+	mode_t mask;
+	int bound;
+
+	if (iou_socket_address(server->path, &address) < 0) {
+		snprintf(error, size, "socket path %.60s... is %zu bytes long (at most %zu)",
+			server->path, strlen(server->path), sizeof(address.sun_path) - 1);
+		return false;
+	}
+	if (!take_lock(server, error, size) || !remove_stale(server->path, error, size))
+		return false;
+	server->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (server->listener < 0)
+		return fail(error, size, "cannot be made", server->path, errno);
+	mask = umask(0177);	/* the owner's alone, from its first moment on */
+	bound = bind(server->listener, (struct sockaddr *)&address, sizeof(address));
+	umask(mask);
+	if (bound != 0 || listen(server->listener, 64) != 0)
+		return fail(error, size, "cannot be bound", server->path, errno);
+	return true;
+}
+
+static void server_free(struct iouser_server *server, bool unlink_path)
+{
+	char name[sizeof(((struct sockaddr_un *)0)->sun_path) + 8];
+
+	if (server->listener >= 0)
+		close(server->listener);
+	if (unlink_path) {
+		unlink(server->path);
+		snprintf(name, sizeof(name), "%s.lock", server->path);
+		unlink(name);
+	}
+	if (server->lock_file >= 0)
+		close(server->lock_file);
+	if (server->stop >= 0)
+		close(server->stop);
+	pthread_cond_destroy(&server->client_gone);
+	pthread_mutex_destroy(&server->lock);
+	free(server->path);
+	free(server);
+}
+
+struct iouser_server *iouser_server_create(const char *path, char *error, size_t error_size)
+{
+	struct iouser_server *server = calloc(1, sizeof(*server));
+
+	if (!server) {
+		snprintf(error, error_size, "out of memory");
+		return NULL;
+	}
+	server->listener = server->lock_file = -1;
+	pthread_mutex_init(&server->lock, NULL);
+	pthread_cond_init(&server->client_gone, NULL);
+	LIST_INIT(&server->clients);
+	server->path = strdup(path);
+	server->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (!server->path || server->stop < 0)
+		snprintf(error, error_size, "out of memory or descriptors");
+	else if (bind_listener(server, error, error_size))
+		return server;
+	server_free(server, false);
+	return NULL;
+}
+
+static void *client_thread(void *argument)
+{
+	struct client *client = argument;
+	struct iouser_server *server = client->server;
+
+	pthread_setname_np(pthread_self(), "client");
+	iou_session_run(client->fd);
+	pthread_mutex_lock(&server->lock);
+	LIST_REMOVE(client, link);
+	close(client->fd);	/* under the lock: nobody shuts down a descriptor used anew */
+	server->client_count--;
+	pthread_cond_broadcast(&server->client_gone);
+	pthread_mutex_unlock(&server->lock);
+	free(client);
+	return NULL;
+}
+
+/* Begin a thread for a new client. False: turned away. */
+static bool begin_client(struct iouser_server *server, int fd)
+{
+	struct client *client = calloc(1, sizeof(*client));
+	pthread_attr_t attributes;
+	pthread_t thread;
+	bool begun = false;
+
+	if (!client)
+		return false;
+	client->server = server;
+	client->fd = fd;
+	pthread_attr_init(&attributes);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attributes, CLIENT_STACK_SIZE);
+	pthread_mutex_lock(&server->lock);
+	if (server->client_count < CLIENTS_MAX &&
+		pthread_create(&thread, &attributes, client_thread, client) == 0) {
+		LIST_INSERT_HEAD(&server->clients, client, link);
+		server->client_count++;
+		begun = true;
+	}
+	pthread_mutex_unlock(&server->lock);
+	pthread_attr_destroy(&attributes);
+	if (!begun)
+		free(client);
+	return begun;
+}
+
+void iouser_server_run(struct iouser_server *server)
+{
+	struct pollfd polled[] = {
+		{ .fd = server->stop, .events = POLLIN },
+		{ .fd = server->listener, .events = POLLIN },
+	};
+
+	for (;;) {
+		int fd;
+
+		if (poll(polled, 2, -1) < 0 && errno != EINTR)
+			return;
+		if (polled[0].revents)
+			return;
+		fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
+		if (fd >= 0) {
+			if (!begin_client(server, fd))
+				close(fd);
+		} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
+			poll(NULL, 0, 50);	/* out of descriptors: wait for clients to go */
+		}
+	}
+}
+
+void iouser_server_stop(struct iouser_server *server)
+{
+	uint64_t one = 1;
+
+	(void)!write(server->stop, &one, sizeof(one));
+}
+
+void iouser_server_destroy(struct iouser_server *server)
+{
+	struct client *client;
+
+	pthread_mutex_lock(&server->lock);
+	LIST_FOREACH (client, &server->clients, link)
+		shutdown(client->fd, SHUT_RDWR);
+	while (server->client_count)
+		pthread_cond_wait(&server->client_gone, &server->lock);
+	pthread_mutex_unlock(&server->lock);
+	server_free(server, true);
+}

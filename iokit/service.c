@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "iokit/service.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/queue.h>
+
+struct iouser_service {
+	TAILQ_ENTRY(iouser_service) link;
+	struct iou_entry_info info;
+	const struct iouser_class *class;
+	void *driver;
+	bool published;
+	unsigned clients;	/* open, or being opened */
+};
+
+/* The lock guards all services and the list; it is not held while a driver is called. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t client_gone = PTHREAD_COND_INITIALIZER;
+static TAILQ_HEAD(, iouser_service) services = TAILQ_HEAD_INITIALIZER(services);
+static uint64_t last_entry_id = 0x100000000;	/* as IOKit's, past 32 bits */
+static bool ever_published;
+
+struct iouser_service *iouser_service_publish(
+	const char *user_class, const struct iouser_class *class, void *driver)
+{
+	struct iouser_service *service = calloc(1, sizeof(*service));
+
+	if (!service)
+		return NULL;
+	service->class = class;
+	service->driver = driver;
+	service->published = true;
+	snprintf(service->info.name, sizeof(service->info.name), "%s", user_class);
+	snprintf(service->info.user_class, sizeof(service->info.user_class), "%s", user_class);
+	pthread_mutex_lock(&lock);
+	service->info.entry_id = ++last_entry_id;
+	TAILQ_INSERT_TAIL(&services, service, link);
+	ever_published = true;
+	pthread_mutex_unlock(&lock);
+	return service;
+}
+
+/* The lock is held. */
+static void unpublish(struct iouser_service *service)
+{
+	if (service->published)
+		TAILQ_REMOVE(&services, service, link);
+	service->published = false;
+}
+
+void iouser_service_terminate(struct iouser_service *service)
+{
+	pthread_mutex_lock(&lock);
+	unpublish(service);
+	pthread_mutex_unlock(&lock);
+}
+
+void iouser_service_release(struct iouser_service *service)
+{
+	pthread_mutex_lock(&lock);
+	unpublish(service);
+	while (service->clients)
+		pthread_cond_wait(&client_gone, &lock);
+	pthread_mutex_unlock(&lock);
+	free(service);
+}
+
+bool iou_services_published(void)
+{
+	bool published;
+
+	pthread_mutex_lock(&lock);
+	published = ever_published;
+	pthread_mutex_unlock(&lock);
+	return published;
+}
+
+struct iou_entry_info *iou_services_list(size_t *count)
+{
+	struct iou_entry_info *list = NULL;
+	struct iouser_service *service;
+	size_t n = 0;
+
+	pthread_mutex_lock(&lock);
+	TAILQ_FOREACH (service, &services, link)
+		n++;
+	if (n)
+		list = calloc(n, sizeof(*list));
+	*count = list ? n : 0;
+	n = 0;
+	if (list)
+		TAILQ_FOREACH (service, &services, link)
+			list[n++] = service->info;
+	pthread_mutex_unlock(&lock);
+	return list;
+}
+
+static void client_leaves(struct iouser_service *service)
+{
+	pthread_mutex_lock(&lock);
+	service->clients--;
+	pthread_cond_broadcast(&client_gone);
+	pthread_mutex_unlock(&lock);
+}
+
+kern_return_t iou_user_client_open(uint64_t entry_id, uint32_t type, struct iouser_peer *peer,
+	struct iou_user_client *client)
+{
+	struct iouser_service *service;
+	kern_return_t status;
+
+	pthread_mutex_lock(&lock);
+	TAILQ_FOREACH (service, &services, link)
+		if (service->info.entry_id == entry_id)
+			break;
+	if (service)
+		service->clients++;
+	pthread_mutex_unlock(&lock);
+	if (!service)
+		return kIOReturnNotAttached;
+	client->service = service;
+	client->class = service->class;
+	status = service->class->new_user_client(service->driver, type, peer, &client->client);
+	if (status != kIOReturnSuccess)
+		client_leaves(service);
+	return status;
+}
+
+void iou_user_client_close(struct iou_user_client *client)
+{
+	client->class->client_closed(client->client);
+	client_leaves(client->service);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Services published in this process, as the rest of the runtime sees them. */
+#ifndef IOKIT_SERVICE_H
+#define IOKIT_SERVICE_H
+
+#include "iokit/wire.h"
+
+#include <iokit-user/service.h>
+
+/* What the registry knows of a service, here or elsewhere. */
+struct iou_entry_info {
+	uint64_t entry_id;
+	char name[IOU_NAME_MAX];
+	char user_class[IOU_NAME_MAX];
+};
+
+/* A user client of a service. */
+struct iou_user_client {
+	const struct iouser_class *class;
+	void *client;
+	struct iouser_service *service;
+};
+
+/* Whether this process publishes, or has published, services. */
+bool iou_services_published(void);
+/*
+ * The services there are, in order of publication: an array to be freed, and its
+ * length; NULL with 0 for none, or without memory.
+ */
+struct iou_entry_info *iou_services_list(size_t *count);
+
+/*
+ * Open a user client on a service: kIOReturnNotAttached when it is not, or no
+ * longer, published; else what the driver answers. The service stays until
+ * iou_user_client_close().
+ */
+kern_return_t iou_user_client_open(uint64_t entry_id, uint32_t type, struct iouser_peer *peer,
+	struct iou_user_client *client);
+void iou_user_client_close(struct iou_user_client *client);
+
+#endif

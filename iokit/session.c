@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * One client's connection, served by one thread. Everything that the client holds
+ * hangs on this thread's stack frame: when the socket closes, however it closes,
+ * the frame is left and all of it goes.
+ */
+#include "iokit/session.h"
+#include "iokit/completion.h"
+#include "iokit/file-maps.h"
+#include "iokit/service.h"
+#include "iokit/task-memory.h"
+#include "iokit/wire.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* A client that does not read its answers is given this long, then dropped. */
+#define ANSWER_TIMEOUT_MS 10000
+/* A client that is asked for its memory in the middle of its call must answer within this. */
+#define QUESTION_TIMEOUT_MS 10000
+
+enum state { STATE_NEW, STATE_GREETED, STATE_OPEN };
+
+struct session {
+	struct iouser_peer peer;	/* first: the peer is the session */
+	int fd;
+	enum state state;
+	struct iou_user_client user;	/* in STATE_OPEN */
+	uint32_t last_question;
+	bool broken;	/* the client broke the protocol in the middle of a call */
+};
+
+/* A negative return of a handler ends the session. */
+typedef int (*handler)(struct session *session, union iou_buffer *message, struct iou_fds *fds);
+
+static int reply(struct session *session, void *message, size_t size,
+	const struct iou_header *request, kern_return_t status, const int *fds, size_t fd_count)
+{
+	struct iou_header *header = message;
+
+	header->type = request->type | IOU_REPLY;
+	header->id = request->id;
+	header->status = status;
+	return iou_send(session->fd, message, size, fds, fd_count, ANSWER_TIMEOUT_MS);
+}
+
+/* A reply that is a status alone. */
+static int reply_status(
+	struct session *session, const struct iou_header *request, kern_return_t status)
+{
+	struct iou_header header;
+
+	return reply(session, &header, sizeof(header), request, status, NULL, 0);
+}
+
+static int handle_hello(struct session *session, union iou_buffer *message, struct iou_fds *fds)
+{
+	struct iou_hello hello = { .magic = IOU_MAGIC, .major = IOU_VERSION_MAJOR,
+		.minor = IOU_VERSION_MINOR };
+	bool same = message->hello.magic == IOU_MAGIC && message->hello.major == IOU_VERSION_MAJOR;
+	int sent;
+
+	(void)fds;
+	sent = reply(session, &hello, sizeof(hello), &message->header,
+		same ? kIOReturnSuccess : kIOReturnUnsupported, NULL, 0);
+	if (!same)
+		return -EPROTO;
+	session->state = STATE_GREETED;
+	return sent;
+}
+
+static int handle_list(struct session *session, union iou_buffer *message, struct iou_fds *fds)
+{
+	struct iou_entry_info *list;
+	size_t count;
+	int sent = 0;
+
+	(void)fds;
+	list = iou_services_list(&count);
+	for (size_t i = 0; i < count && sent == 0; i++) {
+		struct iou_entry entry = { .header = { .type = IOU_ENTRY },
+			.entry_id = list[i].entry_id };
+
+		memcpy(entry.name, list[i].name, sizeof(entry.name));
+		memcpy(entry.user_class, list[i].user_class, sizeof(entry.user_class));
+		sent = iou_send(session->fd, &entry, sizeof(entry), NULL, 0, ANSWER_TIMEOUT_MS);
+	}
+	free(list);
+	return sent < 0 ? sent :
+			  reply_status(session, &message->header, kIOReturnSuccess);
+}
+
+static int handle_open(struct session *session, union iou_buffer *message, struct iou_fds *fds)
+{
+	kern_return_t status;
+
+	(void)fds;
+	status = iou_user_client_open(
+		message->open.entry_id, message->open.type, &session->peer, &session->user);
+	if (status == kIOReturnSuccess)
+		session->state = STATE_OPEN;
+	return reply_status(session, &message->header, status);
+}
+
+/* Whether a call's counts are within the limits, and its body as long as they say. */
+static bool call_is_sound(const struct iou_call *call)
+{
+	return call->scalar_input_count <= IOUSER_SCALARS_MAX &&
+	       call->scalar_output_room <= IOUSER_SCALARS_MAX &&
+	       call->structure_input_size <= IOUSER_STRUCT_MAX &&
+	       call->structure_output_room <= IOUSER_STRUCT_MAX &&
+	       call->header.size == sizeof(*call) + call->scalar_input_count * sizeof(uint64_t) +
+					    call->structure_input_size;
+}
+
+/*
+ * The port that an asynchronous call brought, as a completion. Whatever kind of
+ * descriptor came: only a socket can be sent to, and nothing is read from it.
+ */
+static kern_return_t take_completion(
+	const struct iou_call *call, struct iou_fds *fds, struct iouser_completion **completion)
+{
+	int type, fd;
+	socklen_t size = sizeof(type);
+
+	*completion = NULL;
+	if (!(call->flags & IOU_CALL_ASYNC))
+		return kIOReturnSuccess;
+	fd = iou_fds_take(fds, 0);
+	if (fd < 0)
+		return kIOReturnBadArgument;
+	*completion = iou_completion_create(fd, call->token);
+	if (!*completion)
+		return kIOReturnNoMemory;
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_SEQPACKET) {
+		iouser_completion_release(*completion);
+		*completion = NULL;
+		return kIOReturnBadArgument;
+	}
+	return kIOReturnSuccess;
+}
+
+static int reply_call(struct session *session, const struct iou_header *request,
+	union iou_buffer *answer, const struct iouser_arguments *arguments)
+{
+	size_t scalars = arguments->scalar_output_count * sizeof(uint64_t);
+	unsigned char *body = answer->bytes + sizeof(answer->call_reply);
+
+	/* The scalars stand in their place already; the bytes go behind those that are used. */
+	memmove(body + scalars, arguments->structure_output, arguments->structure_output_size);
+	answer->call_reply.scalar_output_count = arguments->scalar_output_count;
+	answer->call_reply.structure_output_size = (uint32_t)arguments->structure_output_size;
+	return reply(session, answer,
+		sizeof(answer->call_reply) + scalars + arguments->structure_output_size, request,
+		kIOReturnSuccess, NULL, 0);
+}
+
+static int handle_call(struct session *session, union iou_buffer *message, struct iou_fds *fds)
+{
+	const struct iou_call *call = &message->call;
+	unsigned char *input = message->bytes + sizeof(*call);
+	struct iouser_arguments arguments;
+	union iou_buffer answer;
+	uint64_t *output = (uint64_t *)(void *)(answer.bytes + sizeof(answer.call_reply));
+	kern_return_t status;
+
+	if (!call_is_sound(call))
+		return -EPROTO;
+	memset(output, 0, IOUSER_SCALARS_MAX * sizeof(*output));
+	arguments = (struct iouser_arguments){
+		.selector = call->selector,
+		.scalar_input = (const uint64_t *)(const void *)input,
+		.scalar_input_count = call->scalar_input_count,
+		.structure_input = input + call->scalar_input_count * sizeof(uint64_t),
+		.structure_input_size = call->structure_input_size,
+		.scalar_output = output,
+		.scalar_output_count = call->scalar_output_room,
+		.structure_output = output + IOUSER_SCALARS_MAX,
+		.structure_output_size = call->structure_output_room,
+	};
+	status = take_completion(call, fds, &arguments.completion);
+	if (status == kIOReturnSuccess)
+		status = session->user.class->external_method(session->user.client, &arguments);
+	iouser_completion_release(arguments.completion);
+	if (session->broken)
+		return -EPROTO;
+	if (status != kIOReturnSuccess)
+		return reply_status(session, &call->header, status);
+	return reply_call(session, &call->header, &answer, &arguments);
+}
+
+static int handle_map(struct session *session, union iou_buffer *message, struct iou_fds *fds)
+{
+	uint32_t type = message->map.memory_type;
+	struct iou_map_reply answer = { .reserved = 0 };
+	struct iouser_memory memory;
+	kern_return_t status;
+	int sent;
+
+	(void)fds;
+	status = session->user.class->copy_client_memory(session->user.client, type, &memory);
+	if (status != kIOReturnSuccess)
+		return reply_status(session, &message->header, status);
+	answer.offset = memory.offset;
+	answer.size = memory.size;
+	answer.read_only = memory.read_only;
+	sent = reply(session, &answer, sizeof(answer), &message->header, kIOReturnSuccess,
+		&memory.fd, 1);
+	if (sent < 0)
+		session->user.class->client_unmapped(session->user.client, type);
+	return sent;
+}
+
+static int handle_unmap(struct session *session, union iou_buffer *message, struct iou_fds *fds)
+{
+	(void)fds;
+	session->user.class->client_unmapped(session->user.client, message->map.memory_type);
+	return 0;
+}
+
+static const struct {
+	handler handle;
+	enum state state;	/* in which it is in order */
+	size_t size;		/* at least; exactly, unless longer is set */
+	bool longer;
+	size_t fds;		/* at most */
+} handlers[IOU_MESSAGES] = {
+	[IOU_HELLO] = { handle_hello, STATE_NEW, sizeof(struct iou_hello), false, 0 },
+	[IOU_LIST] = { handle_list, STATE_GREETED, sizeof(struct iou_header), false, 0 },
+	[IOU_OPEN] = { handle_open, STATE_GREETED, sizeof(struct iou_open), false, 0 },
+	[IOU_CALL] = { handle_call, STATE_OPEN, sizeof(struct iou_call), true, 1 },
+	[IOU_MAP] = { handle_map, STATE_OPEN, sizeof(struct iou_map), false, 0 },
+	[IOU_UNMAP] = { handle_unmap, STATE_OPEN, sizeof(struct iou_map), false, 0 },
+};
+
+static int dispatch(struct session *session, union iou_buffer *message, struct iou_fds *fds)
+{
+	uint32_t type = message->header.type;
+
+	if (type >= IOU_MESSAGES || !handlers[type].handle)
+		return -EPROTO;
+	if (session->state != handlers[type].state || fds->count > handlers[type].fds)
+		return -EPROTO;
+	if (message->header.size < handlers[type].size ||
+		(message->header.size > handlers[type].size && !handlers[type].longer))
+		return -EPROTO;
+	return handlers[type].handle(session, message, fds);
+}
+
+/* One MEMORY reply: kIOReturnIPCError, and the session broken, for anything else. */
+static kern_return_t receive_ranges(struct session *session, struct iou_memory_builder *builder,
+	bool *more)
+{
+	union iou_buffer answer;
+	struct iou_fds fds;
+	kern_return_t status;
+	int size;
+
+	size = iou_receive(session->fd, &answer, &fds, QUESTION_TIMEOUT_MS);
+	if (size <= 0 || answer.header.type != (IOU_MEMORY | IOU_REPLY) ||
+		answer.header.id != session->last_question ||
+		size < (int)sizeof(answer.memory_reply)) {
+		session->broken = true;
+		if (size > 0)
+			iou_fds_close(&fds);
+		return size > 0 ? kIOReturnIPCError : kIOReturnNotAttached;
+	}
+	*more = answer.memory_reply.flags & IOU_RANGES_MORE;
+	status = answer.header.status;
+	if (status != kIOReturnSuccess)
+		*more = false;
+	else
+		status = iou_memory_add(builder, &answer.memory_reply, &fds);
+	iou_fds_close(&fds);
+	/* The replies that would still follow are not in step with anything any more. */
+	if (status == kIOReturnIPCError || (status != kIOReturnSuccess && *more))
+		session->broken = true;
+	return status;
+}
+
+static kern_return_t session_copy_memory(struct iouser_peer *peer, uint64_t va, uint64_t size,
+	struct iouser_task_memory **memory)
+{
+	struct session *session = (struct session *)peer;
+	struct iou_memory_query query = {
+		.header = { .type = IOU_MEMORY, .id = ++session->last_question },
+		.va = va,
+		.size = size,
+	};
+	struct iou_memory_builder builder;
+	kern_return_t status;
+	bool more = true;
+
+	status = iou_memory_begin(&builder, peer, va, size);
+	if (status != kIOReturnSuccess)
+		return status;
+	if (iou_send(session->fd, &query, sizeof(query), NULL, 0, ANSWER_TIMEOUT_MS) < 0) {
+		session->broken = true;
+		status = kIOReturnNotAttached;
+	}
+	while (status == kIOReturnSuccess && more)
+		status = receive_ranges(session, &builder, &more);
+	if (status != kIOReturnSuccess) {
+		iou_memory_abandon(&builder);
+		return status;
+	}
+	return iou_memory_finish(&builder, memory);
+}
+
+void iou_session_run(int fd)
+{
+	struct session session = { .fd = fd, .peer.copy_memory = session_copy_memory };
+	struct ucred credentials = { .pid = 0 };
+	socklen_t length = sizeof(credentials);
+	union iou_buffer message;
+	struct iou_fds fds;
+	int status = 0;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0)
+		session.peer.pid = credentials.pid;
+	session.peer.maps = iou_file_maps_create();
+	while (session.peer.maps && status >= 0 && iou_receive(fd, &message, &fds, -1) > 0) {
+		status = dispatch(&session, &message, &fds);
+		iou_fds_close(&fds);
+	}
+	if (session.state == STATE_OPEN)
+		iou_user_client_close(&session.user);
+	iou_file_maps_destroy(session.peer.maps);
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* One client's connection to this driver service. */
+#ifndef IOKIT_SESSION_H
+#define IOKIT_SESSION_H
+
+/*
+ * Serve a client until it goes or breaks the protocol, then drop all that it held.
+ * @fd stays the caller's; shutdown() on it, from another thread, ends the session.
+ */
+void iou_session_run(int fd);
+
+#endif

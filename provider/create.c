@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Every kind of device there is, by its type. */
+#include "provider/soft/device.h"
+#include "provider/spec.h"
+
+#include <stdio.h>
+
+struct pci_provider *provider_create(const char *text, struct spec_error *error)
+{
+	struct pci_provider *provider;
+	struct device_spec spec;
+
+	if (!spec_parse(text, &spec, error))
+		return NULL;
+	provider = soft_create(&spec, error);
+	spec_free(&spec);
+	return provider;
+}
+
+static void print_keys(const struct spec_key *keys)
+{
+	char left[48];
+
+	for (; keys->name; keys++) {
+		snprintf(left, sizeof(left), "%s=%s", keys->name, keys->value);
+		printf("    %-24s %s\n", left, keys->help);
+	}
+}
+
+void provider_print_types(void)
+{
+	printf("  TYPE,key=value,... where every software device has\n");
+	print_keys(soft_keys);
+	for (const struct soft_model *const *model = soft_models; *model; model++) {
+		printf("  %s: %s\n", (*model)->name, (*model)->summary);
+		print_keys((*model)->keys);
+	}
+}

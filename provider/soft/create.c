@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* From a specification to a software device. */
+#include "provider/soft/device.h"
+#include "driver/pci-regs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct soft_model *const soft_models[] = { &soft_nvme_model, NULL };
+
+const struct spec_key soft_keys[] = {
+	{ "addr", "BB:DD.F", "its PCI address: bus:device.function in hex (needed)" },
+	{ "dma", "identity|dart",
+		"who chooses bus addresses: the client, or the IOMMU with Apple silicon's limits (identity)" },
+	{ "dma-bytes", "SIZE", "dart: how much can be mapped at a time (1536M)" },
+	{ "dma-maps", "N", "dart: how many mappings there can be (65536)" },
+	{ NULL, NULL, NULL },
+};
+
+/* Check a specification's keys against the framework's and the model's together. */
+static bool check_keys(const struct device_spec *spec, const struct soft_model *model,
+	struct spec_error *error)
+{
+	struct spec_key all[SPEC_KEYS_MAX * 2];
+	size_t count = 0;
+
+	for (const struct spec_key *key = soft_keys; key->name; key++)
+		all[count++] = *key;
+	for (const struct spec_key *key = model->keys; key->name && count < SPEC_KEYS_MAX * 2 - 1;
+		key++)
+		all[count++] = *key;
+	all[count] = (struct spec_key){ .name = NULL };
+	return spec_check(spec, all, error);
+}
+
+static bool parse_iommu(
+	const struct device_spec *spec, struct soft_device *device, struct spec_error *error)
+{
+	const char *dma = spec_get(spec, "dma");
+	struct soft_iommu_limits limits;
+	enum soft_iommu_kind kind = SOFT_IOMMU_IDENTITY;
+
+	if (dma && strcmp(dma, "dart") == 0)
+		kind = SOFT_IOMMU_DART;
+	else if (dma && strcmp(dma, "identity") != 0)
+		return spec_fail(error, "device \"%s\": dma=%s is neither identity nor dart",
+			spec->type, dma);
+	if (kind != SOFT_IOMMU_DART && (spec_get(spec, "dma-bytes") || spec_get(spec, "dma-maps")))
+		return spec_fail(error, "device \"%s\": dma-bytes and dma-maps go with dma=dart",
+			spec->type);
+	if (!spec_get_size(spec, "dma-bytes", SOFT_DART_BYTES_MAX, &limits.bytes, error) ||
+		!spec_get_number(spec, "dma-maps", 1, UINT32_MAX, SOFT_DART_MAPS_MAX,
+			&limits.maps, error))
+		return false;
+	device->iommu = soft_iommu_create(kind, &limits);
+	return device->iommu || spec_fail(error, "out of memory");
+}
+
+static bool parse_address(
+	const struct device_spec *spec, struct soft_device *device, struct spec_error *error)
+{
+	const char *text = spec_get(spec, "addr");
+	struct pci_address *address = &device->provider.address;
+
+	if (!text)
+		return spec_fail(error, "device \"%s\": no address (addr=BB:DD.F, as in addr=01:00.0)",
+			spec->type);
+	if (!spec_parse_address(text, address, error))
+		return false;
+	snprintf(device->name, sizeof(device->name), "%s %02x:%02x.%x", spec->type, address->bus,
+		address->device, address->function);
+	return true;
+}
+
+static struct soft_device *device_alloc(const struct soft_model *model)
+{
+	struct soft_device *device = calloc(1, sizeof(*device));
+
+	if (!device)
+		return NULL;
+	device->provider.ops = &soft_provider_ops;
+	device->model = model;
+	for (unsigned bar = 0; bar < DEXT_BARS; bar++)
+		device->bars[bar].fd = -1;
+	pthread_rwlock_init(&device->access, NULL);
+	pthread_mutex_init(&device->config_lock, NULL);
+	pthread_mutex_init(&device->map_lock, NULL);
+	pthread_mutex_init(&device->irq_lock, NULL);
+	soft_config_init(&device->config);
+	return device;
+}
+
+struct pci_provider *soft_create(const struct device_spec *spec, struct spec_error *error)
+{
+	const struct soft_model *const *model = soft_models;
+	struct soft_device *device;
+
+	while (*model && strcmp((*model)->name, spec->type) != 0)
+		model++;
+	if (!*model) {
+		spec_fail(error, "no device type \"%s\" (there is: %s)", spec->type,
+			soft_models[0]->name);
+		return NULL;
+	}
+	device = device_alloc(*model);
+	if (!device) {
+		spec_fail(error, "out of memory");
+		return NULL;
+	}
+	if (!check_keys(spec, *model, error) || !parse_address(spec, device, error) ||
+		!parse_iommu(spec, device, error) || !(*model)->create(device, spec, error)) {
+		device->private = NULL;	/* a model that failed has undone what was its own */
+		soft_provider_ops.destroy(&device->provider);
+		return NULL;
+	}
+	soft_config_seal(&device->config);
+	return &device->provider;
+}

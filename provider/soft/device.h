@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A software device, as the framework's own files see it. */
+#ifndef PROVIDER_SOFT_DEVICE_H
+#define PROVIDER_SOFT_DEVICE_H
+
+#include "provider/soft/config.h"
+#include "provider/soft/iommu.h"
+#include "provider/soft/soft.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct soft_bar {
+	int fd;		/* -1: no memory */
+	void *memory;
+	unsigned mappings;	/* guarded by map_lock */
+};
+
+struct soft_device {
+	struct pci_provider provider;	/* first: the device is the provider */
+	const struct soft_model *model;
+	void *private;
+	char name[48];
+	struct soft_bar bars[DEXT_BARS];
+
+	/*
+	 * Accesses to BARs hold access for reading, a reset for writing. It is taken
+	 * before config_lock.
+	 */
+	pthread_rwlock_t access;
+	/* config_lock guards config; it is a leaf: nothing is called with it held. */
+	pthread_mutex_t config_lock;
+	struct soft_config config;
+	atomic_uint command;	/* a copy for those that only look */
+
+	pthread_mutex_t map_lock;	/* the order of bar_mapped calls */
+
+	/* irq_lock guards the route; it is held while the sink runs. */
+	pthread_mutex_t irq_lock;
+	pci_irq_sink sink;	/* NULL: not set up */
+	void *sink_context;
+	enum dext_interrupt_kind irq_kind;
+	unsigned irq_vectors;
+
+	struct soft_iommu *iommu;
+	atomic_uint_fast64_t faults;
+	atomic_uint_fast64_t log_second;	/* and how many lines it has seen: log.c */
+};
+
+/* Reset config space and model. access is held for writing. */
+void soft_device_reset(struct soft_device *device);
+extern const struct pci_provider_ops soft_provider_ops;
+
+/* The device types there are; ends with NULL. */
+extern const struct soft_model *const soft_models[];
+/* Create a device of a parsed specification. */
+struct pci_provider *soft_create(const struct device_spec *spec, struct spec_error *error);
+/* The keys that every software device has; ends with a NULL name. */
+extern const struct spec_key soft_keys[];
+
+#endif

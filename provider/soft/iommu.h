@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The IOMMU in front of a software device: bus addresses to memory.
+ *
+ * Identity: the bus address is the client's iova, as with an IOMMU that the host
+ * programs. DART: the IOMMU chooses, in pages of 16 KiB, and has limits, as on
+ * Apple silicon.
+ */
+#ifndef PROVIDER_SOFT_IOMMU_H
+#define PROVIDER_SOFT_IOMMU_H
+
+#include "driver/provider.h"
+
+#include <stdatomic.h>
+
+struct soft_iommu;
+
+enum soft_iommu_kind { SOFT_IOMMU_IDENTITY, SOFT_IOMMU_DART };
+
+#define SOFT_DART_PAGE       UINT64_C(16384)
+#define SOFT_DART_BYTES_MAX  (UINT64_C(3) << 29)
+#define SOFT_DART_MAPS_MAX   65536u
+
+struct soft_iommu_limits {
+	uint64_t bytes;
+	uint64_t maps;
+};
+
+struct soft_iommu *soft_iommu_create(
+	enum soft_iommu_kind kind, const struct soft_iommu_limits *limits);
+void soft_iommu_destroy(struct soft_iommu *iommu);
+
+kern_return_t soft_iommu_map(struct soft_iommu *iommu, const struct dma_request *request,
+	struct dma_segment *segment);
+/* Waits for accesses under way. */
+void soft_iommu_unmap(struct soft_iommu *iommu, const struct dma_segment *segment);
+
+/* Move bytes; false when part of them is not mapped, not writable, or gone. */
+bool soft_iommu_read(struct soft_iommu *iommu, uint64_t address, void *buffer, size_t length);
+bool soft_iommu_write(
+	struct soft_iommu *iommu, uint64_t address, const void *buffer, size_t length);
+/* Move bytes between a file and memory: 0 or a negative errno, -EFAULT for the memory's part. */
+int soft_iommu_from_file(
+	struct soft_iommu *iommu, uint64_t address, int fd, uint64_t offset, size_t length);
+int soft_iommu_to_file(
+	struct soft_iommu *iommu, uint64_t address, int fd, uint64_t offset, size_t length);
+
+#endif

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a model calls at work: DMA, interrupts, log lines. */
+#include "driver/pci-regs.h"
+#include "provider/soft/device.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+
+bool soft_bus_master(struct soft_device *device)
+{
+	return atomic_load(&device->command) & PCI_COMMAND_MASTER;
+}
+
+/* Count and tell of an access that met nothing. */
+static void master_abort(struct soft_device *device, const char *what, uint64_t address,
+	size_t length)
+{
+	atomic_fetch_add(&device->faults, 1);
+	soft_log(device, "master abort: %s of %zu bytes at bus address %#llx: %s", what, length,
+		(unsigned long long)address,
+		soft_bus_master(device) ? "not mapped, or gone" : "bus mastering is off");
+}
+
+bool soft_dma_read(struct soft_device *device, uint64_t bus_address, void *buffer, size_t length)
+{
+	if (soft_bus_master(device) &&
+		soft_iommu_read(device->iommu, bus_address, buffer, length))
+		return true;
+	master_abort(device, "read", bus_address, length);
+	return false;
+}
+
+bool soft_dma_write(
+	struct soft_device *device, uint64_t bus_address, const void *buffer, size_t length)
+{
+	if (soft_bus_master(device) &&
+		soft_iommu_write(device->iommu, bus_address, buffer, length))
+		return true;
+	master_abort(device, "write", bus_address, length);
+	return false;
+}
+
+int soft_dma_from_file(struct soft_device *device, uint64_t bus_address, int fd, uint64_t offset,
+	size_t length)
+{
+	int status = -EFAULT;
+
+	if (soft_bus_master(device))
+		status = soft_iommu_from_file(device->iommu, bus_address, fd, offset, length);
+	if (status == -EFAULT)
+		master_abort(device, "write", bus_address, length);
+	return status;
+}
+
+int soft_dma_to_file(struct soft_device *device, uint64_t bus_address, int fd, uint64_t offset,
+	size_t length)
+{
+	int status = -EFAULT;
+
+	if (soft_bus_master(device))
+		status = soft_iommu_to_file(device->iommu, bus_address, fd, offset, length);
+	if (status == -EFAULT)
+		master_abort(device, "read", bus_address, length);
+	return status;
+}
+
+/* Whether COMMAND lets an interrupt of that kind out: messages are writes of a bus master's. */
+static bool may_interrupt(struct soft_device *device)
+{
+	unsigned command = atomic_load(&device->command);
+
+	return device->irq_kind == DEXT_INTERRUPT_INTX ? !(command & PCI_COMMAND_INTX_DISABLE) :
+							 command & PCI_COMMAND_MASTER;
+}
+
+void soft_irq_raise(struct soft_device *device, unsigned vector)
+{
+	pthread_mutex_lock(&device->irq_lock);
+	if (device->sink && may_interrupt(device)) {
+		if (vector >= device->irq_vectors)
+			vector = device->irq_vectors - 1;
+		device->sink(device->sink_context, vector);
+	}
+	pthread_mutex_unlock(&device->irq_lock);
+}
+
+const char *soft_name(const struct soft_device *device)
+{
+	return device->name;
+}
+
+/* Lines a second: a guest can make a device stumble as often as it likes. */
+#define LOG_LINES 4
+
+void soft_log(struct soft_device *device, const char *format, ...)
+{
+	uint64_t second = (uint64_t)time(NULL) * 64, seen = atomic_load(&device->log_second), next;
+	char text[256];
+	va_list args;
+
+	do {
+		next = seen >= second && seen < second + 64 ? seen + 1 : second + 1;
+		if (next > second + LOG_LINES)
+			return;
+	} while (!atomic_compare_exchange_weak(&device->log_second, &seen, next));
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	fprintf(stderr, "%s: %s\n", device->name, text);
+}
