@@ -29,15 +29,24 @@ static void handle_fault(int signal, siginfo_t *info, void *context)
 	}
 }
 
-static void install_handlers(void)
+static void catch(int signal, const struct sigaction *action, struct sigaction *previous)
+{
+	struct sigaction present;
+
+	sigaction(signal, NULL, &present);
+	if (!(present.sa_flags & SA_SIGINFO) || present.sa_sigaction != handle_fault)
+		sigaction(signal, action, previous);
+}
+
+void dma_spans_catch_faults(void)
 {
 	/* SA_NODEFER: the jump leaves the handler without restoring the signal mask. */
 	struct sigaction action = { .sa_sigaction = handle_fault,
 		.sa_flags = SA_SIGINFO | SA_NODEFER };
 
 	sigemptyset(&action.sa_mask);
-	sigaction(SIGBUS, &action, &previous_bus);
-	sigaction(SIGSEGV, &action, &previous_segv);
+	catch(SIGBUS, &action, &previous_bus);
+	catch(SIGSEGV, &action, &previous_segv);
 }
 
 static bool words_are_aligned(const void *a, const void *b, size_t length)
@@ -76,7 +85,7 @@ static bool guarded_move(void *to, const void *from, size_t length, const void *
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	sigjmp_buf here;
 
-	pthread_once(&once, install_handlers);
+	pthread_once(&once, dma_spans_catch_faults);
 	if (sigsetjmp(here, 0)) {
 		guard = NULL;
 		return false;

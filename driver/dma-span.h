@@ -28,6 +28,15 @@ bool dma_spans_write(const struct dma_span *spans, size_t count, uint64_t offset
 	const void *buffer, size_t length);
 
 /**
+ * dma_spans_catch_faults - take SIGBUS and SIGSEGV over, for accesses of this file's alone
+ *
+ * Happens by itself with the first access. For a program that sets handlers of its
+ * own afterwards (a test framework, say): call it again then. Faults from
+ * elsewhere go to the handlers that were there before.
+ */
+void dma_spans_catch_faults(void);
+
+/**
  * dma_spans_iovec - the stretch of memory at @offset that this process has mapped
  * @iov: set to it, of at most @length bytes
  * @writable: whether it must be so

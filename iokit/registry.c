@@ -264,7 +264,7 @@ void IOIteratorReset(io_iterator_t name)
 	iou_object_release(&iterator->object);
 }
 
-int IOObjectConformsTo(io_object_t name, const io_name_t class_name)
+int IOObjectConformsTo(io_object_t name, const char *class_name)
 {
 	struct iou_object *object = iou_name_lookup(name, IOU_ANY);
 	int conforms = 0;

@@ -107,7 +107,7 @@ kern_return_t IOObjectRetain(io_object_t object);
 /** IOObjectRelease - one reference less. kIOReturnBadArgument for what is no object. */
 kern_return_t IOObjectRelease(io_object_t object);
 /** IOObjectConformsTo - whether the object's class is, or inherits from, @class_name. */
-int IOObjectConformsTo(io_object_t object, const io_name_t class_name);
+int IOObjectConformsTo(io_object_t object, const char *class_name);	/* an io_name_t */
 
 /** IORegistryEntryCreateCFProperty - a copy of one property (a new reference), or NULL. */
 CFTypeRef IORegistryEntryCreateCFProperty(io_registry_entry_t entry, CFStringRef key,

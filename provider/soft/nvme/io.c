@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The commands of the NVM command set. */
+#include "provider/soft/nvme/nvme.h"
+
+#include <endian.h>
+#include <errno.h>
+
+#define NAMESPACE 1u
+
+/* The bytes of the namespace that a command is about. */
+struct extent {
+	uint64_t offset, length;
+};
+
+static bool extent_of(const struct nvme_backend *backend, uint64_t slba, uint64_t blocks,
+	struct extent *extent)
+{
+	if (slba > backend->blocks || blocks > backend->blocks - slba)
+		return false;
+	extent->offset = slba << backend->block_shift;
+	extent->length = blocks << backend->block_shift;
+	return true;
+}
+
+/* What commands with SLBA and NLB have in common. */
+static uint16_t locate(const struct nvme_controller *nvme, const struct nvme_command *command,
+	struct extent *extent)
+{
+	uint64_t slba = command->cdw10 | (uint64_t)command->cdw11 << 32;
+
+	if (command->nsid != NAMESPACE)
+		return NVME_INVALID_NAMESPACE;
+	if (!extent_of(&nvme->backend, slba, (uint64_t)(command->cdw12 & 0xffff) + 1, extent))
+		return NVME_LBA_OUT_OF_RANGE;
+	return NVME_OK;
+}
+
+static uint16_t locate_data(struct nvme_controller *nvme, const struct nvme_command *command,
+	struct extent *extent)
+{
+	uint16_t status = locate(nvme, command, extent);
+
+	return status == NVME_OK ? nvme_prp_map(nvme, command, extent->length) : status;
+}
+
+static uint16_t flush(struct nvme_controller *nvme)
+{
+	if (nvme_backend_flush(&nvme->backend) == 0)
+		return NVME_OK;
+	nvme->statistics.media_errors++;
+	return NVME_WRITE_FAULT;
+}
+
+/* Data must be on the medium when the command asks for it, or the write cache is off. */
+static uint16_t settle(struct nvme_controller *nvme, const struct nvme_command *command)
+{
+	if ((command->cdw12 & NVME_IO_FUA) || !nvme->features.value[NVME_FEAT_WRITE_CACHE])
+		return flush(nvme);
+	return NVME_OK;
+}
+
+static uint16_t flush_command(struct nvme_controller *nvme, struct nvme_request *request)
+{
+	uint32_t nsid = request->command.nsid;
+
+	return nsid == NAMESPACE || nsid == NVME_NSID_ALL ? flush(nvme) : NVME_INVALID_NAMESPACE;
+}
+
+static uint16_t read_command(struct nvme_controller *nvme, struct nvme_request *request)
+{
+	struct extent extent;
+	uint16_t status = locate_data(nvme, &request->command, &extent);
+
+	/* Forced unit access: what is read must be what the medium has. */
+	if (status == NVME_OK && (request->command.cdw12 & NVME_IO_FUA))
+		status = flush(nvme);
+	if (status == NVME_OK)
+		status = nvme_file_to_segments(nvme, extent.offset);
+	if (status != NVME_OK)
+		return status;
+	nvme->statistics.reads++;
+	nvme->statistics.bytes_read += extent.length;
+	return NVME_OK;
+}
+
+static uint16_t write_command(struct nvme_controller *nvme, struct nvme_request *request)
+{
+	struct extent extent;
+	uint16_t status = locate_data(nvme, &request->command, &extent);
+
+	if (status == NVME_OK && nvme->backend.read_only)
+		status = NVME_NAMESPACE_WRITE_PROTECTED;
+	if (status == NVME_OK)
+		status = nvme_segments_to_file(nvme, extent.offset);
+	if (status == NVME_OK)
+		status = settle(nvme, &request->command);
+	if (status != NVME_OK)
+		return status;
+	nvme->statistics.writes++;
+	nvme->statistics.bytes_written += extent.length;
+	return NVME_OK;
+}
+
+static uint16_t compare_command(struct nvme_controller *nvme, struct nvme_request *request)
+{
+	struct extent extent;
+	uint16_t status = locate_data(nvme, &request->command, &extent);
+
+	if (status == NVME_OK)
+		status = nvme_segments_compare(nvme, extent.offset);
+	if (status != NVME_OK && status != NVME_COMPARE_FAILURE)
+		return status;
+	nvme->statistics.reads++;
+	nvme->statistics.bytes_read += extent.length;
+	return status;
+}
+
+static uint16_t write_zeroes_command(struct nvme_controller *nvme, struct nvme_request *request)
+{
+	struct extent extent;
+	uint16_t status = locate(nvme, &request->command, &extent);
+	int result;
+
+	if (status != NVME_OK)
+		return status;
+	if (nvme->backend.read_only)
+		return NVME_NAMESPACE_WRITE_PROTECTED;
+	result = nvme_backend_zero(nvme, extent.offset, extent.length,
+		request->command.cdw12 & NVME_IO_DEALLOCATE);
+	if (result == -ECANCELED)
+		return NVME_NO_COMPLETION;
+	if (result == -ENOSPC || result == -EDQUOT)
+		return NVME_CAPACITY_EXCEEDED;
+	if (result < 0) {
+		nvme->statistics.media_errors++;
+		return NVME_WRITE_FAULT;
+	}
+	return settle(nvme, &request->command);
+}
+
+static bool range_extent(const struct nvme_backend *backend, const struct nvme_dsm_range *range,
+	struct extent *extent)
+{
+	return extent_of(backend, le64toh(range->slba), le32toh(range->blocks), extent);
+}
+
+/* Only deallocation does anything; the other attributes are hints for media that wear. */
+static uint16_t dataset_management(struct nvme_controller *nvme, struct nvme_request *request)
+{
+	const struct nvme_dsm_range *ranges = (const void *)nvme->scratch;
+	size_t count = (request->command.cdw10 & 0xff) + 1;
+	struct extent extent;
+	uint16_t status;
+
+	if (request->command.nsid != NAMESPACE)
+		return NVME_INVALID_NAMESPACE;
+	status = nvme_data_from_host(nvme, request, nvme->scratch, count * sizeof(ranges[0]));
+	if (status != NVME_OK)
+		return status;
+	/* All are checked before the first is touched. */
+	for (size_t i = 0; i < count; i++)
+		if (!range_extent(&nvme->backend, &ranges[i], &extent))
+			return NVME_LBA_OUT_OF_RANGE;
+	if (!(request->command.cdw11 & NVME_DSM_AD))
+		return NVME_OK;
+	for (size_t i = 0; i < count && !nvme_halted(nvme); i++)
+		if (range_extent(&nvme->backend, &ranges[i], &extent) && extent.length)
+			nvme_backend_deallocate(nvme, extent.offset, extent.length);
+	return nvme_halted(nvme) ? NVME_NO_COMPLETION : NVME_OK;
+}
+
+#define WRITES (NVME_EFFECT_SUPPORTED | NVME_EFFECT_CONTENT)
+
+const struct nvme_operation nvme_io_operations[256] = {
+	[NVME_IO_FLUSH] = { flush_command, NVME_EFFECT_SUPPORTED, 0 },
+	[NVME_IO_WRITE] = { write_command, WRITES, 0 },
+	[NVME_IO_READ] = { read_command, NVME_EFFECT_SUPPORTED, 0 },
+	[NVME_IO_COMPARE] = { compare_command, NVME_EFFECT_SUPPORTED, NVME_ONCS_COMPARE },
+	[NVME_IO_WRITE_ZEROES] = { write_zeroes_command, WRITES, NVME_ONCS_WRITE_ZEROES },
+	[NVME_IO_DATASET_MANAGEMENT] = { dataset_management, WRITES, NVME_ONCS_DSM },
+};

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The device type "nvme": its keys, its place on the bus, its making and its end. */
+#include "provider/soft/nvme/nvme.h"
+
+#include <stdlib.h>
+
+/*
+ * The identity that virtual NVMe controllers over vfio-user have, which pci.ids knows as
+ * "Nutanix, Inc. Virtual NVMe Controller". The one of QEMU's device would bring the host's
+ * workaround for that one: Linux ignores its namespace identifiers, and says so.
+ */
+#define VENDOR_ID  0x4e58
+#define DEVICE_ID  0x0001
+#define CLASS_NVME 0x010802 /* mass storage, non-volatile memory, NVM Express I/O controller */
+
+#define DEFAULT_QUEUES  63u
+#define DEFAULT_VECTORS 64u
+#define DEFAULT_MDTS    (512u * 1024u)
+
+static_assert(NVME_REG_DOORBELLS + 8 * (NVME_QUEUES_MAX + 1) <= NVME_BAR_MSIX,
+	"the doorbells end before the MSI-X table");
+static_assert(NVME_BAR_MSIX + 16 * NVME_VECTORS_MAX <= NVME_BAR_PBA,
+	"the MSI-X table ends before the PBA");
+
+static const struct spec_key keys[] = {
+	{ "image", "FILE", "raw image or block device; exactly one of image and size" },
+	{ "size", "SIZE", "memory of this size, forgotten with the device" },
+	{ "block", "512|4096", "bytes of a logical block (512)" },
+	{ "readonly", "on|off", "write-protected namespace (off)" },
+	{ "queues", "N", "pairs of I/O queues, 1 to 255 (63)" },
+	{ "vectors", "N", "MSI-X vectors, 1 to 256 (64)" },
+	{ "mdts", "SIZE", "most data of one command, 8K to 4M, a power of two (512K)" },
+	{ "serial", "TEXT", "serial number, up to 20 characters (from the image's path)" },
+	{ "model", "TEXT", "model number, up to 40 characters" },
+	{ NULL, NULL, NULL },
+};
+
+static bool parse(struct nvme_controller *nvme, const struct device_spec *spec,
+	struct spec_error *error)
+{
+	uint64_t queues, vectors, mdts;
+
+	if (!spec_get_number(spec, "queues", 1, NVME_QUEUES_MAX, DEFAULT_QUEUES, &queues, error) ||
+		!spec_get_number(spec, "vectors", 1, NVME_VECTORS_MAX, DEFAULT_VECTORS, &vectors,
+			error) ||
+		!spec_get_size(spec, "mdts", DEFAULT_MDTS, &mdts, error))
+		return false;
+	if (mdts < NVME_MDTS_MIN || mdts > NVME_MDTS_MAX || (mdts & (mdts - 1)))
+		return spec_fail(error, "nvme: mdts=%s: it is a power of two from 8K to 4M",
+			spec_get(spec, "mdts"));
+	nvme->queues = (unsigned)queues;
+	nvme->vectors = (unsigned)vectors;
+	nvme->mdts = (uint32_t)mdts;
+	return true;
+}
+
+static bool add_to_bus(struct nvme_controller *nvme, struct spec_error *error)
+{
+	const struct soft_identity identity = {
+		.vendor_id = VENDOR_ID, .device_id = DEVICE_ID,
+		.subsystem_vendor_id = VENDOR_ID, .subsystem_id = DEVICE_ID,
+		.class_code = CLASS_NVME, .revision = 1, .interrupt_pin = 1,
+	};
+
+	nvme->vendor_id = identity.vendor_id;
+	nvme->subsystem_vendor_id = identity.subsystem_vendor_id;
+	soft_set_identity(nvme->device, &identity);
+	nvme->registers.bar = soft_add_bar(nvme->device, 0, NVME_BAR_SIZE, DEXT_BAR_MEM64,
+		SOFT_BAR_SHARED, error);
+	if (!nvme->registers.bar)
+		return false;
+	soft_add_pm_capability(nvme->device);
+	soft_add_pcie_capability(nvme->device, true);
+	soft_add_msix_capability(nvme->device, nvme->vectors, 0, NVME_BAR_MSIX, 0, NVME_BAR_PBA);
+	return true;
+}
+
+static bool allocate(struct nvme_controller *nvme, struct spec_error *error)
+{
+	/* Data that begins inside a page touches one page more. */
+	size_t pages = nvme->mdts / NVME_PAGE_MIN + 1;
+
+	nvme->segments = calloc(pages, sizeof(nvme->segments[0]));
+	nvme->prp_list = calloc(pages, sizeof(nvme->prp_list[0]));
+	nvme->scratch = calloc(1, NVME_SCRATCH);
+	nvme->scratch_file = calloc(1, NVME_SCRATCH);
+	if (!nvme->segments || !nvme->prp_list || !nvme->scratch || !nvme->scratch_file)
+		return spec_fail(error, "nvme: out of memory");
+	return true;
+}
+
+static void release(struct nvme_controller *nvme)
+{
+	nvme_backend_close(&nvme->backend);
+	free(nvme->segments);
+	free(nvme->prp_list);
+	free(nvme->scratch);
+	free(nvme->scratch_file);
+	free(nvme);
+}
+
+static bool set_up(struct nvme_controller *nvme, const struct device_spec *spec,
+	struct spec_error *error)
+{
+	return parse(nvme, spec, error) &&
+	       nvme_identity_make(&nvme->identity, spec, soft_name(nvme->device), error) &&
+	       nvme_backend_open(&nvme->backend, spec, error) && allocate(nvme, error) &&
+	       add_to_bus(nvme, error) && nvme_worker_start(nvme, error);
+}
+
+static bool create(struct soft_device *device, const struct device_spec *spec,
+	struct spec_error *error)
+{
+	struct nvme_controller *nvme = calloc(1, sizeof(*nvme));
+
+	if (!nvme)
+		return spec_fail(error, "nvme: out of memory");
+	nvme->device = device;
+	nvme->backend.fd = -1;
+	nvme->statistics.started_ns = nvme_now_ns();
+	if (!set_up(nvme, spec, error)) {
+		release(nvme);
+		return false;
+	}
+	soft_set_private(device, nvme);
+	return true;
+}
+
+static void destroy(struct soft_device *device)
+{
+	struct nvme_controller *nvme = soft_private(device);
+
+	nvme_worker_stop(nvme);
+	soft_set_private(device, NULL);
+	release(nvme);
+}
+
+static void bar_mapped(struct soft_device *device, unsigned bar, bool mapped)
+{
+	struct nvme_controller *nvme = soft_private(device);
+	struct nvme_registers *registers = &nvme->registers;
+
+	if (bar != 0)
+		return;
+	pthread_mutex_lock(&registers->lock);
+	registers->mapped = mapped;
+	registers->last_look = !mapped;
+	nvme_wake(registers, NVME_WAKE_OTHER);
+	pthread_mutex_unlock(&registers->lock);
+}
+
+static void reset(struct soft_device *device)
+{
+	nvme_worker_reset(soft_private(device));
+}
+
+/* Bus mastering may have come on: what was waiting for it can go on. */
+static void command_changed(struct soft_device *device, uint16_t command)
+{
+	struct nvme_controller *nvme = soft_private(device);
+
+	(void)command;
+	pthread_mutex_lock(&nvme->registers.lock);
+	nvme_wake(&nvme->registers, NVME_WAKE_OTHER);
+	pthread_mutex_unlock(&nvme->registers.lock);
+}
+
+const struct soft_model soft_nvme_model = {
+	.name = "nvme",
+	.summary = "NVM Express 1.4 disk, on an image or in memory",
+	.keys = keys,
+	.create = create,
+	.destroy = destroy,
+	.bar_read = nvme_bar_read,
+	.bar_write = nvme_bar_write,
+	.bar_mapped = bar_mapped,
+	.reset = reset,
+	.command_changed = command_changed,
+};

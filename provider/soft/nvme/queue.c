@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Submission and completion queues, their doorbells and interrupts. */
+#include "provider/soft/nvme/nvme.h"
+
+#include <endian.h>
+
+void nvme_sq_create(struct nvme_controller *nvme, unsigned qid, uint64_t base, uint32_t size,
+	uint16_t cqid)
+{
+	nvme->sqs[qid] = (struct nvme_sq){
+		.live = true, .cqid = cqid, .size = size, .base = base,
+	};
+	nvme->cqs[cqid].sqs++;
+	nvme_doorbell_clear(nvme, nvme_sq_doorbell(qid));
+}
+
+void nvme_sq_delete(struct nvme_controller *nvme, unsigned qid)
+{
+	nvme->cqs[nvme->sqs[qid].cqid].sqs--;
+	nvme->sqs[qid] = (struct nvme_sq){ .live = false };
+}
+
+void nvme_cq_create(struct nvme_controller *nvme, unsigned qid, uint64_t base, uint32_t size,
+	uint16_t vector, bool interrupts)
+{
+	nvme->cqs[qid] = (struct nvme_cq){
+		.live = true, .interrupts = interrupts, .phase = true,
+		.vector = vector, .size = size, .base = base,
+	};
+	nvme_doorbell_clear(nvme, nvme_cq_doorbell(qid));
+}
+
+void nvme_cq_delete(struct nvme_controller *nvme, unsigned qid)
+{
+	nvme->cqs[qid] = (struct nvme_cq){ .live = false };
+}
+
+static uint32_t distance(uint32_t from, uint32_t to, uint32_t size)
+{
+	return to >= from ? to - from : to + size - from;
+}
+
+static void ring_sq(struct nvme_controller *nvme, unsigned qid, uint32_t tail)
+{
+	struct nvme_sq *sq = &nvme->sqs[qid];
+
+	/* New commands must fit beside those that wait: one entry always stays empty. */
+	if (tail >= sq->size || distance(sq->head, sq->tail, sq->size) +
+			distance(sq->tail, tail, sq->size) >= sq->size) {
+		nvme_error_record(nvme, NULL, (uint16_t)qid, NVME_INVALID_FIELD);
+		nvme_event_happened(nvme, NVME_EVENT_DOORBELL_VALUE);
+		return;
+	}
+	sq->tail = tail;
+}
+
+static void ring_cq(struct nvme_controller *nvme, unsigned qid, uint32_t head)
+{
+	struct nvme_cq *cq = &nvme->cqs[qid];
+
+	/* No more can be taken than was posted. */
+	if (head >= cq->size ||
+		distance(cq->head, head, cq->size) > distance(cq->head, cq->tail, cq->size)) {
+		nvme_error_record(nvme, NULL, (uint16_t)qid, NVME_INVALID_FIELD);
+		nvme_event_happened(nvme, NVME_EVENT_DOORBELL_VALUE);
+		return;
+	}
+	cq->head = head;
+}
+
+void nvme_doorbell_apply(struct nvme_controller *nvme, unsigned index, uint32_t value)
+{
+	unsigned qid = index / 2;
+	bool completion = index & 1;
+
+	if (!nvme->running)
+		return;
+	if (qid > nvme->queues || !(completion ? nvme->cqs[qid].live : nvme->sqs[qid].live)) {
+		nvme_error_record(nvme, NULL, (uint16_t)qid, NVME_INVALID_FIELD);
+		nvme_event_happened(nvme, NVME_EVENT_DOORBELL_REGISTER);
+		return;
+	}
+	if (completion)
+		ring_cq(nvme, qid, value);
+	else
+		ring_sq(nvme, qid, value);
+}
+
+bool nvme_cq_has_room(const struct nvme_cq *cq)
+{
+	return distance(cq->head, cq->tail, cq->size) < cq->size - 1;
+}
+
+/* In two stores of eight bytes, the one with the phase tag last: it makes the entry valid. */
+static bool write_completion(struct nvme_controller *nvme, uint64_t address,
+	const struct nvme_completion *completion)
+{
+	const uint8_t *bytes = (const void *)completion;
+
+	return soft_dma_write(nvme->device, address, bytes, 8) &&
+	       soft_dma_write(nvme->device, address + 8, bytes + 8, 8);
+}
+
+void nvme_post(struct nvme_controller *nvme, unsigned sqid, uint16_t cid, uint16_t status,
+	uint32_t result)
+{
+	struct nvme_sq *sq = &nvme->sqs[sqid];
+	struct nvme_cq *cq = &nvme->cqs[sq->cqid];
+	_Alignas(8) struct nvme_completion completion = {
+		.result = htole32(result),
+		.sq_head = htole16((uint16_t)sq->head),
+		.sq_id = htole16((uint16_t)sqid),
+		.cid = htole16(cid),
+		.status = htole16((uint16_t)(status << 1 | (cq->phase ? 1 : 0))),
+	};
+
+	if (!write_completion(nvme, cq->base + (uint64_t)cq->tail * sizeof(completion),
+		    &completion)) {
+		nvme_controller_fatal(nvme, "a completion queue cannot be written");
+		return;
+	}
+	if (++cq->tail == cq->size) {
+		cq->tail = 0;
+		cq->phase = !cq->phase;
+	}
+	cq->due = cq->interrupts;
+}
+
+void nvme_interrupts_raise(struct nvme_controller *nvme)
+{
+	uint32_t mask = 0;
+	bool mask_known = false;
+
+	for (unsigned qid = 0; qid <= nvme->queues; qid++) {
+		struct nvme_cq *cq = &nvme->cqs[qid];
+
+		if (!cq->due)
+			continue;
+		if (!mask_known)
+			mask = nvme_interrupt_mask(nvme);
+		mask_known = true;
+		/* The mask is for INTx; a host that uses MSI-X leaves it clear. */
+		if (cq->vector < 32 && (mask >> cq->vector & 1))
+			continue;
+		cq->due = false;
+		if (cq->head != cq->tail)
+			soft_irq_raise(nvme->device, cq->vector);
+	}
+}

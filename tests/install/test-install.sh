@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# meson install --destdir puts everything in its place; a program against IOKit's
+# surface alone compiles with the installed pkg-config flags and drives a device
+# of the installed dextd.
+# Usage: test-install.sh BUILD SOURCE
+set -u
+build=$1 source=$2
+work=$(mktemp -d) || exit 1
+dextd=
+cleanup() {
+	[ -z "$dextd" ] || kill "$dextd" 2>/dev/null
+	wait 2>/dev/null
+	rm -rf "$work"
+}
+trap cleanup EXIT
+passed=0 failed=0
+check() {	# check WHAT COMMAND...
+	local what=$1
+	shift
+	if "$@" >"$work/out" 2>&1; then
+		passed=$((passed + 1))
+		echo "ok - $what"
+	else
+		failed=$((failed + 1))
+		echo "not ok - $what"
+		sed 's/^/    /' "$work/out"
+	fi
+}
+
+check 'meson install --destdir' meson install -C "$build" --no-rebuild --destdir "$work/root"
+prefix=$(find "$work/root" -type d -name bin -printf '%h\n' | head -n 1)
+lib=$(dirname "$(find "$work/root" -name 'libiokit-user.so.1' | head -n 1)")
+for file in bin/dextd bin/dext-vfio-user bin/dextctl include/apple-dext-client.h include/dext-abi.h \
+	include/iokit-user/IOKit/IOKitLib.h include/iokit-user/CoreFoundation/CoreFoundation.h \
+	include/iokit-user/dispatch/dispatch.h include/iokit-user/mach/mach.h \
+	share/man/man1/dextctl.1 share/man/man7/dextpci.7 share/man/man8/dextd.8 \
+	share/man/man8/dext-vfio-user.8 share/bash-completion/completions/dextctl; do
+	check "$file is there" test -s "$prefix/$file"
+done
+for name in apple-dext-client iokit-user; do
+	check "lib$name.so.1 is there" test -e "$lib/lib$name.so.1"
+	check "lib$name.so is there" test -e "$lib/lib$name.so"
+	check "$name.pc is there" test -s "$lib/pkgconfig/$name.pc"
+done
+
+export PKG_CONFIG_PATH=$lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$work/root LD_LIBRARY_PATH=$lib
+export DEXT_SOCKET=$work/dextd.sock
+flags() { pkg-config --cflags --libs "$1"; }
+# Only the runtime's flags: none of the client library's, none of the build's.
+# shellcheck disable=SC2046
+check 'a program of IOKit alone compiles' \
+	"${CC:-cc}" -std=c11 -D_DEFAULT_SOURCE -Wall -Wextra -Werror ${SANITIZE:+-fsanitize=$SANITIZE} \
+	-o "$work/iokit-only" "$source/tests/install/iokit-only.c" $(flags iokit-user)
+printf '#include <apple-dext-client.h>\nint main(void) { apple_dext_disconnect(apple_dext_connect(0, 0, 0)); return 0; }\n' \
+	>"$work/client.c"
+# shellcheck disable=SC2046
+check 'a program of the client library compiles' \
+	"${CC:-cc}" -Wall -Wextra -Werror ${SANITIZE:+-fsanitize=$SANITIZE} -o "$work/client" \
+	"$work/client.c" $(flags apple-dext-client)
+"$prefix/bin/dextd" --socket "$DEXT_SOCKET" --device nvme,addr=02:00.0,size=1M \
+	--device nvme,addr=01:00.0,size=1M 2>"$work/log" &
+dextd=$!
+for _ in $(seq 100); do
+	[ -S "$DEXT_SOCKET" ] && break
+	sleep 0.05
+done
+check 'it finds and drives a device of the installed dextd' "$work/iokit-only"
+check 'the installed dextctl lists it' sh -c "'$prefix/bin/dextctl' list | grep -q '^01:00.0'"
+echo "install: $passed passed, $failed failed"
+[ "$failed" -eq 0 ]

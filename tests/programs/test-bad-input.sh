@@ -1,0 +1,133 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Bad input: one line that says what was wrong and what would be right, exit status 2
+# for usage and 1 for failure.
+# Usage: test-bad-input.sh TOOLS-FOLDER
+set -u
+tools=$1
+work=$(mktemp -d) || exit 1
+pids=()
+cleanup() {
+	[ ${#pids[@]} -eq 0 ] || kill "${pids[@]}" 2>/dev/null
+	wait 2>/dev/null
+	rm -rf "$work"
+}
+trap cleanup EXIT
+passed=0 failed=0
+
+# refuses STATUS PATTERN COMMAND...: it ends within 10 s with that status, says one
+# line (and perhaps one that begins with "Try") that matches, and nothing else.
+refuses() {
+	local status=$1 pattern=$2 got lines
+	shift 2
+	timeout 10 "$@" >"$work/out" 2>"$work/err" </dev/null
+	got=$?
+	lines=$(grep -vc -- "^Try '" "$work/err")
+	if [ "$got" -eq "$status" ] && grep -Eq -- "$pattern" "$work/err" && [ "$lines" -le 1 ] &&
+		[ ! -s "$work/out" ]; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "not ok - ${*##*/}: status $got (not $status), said:"
+		sed 's/^/    /' "$work/err" "$work/out"
+	fi
+}
+
+wait_for() {
+	for _ in $(seq 200); do
+		[ -S "$1" ] && return
+		sleep 0.05
+	done
+	echo "not ok - $1 did not appear"
+	failed=$((failed + 1))
+}
+
+dextd="$tools/dextd --socket $work/d.sock"
+long=$work/$(printf 'x%.0s' $(seq 120)).sock
+printf 'x%.0s' $(seq 1000) >"$work/odd.img"
+truncate -s 1M "$work/good.img"
+touch "$work/empty.img"
+
+# Usage of dextd.
+refuses 2 'no device: give at least one --device' "$tools/dextd"
+refuses 2 'unrecognized option|invalid option' "$tools/dextd" --nonsense
+refuses 2 'requires an argument' "$tools/dextd" --device
+refuses 2 '"extra": no arguments' "$tools/dextd" --device nvme,addr=01:00.0,size=1M extra
+
+# Wrong device strings.
+for case in \
+	',addr=01:00.0|must begin with a type' \
+	'floppy,addr=01:00.0|no device type "floppy" \(there is: .*nvme' \
+	'nvme|no address \(addr=BB:DD.F' \
+	'nvme,size=1M|no address' \
+	'nvme,addr=01:00.0|image.*size|size.*image' \
+	'nvme,addr=01:00.0,size=1M,image=x|image.*size|size.*image' \
+	'nvme,addr=1:0|"1:0" is no PCI address \(BB:DD.F in hex' \
+	'nvme,addr=01:20.0,size=1M|no PCI address' \
+	'nvme,addr=01:00.8,size=1M|no PCI address' \
+	'nvme,addr=01:00.0,size|"size" is not key=value' \
+	'nvme,addr=01:00.0,size=1M,size=2M|"size" is given twice' \
+	'nvme,addr=01:00.0,size=1M,colour=red|no key "colour" \(it has: addr, ' \
+	'nvme,addr=01:00.0,size=many|size=many is no size' \
+	'nvme,addr=01:00.0,size=99999999999T|is no size' \
+	'nvme,addr=01:00.0,size=1M,block=1000|512.*4096' \
+	'nvme,addr=01:00.0,size=1M,dma=magic|dma=magic is neither identity nor dart' \
+	'nvme,addr=01:00.0,size=1M,dma-maps=9|go with dma=dart' \
+	'nvme,addr=01:00.0,size=1M,vectors=0|vectors=0 is not a number from 1 to 256' \
+	"nvme,addr=01:00.0,image=$work/missing.img|missing.img.*No such file" \
+	"nvme,addr=01:00.0,image=$work/odd.img|1000.*512" \
+	"nvme,addr=01:00.0,image=$work/empty.img|empty.img" \
+	"nvme,addr=01:00.0,image=$work|directory|not a" ; do
+	# shellcheck disable=SC2086
+	refuses 1 "^dextd: .*(${case#*|})" $dextd --device "${case%%|*}"
+done
+# shellcheck disable=SC2086
+refuses 1 'address 01:00.0 is in use by an earlier --device' $dextd \
+	--device nvme,addr=01:00.0,size=1M --device nvme,addr=01:00.0,size=2M
+# shellcheck disable=SC2086
+refuses 1 'good.img.*(use|lock)' $dextd --device "nvme,addr=01:00.0,image=$work/good.img" \
+	--device "nvme,addr=02:00.0,image=$work/good.img"
+refuses 1 'bytes long \(at most 107\)' "$tools/dextd" --socket "$long" \
+	--device nvme,addr=01:00.0,size=1M
+refuses 1 'No such file' "$tools/dextd" --socket "$work/no/such/folder.sock" \
+	--device nvme,addr=01:00.0,size=1M
+refuses 1 'a file of another kind' "$tools/dextd" --socket "$work/odd.img" \
+	--device nvme,addr=01:00.0,size=1M
+[ -s "$work/odd.img" ] || { echo 'not ok - a file that is no socket was removed'; failed=$((failed + 1)); }
+
+# No driver service.
+export DEXT_SOCKET=$work/none.sock
+refuses 1 "no driver service at $work/none.sock \(No such file" "$tools/dextctl" list
+refuses 1 'no driver service at .*none.sock' "$tools/dext-vfio-user" --addr 01:00.0 \
+	--socket "$work/v.sock"
+DEXT_SOCKET=$long refuses 1 'bytes long \(at most 107\)' "$tools/dextctl" list
+
+# A running service.
+export DEXT_SOCKET=$work/d.sock
+"$tools/dextd" --device nvme,addr=01:00.0,size=1M --device nvme,addr=02:00.0,size=1M 2>"$work/d.log" &
+pids+=($!)
+wait_for "$work/d.sock"
+refuses 1 'another driver service is running' "$tools/dextd" --device nvme,addr=03:00.0,size=1M
+refuses 2 'no command \(dextctl --help' "$tools/dextctl"
+refuses 2 'frobnicate' "$tools/dextctl" frobnicate
+refuses 2 'nowhere' "$tools/dextctl" info nowhere
+refuses 1 '05:00.0.*01:00.0.*02:00.0' "$tools/dextctl" info 05:00.0
+
+# dext-vfio-user.
+vu=$tools/dext-vfio-user
+refuses 2 '--socket' "$vu" --addr 01:00.0
+refuses 2 '--addr|--device' "$vu" --socket "$work/v.sock"
+refuses 2 '--addr|--device' "$vu" --socket "$work/v.sock" --addr 01:00.0 --device nvme,addr=01:00.0,size=1M
+refuses 2 'address|BB:DD.F' "$vu" --socket "$work/v.sock" --addr 1
+refuses 2 'has [0-9]+ bytes, it must have 1 to 107' "$vu" --socket "$long" --addr 01:00.0
+refuses 1 '07:00.0' "$vu" --socket "$work/v.sock" --addr 07:00.0
+refuses 1 'No such file' "$vu" --socket "$work/v.sock" --device "nvme,addr=01:00.0,image=$work/missing.img"
+"$vu" --socket "$work/v.sock" --addr 01:00.0 >"$work/v.log" 2>&1 &
+pids+=($!)
+wait_for "$work/v.sock"
+refuses 1 '01:00.0 is in use' "$vu" --socket "$work/v2.sock" --addr 01:00.0
+refuses 1 'v.sock' "$vu" --socket "$work/v.sock" --addr 02:00.0
+refuses 1 'a file that is no socket' "$vu" --socket "$work/odd.img" --addr 02:00.0
+
+echo "bad-input: $passed passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A stand-in for the framework of software devices. One lock guards the RAM and the records. */
+#include "tests/unit/soft-double.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct soft_device {
+	const struct soft_model *model;
+	void *state;
+	struct soft_identity identity;
+	uint8_t *bar;
+	unsigned msix_vectors;
+	pthread_mutex_t lock;
+	uint8_t *ram;
+	bool bus_master;
+	unsigned irqs[DEXT_VECTORS_MAX];
+	uint64_t dma_count, dma_faults;
+	int file_error;
+	void (*hook)(void *context);
+	void *hook_context;
+};
+
+/* --- Specifications --------------------------------------------------------------- */
+
+bool spec_fail(struct spec_error *error, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(error->text, sizeof(error->text), format, arguments);
+	va_end(arguments);
+	return false;
+}
+
+const char *spec_get(const struct device_spec *spec, const char *key)
+{
+	for (size_t i = 0; i < spec->count; i++)
+		if (strcmp(spec->entries[i].key, key) == 0)
+			return spec->entries[i].value;
+	return NULL;
+}
+
+bool spec_get_size(const struct device_spec *spec, const char *key, uint64_t fallback,
+	uint64_t *value, struct spec_error *error)
+{
+	const char *text = spec_get(spec, key);
+	char *end;
+
+	*value = fallback;
+	if (!text)
+		return true;
+	*value = strtoull(text, &end, 0);
+	switch (*end) {
+	case 'G':
+		*value <<= 10;
+		/* fall through */
+	case 'M':
+		*value <<= 10;
+		/* fall through */
+	case 'K':
+		*value <<= 10;
+		end++;
+		break;
+	default:
+		break;
+	}
+	return *end == '\0' || spec_fail(error, "%s=%s: not a size", key, text);
+}
+
+bool spec_get_number(const struct device_spec *spec, const char *key, uint64_t min, uint64_t max,
+	uint64_t fallback, uint64_t *value, struct spec_error *error)
+{
+	const char *text = spec_get(spec, key);
+
+	*value = text ? strtoull(text, NULL, 0) : fallback;
+	if (*value < min || *value > max)
+		return spec_fail(error, "%s=%s: out of range", key, text);
+	return true;
+}
+
+static void split(char *text, struct device_spec *spec)
+{
+	char *save = NULL;
+
+	spec->type = strtok_r(text, ",", &save);
+	for (char *entry = strtok_r(NULL, ",", &save); entry; entry = strtok_r(NULL, ",", &save)) {
+		char *equals = strchr(entry, '=');
+
+		assert(equals && spec->count < SPEC_KEYS_MAX);
+		*equals = '\0';
+		spec->entries[spec->count].key = entry;
+		spec->entries[spec->count++].value = equals + 1;
+	}
+}
+
+/* --- The device ------------------------------------------------------------------- */
+
+struct soft_device *double_create(const struct soft_model *model, const char *text,
+	struct spec_error *error)
+{
+	struct soft_device *device = calloc(1, sizeof(*device));
+	struct device_spec spec = { .text = strdup(text) };
+	bool created;
+
+	assert(device && spec.text);
+	device->model = model;
+	device->bus_master = true;
+	device->ram = calloc(1, DOUBLE_RAM_SIZE);
+	assert(device->ram);
+	pthread_mutex_init(&device->lock, NULL);
+	split(spec.text, &spec);
+	created = model->create(device, &spec, error);
+	free(spec.text);
+	if (created)
+		return device;
+	device->model = NULL;
+	double_destroy(device);
+	return NULL;
+}
+
+void double_destroy(struct soft_device *device)
+{
+	if (device->model)
+		device->model->destroy(device);
+	pthread_mutex_destroy(&device->lock);
+	free(device->bar);
+	free(device->ram);
+	free(device);
+}
+
+void soft_set_private(struct soft_device *device, void *state)
+{
+	device->state = state;
+}
+
+void *soft_private(struct soft_device *device)
+{
+	return device->state;
+}
+
+void soft_set_identity(struct soft_device *device, const struct soft_identity *identity)
+{
+	device->identity = *identity;
+}
+
+void *soft_add_bar(struct soft_device *device, unsigned bar, uint64_t size, uint8_t type,
+	enum soft_bar_memory memory, struct spec_error *error)
+{
+	assert(bar == 0 && memory == SOFT_BAR_SHARED && type == DEXT_BAR_MEM64);
+	assert(size >= 16384 && (size & (size - 1)) == 0);
+	device->bar = aligned_alloc(4096, size);
+	if (!device->bar)
+		spec_fail(error, "out of memory");
+	else
+		memset(device->bar, 0, size);
+	return device->bar;
+}
+
+unsigned soft_add_pm_capability(struct soft_device *device)
+{
+	(void)device;
+	return 0x40;
+}
+
+unsigned soft_add_pcie_capability(struct soft_device *device, bool flr)
+{
+	(void)device;
+	assert(flr);
+	return 0x48;
+}
+
+unsigned soft_add_msix_capability(struct soft_device *device, unsigned vectors, unsigned table_bar,
+	uint32_t table_offset, unsigned pba_bar, uint32_t pba_offset)
+{
+	assert(table_bar == 0 && table_offset % 4096 == 0);
+	assert(pba_bar == 0 && pba_offset % 4096 == 0);
+	device->msix_vectors = vectors;
+	return 0x84;
+}
+
+/* --- At work ---------------------------------------------------------------------- */
+
+/* The lock is held. Return: the RAM there, NULL for a master abort. */
+static uint8_t *reach(struct soft_device *device, uint64_t address, size_t length)
+{
+	device->dma_count++;
+	if (device->bus_master && address >= DOUBLE_RAM_BASE && length <= DOUBLE_RAM_SIZE &&
+		address - DOUBLE_RAM_BASE <= DOUBLE_RAM_SIZE - length)
+		return device->ram + (address - DOUBLE_RAM_BASE);
+	device->dma_faults++;
+	return NULL;
+}
+
+static bool copy(struct soft_device *device, uint64_t address, void *to, const void *from,
+	size_t length)
+{
+	pthread_mutex_lock(&device->lock);
+	uint8_t *ram = reach(device, address, length);
+
+	if (ram)
+		memcpy(to ? to : ram, from ? from : ram, length);
+	pthread_mutex_unlock(&device->lock);
+	return ram;
+}
+
+bool soft_dma_read(struct soft_device *device, uint64_t bus_address, void *buffer, size_t length)
+{
+	return copy(device, bus_address, buffer, NULL, length);
+}
+
+bool soft_dma_write(struct soft_device *device, uint64_t bus_address, const void *buffer,
+	size_t length)
+{
+	return copy(device, bus_address, NULL, buffer, length);
+}
+
+static int file_result(ssize_t moved, size_t length)
+{
+	if (moved < 0)
+		return -errno;
+	return (size_t)moved == length ? 0 : -EIO;
+}
+
+static int move_file(struct soft_device *device, uint64_t address, int fd, uint64_t offset,
+	size_t length, bool from_file)
+{
+	pthread_mutex_lock(&device->lock);
+	void (*hook)(void *context) = device->hook;
+	void *context = device->hook_context;
+	pthread_mutex_unlock(&device->lock);
+	if (hook)
+		hook(context);
+	pthread_mutex_lock(&device->lock);
+	uint8_t *ram = reach(device, address, length);
+	int result = !ram ? -EFAULT
+		: device->file_error ? device->file_error
+		: file_result(from_file ? pread(fd, ram, length, (off_t)offset)
+					: pwrite(fd, ram, length, (off_t)offset), length);
+	pthread_mutex_unlock(&device->lock);
+	return result;
+}
+
+int soft_dma_from_file(struct soft_device *device, uint64_t bus_address, int fd, uint64_t offset,
+	size_t length)
+{
+	return move_file(device, bus_address, fd, offset, length, true);
+}
+
+int soft_dma_to_file(struct soft_device *device, uint64_t bus_address, int fd, uint64_t offset,
+	size_t length)
+{
+	return move_file(device, bus_address, fd, offset, length, false);
+}
+
+void soft_irq_raise(struct soft_device *device, unsigned vector)
+{
+	assert(vector < DEXT_VECTORS_MAX);
+	pthread_mutex_lock(&device->lock);
+	device->irqs[vector]++;
+	pthread_mutex_unlock(&device->lock);
+}
+
+bool soft_bus_master(struct soft_device *device)
+{
+	pthread_mutex_lock(&device->lock);
+	bool on = device->bus_master;
+	pthread_mutex_unlock(&device->lock);
+	return on;
+}
+
+const char *soft_name(const struct soft_device *device)
+{
+	(void)device;
+	return "nvme 01:00.0";
+}
+
+void soft_log(struct soft_device *device, const char *format, ...)
+{
+	(void)device;
+	(void)format;
+}
+
+/* --- For the tests ---------------------------------------------------------------- */
+
+uint8_t *double_bar(struct soft_device *device)
+{
+	return device->bar;
+}
+
+const struct soft_identity *double_identity(struct soft_device *device)
+{
+	return &device->identity;
+}
+
+unsigned double_msix_vectors(struct soft_device *device)
+{
+	return device->msix_vectors;
+}
+
+static uint8_t *host_ram(struct soft_device *device, uint64_t address, size_t length)
+{
+	assert(address >= DOUBLE_RAM_BASE && address - DOUBLE_RAM_BASE + length <= DOUBLE_RAM_SIZE);
+	return device->ram + (address - DOUBLE_RAM_BASE);
+}
+
+void double_ram_read(struct soft_device *device, uint64_t address, void *buffer, size_t length)
+{
+	pthread_mutex_lock(&device->lock);
+	memcpy(buffer, host_ram(device, address, length), length);
+	pthread_mutex_unlock(&device->lock);
+}
+
+void double_ram_write(struct soft_device *device, uint64_t address, const void *buffer,
+	size_t length)
+{
+	pthread_mutex_lock(&device->lock);
+	memcpy(host_ram(device, address, length), buffer, length);
+	pthread_mutex_unlock(&device->lock);
+}
+
+unsigned double_irqs(struct soft_device *device, unsigned vector)
+{
+	pthread_mutex_lock(&device->lock);
+	unsigned count = device->irqs[vector];
+	pthread_mutex_unlock(&device->lock);
+	return count;
+}
+
+uint64_t double_dma_count(struct soft_device *device)
+{
+	pthread_mutex_lock(&device->lock);
+	uint64_t count = device->dma_count;
+	pthread_mutex_unlock(&device->lock);
+	return count;
+}
+
+uint64_t double_dma_faults(struct soft_device *device)
+{
+	pthread_mutex_lock(&device->lock);
+	uint64_t count = device->dma_faults;
+	pthread_mutex_unlock(&device->lock);
+	return count;
+}
+
+void double_set_bus_master(struct soft_device *device, bool on)
+{
+	pthread_mutex_lock(&device->lock);
+	device->bus_master = on;
+	pthread_mutex_unlock(&device->lock);
+	if (device->model->command_changed)
+		device->model->command_changed(device, on ? 6 : 2);
+}
+
+void double_fail_files(struct soft_device *device, int error)
+{
+	pthread_mutex_lock(&device->lock);
+	device->file_error = error;
+	pthread_mutex_unlock(&device->lock);
+}
+
+void double_on_file(struct soft_device *device, void (*hook)(void *context), void *context)
+{
+	pthread_mutex_lock(&device->lock);
+	device->hook = hook;
+	device->hook_context = context;
+	pthread_mutex_unlock(&device->lock);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What reading and writing config space and BARs have in common. */
+#ifndef TOOLS_DEXTCTL_ACCESS_H
+#define TOOLS_DEXTCTL_ACCESS_H
+
+#include "tools/dextctl.h"
+
+/* One access, or with values the first of several. */
+struct access {
+	const char *device;	/* its address */
+	int bar;		/* -1 for config space */
+	uint64_t offset, width, value;
+};
+
+/** access_print - the value that was read; as JSON the whole access. */
+void access_print(const struct access *access, const struct ctl_options *options);
+/** access_print_written - nothing; as JSON the whole access. */
+void access_print_written(const struct access *access, const struct ctl_options *options);
+
+struct json_object;
+/** access_json - a new object with the keys address, bar (unless config space), offset, width. */
+struct json_object *access_json(const struct access *access);
+
+struct bar {
+	uint8_t index, memory_index;
+	uint64_t size;
+};
+
+#define BAR_TEXT_SIZE sizeof("BAR 255")
+
+/**
+ * bar_parse - the number of a BAR out of an argument
+ *
+ * Return: true; false when it has said what is wrong.
+ */
+bool bar_parse(const char *text, struct bar *bar);
+/** bar_find - fill in the rest of @bar. Return: CTL_OK; CTL_FAILED when it has said why not. */
+enum ctl_exit bar_find(const struct ctl_device *device, struct bar *bar);
+/** bar_name - "BAR 0", for errors. */
+void bar_name(const struct bar *bar, char text[BAR_TEXT_SIZE]);
+
+#endif

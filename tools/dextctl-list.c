@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* dextctl list: the devices of the driver service, one a line. */
+#include "tools/dextctl.h"
+#include "tools/dextctl-json.h"
+#include "tools/dextctl-view.h"
+
+#include <stdlib.h>
+
+/*
+ * A device that cannot be opened (two at one address, say) or goes meanwhile is
+ * listed all the same, with what its identity tells.
+ */
+static void look(const AppleDextDevice *device, struct view *view)
+{
+	const AppleDextIdentity *identity = &device->identity;
+	io_connect_t connection =
+		apple_dext_connect(identity->bus, identity->device, identity->function);
+
+	*view = (struct view){.identity = *identity};
+	if (connection == IO_OBJECT_NULL)
+		return;
+	(void)view_read(connection, VIEW_BRIEF, view);
+	apple_dext_disconnect(connection);
+}
+
+static void add_row(struct cli_table *table, const struct view *view, struct names *names)
+{
+	struct view_interrupts interrupts = view_interrupts(view);
+	char address[CLI_ADDRESS_SIZE], id[sizeof("ffff:ffff")], irq[32] = "unknown";
+	char class_name[NAME_SIZE], device_name[NAME_SIZE];
+	const AppleDextIdentity *identity = &view->identity;
+
+	view_address(view, address);
+	snprintf(id, sizeof(id), "%04x:%04x", identity->vendor_id, identity->device_id);
+	if (interrupts.known && interrupts.kind == DEXT_INTERRUPT_NONE)
+		snprintf(irq, sizeof(irq), "none");
+	else if (interrupts.known)
+		snprintf(irq, sizeof(irq), "%s %u", view_interrupt_name(interrupts.kind),
+			interrupts.vectors);
+	cli_table_add(table, (const char *[]){address, id, view_claim(view), irq,
+		names_class(names, identity->class_code, class_name),
+		names_device(names, identity->vendor_id, identity->device_id, device_name)});
+}
+
+static void print_table(const AppleDextDevice *devices, size_t count, struct view *view,
+	struct names *names)
+{
+	static const char *const heads[] = {
+		"ADDRESS", "ID", "CLAIM", "INTERRUPTS", "CLASS", "DEVICE"};
+	struct cli_table table = CLI_TABLE(heads);
+
+	for (size_t i = 0; i < count; i++) {
+		look(&devices[i], view);
+		add_row(&table, view, names);
+	}
+	cli_table_print(&table, stdout);
+	cli_table_free(&table);
+}
+
+static void print_json(const AppleDextDevice *devices, size_t count, struct view *view,
+	struct names *names)
+{
+	struct json_object *array = json_new_array();
+
+	for (size_t i = 0; i < count; i++) {
+		look(&devices[i], view);
+		json_add(array, view_json(view, names, VIEW_BRIEF));
+	}
+	json_print(array);
+}
+
+static enum ctl_exit list(const struct ctl_options *options, char **arguments)
+{
+	AppleDextDevice *devices;
+	struct names *names;
+	struct view *view;
+	kern_return_t result;
+	size_t count;
+
+	(void)arguments;
+	if (!ctl_service_answers())
+		return CTL_FAILED;
+	result = apple_dext_copy_bound_devices(&devices, &count);
+	if (result != kIOReturnSuccess) {
+		cli_error("the devices cannot be listed: %s", ctl_explain(result));
+		return CTL_FAILED;
+	}
+	names = names_open(options->numeric);
+	view = cli_allocate(sizeof(*view));
+	(options->json ? print_json : print_table)(devices, count, view, names);
+	free(view);
+	names_close(names);
+	apple_dext_free_bound_devices(devices);
+	return CTL_OK;
+}
+
+const struct ctl_command ctl_list = {
+	.name = "list",
+	.arguments = "",
+	.summary = "list the devices",
+	.help = "List the devices of the driver service, one a line: the address, vendor and\n"
+		"device id, who has claimed it (free, claimed, exclusive, or unknown), the\n"
+		"kind and number of its interrupt vectors, class and name.\n",
+	.examples = "dextctl list\n"
+		    "dextctl list -n\n"
+		    "dextctl list --json | jq -r '.[] | select(.interrupts.vectors > 1).address'\n",
+	.run = list,
+};
