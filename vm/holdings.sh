@@ -1,0 +1,32 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# What a process holds on behalf of others, by the kernel's books. For tests of
+# what is left when a client dies.
+
+# holdings PID - its descriptors, by kind, and its shared mappings
+#
+# Numbers, inodes and addresses are left out: two lists compare.
+holdings() {
+	find "/proc/$1/fd" -mindepth 1 -printf 'descriptor %l\n' 2>/dev/null | sed 's/:\[[0-9]*\]$//'
+	awk '$2 ~ /s$/ {
+		name = $6
+		for (i = 7; i <= NF; i++)
+			name = name " " $i
+		print "mapping", $2, name
+	}' "/proc/$1/maps"
+}
+
+# holdings_settle PID FILE SECONDS - until it holds what it held when FILE was written
+#
+# Prints what is too much, or missing, when that does not come about.
+holdings_settle() {
+	local deadline=$((SECONDS + $3)) change
+	until change=$(diff <(sort "$2") <(holdings "$1" | sort)); do
+		if ((SECONDS >= deadline)); then
+			printf '%s\n' "$change"
+			return 1
+		fi
+		sleep 0.1
+	done
+}

@@ -1,0 +1,55 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# The guest's root: busybox, mkfs.ext4, a handful of modules and guest/init.
+# Needs kernel.sh. VM is the directory of these files.
+
+# initramfs_make FILE
+initramfs_make() {
+	local root=$WORK/initramfs
+	mkdir -p "$root"/{bin,sbin,etc,lib,proc,sys,dev}
+	cp "$GUEST_TREE/bin/busybox" "$root/bin/busybox"
+	ln -s busybox "$root/bin/sh"
+	ln -s /bin/busybox "$root/sbin/modprobe"	# where the kernel looks for it
+	initramfs_program "$root" "$GUEST_TREE/sbin/mke2fs"
+	ln -s mke2fs "$root/sbin/mkfs.ext4"
+	cp "$GUEST_TREE/etc/mke2fs.conf" "$root/etc/"
+	cp "$VM/guest/modules" "$root/etc/modules"
+	install -m 755 "$VM/guest/init" "$root/init"
+	initramfs_modules "$root" || return 1
+	(cd "$root" && find . | cpio --quiet -o -H newc -R 0:0) | gzip -1 >"$1" || return 1
+	rm -rf "$root"
+}
+
+# A program and the libraries that it needs.
+initramfs_program() {
+	local root=$1 program=$2 loader
+	cp "$program" "$root/sbin/"
+	initramfs_libraries "$root" "$program"
+	loader=$(readelf -l "$program" | sed -n 's/.*program interpreter: \(.*\)\]/\1/p')
+	mkdir -p "$root$(dirname "$loader")"
+	cp -L "$GUEST_TREE$loader" "$root$loader"
+}
+
+initramfs_libraries() {
+	local root=$1 name file
+	readelf -d "$2" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | while read -r name; do
+		[[ ! -e $root/lib/$name ]] || continue
+		file=$(find "$GUEST_TREE/lib" "$GUEST_TREE/usr/lib" -maxdepth 2 -name "$name" | head -n 1)
+		cp -L "$file" "$root/lib/$name"
+		initramfs_libraries "$root" "$file"
+	done
+}
+
+# The modules in guest/modules and those that they need.
+initramfs_modules() {
+	local root=$1 modules=lib/modules/$GUEST_KERNEL needed file
+	needed=$(xargs modprobe -d "$GUEST_TREE" -S "$GUEST_KERNEL" -a --show-depends \
+		<"$VM/guest/modules") || return 1
+	needed=$(sed -n 's|^insmod .*/\(kernel/[^ ]*\).*|\1|p' <<<"$needed" | sort -u)
+	while read -r file; do
+		install -D -m 644 "$GUEST_TREE/$modules/$file" "$root/$modules/$file"
+	done <<<"$needed"
+	cp "$GUEST_TREE/$modules"/modules.{order,builtin,builtin.modinfo} "$root/$modules/"
+	depmod -b "$root" "$GUEST_KERNEL"
+}

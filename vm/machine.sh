@@ -1,0 +1,49 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# The virtual machine's command line. Needs vmm.sh and kernel.sh.
+
+# machine_command - set MACHINE to the VMM's command
+#
+# Uses MEMORY (as QEMU writes it, "512M"), CPUS, INITRAMFS, and adds the arguments
+# to the kernel's command line. Guest memory is shareable: the device reaches it
+# from another process. Without a source of randomness programs in the guest wait for it.
+machine_command() {
+	MACHINE=("${VMM[@]}" -nodefaults -no-reboot -display none
+		-accel "tcg,thread=multi" -cpu "qemu64,+rdrand" -smp "$CPUS" -m "$MEMORY"
+		-M "q35,memory-backend=ram"
+		-object "memory-backend-memfd,id=ram,size=$MEMORY,share=on"
+		-kernel "$GUEST_TREE/boot/vmlinuz-$GUEST_KERNEL" -initrd "$INITRAMFS"
+		-append "console=ttyS0 quiet panic=-1 $*")
+}
+
+# machine_serial CONSOLE REPORT LOG - where the three serial ports go
+#
+# CONSOLE "-" is this terminal.
+machine_serial() {
+	if [[ $1 == - ]]; then
+		MACHINE+=(-serial mon:stdio)
+	else
+		MACHINE+=(-serial "file:$1")
+	fi
+	MACHINE+=(-serial "file:$2" -serial "file:$3")
+}
+
+# machine_disk IMAGE - a read-only virtio disk, the guest's /dev/vda
+machine_disk() {
+	MACHINE+=(-blockdev "driver=file,node-name=file0,read-only=on,filename=$1"
+		-blockdev "driver=raw,node-name=disk0,read-only=on,file=file0"
+		-device "virtio-blk-pci,drive=disk0")
+}
+
+# machine_passthrough SOCKET - the passed-through device, at 00:10.0 in the guest
+machine_passthrough() {
+	MACHINE+=(-device '{"driver":"vfio-user-pci","addr":"10","socket":{"path":"'"$1"'","type":"unix"}}')
+}
+
+# machine_reference IMAGE - in its place a disk that the VMM emulates itself
+machine_reference() {
+	MACHINE+=(-blockdev "driver=file,node-name=file1,filename=$1"
+		-blockdev "driver=raw,node-name=disk1,file=file1"
+		-device "nvme,drive=disk1,serial=reference,addr=10")
+}

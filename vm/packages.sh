@@ -1,0 +1,69 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Debian packages that this machine must have. Needs say.sh and process.sh.
+
+# shellcheck disable=SC2034 # for those who source this
+# To build: the compiler and the libraries.
+PACKAGES_BUILD=(gcc libc6-dev pkg-config meson ninja-build libjson-c-dev uthash-dev libpci-dev
+	libbsd-dev libcmocka-dev)
+# shellcheck disable=SC2034 # for those who source this
+# To test: what the tests themselves run.
+PACKAGES_TEST=(pciutils)
+# shellcheck disable=SC2034 # for those who source this
+# To make a guest and to look at what it did.
+PACKAGES_VM=(cpio kmod e2fsprogs gzip util-linux binutils)
+
+# packages_need PACKAGE... - install those of them that are missing
+#
+# Where there is no dpkg, what is missing will be told by whoever misses it.
+packages_need() {
+	local missing
+	command -v dpkg-query >/dev/null || return 0
+	mapfile -t missing < <(packages_missing "$@")
+	[[ ${#missing[@]} -gt 0 ]] || return 0
+	[[ $(id -u) -eq 0 ]] ||
+		die "missing packages; install them with: sudo apt-get install ${missing[*]}"
+	if ! packages_known "${missing[@]}"; then
+		step "Updating the lists of packages" apt_get update ||
+			die "apt-get update failed; missing packages: ${missing[*]}"
+	fi
+	packages_install "${missing[@]}"
+}
+
+packages_missing() {
+	local package
+	for package in "$@"; do
+		[[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] ||
+			printf '%s\n' "$package"
+	done
+}
+
+packages_known() {
+	apt-get -qq --simulate install "$@" >/dev/null 2>&1
+}
+
+# The lists may be older than the archive: once with new ones before giving up.
+packages_install() {
+	local text="Installing $*"
+	[[ ${#text} -le 60 ]] || text="Installing $# packages"
+	step "$text" apt_get install --no-install-recommends "$@" && return 0
+	if ! step "Updating the lists of packages" apt_get update ||
+		! step "$text" apt_get install --no-install-recommends "$@"; then
+		die "these packages could not be installed: $*"
+	fi
+}
+
+# apt-get without questions; its percentages go to a step's note.
+apt_get() {
+	DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=120 \
+		-o APT::Status-Fd=4 "$@" 4> >(apt_notes) </dev/null
+}
+
+# "dlstatus:1:12.5:Retrieving..." or "pmstatus:package:40:Installing..." -> "12%"
+apt_notes() {
+	local kind percent
+	while IFS=: read -r kind _ percent _; do
+		[[ $kind == *status ]] && printf '%s%%\n' "${percent%.*}" >&3
+	done
+}

@@ -1,0 +1,79 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# The programs under test: the driver's daemon and the vfio-user server. Needs
+# process.sh. BUILD is the build directory.
+
+DEVICE_ADDRESS=01:00.0
+DEXTD_PID=
+SERVER_PID=
+
+# service_start MODE IMAGE DIR - make the disk IMAGE reachable on $WORK/vfio-user.sock
+#
+# MODE is split (driver and server in two processes), embedded (in one) or reference
+# (nothing to start: the VMM emulates the disk). Logs go to DIR.
+service_start() {
+	case $1 in
+	split)
+		dextd_start "$2" "$3"
+		server_start "$3" --addr "$DEVICE_ADDRESS"
+		;;
+	embedded)
+		server_start "$3" --device "nvme,addr=$DEVICE_ADDRESS,image=$2"
+		;;
+	esac
+}
+
+dextd_start() {
+	start "$2/dextd.log" "$BUILD/tools/dextd" --socket "$WORK/dextd.sock" \
+		--device "nvme,addr=$DEVICE_ADDRESS,image=$1"
+	DEXTD_PID=$STARTED
+	socket_wait "$WORK/dextd.sock" "$DEXTD_PID" 20 || {
+		show_tail "$2/dextd.log"
+		die "dextd does not serve its socket"
+	}
+}
+
+# server_start DIR OPTION... - OPTIONs tell which device
+server_start() {
+	local dir=$1
+	shift
+	start "$dir/dext-vfio-user.log" env DEXT_SOCKET="$WORK/dextd.sock" \
+		"$BUILD/tools/dext-vfio-user" --socket "$WORK/vfio-user.sock" "$@"
+	SERVER_PID=$STARTED
+	socket_wait "$WORK/vfio-user.sock" "$SERVER_PID" 20 || {
+		show_tail "$dir/dext-vfio-user.log"
+		die "dext-vfio-user does not serve its socket"
+	}
+}
+
+# service_alive - whether all that was started still runs
+service_alive() {
+	local pid
+	for pid in $DEXTD_PID $SERVER_PID; do
+		kill -0 "$pid" 2>/dev/null || return 1
+	done
+}
+
+# service_stop - end what was started; fails when a program did not end well
+service_stop() {
+	local status=0
+	if [[ -n $SERVER_PID ]]; then
+		process_end "$SERVER_PID" || status=$?
+	fi
+	if [[ -n $DEXTD_PID ]]; then
+		process_end "$DEXTD_PID" || status=$?
+	fi
+	SERVER_PID=
+	DEXTD_PID=
+	return "$status"
+}
+
+# service_what MODE - for people
+service_what() {
+	case $1 in
+	split) echo "dextd ($DEXTD_PID), dext-vfio-user ($SERVER_PID)" ;;
+	embedded) echo "dext-vfio-user ($SERVER_PID) alone" ;;
+	reference) echo "none: the VMM's own NVMe device" ;;
+	esac
+}
