@@ -250,7 +250,9 @@ kern_return_t apple_dext_read_pending_irqs(io_connect_t connection, uint64_t pen
  *	pending bits, then arms again with apple_dext_interrupt_notify_rearm().
  * @opaque: handed to it
  *
- * Armed at once. If bits are pending already, the handler runs at once.
+ * Armed at once. If bits are pending already, the handler runs at once: perhaps
+ * before this function has returned, so that a handler that arms again must wait
+ * until its creator has stored what is returned.
  *
  * Return: the notification, for apple_dext_interrupt_notify_destroy(); NULL for a
  * null connection or handler, before apple_dext_setup_interrupts(), without memory.

@@ -2,6 +2,7 @@
 /* The CoreFoundation subset: strings, numbers, dictionaries with string keys. */
 #include "iokit/dictionary.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -135,6 +136,8 @@ CFStringRef __CFStringMakeConstantString(const char *text)
 			kCFAllocatorDefault, text, kCFStringEncodingUTF8);
 		if (!entry || !found)
 			abort();	/* a constant has no way to fail */
+		/* A release too many, harmless with Apple's, must not free it. */
+		atomic_store(&((struct header *)(uintptr_t)found)->references, LONG_MAX / 2);
 		entry->value = found;
 		entry->next = constants;
 		constants = entry;

@@ -47,6 +47,12 @@ static void send_event(struct iouser_completion *completion, IOReturn status, ui
 	iou_send(completion->fd, &event, sizeof(event), NULL, 0, 0);
 }
 
+void iou_completion_refuse(struct iouser_completion *completion)
+{
+	if (completion)
+		atomic_store(&completion->completed, true);
+}
+
 struct iouser_completion *iouser_completion_retain(struct iouser_completion *completion)
 {
 	atomic_fetch_add(&completion->references, 1);

@@ -10,5 +10,7 @@
  * also on failure (NULL, without memory).
  */
 struct iouser_completion *iou_completion_create(int fd, uint64_t token);
+/* The call failed: its client expects nothing, and is sent nothing. NULL is fine. */
+void iou_completion_refuse(struct iouser_completion *completion);
 
 #endif

@@ -24,10 +24,27 @@ struct connection {
 	LIST_HEAD(, mapping) mappings;
 };
 
+/* Let go of all that the connection holds. It is locked, or nobody has it any more. */
+static void close_down(struct connection *connection)
+{
+	struct mapping *mapping;
+
+	connection->closed = true;
+	while ((mapping = LIST_FIRST(&connection->mappings))) {
+		LIST_REMOVE(mapping, link);
+		munmap(mapping->address, mapping->size);
+		free(mapping);
+	}
+	connection->transport->close(connection->state);
+}
+
 static void connection_free(struct iou_object *object)
 {
 	struct connection *connection = (struct connection *)object;
 
+	/* Its last name can be released without a close: then this is the close. */
+	if (!connection->closed && connection->owner == getpid())
+		close_down(connection);
 	pthread_mutex_destroy(&connection->lock);
 	free(connection);
 }
@@ -35,7 +52,6 @@ static void connection_free(struct iou_object *object)
 io_connect_t iou_connection_create(const struct iou_transport *transport, void *state)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
-	io_connect_t name;
 
 	if (!connection) {
 		transport->close(state);
@@ -47,10 +63,8 @@ io_connect_t iou_connection_create(const struct iou_transport *transport, void *
 	connection->owner = getpid();
 	pthread_mutex_init(&connection->lock, NULL);
 	LIST_INIT(&connection->mappings);
-	name = iou_name_create(&connection->object);
-	if (!name)
-		transport->close(state);
-	return name;
+	/* Without a name the connection is freed, and so closed, at once. */
+	return iou_name_create(&connection->object);
 }
 
 /*
@@ -89,18 +103,11 @@ static void leave(struct connection *connection)
 kern_return_t IOServiceClose(io_connect_t connect)
 {
 	struct connection *connection;
-	struct mapping *mapping;
 	kern_return_t status = enter(connect, &connection);
 
 	if (status != kIOReturnSuccess)
 		return status;
-	connection->closed = true;
-	while ((mapping = LIST_FIRST(&connection->mappings))) {
-		LIST_REMOVE(mapping, link);
-		munmap(mapping->address, mapping->size);
-		free(mapping);
-	}
-	connection->transport->close(connection->state);
+	close_down(connection);
 	leave(connection);
 	/* Whoever closes gives up all references that the program has to the name. */
 	while (iou_name_release(connect, IOU_CONNECTION) == kIOReturnSuccess)
@@ -196,9 +203,9 @@ kern_return_t IOConnectCallAsyncMethod(mach_port_t connect, uint32_t selector,
 
 	if (!reference || reference_count < kIOAsyncCalloutCount || reference_count > 8)
 		return kIOReturnBadArgument;
-	port = iou_port_expect(wake_port, reference, reference_count, &args.wake);
-	if (!port)
-		return kIOReturnBadArgument;
+	status = iou_port_expect(wake_port, reference, reference_count, &port, &args.wake);
+	if (status != kIOReturnSuccess)
+		return status;
 	status = call(connect, &args, output_count, output_struct_size);
 	if (status != kIOReturnSuccess)
 		iou_port_forget(port, args.wake.token);

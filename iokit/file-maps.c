@@ -29,6 +29,8 @@ struct iou_file_map {
 struct iou_file_maps {
 	struct iou_file_map *current;	/* the newest of each file, by key */
 	LIST_HEAD(, iou_file_map) all;
+	unsigned count;		/* of all, */
+	uint64_t bytes;		/* and what they take of the address space */
 };
 
 struct iou_file_maps *iou_file_maps_create(void)
@@ -47,6 +49,8 @@ static void map_free(struct iou_file_maps *maps, struct iou_file_map *map)
 {
 	unhash(maps, map);
 	LIST_REMOVE(map, link);
+	maps->count--;
+	maps->bytes -= map->size;
 	munmap(map->address, (size_t)map->size);
 	free(map);
 }
@@ -98,6 +102,8 @@ static struct iou_file_map *map_create(struct iou_file_maps *maps, int fd, const
 		return NULL;
 	}
 	LIST_INSERT_HEAD(&maps->all, map, link);
+	maps->count++;
+	maps->bytes += size;
 	return map;
 }
 
@@ -122,6 +128,9 @@ kern_return_t iou_file_maps_get(struct iou_file_maps *maps, int fd, uint64_t off
 			begin = offset & ~UINT64_C(0xffff);	/* any host's page size */
 			file_size = end - begin;
 		}
+		if (maps->count >= IOU_FILE_MAPS_MAX ||
+			file_size > IOU_FILE_MAPS_BYTES - maps->bytes)
+			return kIOReturnNoSpace;
 		map = map_create(maps, fd, &key, begin, file_size);
 		if (!map)
 			return kIOReturnVMError;

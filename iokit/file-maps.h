@@ -13,6 +13,9 @@
 struct iou_file_maps;
 struct iou_file_map;
 
+#define IOU_FILE_MAPS_MAX   4096u
+#define IOU_FILE_MAPS_BYTES (UINT64_C(1) << 43)
+
 struct iou_file_maps *iou_file_maps_create(void);
 /* Unmap everything, whatever is still in use. NULL is fine. */
 void iou_file_maps_destroy(struct iou_file_maps *maps);
@@ -23,7 +26,9 @@ void iou_file_maps_destroy(struct iou_file_maps *maps);
  * *writable; where it is not, *writable is cleared.
  *
  * kIOReturnBadArgument for another kind of descriptor or a file too short;
- * kIOReturnNoMemory; kIOReturnVMError.
+ * kIOReturnNoSpace past IOU_FILE_MAPS_MAX files or IOU_FILE_MAPS_BYTES in all, so that
+ * one client does not use up the address space that all share; kIOReturnNoMemory;
+ * kIOReturnVMError.
  */
 kern_return_t iou_file_maps_get(struct iou_file_maps *maps, int fd, uint64_t offset,
 	uint64_t length, bool *writable, struct iou_file_map **map, void **address);

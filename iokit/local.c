@@ -72,6 +72,8 @@ static kern_return_t local_call(void *state, struct iou_call_args *args)
 			return kIOReturnNoMemory;
 	}
 	status = local->user.class->external_method(local->user.client, &arguments);
+	if (status != kIOReturnSuccess)
+		iou_completion_refuse(arguments.completion);
 	iouser_completion_release(arguments.completion);
 	args->output_count = arguments.scalar_output_count;
 	args->output_struct_size = arguments.structure_output_size;

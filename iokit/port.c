@@ -177,27 +177,37 @@ mach_port_t IONotificationPortGetMachPort(IONotificationPortRef port)
 	return port->name;
 }
 
-struct IONotificationPort *iou_port_expect(mach_port_t name, const uint64_t *reference,
-	uint32_t reference_count, struct iou_wake *wake)
+kern_return_t iou_port_expect(mach_port_t name, const uint64_t *reference,
+	uint32_t reference_count, struct IONotificationPort **expected, struct iou_wake *wake)
 {
 	struct IONotificationPort *port = iou_name_lookup(name, IOU_PORT);
 	struct pending *pending;
+	bool room;
 
 	if (!port)
-		return NULL;
+		return kIOReturnBadArgument;
 	pending = calloc(1, sizeof(*pending));
 	if (!pending) {
 		iou_port_put(port);
-		return NULL;
+		return kIOReturnNoMemory;
 	}
 	for (uint32_t i = 0; i < kIOAsyncCalloutCount && i < reference_count; i++)
 		pending->reference[i] = reference[i];
 	pthread_mutex_lock(&port->lock);
-	pending->token = ++port->last_token;
-	HASH_ADD(hh, port->pending, token, sizeof(pending->token), pending);
+	room = HASH_COUNT(port->pending) < IOU_OUTSTANDING_MAX;
+	if (room) {
+		pending->token = ++port->last_token;
+		*wake = (struct iou_wake){ .fd = port->send_fd, .token = pending->token };
+		HASH_ADD(hh, port->pending, token, sizeof(pending->token), pending);
+	}
 	pthread_mutex_unlock(&port->lock);
-	*wake = (struct iou_wake){ .fd = port->send_fd, .token = pending->token };
-	return port;
+	if (!room) {
+		free(pending);
+		iou_port_put(port);
+		return kIOReturnNoResources;
+	}
+	*expected = port;
+	return kIOReturnSuccess;
 }
 
 void iou_port_forget(struct IONotificationPort *port, uint64_t token)

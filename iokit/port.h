@@ -18,12 +18,19 @@ struct iou_wake {
 };
 
 /*
- * Expect a completion: keeps a copy of @reference. Returns the port, with a
- * reference for iou_port_put(), and *wake; NULL when @port is none or the memory
- * is out.
+ * Calls that wait on one port at a time. A driver sends one event for each, and does
+ * not wait for a port that is not read: as many as this always fit its socket, so
+ * that none is lost.
  */
-struct IONotificationPort *iou_port_expect(mach_port_t port, const uint64_t *reference,
-	uint32_t reference_count, struct iou_wake *wake);
+#define IOU_OUTSTANDING_MAX 128
+
+/*
+ * Expect a completion: keeps a copy of @reference. Sets *port, with a reference for
+ * iou_port_put(), and *wake. kIOReturnBadArgument when @name is no port;
+ * kIOReturnNoResources past IOU_OUTSTANDING_MAX; kIOReturnNoMemory.
+ */
+kern_return_t iou_port_expect(mach_port_t name, const uint64_t *reference,
+	uint32_t reference_count, struct IONotificationPort **port, struct iou_wake *wake);
 /* The call failed: nothing will come. */
 void iou_port_forget(struct IONotificationPort *port, uint64_t token);
 void iou_port_put(struct IONotificationPort *port);

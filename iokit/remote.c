@@ -44,11 +44,10 @@ static bool call_names(const struct iou_call_args *args, uint64_t value)
 	return false;
 }
 
-/* The descriptors that go with one reply: those to be closed once it is sent. */
+/* The descriptors that go with one reply, to be closed once it is sent. */
 struct reply_fds {
 	size_t count;
 	int fd[IOU_FDS_MAX];
-	bool borrowed[IOU_FDS_MAX];
 	dev_t device[IOU_FDS_MAX];
 	ino_t inode[IOU_FDS_MAX];
 	bool writable[IOU_FDS_MAX];
@@ -57,18 +56,16 @@ struct reply_fds {
 /* The index of the region's descriptor in the reply, or IOU_RANGE_PRIVATE. */
 static uint32_t attach_region(struct reply_fds *fds, const struct iou_vm_region *region)
 {
-	bool borrowed;
 	int fd;
 
 	for (size_t i = 0; i < fds->count; i++)
 		if (region->shared && fds->device[i] == region->device &&
 			fds->inode[i] == region->inode && fds->writable[i] == region->writable)
 			return (uint32_t)i;
-	fd = iou_vm_region_fd(region, &borrowed);
+	fd = iou_vm_region_fd(region);
 	if (fd < 0)
 		return IOU_RANGE_PRIVATE;
 	fds->fd[fds->count] = fd;
-	fds->borrowed[fds->count] = borrowed;
 	fds->device[fds->count] = region->device;
 	fds->inode[fds->count] = region->inode;
 	fds->writable[fds->count] = region->writable;
@@ -100,8 +97,7 @@ static int send_ranges(struct remote *remote, uint32_t id, const struct iou_vm_r
 		sizeof(buffer.memory_reply) + count * sizeof(struct iou_range), fds.fd, fds.count,
 		IOU_CALL_TIMEOUT_MS);
 	for (size_t i = 0; i < fds.count; i++)
-		if (!fds.borrowed[i])
-			close(fds.fd[i]);
+		close(fds.fd[i]);
 	return status;
 }
 

@@ -76,7 +76,10 @@ static int try_connect(const char *path)
 		return -errno;
 	/* A service that does not accept must not hang us: connect() honours this one. */
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0)
+	do
+		status = connect(fd, (struct sockaddr *)&address, sizeof(address));
+	while (status != 0 && errno == EINTR);
+	if (status != 0)
 		status = errno == EAGAIN ? -ETIMEDOUT : -errno;
 	else
 		status = say_hello(fd);

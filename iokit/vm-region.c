@@ -98,9 +98,14 @@ static int next_vma(struct maps *maps, uint64_t va, struct vma *vma)
 		found = query_vma(maps->fd, va, vma);
 		if (found >= 0)
 			return found;
-		maps->text = fdopen(dup(maps->fd), "re");
-		if (!maps->text)
+		int fd = fcntl(maps->fd, F_DUPFD_CLOEXEC, 0);
+
+		maps->text = fd < 0 ? NULL : fdopen(fd, "r");
+		if (!maps->text) {
+			if (fd >= 0)
+				close(fd);
 			return 0;
+		}
 	}
 	return read_vma(maps->text, va, vma);
 }
@@ -128,10 +133,10 @@ static bool append(struct iou_vm_region **regions, size_t *count, const struct v
 	return true;
 }
 
-kern_return_t iou_vm_regions(
-	uint64_t va, uint64_t size, struct iou_vm_region **regions, size_t *count)
+kern_return_t iou_vm_regions_from(
+	int fd, uint64_t va, uint64_t size, struct iou_vm_region **regions, size_t *count)
 {
-	struct maps maps = { .fd = -1 };
+	struct maps maps = { .fd = fd };
 	kern_return_t status = kIOReturnSuccess;
 	uint64_t end;
 
@@ -139,9 +144,6 @@ kern_return_t iou_vm_regions(
 	*count = 0;
 	if (!size || __builtin_add_overflow(va, size, &end))
 		return kIOReturnBadArgument;
-	maps.fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
-	if (maps.fd < 0)
-		return kIOReturnNoResources;
 	while (va < end && status == kIOReturnSuccess) {
 		struct vma vma;
 
@@ -154,12 +156,26 @@ kern_return_t iou_vm_regions(
 	}
 	if (maps.text)
 		fclose(maps.text);
-	close(maps.fd);
 	if (status != kIOReturnSuccess) {
 		free(*regions);
 		*regions = NULL;
 		*count = 0;
 	}
+	return status;
+}
+
+kern_return_t iou_vm_regions(
+	uint64_t va, uint64_t size, struct iou_vm_region **regions, size_t *count)
+{
+	kern_return_t status;
+	int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+
+	*regions = NULL;
+	*count = 0;
+	if (fd < 0)
+		return kIOReturnNoResources;
+	status = iou_vm_regions_from(fd, va, size, regions, count);
+	close(fd);
 	return status;
 }
 
@@ -177,16 +193,34 @@ static bool fd_fits(int fd, const struct iou_vm_region *region)
 	       (region->writable ? (mode & O_ACCMODE) == O_RDWR : (mode & O_ACCMODE) != O_WRONLY);
 }
 
+/*
+ * A duplicate of a descriptor that fits, else -1. What was looked at may be closed, and
+ * its number be another file's, by any thread in any moment: the duplicate counts.
+ */
+static int duplicate_fitting(int fd, const struct iou_vm_region *region)
+{
+	int copy;
+
+	if (!fd_fits(fd, region))
+		return -1;
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (copy >= 0 && !fd_fits(copy, region)) {
+		close(copy);
+		copy = -1;
+	}
+	return copy;
+}
+
 /* Look among this process's open descriptors. */
 static int search_fds(const struct iou_vm_region *region)
 {
 	/* The one found last: programs register much of one file. A guess, always checked. */
 	static atomic_int last = -1;
 	struct dirent *entry;
-	int found = atomic_load(&last);
+	int found = duplicate_fitting(atomic_load(&last), region);
 	DIR *directory;
 
-	if (found >= 0 && fd_fits(found, region))
+	if (found >= 0)
 		return found;
 	directory = opendir("/proc/self/fd");
 	if (!directory)
@@ -194,12 +228,11 @@ static int search_fds(const struct iou_vm_region *region)
 	for (found = -1; found < 0 && (entry = readdir(directory));) {
 		int fd = entry->d_name[0] == '.' ? -1 : atoi(entry->d_name);
 
-		if (fd >= 0 && fd_fits(fd, region))
-			found = fd;
+		found = duplicate_fitting(fd, region);
+		if (found >= 0)
+			atomic_store(&last, fd);
 	}
 	closedir(directory);
-	if (found >= 0)
-		atomic_store(&last, found);
 	return found;
 }
 
@@ -228,13 +261,12 @@ static int open_map_file(const struct iou_vm_region *region)
 	return fd;
 }
 
-int iou_vm_region_fd(const struct iou_vm_region *region, bool *borrowed)
+int iou_vm_region_fd(const struct iou_vm_region *region)
 {
 	int fd;
 
 	if (!region->shared)
 		return -1;
 	fd = search_fds(region);
-	*borrowed = fd >= 0;
 	return fd >= 0 ? fd : open_map_file(region);
 }

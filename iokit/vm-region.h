@@ -27,10 +27,17 @@ kern_return_t iou_vm_regions(
 	uint64_t va, uint64_t size, struct iou_vm_region **regions, size_t *count);
 
 /*
- * A descriptor for a shared region's file, opened at least as the region is mapped:
- * one that this process has open (then *borrowed is set), else a new one where the
- * system allows it, else -1.
+ * The same of an address space that @maps tells of: a /proc/PID/maps, or a file with
+ * such text, read from its position on. @maps stays the caller's.
  */
-int iou_vm_region_fd(const struct iou_vm_region *region, bool *borrowed);
+kern_return_t iou_vm_regions_from(
+	int maps, uint64_t va, uint64_t size, struct iou_vm_region **regions, size_t *count);
+
+/*
+ * A descriptor for a shared region's file, the caller's to close, opened at least as
+ * the region is mapped: a duplicate of one that this process has open, else a new
+ * one where the system allows it, else -1.
+ */
+int iou_vm_region_fd(const struct iou_vm_region *region);
 
 #endif

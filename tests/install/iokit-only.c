@@ -111,8 +111,8 @@ static void identify(volatile uint8_t *bar, uint8_t *memory, uint64_t bus)
 	CHECK(*(volatile uint32_t *)(bar + 0x1c) & 1);
 	memcpy(&command[6], &data, sizeof(data));
 	memcpy(memory, command, sizeof(command));
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	*(volatile uint32_t *)(bar + 0x1000) = 1;		/* the admin queue's doorbell */
+	/* The admin queue's doorbell, after what stands in the queue. */
+	__atomic_store_n((uint32_t *)(uintptr_t)(bar + 0x1000), 1, __ATOMIC_RELEASE);
 }
 
 int main(void)

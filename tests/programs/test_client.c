@@ -10,6 +10,7 @@
 
 #include <apple-dext-client.h>
 #include <dext-abi.h>
+#include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -401,8 +402,9 @@ struct listener {
 	io_connect_t connection;
 	uint64_t bits[4];
 	atomic_uint calls;
-	sem_t called, go_on;
-	bool rearm, block, destroy;
+	pthread_mutex_t creating;
+	sem_t called;
+	bool rearm, destroy;
 };
 
 static void listen_handler(void *opaque)
@@ -410,6 +412,9 @@ static void listen_handler(void *opaque)
 	struct listener *listener = opaque;
 	uint64_t bits[4];
 
+	/* Armed from its creation on, it can run before its creator knows its name. */
+	pthread_mutex_lock(&listener->creating);
+	pthread_mutex_unlock(&listener->creating);
 	listener->calls++;
 	if (apple_dext_read_pending_irqs(listener->connection, bits) == kIOReturnSuccess)
 		for (int i = 0; i < 4; i++)
@@ -421,10 +426,7 @@ static void listen_handler(void *opaque)
 	} else if (listener->rearm) {
 		apple_dext_interrupt_notify_rearm(listener->notify);
 	}
-	sem_post(&listener->called);
-	if (listener->block)
-		while (sem_wait(&listener->go_on) != 0)
-			;
+	sem_post(&listener->called);	/* from here on the listener may be gone */
 }
 
 static bool wait_called(struct listener *listener, unsigned seconds)
@@ -441,7 +443,16 @@ static void listener_init(struct listener *listener, io_connect_t connection)
 	memset(listener, 0, sizeof(*listener));
 	listener->connection = connection;
 	sem_init(&listener->called, 0, 0);
-	sem_init(&listener->go_on, 0, 0);
+	pthread_mutex_init(&listener->creating, NULL);
+}
+
+static void listen_to(struct listener *listener)
+{
+	pthread_mutex_lock(&listener->creating);
+	listener->notify = apple_dext_interrupt_notify_create(
+		listener->connection, listen_handler, listener);
+	pthread_mutex_unlock(&listener->creating);
+	assert_non_null(listener->notify);
 }
 
 static void test_interrupts(void **state)
@@ -480,8 +491,7 @@ static void test_interrupts(void **state)
 
 	/* Pending before arming: called at once. */
 	assert_true(nvme_host_identify(&host));
-	listener.notify = apple_dext_interrupt_notify_create(connection, listen_handler, &listener);
-	assert_non_null(listener.notify);
+	listen_to(&listener);
 	assert_true(wait_called(&listener, 10));
 	assert_int_equal(listener.bits[0], 1);
 	/* One-shot: not armed, not called. */
@@ -548,9 +558,7 @@ static void test_destroy_waits(void **state)
 		unsigned calls;
 
 		listener.rearm = true;
-		listener.notify = apple_dext_interrupt_notify_create(
-			connection, listen_handler, &listener);
-		assert_non_null(listener.notify);
+		listen_to(&listener);
 		assert_true(nvme_host_identify(&host));
 		if (round % 2)
 			assert_true(wait_called(&listener, 10));
@@ -576,8 +584,7 @@ static void test_destroy_from_the_handler(void **state)
 	assert_true(nvme_host_identify(&host));
 	apple_dext_read_pending_irqs(connection, listener.bits);
 	listener.destroy = true;
-	listener.notify = apple_dext_interrupt_notify_create(connection, listen_handler, &listener);
-	assert_non_null(listener.notify);
+	listen_to(&listener);
 	assert_true(nvme_host_identify(&host));
 	assert_true(wait_called(&listener, 10));
 	assert_true(nvme_host_identify(&host));
@@ -634,7 +641,7 @@ static void test_reset(void **state)
 	nvme_host_stop(&host);
 	apple_dext_read_pending_irqs(connection, listener.bits);
 	listener_init(&listener, connection);
-	listener.notify = apple_dext_interrupt_notify_create(connection, listen_handler, &listener);
+	listen_to(&listener);
 	assert_true(nvme_host_start(&host, connection, NVME_HOST_CALLS, 0x10000000));
 	assert_true(wait_called(&listener, 10));
 	apple_dext_interrupt_notify_destroy(listener.notify);

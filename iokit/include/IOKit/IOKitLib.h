@@ -174,7 +174,8 @@ kern_return_t IOConnectCallStructMethod(mach_port_t connect, uint32_t selector,
  *
  * The other parameters, and the return, are IOConnectCallMethod()'s. After a
  * success the callout runs once, on the port's queue, unless the driver drops
- * the call or goes; after a failure it does not run.
+ * the call or goes; after a failure it does not run. At most 128 calls wait on one
+ * port at a time: kIOReturnNoResources past that.
  */
 kern_return_t IOConnectCallAsyncMethod(mach_port_t connect, uint32_t selector,
 	mach_port_t wake_port, uint64_t *reference, uint32_t reference_count,
