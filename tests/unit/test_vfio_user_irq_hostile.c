@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Interrupts: what SET_IRQS refuses, and what must not hold the server up. */
+#include "tests/unit/test_vfio_user_rig.h"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+
+static void sets_that_make_no_sense_are_refused(void **state)
+{
+	static const struct {
+		uint32_t index, flags, start, count;
+	} cases[] = {
+		{VU_IRQS, DISABLE, 0, 0},
+		{UINT32_MAX, DISABLE, 0, 0},
+		{VU_IRQ_MSIX, DISABLE, 1, 0},
+		{VU_IRQ_MSIX, VU_SET_DATA_NONE | VU_SET_ACTION_MASK, 0, 0},
+		{VU_IRQ_MSIX, VU_SET_DATA_BOOL | VU_SET_ACTION_TRIGGER, 0, 0},
+		{VU_IRQ_MSIX, CONNECT, 0, 0},
+		{VU_IRQ_MSIX, 0, 0, 1},
+		{VU_IRQ_MSIX, VU_SET_DATA_NONE, 0, 1},
+		{VU_IRQ_MSIX, VU_SET_ACTION_MASK, 0, 1},
+		{VU_IRQ_MSIX, VU_SET_DATA_NONE | VU_SET_ACTION_MASK | VU_SET_ACTION_UNMASK, 0, 1},
+		{VU_IRQ_MSIX, VU_SET_DATA_NONE | VU_SET_DATA_BOOL | VU_SET_ACTION_MASK, 0, 1},
+		{VU_IRQ_MSIX, DISABLE | 0x40, 0, 1},
+		{VU_IRQ_MSIX, DISABLE | 0x80000000, 0, 1},
+		{VU_IRQ_MSIX, CONNECT, 0, DOUBLE_MSIX_VECTORS + 1},
+		{VU_IRQ_MSIX, CONNECT, DOUBLE_MSIX_VECTORS, 1},
+		{VU_IRQ_MSIX, CONNECT, DOUBLE_MSIX_VECTORS - 1, 2},
+		{VU_IRQ_MSIX, CONNECT, 2, UINT32_MAX},
+		{VU_IRQ_MSIX, CONNECT, UINT32_MAX, 2},
+		{VU_IRQ_MSI, CONNECT, 0, DOUBLE_MSI_VECTORS + 1},
+		{VU_IRQ_INTX, CONNECT, 0, 2},
+		{VU_IRQ_ERR, CONNECT, 0, 1},
+		{VU_IRQ_REQ, DISABLE, 0, 1},
+	};
+	struct vu_irq_set set = {.argsz = 19, .flags = DISABLE, .index = VU_IRQ_MSIX};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(rig_set_irqs(*state, cases[i].index, cases[i].flags,
+					 cases[i].start, cases[i].count, NULL, 0),
+			EINVAL);
+	assert_int_equal(
+		rig_call(*state, VU_DEVICE_SET_IRQS, &set, sizeof(set), NULL, 0, NULL), EINVAL);
+	/* Only INTx is masked by eventfds. */
+	assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX, VU_SET_DATA_EVENTFD | VU_SET_ACTION_MASK,
+				 0, 1, NULL, 0),
+		ENOTSUP);
+}
+
+static void bools_must_be_as_many_as_they_say(void **state)
+{
+	assert_int_equal(
+		rig_set_bools(*state, VU_IRQ_MSIX, VU_SET_ACTION_TRIGGER, 0, 2, "\0", 1), EINVAL);
+	assert_int_equal(
+		rig_set_bools(*state, VU_IRQ_MSIX, VU_SET_ACTION_TRIGGER, 0, 2, "\0\0\0", 3),
+		EINVAL);
+	assert_int_equal(
+		rig_set_bools(*state, VU_IRQ_MSIX, VU_SET_ACTION_TRIGGER, 0, 2, "\0\0", 2), 0);
+}
+
+static void eventfds_must_be_as_many_as_they_say(void **state)
+{
+	int fds[3] = {event_new(), event_new(), event_new()};
+	size_t before = count_fds();
+
+	assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX, CONNECT, 0, 2, fds, 1), EINVAL);
+	assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX, CONNECT, 0, 2, fds, 3), EINVAL);
+	assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX, DISABLE, 0, 0, fds, 1), EINVAL);
+	assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX, VU_SET_DATA_NONE | VU_SET_ACTION_MASK, 0,
+				 1, fds, 1),
+		EINVAL);
+	assert_int_equal(count_fds(), before);
+	close_all(fds, 3);
+}
+
+/* A reader that has gone, a file that grows, a socket: none may hurt or hold up the server. */
+static void other_descriptors_are_refused(void **state)
+{
+	int ends[2], sockets[2], fds[7];
+	size_t before;
+
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), 0);
+	close(ends[0]);
+	close(sockets[1]);
+	fds[0] = ends[1];
+	fds[1] = sockets[0];
+	fds[2] = memfd_create("file", MFD_CLOEXEC);
+	fds[3] = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	fds[4] = open("/", O_RDONLY | O_CLOEXEC);
+	fds[5] = event_new(); /* one good one does not make the others better */
+	fds[6] = fds[2];
+	before = count_fds();
+	for (size_t i = 0; i < 5; i++)
+		assert_int_equal(
+			rig_set_irqs(*state, VU_IRQ_MSIX, CONNECT, 0, 1, &fds[i], 1), EINVAL);
+	assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX, CONNECT, 0, 2, fds + 5, 2), EINVAL);
+	assert_int_equal(count_fds(), before);
+	close_all(fds, 6);
+}
+
+/* What looks like an eventfd and is none. */
+static void odd_descriptors_do_no_harm(void **state)
+{
+	int fds[2] = {timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC), epoll_create1(EPOLL_CLOEXEC)};
+	struct itimerspec soon = {.it_value = {.tv_nsec = 1}};
+
+	assert_int_equal(timerfd_settime(fds[0], 0, &soon, NULL), 0);
+	assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX, CONNECT, 0, 2, fds, 2), 0);
+	raise_vector(0);
+	raise_vector(1);
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(
+			rig_set_irqs(*state, VU_IRQ_INTX,
+				VU_SET_DATA_EVENTFD | VU_SET_ACTION_UNMASK, 0, 1, &fds[i], 1),
+			0);
+	assert_int_equal(rig_config(*state, 0, 2), 0x1b36);
+	close_all(fds, 2);
+}
+
+/* A write to it would wait, for ever. */
+static void a_full_eventfd_holds_nobody_up(void **state)
+{
+	int full = eventfd(0, EFD_CLOEXEC), fd = event_new();
+
+	assert_int_equal(eventfd_write(full, UINT64_MAX - 1), 0);
+	assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX, CONNECT, 0, 1, &full, 1), 0);
+	assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX, CONNECT, 1, 1, &fd, 1), 0);
+	raise_vector(0);
+	raise_vector(1);
+	assert_int_equal(event_take(full), UINT64_MAX - 1);
+	assert_int_equal(event_take(fd), 1);
+	raise_vector(0);
+	assert_int_equal(event_take(full), 1);
+	close(full);
+	close(fd);
+}
+
+/* Interrupts while everything else happens: for the thread sanitizer, and for what is lost. */
+static void *storm(void *argument)
+{
+	(void)argument;
+	for (unsigned i = 0; i < 3000; i++)
+		double_fire(i % DOUBLE_MSIX_VECTORS);
+	return NULL;
+}
+
+static void interrupts_come_at_any_time(void **state)
+{
+	int fds[2] = {event_new(), event_new()}, last = event_new();
+	pthread_t thread;
+
+	assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX, CONNECT, 0, 2, fds, 2), 0);
+	assert_int_equal(pthread_create(&thread, NULL, storm, NULL), 0);
+	for (int i = 0; i < 60; i++) {
+		assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX, CONNECT, 0, 2, fds, 2), 0);
+		assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX,
+					 VU_SET_DATA_NONE | VU_SET_ACTION_MASK, 0, 2, NULL, 0),
+			0);
+		assert_int_equal(rig_call(*state, VU_DEVICE_RESET, NULL, 0, NULL, 0, NULL), 0);
+		assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX,
+					 VU_SET_DATA_NONE | VU_SET_ACTION_UNMASK, 0, 2, NULL, 0),
+			0);
+		if (i % 10 == 0)
+			assert_int_equal(
+				rig_set_irqs(*state, VU_IRQ_MSIX, DISABLE, 0, 0, NULL, 0), 0);
+	}
+	pthread_join(thread, NULL);
+	double_wait_idle();
+	assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX, DISABLE, 0, 0, NULL, 0), 0);
+	assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX, CONNECT, 39, 1, &last, 1), 0);
+	raise_vector(39);
+	assert_int_equal(event_take(last), 1);
+	close_all(fds, 2);
+	close(last);
+}
+
+#define ON(test) cmocka_unit_test_setup_teardown(test, rig_setup_agreed, rig_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ON(sets_that_make_no_sense_are_refused),
+		ON(bools_must_be_as_many_as_they_say),
+		ON(eventfds_must_be_as_many_as_they_say),
+		ON(other_descriptors_are_refused),
+		ON(odd_descriptors_do_no_harm),
+		ON(a_full_eventfd_holds_nobody_up),
+		ON(interrupts_come_at_any_time),
+	};
+
+	return cmocka_run_group_tests_name("vfio-user interrupts refused", tests, NULL, NULL);
+}

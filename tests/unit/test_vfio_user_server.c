@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The server around the sessions: its socket, one client after the other, its end. */
+#include "tests/unit/test_vfio_user_rig.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+struct server_rig {
+	struct rig rig;		/* its client; the session's own parts are unused */
+	char directory[64], path[96], error[VU_ERROR_SIZE];
+	struct vu_server *server;
+	pthread_t thread;
+	bool running, result;
+};
+
+static void *run(void *argument)
+{
+	struct server_rig *rig = argument;
+
+	rig->result = vu_server_run(rig->server);
+	return NULL;
+}
+
+static int setup(void **state)
+{
+	struct vu_device_options options = {.bus = 1};
+	struct server_rig *rig = calloc(1, sizeof(*rig));
+
+	assert_non_null(rig);
+	rig->rig.fds_before = count_fds();
+	rig->rig.fd = -1;
+	double_begin();
+	strcpy(rig->directory, "/tmp/test-vfio-user-XXXXXX");
+	assert_non_null(mkdtemp(rig->directory));
+	snprintf(rig->path, sizeof(rig->path), "%s/socket", rig->directory);
+	rig->rig.device = vu_device_open(&options, rig->error);
+	assert_non_null(rig->rig.device);
+	*state = rig;
+	return 0;
+}
+
+static void start(struct server_rig *rig)
+{
+	rig->server = vu_server_create(rig->rig.device, rig->path, rig->error);
+	assert_non_null(rig->server);
+	rig->running = true;
+	assert_int_equal(pthread_create(&rig->thread, NULL, run, rig), 0);
+}
+
+static void join(struct server_rig *rig)
+{
+	pthread_join(rig->thread, NULL);
+	rig->running = false;
+}
+
+static int teardown(void **state)
+{
+	struct server_rig *rig = *state;
+
+	if (rig->rig.fd >= 0)
+		close(rig->rig.fd);
+	if (rig->running) {
+		vu_server_stop(rig->server);
+		join(rig);
+	}
+	vu_server_destroy(rig->server);
+	vu_device_close(rig->rig.device);
+	assert_int_equal(count_fds(), rig->rig.fds_before);
+	unlink(rig->path);
+	assert_int_equal(rmdir(rig->directory), 0);
+	double_end();
+	free(rig);
+	return 0;
+}
+
+static int connect_to(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	strcpy(address.sun_path, path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+static void clients_are_served_one_after_the_other(void **state)
+{
+	struct server_rig *rig = *state;
+
+	start(rig);
+	for (int i = 0; i < 5; i++) {
+		rig->rig.fd = connect_to(rig->path);
+		rig_agree(&rig->rig);
+		assert_int_equal(rig_config(&rig->rig, 0, 2), 0x1b36);
+		close(rig->rig.fd);
+		rig->rig.fd = -1;
+	}
+	/* The last one's end is seen when the next is served. */
+	rig->rig.fd = connect_to(rig->path);
+	rig_agree(&rig->rig);
+	assert_int_equal(double_lock()->resets, 5);
+	double_unlock();
+}
+
+static void a_second_client_is_turned_away_at_once(void **state)
+{
+	struct server_rig *rig = *state;
+	char byte;
+	int second;
+
+	start(rig);
+	rig->rig.fd = connect_to(rig->path);
+	rig_agree(&rig->rig);
+	for (int i = 0; i < 3; i++) {
+		second = connect_to(rig->path);
+		assert_int_equal(recv(second, &byte, 1, 0), 0);
+		close(second);
+	}
+	/* Also while the first has sent half a message. */
+	rig_send_raw(&rig->rig, "abc", 3, NULL, 0);
+	second = connect_to(rig->path);
+	assert_int_equal(recv(second, &byte, 1, 0), 0);
+	close(second);
+	assert_int_equal(double_lock()->resets, 0);
+	double_unlock();
+}
+
+static void a_stop_ends_it_at_any_time(void **state)
+{
+	struct server_rig *rig = *state;
+	struct stat status;
+
+	start(rig);
+	vu_server_stop(rig->server);
+	join(rig);
+	assert_true(rig->result);
+	vu_server_destroy(rig->server);
+	assert_int_equal(stat(rig->path, &status), -1);
+	start(rig);
+	rig->rig.fd = connect_to(rig->path);
+	rig_agree(&rig->rig);
+	vu_server_stop(rig->server);
+	join(rig);
+	assert_true(rig->result);
+	assert_int_equal(double_lock()->resets, 1);
+	double_unlock();
+}
+
+static void a_device_that_goes_ends_it_with_its_client(void **state)
+{
+	struct server_rig *rig = *state;
+	unsigned char data[4];
+
+	start(rig);
+	rig->rig.fd = connect_to(rig->path);
+	rig_agree(&rig->rig);
+	double_lock()->failure = kIOReturnOffline;
+	double_unlock();
+	assert_int_equal(rig_read(&rig->rig, VU_REGION_CONFIG, 0, data, 4), ENODEV);
+	assert_int_equal(rig_read(&rig->rig, VU_REGION_CONFIG, 0, data, 4), ENODEV);
+	close(rig->rig.fd);
+	rig->rig.fd = -1;
+	join(rig);
+	assert_false(rig->result);
+}
+
+static void a_stale_socket_is_replaced(void **state)
+{
+	struct server_rig *rig = *state;
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	strcpy(address.sun_path, rig->path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	close(fd);
+	start(rig);
+	rig->rig.fd = connect_to(rig->path);
+	rig_agree(&rig->rig);
+}
+
+static void a_live_socket_is_left_alone(void **state)
+{
+	struct server_rig *rig = *state;
+
+	start(rig);
+	assert_null(vu_server_create(rig->rig.device, rig->path, rig->error));
+	assert_non_null(strstr(rig->error, "in use by another server"));
+	rig->rig.fd = connect_to(rig->path);
+	rig_agree(&rig->rig);
+	/* Being looked at is no reason for a reset. */
+	assert_int_equal(double_lock()->resets, 0);
+	double_unlock();
+}
+
+static void a_file_is_left_alone(void **state)
+{
+	struct server_rig *rig = *state;
+	int fd = open(rig->path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+	struct stat status;
+
+	close(fd);
+	assert_null(vu_server_create(rig->rig.device, rig->path, rig->error));
+	assert_non_null(strstr(rig->error, "no socket"));
+	assert_int_equal(stat(rig->path, &status), 0);
+}
+
+static void somebody_elses_socket_is_not_removed(void **state)
+{
+	struct server_rig *rig = *state;
+	struct stat status;
+	int fd;
+
+	start(rig);
+	assert_int_equal(unlink(rig->path), 0);
+	fd = open(rig->path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+	close(fd);
+	vu_server_stop(rig->server);
+	join(rig);
+	vu_server_destroy(rig->server);
+	rig->server = NULL;
+	assert_int_equal(stat(rig->path, &status), 0);
+}
+
+static void paths_have_a_limit(void **state)
+{
+	struct server_rig *rig = *state;
+	char path[200], limit[32];
+
+	memset(path, 'x', sizeof(path));
+	path[vu_server_path_limit() + 1] = '\0';
+	assert_null(vu_server_create(rig->rig.device, path, rig->error));
+	snprintf(limit, sizeof(limit), "%zu bytes", vu_server_path_limit() + 1);
+	assert_non_null(strstr(rig->error, limit));
+	assert_null(vu_server_create(rig->rig.device, "", rig->error));
+	assert_null(vu_server_create(rig->rig.device, "/nonexistent/socket", rig->error));
+	assert_non_null(strstr(rig->error, "/nonexistent/socket"));
+}
+
+#define ON(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ON(clients_are_served_one_after_the_other),
+		ON(a_second_client_is_turned_away_at_once),
+		ON(a_stop_ends_it_at_any_time),
+		ON(a_device_that_goes_ends_it_with_its_client),
+		ON(a_stale_socket_is_replaced),
+		ON(a_live_socket_is_left_alone),
+		ON(a_file_is_left_alone),
+		ON(somebody_elses_socket_is_not_removed),
+		ON(paths_have_a_limit),
+	};
+
+	return cmocka_run_group_tests_name("vfio-user server", tests, NULL, NULL);
+}

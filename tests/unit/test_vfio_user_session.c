@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Framing, the state of a session, what there is, what is refused. */
+#include "tests/unit/test_vfio_user_rig.h"
+#include "vfio-user/commands.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+/* --- The state ----------------------------------------------------------------------- */
+
+static void the_version_comes_first(void **state)
+{
+	for (uint16_t command = 0; command < 20; command++) {
+		if (command == VU_VERSION)
+			continue;
+		rig_connect(*state);
+		assert_int_equal(rig_call(*state, command, NULL, 0, NULL, 0, NULL), EINVAL);
+		rig_expect_closed(*state);
+		rig_hang_up(*state);
+	}
+	/* Nobody has had the device, so nothing was done to it. */
+	assert_int_equal(double_lock()->resets, 0);
+	double_unlock();
+}
+
+static void the_version_comes_once(void **state)
+{
+	assert_int_equal(rig_call(*state, VU_VERSION, "\0\0\1\0", 4, NULL, 0, NULL), EINVAL);
+	assert_int_equal(rig_config(*state, 0, 2), 0x1b36);
+}
+
+/* --- Framing ------------------------------------------------------------------------- */
+
+static void sizes_that_cannot_be_end_the_session(void **state)
+{
+	static const uint32_t sizes[] = {
+		0, 15, sizeof(struct vu_header) + VU_PAYLOAD_MAX + 1, UINT32_MAX};
+	struct reply *reply = malloc(sizeof(*reply));
+
+	rig_hang_up(*state);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct vu_header header = {.id = 7, .command = VU_REGION_READ, .size = sizes[i]};
+
+		rig_connect(*state);
+		rig_agree(*state);
+		rig_send_raw(*state, &header, sizeof(header), NULL, 0);
+		assert_true(rig_receive(*state, reply));
+		assert_int_equal(reply->header.error, EINVAL);
+		assert_int_equal(reply->header.id, 7);
+		rig_expect_closed(*state);
+		rig_hang_up(*state);
+	}
+	free(reply);
+}
+
+static void messages_in_pieces_are_put_together(void **state)
+{
+	struct {
+		struct vu_header header;
+		struct vu_region_access access;
+	} request = {
+		.header = {.command = VU_REGION_READ, .size = sizeof(request)},
+		.access = {.region = VU_REGION_CONFIG, .count = 4},
+	};
+	struct reply *reply = malloc(sizeof(*reply));
+
+	for (size_t i = 0; i < sizeof(request); i++)
+		rig_send_raw(*state, (unsigned char *)&request + i, 1, NULL, 0);
+	assert_true(rig_receive(*state, reply));
+	assert_int_equal(reply->header.error, 0);
+	assert_memory_equal(reply->payload + sizeof(request.access), "\x36\x1b\x10\x00", 4);
+	free(reply);
+}
+
+static void messages_in_a_row_are_answered_in_order(void **state)
+{
+	struct reply *reply = malloc(sizeof(*reply));
+
+	for (uint16_t i = 0; i < 20; i++) {
+		struct {
+			struct vu_header header;
+			struct vu_region_access access;
+		} request = {
+			.header = {.id = i, .command = VU_REGION_READ, .size = sizeof(request)},
+			.access = {.region = VU_REGION_CONFIG, .count = 1},
+		};
+
+		rig_send_raw(*state, &request, sizeof(request), NULL, 0);
+	}
+	for (uint16_t i = 0; i < 20; i++) {
+		assert_true(rig_receive(*state, reply));
+		assert_int_equal(reply->header.id, i);
+	}
+	free(reply);
+}
+
+static void half_a_message_is_no_message(void **state)
+{
+	struct rig *rig = *state;
+	struct vu_header header = {.command = VU_DEVICE_RESET, .size = 64};
+
+	rig_send_raw(rig, &header, sizeof(header), NULL, 0);
+	rig_hang_up(rig);
+	/* Once, for the client that went. */
+	assert_int_equal(double_lock()->resets, 1);
+	double_unlock();
+}
+
+static void a_stop_interrupts_half_a_message(void **state)
+{
+	struct rig *rig = *state;
+
+	rig_send_raw(rig, "abc", 3, NULL, 0);
+	assert_int_equal(write(rig->stop[1], "", 1), 1);
+	rig_expect_closed(rig);
+}
+
+/* Replies that nobody reads fill the socket; the server still stops. */
+static void a_stop_interrupts_a_reply_that_nobody_reads(void **state)
+{
+	struct rig *rig = *state;
+	struct vu_region_access access = {.region = 0, .count = DOUBLE_BAR0_SIZE};
+
+	for (int i = 0; i < 64; i++)
+		rig_send(rig, VU_REGION_READ, 0, &access, sizeof(access), NULL, 0);
+	assert_int_equal(write(rig->stop[1], "", 1), 1);
+	rig_wait_end(rig);
+	assert_int_equal(double_lock()->resets, 1);
+	double_unlock();
+}
+
+static void commands_without_reply_get_none(void **state)
+{
+	struct vu_region_access access = {.region = VU_REGIONS, .count = 1};
+
+	/* One that works and two that do not. */
+	rig_send(*state, VU_DEVICE_RESET, VU_NO_REPLY, NULL, 0, NULL, 0);
+	rig_send(*state, VU_REGION_READ, VU_NO_REPLY, &access, sizeof(access), NULL, 0);
+	rig_send(*state, VU_DEVICE_FEATURE, VU_NO_REPLY, NULL, 0, NULL, 0);
+	assert_int_equal(rig_config(*state, 0, 2), 0x1b36);
+	assert_int_equal(double_lock()->resets, 1);
+	double_unlock();
+}
+
+static void a_reply_to_nothing_is_refused(void **state)
+{
+	struct reply *reply = malloc(sizeof(*reply));
+
+	rig_send(*state, VU_DEVICE_RESET, VU_TYPE_REPLY, NULL, 0, NULL, 0);
+	assert_true(rig_receive(*state, reply));
+	assert_int_equal(reply->header.error, EINVAL);
+	rig_send(*state, VU_DEVICE_RESET, 0x7, NULL, 0, NULL, 0);
+	assert_true(rig_receive(*state, reply));
+	assert_int_equal(reply->header.error, EINVAL);
+	assert_int_equal(double_lock()->resets, 0);
+	double_unlock();
+	free(reply);
+}
+
+/* --- The table ----------------------------------------------------------------------- */
+
+static void every_command_wants_its_payload(void **state)
+{
+	unsigned char payload[64] = {0};
+
+	for (uint16_t command = 0; command < 32; command++) {
+		const struct vu_command_row *row = vu_command_find(command);
+
+		if (!row || !row->handler)
+			continue;
+		for (uint32_t size = 0; size < row->payload_min; size++)
+			assert_int_equal(
+				rig_call(*state, command, payload, size, NULL, 0, NULL), EINVAL);
+	}
+}
+
+static void every_command_refuses_descriptors_it_has_no_use_for(void **state)
+{
+	unsigned char payload[64] = {0};
+	int fds[20];
+	size_t before = count_fds();
+
+	for (size_t i = 0; i < 20; i++)
+		fds[i] = eventfd(0, EFD_CLOEXEC);
+	for (uint16_t command = 0; command < 32; command++) {
+		const struct vu_command_row *row = vu_command_find(command);
+
+		if (!row || !row->handler)
+			continue;
+		assert_int_equal(rig_call(*state, command, payload, row->payload_min, fds,
+					 row->fds_max + 1, NULL),
+			EINVAL);
+		assert_int_equal(count_fds(), before + 20);
+	}
+	for (size_t i = 0; i < 20; i++)
+		close(fds[i]);
+}
+
+static void unknown_commands_are_refused(void **state)
+{
+	static const uint16_t commands[] = {0, 19, 255, 999, UINT16_MAX};
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		assert_int_equal(
+			rig_call(*state, commands[i], "abc", 3, NULL, 0, NULL), EINVAL);
+	assert_int_equal(rig_config(*state, 0, 2), 0x1b36);
+}
+
+static void commands_that_are_not_offered_are_not_supported(void **state)
+{
+	static const uint16_t commands[] = {VU_DEVICE_GET_REGION_IO_FDS, VU_DMA_READ,
+		VU_DMA_WRITE, VU_DIRTY_PAGES, VU_DEVICE_FEATURE, VU_MIG_DATA_READ,
+		VU_MIG_DATA_WRITE};
+	unsigned char payload[32] = {32};
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		assert_int_equal(rig_call(*state, commands[i], payload, sizeof(payload), NULL, 0,
+					 NULL),
+			ENOTSUP);
+}
+
+/* --- What there is ------------------------------------------------------------------- */
+
+static void device_info(void **state)
+{
+	struct vu_device_info info = {.argsz = 32};
+	struct reply *reply = malloc(sizeof(*reply));
+
+	assert_int_equal(
+		rig_call(*state, VU_DEVICE_GET_INFO, &info, sizeof(info), NULL, 0, reply), 0);
+	assert_int_equal(reply->size, sizeof(info));
+	memcpy(&info, reply->payload, sizeof(info));
+	assert_int_equal(info.argsz, 16);
+	assert_int_equal(info.flags, VU_DEVICE_RESETS | VU_DEVICE_IS_PCI);
+	assert_int_equal(info.num_regions, 9);
+	assert_int_equal(info.num_irqs, 5);
+	info.argsz = 15;
+	assert_int_equal(
+		rig_call(*state, VU_DEVICE_GET_INFO, &info, sizeof(info), NULL, 0, NULL), EINVAL);
+	free(reply);
+}
+
+static void region_info(void **state)
+{
+	static const uint64_t sizes[VU_REGIONS] = {DOUBLE_BAR0_SIZE, 0, DOUBLE_BAR2_SIZE, 0,
+		DOUBLE_BAR4_SIZE, 0, 0, 4096, 0};
+	struct reply *reply = malloc(sizeof(*reply));
+	struct vu_region_info info;
+
+	for (uint32_t i = 0; i < VU_REGIONS; i++) {
+		info = (struct vu_region_info){.argsz = sizeof(info), .index = i};
+		assert_int_equal(rig_call(*state, VU_DEVICE_GET_REGION_INFO, &info, sizeof(info),
+					 NULL, 0, reply),
+			0);
+		assert_int_equal(reply->size, sizeof(info));
+		memcpy(&info, reply->payload, sizeof(info));
+		assert_int_equal(info.argsz, sizeof(info));
+		assert_int_equal(info.index, i);
+		assert_int_equal(info.size, sizes[i]);
+		assert_int_equal(info.flags, sizes[i] != 0 ? 3 : 0);
+		assert_int_equal(info.cap_offset, 0);
+	}
+	info = (struct vu_region_info){.argsz = sizeof(info), .index = VU_REGIONS};
+	assert_int_equal(rig_call(*state, VU_DEVICE_GET_REGION_INFO, &info, sizeof(info), NULL, 0,
+				 NULL),
+		EINVAL);
+	info = (struct vu_region_info){.argsz = 8};
+	assert_int_equal(rig_call(*state, VU_DEVICE_GET_REGION_INFO, &info, sizeof(info), NULL, 0,
+				 NULL),
+		EINVAL);
+	free(reply);
+}
+
+static void irq_info(void **state)
+{
+	static const uint32_t counts[VU_IRQS] = {1, DOUBLE_MSI_VECTORS, DOUBLE_MSIX_VECTORS, 0, 0};
+	struct reply *reply = malloc(sizeof(*reply));
+	struct vu_irq_info info;
+
+	for (uint32_t i = 0; i < VU_IRQS; i++) {
+		info = (struct vu_irq_info){.argsz = sizeof(info), .index = i};
+		assert_int_equal(rig_call(*state, VU_DEVICE_GET_IRQ_INFO, &info, sizeof(info),
+					 NULL, 0, reply),
+			0);
+		assert_int_equal(reply->size, sizeof(info));
+		memcpy(&info, reply->payload, sizeof(info));
+		assert_int_equal(info.argsz, sizeof(info));
+		assert_int_equal(info.index, i);
+		assert_int_equal(info.count, counts[i]);
+		assert_int_equal((info.flags & VU_IRQ_AUTOMASKED) != 0, i == VU_IRQ_INTX);
+		assert_true((info.flags & VU_IRQ_EVENTFD) != 0);
+	}
+	info = (struct vu_irq_info){.argsz = sizeof(info), .index = VU_IRQS};
+	assert_int_equal(
+		rig_call(*state, VU_DEVICE_GET_IRQ_INFO, &info, sizeof(info), NULL, 0, NULL),
+		EINVAL);
+	info = (struct vu_irq_info){.argsz = 4};
+	assert_int_equal(
+		rig_call(*state, VU_DEVICE_GET_IRQ_INFO, &info, sizeof(info), NULL, 0, NULL),
+		EINVAL);
+	free(reply);
+}
+
+static void device_reset(void **state)
+{
+	assert_int_equal(rig_call(*state, VU_DEVICE_RESET, NULL, 0, NULL, 0, NULL), 0);
+	assert_int_equal(double_lock()->resets, 1);
+	double_unlock();
+	double_lock()->reset_result = kIOReturnTimeout;
+	double_unlock();
+	assert_int_equal(rig_call(*state, VU_DEVICE_RESET, NULL, 0, NULL, 0, NULL), ETIMEDOUT);
+}
+
+/* --- A device that goes -------------------------------------------------------------- */
+
+static void a_device_that_has_gone_answers_with_errors(void **state)
+{
+	struct rig *rig = *state;
+	unsigned char data[4];
+
+	double_lock()->failure = kIOReturnNotAttached;
+	double_unlock();
+	assert_int_equal(rig_read(rig, VU_REGION_CONFIG, 0, data, 4), ENODEV);
+	assert_int_equal(rig_read(rig, 0, 0, data, 4), ENODEV);
+	assert_int_equal(rig_write(rig, 0, 0, data, 4), ENODEV);
+	assert_int_equal(rig_call(rig, VU_DEVICE_RESET, NULL, 0, NULL, 0, NULL), ENODEV);
+	rig_hang_up(rig);
+	assert_true(atomic_load(&rig->device->gone));
+}
+
+static void a_device_in_use_is_said_to_be(void **state)
+{
+	struct vu_device_options options = {.bus = 1};
+	char error[VU_ERROR_SIZE];
+
+	double_lock()->claim_result = kIOReturnExclusiveAccess;
+	double_unlock();
+	assert_null(vu_device_open(&options, error));
+	assert_string_equal(error, "device 01:00.0 is in use by another client");
+	double_lock()->claim_result = kIOReturnSuccess;
+	double_unlock();
+	options.bus = 2;
+	assert_null(vu_device_open(&options, error));
+	assert_string_equal(error, "no such device");
+	(void)state;
+}
+
+#define ON(setup, test) cmocka_unit_test_setup_teardown(test, setup, rig_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ON(rig_setup, the_version_comes_first),
+		ON(rig_setup_agreed, the_version_comes_once),
+		ON(rig_setup_agreed, sizes_that_cannot_be_end_the_session),
+		ON(rig_setup_agreed, messages_in_pieces_are_put_together),
+		ON(rig_setup_agreed, messages_in_a_row_are_answered_in_order),
+		ON(rig_setup_agreed, half_a_message_is_no_message),
+		ON(rig_setup_agreed, a_stop_interrupts_half_a_message),
+		ON(rig_setup_agreed, a_stop_interrupts_a_reply_that_nobody_reads),
+		ON(rig_setup_agreed, commands_without_reply_get_none),
+		ON(rig_setup_agreed, a_reply_to_nothing_is_refused),
+		ON(rig_setup_agreed, every_command_wants_its_payload),
+		ON(rig_setup_agreed, every_command_refuses_descriptors_it_has_no_use_for),
+		ON(rig_setup_agreed, unknown_commands_are_refused),
+		ON(rig_setup_agreed, commands_that_are_not_offered_are_not_supported),
+		ON(rig_setup_agreed, device_info),
+		ON(rig_setup_agreed, region_info),
+		ON(rig_setup_agreed, irq_info),
+		ON(rig_setup_agreed, device_reset),
+		ON(rig_setup_agreed, a_device_that_has_gone_answers_with_errors),
+		ON(rig_setup, a_device_in_use_is_said_to_be),
+	};
+
+	return cmocka_run_group_tests_name("vfio-user session", tests, NULL, NULL);
+}

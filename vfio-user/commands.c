@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vfio-user/commands.h"
+
+static int device_reset(struct vu_session *session)
+{
+	return vu_session_reset(session);
+}
+
+#define ROW(command, function, least, fds) \
+	[VU_##command] = {.name = #command, .handler = (function), .payload_min = (least), \
+		.fds_max = (fds)}
+/* Commands of migration, of the other direction, and those that are optional. */
+#define REFUSED(command) [VU_##command] = {.name = #command}
+
+static const struct vu_command_row rows[] = {
+	ROW(VERSION, vu_version, sizeof(struct vu_version), 0),
+	ROW(DMA_MAP, vu_dma_map_command, sizeof(struct vu_dma_map), 1),
+	ROW(DMA_UNMAP, vu_dma_unmap_command, sizeof(struct vu_dma_unmap), 0),
+	ROW(DEVICE_GET_INFO, vu_get_device_info, sizeof(struct vu_device_info), 0),
+	ROW(DEVICE_GET_REGION_INFO, vu_get_region_info, sizeof(struct vu_region_info), 0),
+	ROW(DEVICE_GET_IRQ_INFO, vu_get_irq_info, sizeof(struct vu_irq_info), 0),
+	ROW(DEVICE_SET_IRQS, vu_set_irqs, sizeof(struct vu_irq_set), VU_FDS_MAX),
+	ROW(REGION_READ, vu_region_read, sizeof(struct vu_region_access), 0),
+	ROW(REGION_WRITE, vu_region_write, sizeof(struct vu_region_access), 0),
+	ROW(REGION_WRITE_MULTI, vu_region_write_multi, sizeof(uint64_t), 0),
+	ROW(DEVICE_RESET, device_reset, 0, 0),
+	REFUSED(DEVICE_GET_REGION_IO_FDS),
+	REFUSED(DMA_READ),
+	REFUSED(DMA_WRITE),
+	REFUSED(DIRTY_PAGES),
+	REFUSED(DEVICE_FEATURE),
+	REFUSED(MIG_DATA_READ),
+	REFUSED(MIG_DATA_WRITE),
+};
+
+const struct vu_command_row *vu_command_find(uint16_t command)
+{
+	if (command >= sizeof(rows) / sizeof(rows[0]) || !rows[command].name)
+		return NULL;
+	return &rows[command];
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The device behind the client library, for as long as the server runs. What a
+ * VMM makes of it while it is connected is the session's (session.h).
+ *
+ * Threads: everything here belongs to the thread that runs the server, apart
+ * from @gone, which the notification queue sets too.
+ */
+#ifndef VFIO_USER_DEVICE_H
+#define VFIO_USER_DEVICE_H
+
+#include "vfio-user/caps.h"
+#include "vfio-user/irq.h"
+#include "vfio-user/server.h"
+
+#include <dext-abi.h>
+#include <stdatomic.h>
+
+struct vu_bar {
+	uint64_t size;		/* 0: not there */
+	uint8_t type;		/* DEXT_BAR_* */
+	uint8_t memory_index;	/* for apple_dext_mmio_read() */
+	mach_vm_address_t mapped;	/* 0: not mapped */
+};
+
+/* Where the MSI-X table lies. It is the host's: see msix-table.h. */
+struct vu_msix {
+	uint32_t vectors;	/* 0: no MSI-X */
+	unsigned table_bar, pending_bar;
+	uint32_t table_offset, pending_offset;
+};
+
+struct vu_device {
+	struct vu_device_options options;
+	char name[8];		/* 01:00.0 */
+	io_connect_t connection;
+	struct vu_bar bars[DEXT_BARS];
+	struct vu_caps caps;
+	struct vu_msix msix;
+	uint32_t msi_vectors;
+	uint8_t interrupt_pin;	/* 0: no INTx */
+	uint32_t config_size;
+	struct vu_irq *irq;
+	atomic_bool gone;	/* the driver service or the device, for good */
+};
+
+/**
+ * vu_device_result - an errno for what a call returned
+ *
+ * Notes that the device has gone when it says so, with one line for the first
+ * that notices. Safe from any thread.
+ *
+ * Return: an errno; 0 for kIOReturnSuccess.
+ */
+int vu_device_result(struct vu_device *device, kern_return_t result);
+
+/**
+ * vu_device_wake - make the device ready for a client
+ *
+ * Its BARs answer; bus mastering is off until the VMM wants it, as on a machine
+ * just switched on.
+ *
+ * Return: an errno or 0.
+ */
+int vu_device_wake(struct vu_device *device);
+
+/** vu_device_silence - stop its DMA: bus mastering off. */
+void vu_device_silence(struct vu_device *device);
+
+/** vu_device_reset - reset it. Return: an errno or 0. */
+int vu_device_reset(struct vu_device *device);
+
+#endif

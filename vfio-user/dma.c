@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vfio-user/dma.h"
+#include "vfio-user/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct vu_dma_range {
+	uint64_t address, size;
+	int fd;			/* -1: not shared */
+	void *mapping;		/* begins at a page of the file */
+	size_t mapping_size;
+	bool registered;
+};
+
+void vu_dma_init(struct vu_dma *dma, struct vu_device *device, size_t limit)
+{
+	*dma = (struct vu_dma){.device = device, .limit = limit};
+}
+
+static void free_range(struct vu_dma *dma, struct vu_dma_range *range)
+{
+	if (range->registered)
+		vu_device_result(dma->device,
+			apple_dext_unregister_dma(dma->device->connection, range->address));
+	if (range->mapping)
+		munmap(range->mapping, range->mapping_size);
+	if (range->fd >= 0)
+		close(range->fd);
+	free(range);
+}
+
+static void free_all(struct vu_dma *dma)
+{
+	while (dma->count > 0)
+		free_range(dma, dma->ranges[--dma->count]);
+}
+
+void vu_dma_destroy(struct vu_dma *dma)
+{
+	free_all(dma);
+	free(dma->ranges);
+	dma->ranges = NULL;
+	dma->room = 0;
+}
+
+/* How many ranges end at or before @address: where one that begins there belongs. */
+static size_t place_of(const struct vu_dma *dma, uint64_t address)
+{
+	size_t low = 0, high = dma->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		const struct vu_dma_range *range = dma->ranges[middle];
+
+		if (range->address + (range->size - 1) < address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static bool page_aligned(uint64_t value)
+{
+	return (value & (VU_PAGE_SIZE - 1)) == 0;
+}
+
+/* Whether [@start, @start + @size) is a range that ends at @limit at the latest. */
+static bool is_range(uint64_t start, uint64_t size, uint64_t limit)
+{
+	return size != 0 && start <= limit && size - 1 <= limit - start;
+}
+
+static int check_map(const struct vu_dma_map *request, int fd)
+{
+	const uint32_t known = VU_DMA_READ_FLAG | VU_DMA_WRITE_FLAG;
+
+	if (request->argsz < sizeof(*request))
+		return EINVAL;
+	if ((request->flags & known) == 0 || (request->flags & ~known) != 0)
+		return EINVAL;
+	if (!page_aligned(request->address) || !page_aligned(request->size) ||
+		!is_range(request->address, request->size, UINT64_MAX))
+		return EINVAL;
+	if (fd >= 0 && (!page_aligned(request->offset) ||
+			       !is_range(request->offset, request->size, INT64_MAX)))
+		return EINVAL;
+	return 0;
+}
+
+/* Memory that ends inside the range would kill whoever touches what is missing. */
+static int check_file(const struct vu_dma_map *request, int fd)
+{
+	struct stat status;
+
+	if (fstat(fd, &status) != 0)
+		return errno;
+	if (!S_ISREG(status.st_mode) || status.st_size < 0 ||
+		(uint64_t)status.st_size < request->offset + request->size)
+		return EINVAL;
+	return 0;
+}
+
+static int map_file(struct vu_dma_range *range, const struct vu_dma_map *request)
+{
+	/* Pages may be larger here than the protocol's. */
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t lead = request->offset & (page - 1);
+	int protection = ((request->flags & VU_DMA_READ_FLAG) != 0 ? PROT_READ : 0) |
+		((request->flags & VU_DMA_WRITE_FLAG) != 0 ? PROT_WRITE : 0);
+	void *mapping;
+
+	if (request->size > SIZE_MAX - lead)
+		return EINVAL;
+	range->mapping_size = (size_t)(request->size + lead);
+	mapping = mmap(NULL, range->mapping_size, protection, MAP_SHARED, range->fd,
+		(off_t)(request->offset - lead));
+	if (mapping == MAP_FAILED)
+		return errno;
+	range->mapping = mapping;
+	return 0;
+}
+
+static void tell_of_bus_address(struct vu_dma *dma, uint64_t address, uint64_t bus_address)
+{
+	if (dma->told || bus_address == address)
+		return;
+	dma->told = true;
+	vu_log("device %s: guest memory at 0x%" PRIx64 " is at bus address 0x%" PRIx64
+	       ": DMA works only for a guest that translates",
+		dma->device->name, address, bus_address);
+}
+
+static int register_range(struct vu_dma *dma, struct vu_dma_range *range, uint64_t lead)
+{
+	uint64_t bus_address = range->address, bus_length = 0;
+	int error = vu_device_result(dma->device,
+		apple_dext_register_dma(dma->device->connection, range->address,
+			(uint64_t)(uintptr_t)range->mapping + lead, range->size, &bus_address,
+			&bus_length));
+
+	if (error != 0)
+		return error;
+	range->registered = true;
+	tell_of_bus_address(dma, range->address, bus_address);
+	return 0;
+}
+
+static int share_range(
+	struct vu_dma *dma, struct vu_dma_range *range, const struct vu_dma_map *request)
+{
+	int error = check_file(request, range->fd);
+
+	if (error == 0)
+		error = map_file(range, request);
+	if (error == 0)
+		error = register_range(dma, range, range->mapping_size - request->size);
+	return error;
+}
+
+static int make_room(struct vu_dma *dma)
+{
+	size_t room = dma->room != 0 ? dma->room * 2 : 64;
+	struct vu_dma_range **ranges;
+
+	if (dma->count >= dma->limit)
+		return ENOSPC;
+	if (dma->count < dma->room)
+		return 0;
+	ranges = realloc(dma->ranges, room * sizeof(ranges[0]));
+	if (!ranges)
+		return ENOMEM;
+	dma->ranges = ranges;
+	dma->room = room;
+	return 0;
+}
+
+static int check_place(const struct vu_dma *dma, const struct vu_dma_map *request, size_t place)
+{
+	uint64_t last = request->address + (request->size - 1);
+
+	if (place < dma->count && dma->ranges[place]->address <= last)
+		return EEXIST;
+	return 0;
+}
+
+static int add_range(struct vu_dma *dma, const struct vu_dma_map *request, size_t place, int fd)
+{
+	struct vu_dma_range *range = calloc(1, sizeof(*range));
+	int error = 0;
+
+	if (!range) {
+		if (fd >= 0)
+			close(fd);
+		return ENOMEM;
+	}
+	range->address = request->address;
+	range->size = request->size;
+	range->fd = fd;
+	if (fd >= 0)
+		error = share_range(dma, range, request);
+	if (error != 0) {
+		free_range(dma, range);
+		return error;
+	}
+	memmove(dma->ranges + place + 1, dma->ranges + place,
+		(dma->count - place) * sizeof(dma->ranges[0]));
+	dma->ranges[place] = range;
+	dma->count++;
+	return 0;
+}
+
+int vu_dma_map(struct vu_dma *dma, const struct vu_dma_map *request, int fd)
+{
+	size_t place = 0;
+	int error = check_map(request, fd);
+
+	if (error == 0) {
+		place = place_of(dma, request->address);
+		error = check_place(dma, request, place);
+	}
+	if (error == 0)
+		error = make_room(dma);
+	if (error == 0)
+		return add_range(dma, request, place, fd);
+	if (fd >= 0)
+		close(fd);
+	return error;
+}
+
+static int check_unmap(const struct vu_dma_unmap *request)
+{
+	if (request->argsz < sizeof(*request))
+		return EINVAL;
+	if ((request->flags & ~(VU_DMA_UNMAP_ALL | VU_DMA_UNMAP_DIRTY)) != 0)
+		return EINVAL;
+	if ((request->flags & VU_DMA_UNMAP_DIRTY) != 0)
+		return (request->flags & VU_DMA_UNMAP_ALL) != 0 ? EINVAL : ENOTSUP;
+	if ((request->flags & VU_DMA_UNMAP_ALL) != 0)
+		return request->address != 0 || request->size != 0 ? EINVAL : 0;
+	return is_range(request->address, request->size, UINT64_MAX) ? 0 : EINVAL;
+}
+
+int vu_dma_unmap(struct vu_dma *dma, const struct vu_dma_unmap *request)
+{
+	size_t place;
+	int error = check_unmap(request);
+
+	if (error != 0)
+		return error;
+	if ((request->flags & VU_DMA_UNMAP_ALL) != 0) {
+		free_all(dma);
+		return 0;
+	}
+	place = place_of(dma, request->address);
+	if (place == dma->count || dma->ranges[place]->address != request->address)
+		return ENOENT;
+	if (dma->ranges[place]->size != request->size)
+		return EINVAL;
+	free_range(dma, dma->ranges[place]);
+	dma->count--;
+	memmove(dma->ranges + place, dma->ranges + place + 1,
+		(dma->count - place) * sizeof(dma->ranges[0]));
+	return 0;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The guest's memory, as the VMM shares it.
+ *
+ * A range that comes with a descriptor is mapped here and registered with the
+ * driver, which reaches it through this process's descriptors: each stays open
+ * as long as its range. A range without one (ROMs, video memory) is remembered
+ * alone; the device cannot reach it.
+ *
+ * Threads: the session's alone.
+ */
+#ifndef VFIO_USER_DMA_H
+#define VFIO_USER_DMA_H
+
+#include "vfio-user/device.h"
+
+struct vu_dma_range;
+
+struct vu_dma {
+	struct vu_device *device;
+	struct vu_dma_range **ranges;	/* in order of address, none overlaps another */
+	size_t count, room;
+	size_t limit;
+	bool told;		/* that bus addresses are not the guest's */
+};
+
+/** vu_dma_init - no ranges. @limit: how many there may be at a time. */
+void vu_dma_init(struct vu_dma *dma, struct vu_device *device, size_t limit);
+/** vu_dma_destroy - take every range away from the device. */
+void vu_dma_destroy(struct vu_dma *dma);
+
+/**
+ * vu_dma_map - add a range
+ * @request: from the wire; checked here
+ * @fd: the memory, or -1; consumed in any case
+ *
+ * Return: 0 or an errno: EINVAL for flags, addresses or sizes that make no
+ * sense, or a file that ends before the range does; EEXIST for a range that
+ * overlaps another; ENOSPC past the limit; EACCES when the descriptor does not
+ * allow what the flags ask for; else what mmap() or the driver says.
+ */
+int vu_dma_map(struct vu_dma *dma, const struct vu_dma_map *request, int fd);
+
+/**
+ * vu_dma_unmap - remove one range, or all
+ *
+ * When it returns the device does not touch the memory any more.
+ *
+ * Return: 0 or an errno: ENOENT for an address where no range begins, EINVAL
+ * for another size than the range's, or flags that make no sense; ENOTSUP for
+ * dirty pages.
+ */
+int vu_dma_unmap(struct vu_dma *dma, const struct vu_dma_unmap *request);
+
+#endif

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vfio-user/device.h"
+#include "vfio-user/irq.h"
+#include "vfio-user/platform.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct vector {
+	int fd;		/* -1: none */
+	bool masked;
+	bool kept;	/* it came and could not be delivered */
+};
+
+struct irq_index {
+	uint32_t count;		/* constant */
+	struct vector *vectors;
+	uint32_t in_use;	/* one more than the last vector with an eventfd */
+	bool active;		/* the VMM has chosen it, with eventfds or without */
+};
+
+struct vu_irq {
+	struct vu_device *device;
+	bool vectors_enabled;			/* at the device; the session's thread alone */
+	int controls[VU_INTX_CONTROLS];		/* likewise; -1: none */
+	/*
+	 * Guards everything below against the notification queue. Held for as
+	 * long as it takes to signal eventfds, which never waits. The driver is
+	 * called with it once alone, in take_interrupts().
+	 */
+	pthread_mutex_t lock;
+	AppleDextInterruptNotify *notify;	/* NULL: the device has no interrupts */
+	struct irq_index indices[VU_IRQS];
+	bool intx_off;
+};
+
+/* What each index can do. Error and request interrupts do not exist here: their count is 0. */
+static const uint32_t index_flags[VU_IRQS] = {
+	[VU_IRQ_INTX] = VU_IRQ_EVENTFD | VU_IRQ_MASKABLE | VU_IRQ_AUTOMASKED,
+	[VU_IRQ_MSI] = VU_IRQ_EVENTFD | VU_IRQ_MASKABLE,
+	[VU_IRQ_MSIX] = VU_IRQ_EVENTFD | VU_IRQ_MASKABLE,
+	[VU_IRQ_ERR] = VU_IRQ_EVENTFD | VU_IRQ_NORESIZE,
+	[VU_IRQ_REQ] = VU_IRQ_EVENTFD | VU_IRQ_NORESIZE,
+};
+
+uint32_t vu_irq_count(const struct vu_irq *irq, uint32_t index)
+{
+	return index < VU_IRQS ? irq->indices[index].count : 0;
+}
+
+uint32_t vu_irq_flags(uint32_t index)
+{
+	return index < VU_IRQS ? index_flags[index] : 0;
+}
+
+/* --- Delivery; the lock is held ------------------------------------------------ */
+
+static void deliver(struct vu_irq *irq, uint32_t index, uint32_t number)
+{
+	struct vector *vector = &irq->indices[index].vectors[number];
+
+	if (vector->masked || vector->fd < 0 || (index == VU_IRQ_INTX && irq->intx_off)) {
+		vector->kept = true;
+		return;
+	}
+	vector->kept = false;
+	if ((index_flags[index] & VU_IRQ_AUTOMASKED) != 0)
+		vector->masked = true;
+	vu_platform_signal_event(vector->fd);
+}
+
+static void deliver_kept(struct vu_irq *irq, uint32_t index, uint32_t number)
+{
+	if (irq->indices[index].vectors[number].kept)
+		deliver(irq, index, number);
+}
+
+/*
+ * The index that interrupts go to: the best one with an eventfd. Without any,
+ * the best one that the VMM has chosen: it will bring its eventfds, and what
+ * comes meanwhile is kept.
+ */
+static uint32_t current_index(const struct vu_irq *irq)
+{
+	static const uint32_t order[] = {VU_IRQ_MSIX, VU_IRQ_MSI, VU_IRQ_INTX};
+
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+		if (irq->indices[order[i]].in_use > 0)
+			return order[i];
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+		if (irq->indices[order[i]].active)
+			return order[i];
+	return VU_IRQS;
+}
+
+static void raise_vector(struct vu_irq *irq, uint32_t number)
+{
+	uint32_t index = current_index(irq);
+	const struct irq_index *current = &irq->indices[index % VU_IRQS];
+
+	if (index == VU_IRQS)
+		return;
+	if (index == VU_IRQ_INTX)
+		number = 0;
+	else if (index == VU_IRQ_MSI)
+		number %= current->in_use > 0 ? current->in_use : 1;
+	if (number < current->count)
+		deliver(irq, index, number);
+}
+
+/* --- The notification queue ---------------------------------------------------- */
+
+/* Return: the notification, to be armed again. */
+static AppleDextInterruptNotify *raise_pending(
+	struct vu_irq *irq, const uint64_t pending[DEXT_IRQ_WORDS])
+{
+	AppleDextInterruptNotify *notify;
+
+	pthread_mutex_lock(&irq->lock);
+	notify = irq->notify;
+	for (uint32_t word = 0; word < DEXT_IRQ_WORDS; word++)
+		for (uint64_t bits = pending[word]; bits != 0; bits &= bits - 1)
+			raise_vector(irq, word * 64 + (uint32_t)__builtin_ctzll(bits));
+	pthread_mutex_unlock(&irq->lock);
+	return notify;
+}
+
+static void on_interrupt(void *opaque)
+{
+	struct vu_irq *irq = opaque;
+	uint64_t pending[DEXT_IRQ_WORDS] = {0};
+	kern_return_t result = apple_dext_read_pending_irqs(irq->device->connection, pending);
+
+	/* A driver that was late is asked again; after any other failure that would be no use. */
+	if (vu_device_result(irq->device, result) != 0 && result != kIOReturnTimeout)
+		return;
+	result = apple_dext_interrupt_notify_rearm(raise_pending(irq, pending));
+	if (result != kIOReturnAborted)
+		vu_device_result(irq->device, result);
+}
+
+/* --- The session's thread ------------------------------------------------------ */
+
+/* Vectors that nobody listens to are masked at the device, so that they cost nothing. */
+static void update_device_mask(struct vu_irq *irq)
+{
+	uint64_t mask[DEXT_IRQ_WORDS];
+	bool wanted = false;
+
+	/* The session's thread is the only one that changes @active. */
+	for (size_t i = 0; i < VU_IRQS; i++)
+		wanted = wanted || irq->indices[i].active;
+	if (!irq->notify || wanted == irq->vectors_enabled)
+		return;
+	memset(mask, wanted ? 0xff : 0, sizeof(mask));
+	if (vu_device_result(irq->device,
+		    apple_dext_set_irq_mask(irq->device->connection, mask)) == 0)
+		irq->vectors_enabled = wanted;
+}
+
+static void replace_fd(int *place, int fd)
+{
+	if (*place >= 0)
+		close(*place);
+	*place = fd;
+}
+
+static void count_in_use(struct irq_index *index)
+{
+	index->in_use = index->count;
+	while (index->in_use > 0 && index->vectors[index->in_use - 1].fd < 0)
+		index->in_use--;
+}
+
+void vu_irq_assign(
+	struct vu_irq *irq, uint32_t index, uint32_t start, uint32_t count, const int *fds)
+{
+	struct irq_index *chosen = &irq->indices[index];
+
+	pthread_mutex_lock(&irq->lock);
+	chosen->active = true;
+	for (uint32_t i = 0; i < count; i++)
+		replace_fd(&chosen->vectors[start + i].fd, fds ? fds[i] : -1);
+	count_in_use(chosen);
+	for (uint32_t i = 0; i < count; i++)
+		deliver_kept(irq, index, start + i);
+	pthread_mutex_unlock(&irq->lock);
+	update_device_mask(irq);
+}
+
+static void disable_locked(struct irq_index *index)
+{
+	for (uint32_t i = 0; i < index->count; i++) {
+		replace_fd(&index->vectors[i].fd, -1);
+		index->vectors[i].masked = false;
+		index->vectors[i].kept = false;
+	}
+	index->in_use = 0;
+	index->active = false;
+}
+
+void vu_irq_disable(struct vu_irq *irq, uint32_t index)
+{
+	pthread_mutex_lock(&irq->lock);
+	disable_locked(&irq->indices[index]);
+	pthread_mutex_unlock(&irq->lock);
+	update_device_mask(irq);
+}
+
+void vu_irq_mask(struct vu_irq *irq, uint32_t index, uint32_t vector)
+{
+	pthread_mutex_lock(&irq->lock);
+	irq->indices[index].vectors[vector].masked = true;
+	pthread_mutex_unlock(&irq->lock);
+}
+
+void vu_irq_unmask(struct vu_irq *irq, uint32_t index, uint32_t vector)
+{
+	pthread_mutex_lock(&irq->lock);
+	irq->indices[index].vectors[vector].masked = false;
+	deliver_kept(irq, index, vector);
+	pthread_mutex_unlock(&irq->lock);
+}
+
+void vu_irq_trigger(struct vu_irq *irq, uint32_t index, uint32_t vector)
+{
+	pthread_mutex_lock(&irq->lock);
+	if (irq->indices[index].vectors[vector].fd >= 0)
+		deliver(irq, index, vector);
+	pthread_mutex_unlock(&irq->lock);
+}
+
+void vu_irq_set_intx_off(struct vu_irq *irq, bool off)
+{
+	pthread_mutex_lock(&irq->lock);
+	irq->intx_off = off;
+	if (!off && irq->indices[VU_IRQ_INTX].count > 0)
+		deliver_kept(irq, VU_IRQ_INTX, 0);
+	pthread_mutex_unlock(&irq->lock);
+}
+
+void vu_irq_forget(struct vu_irq *irq)
+{
+	pthread_mutex_lock(&irq->lock);
+	for (size_t i = 0; i < VU_IRQS; i++)
+		for (uint32_t v = 0; v < irq->indices[i].count; v++)
+			irq->indices[i].vectors[v].kept = false;
+	pthread_mutex_unlock(&irq->lock);
+}
+
+void vu_irq_release(struct vu_irq *irq)
+{
+	pthread_mutex_lock(&irq->lock);
+	for (size_t i = 0; i < VU_IRQS; i++)
+		disable_locked(&irq->indices[i]);
+	irq->intx_off = false;
+	pthread_mutex_unlock(&irq->lock);
+	for (size_t i = 0; i < VU_INTX_CONTROLS; i++)
+		replace_fd(&irq->controls[i], -1);
+	update_device_mask(irq);
+}
+
+void vu_irq_set_control(struct vu_irq *irq, enum vu_irq_control control, int fd)
+{
+	replace_fd(&irq->controls[control], fd);
+}
+
+void vu_irq_poll(const struct vu_irq *irq, struct pollfd *entries)
+{
+	for (size_t i = 0; i < VU_INTX_CONTROLS; i++)
+		entries[i] = (struct pollfd){.fd = irq->controls[i], .events = POLLIN};
+}
+
+void vu_irq_polled(struct vu_irq *irq, const struct pollfd *entries)
+{
+	for (size_t i = 0; i < VU_INTX_CONTROLS; i++) {
+		int taken;
+
+		if (entries[i].fd < 0 || entries[i].revents == 0)
+			continue;
+		taken = vu_platform_take_event(entries[i].fd);
+		if (taken < 0)
+			replace_fd(&irq->controls[i], -1);
+		else if (taken > 0 && i == VU_INTX_MASK)
+			vu_irq_mask(irq, VU_IRQ_INTX, 0);
+		else if (taken > 0)
+			vu_irq_unmask(irq, VU_IRQ_INTX, 0);
+	}
+}
+
+/* --- Life ---------------------------------------------------------------------- */
+
+static bool make_index(struct irq_index *index, uint32_t count)
+{
+	index->vectors = calloc(count > 0 ? count : 1, sizeof(*index->vectors));
+	if (!index->vectors)
+		return false;
+	index->count = count;
+	for (uint32_t i = 0; i < count; i++)
+		index->vectors[i].fd = -1;
+	return true;
+}
+
+static bool make_indices(struct vu_irq *irq)
+{
+	const struct vu_device *device = irq->device;
+	const uint32_t counts[VU_IRQS] = {
+		[VU_IRQ_INTX] = device->interrupt_pin != 0,
+		[VU_IRQ_MSI] = device->msi_vectors,
+		[VU_IRQ_MSIX] = device->msix.vectors,
+	};
+
+	for (size_t i = 0; i < VU_IRQS; i++)
+		if (!make_index(&irq->indices[i], counts[i]))
+			return false;
+	return true;
+}
+
+static kern_return_t take_interrupts(struct vu_irq *irq)
+{
+	kern_return_t result = apple_dext_setup_interrupts(irq->device->connection, NULL);
+
+	if (result != kIOReturnSuccess)
+		return result == kIOReturnUnsupported ? kIOReturnSuccess : result;
+	irq->vectors_enabled = true;
+	/* The handler may run at once; the lock makes it wait until it can arm again. */
+	pthread_mutex_lock(&irq->lock);
+	irq->notify = apple_dext_interrupt_notify_create(
+		irq->device->connection, on_interrupt, irq);
+	pthread_mutex_unlock(&irq->lock);
+	if (!irq->notify)
+		return kIOReturnNoResources;
+	update_device_mask(irq);
+	return kIOReturnSuccess;
+}
+
+struct vu_irq *vu_irq_create(struct vu_device *device, kern_return_t *result)
+{
+	struct vu_irq *irq = calloc(1, sizeof(*irq));
+
+	*result = kIOReturnNoMemory;
+	if (!irq)
+		return NULL;
+	irq->device = device;
+	pthread_mutex_init(&irq->lock, NULL);
+	for (size_t i = 0; i < VU_INTX_CONTROLS; i++)
+		irq->controls[i] = -1;
+	if (make_indices(irq))
+		*result = take_interrupts(irq);
+	if (*result == kIOReturnSuccess)
+		return irq;
+	vu_irq_destroy(irq);
+	return NULL;
+}
+
+void vu_irq_destroy(struct vu_irq *irq)
+{
+	if (!irq)
+		return;
+	apple_dext_interrupt_notify_destroy(irq->notify);
+	for (size_t i = 0; i < VU_IRQS; i++) {
+		disable_locked(&irq->indices[i]);
+		free(irq->indices[i].vectors);
+	}
+	for (size_t i = 0; i < VU_INTX_CONTROLS; i++)
+		replace_fd(&irq->controls[i], -1);
+	pthread_mutex_destroy(&irq->lock);
+	free(irq);
+}

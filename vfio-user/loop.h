@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Where the server's thread waits: always in one place, so that whatever it
+ * waits for, it can be stopped, turns second clients away and hears INTx being
+ * unmasked.
+ */
+#ifndef VFIO_USER_LOOP_H
+#define VFIO_USER_LOOP_H
+
+#include "vfio-user/irq.h"
+
+#include <stdbool.h>
+
+struct vu_loop {
+	int stop_fd;		/* readable when the server is to stop */
+	int listen_fd;		/* -1: none */
+	struct vu_irq *irq;	/* NULL: none */
+	const char *name;	/* of the device, for the log */
+};
+
+/**
+ * vu_loop_wait - wait for a client's socket (vu_channel.wait)
+ * @context: the loop
+ * @events: POLLIN or POLLOUT
+ *
+ * Return: true when it may have them, or has failed; false when the server is to stop.
+ */
+bool vu_loop_wait(void *context, int fd, short events);
+
+/**
+ * vu_loop_accept - wait for a client
+ *
+ * Return: its socket; -1 when the server is to stop; -2 when the listening socket has failed.
+ */
+int vu_loop_accept(struct vu_loop *loop);
+
+#endif

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vfio-user/message.h"
+#include "vfio-user/platform.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+bool vu_message_init(struct vu_message *message)
+{
+	memset(message, 0, sizeof(*message));
+	message->payload = malloc(VU_PAYLOAD_MAX);
+	return message->payload != NULL;
+}
+
+void vu_message_destroy(struct vu_message *message)
+{
+	vu_message_close_fds(message);
+	free(message->payload);
+	message->payload = NULL;
+}
+
+int vu_message_take_fd(struct vu_message *message, size_t index)
+{
+	int fd = message->fds[index];
+
+	message->fds[index] = -1;
+	return fd;
+}
+
+void vu_message_close_fds(struct vu_message *message)
+{
+	for (size_t i = 0; i < message->fd_count; i++)
+		if (message->fds[i] >= 0)
+			close(message->fds[i]);
+	message->fd_count = 0;
+	message->fds_lost = false;
+}
+
+static void keep_fd(struct vu_message *message, int fd)
+{
+	if (message->fd_count < VU_FDS_MAX) {
+		message->fds[message->fd_count++] = fd;
+		return;
+	}
+	close(fd);
+	message->fds_lost = true;
+}
+
+static void keep_descriptors(struct vu_message *message, struct msghdr *received)
+{
+	struct cmsghdr *control;
+	int fd;
+
+	if ((received->msg_flags & MSG_CTRUNC) != 0)
+		message->fds_lost = true;
+	for (control = CMSG_FIRSTHDR(received); control; control = CMSG_NXTHDR(received, control)) {
+		size_t bytes = control->cmsg_len - CMSG_LEN(0);
+
+		if (control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t at = 0; at + sizeof(fd) <= bytes; at += sizeof(fd)) {
+			memcpy(&fd, CMSG_DATA(control) + at, sizeof(fd));
+			keep_fd(message, fd);
+		}
+	}
+}
+
+static ssize_t receive_some(
+	struct vu_channel *channel, struct vu_message *message, void *data, size_t size)
+{
+	union {
+		struct cmsghdr align;
+		unsigned char space[CMSG_SPACE(VU_FDS_MAX * sizeof(int))];
+	} control;
+	struct iovec vector = {.iov_base = data, .iov_len = size};
+	struct msghdr header = {
+		.msg_iov = &vector,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	ssize_t got = vu_platform_receive(channel->fd, &header);
+
+	if (got >= 0)
+		keep_descriptors(message, &header);
+	return got;
+}
+
+/* Exactly @size bytes. Descriptors may come with any of them. */
+static enum vu_received receive_all(
+	struct vu_channel *channel, struct vu_message *message, void *data, size_t size)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t got = receive_some(
+			channel, message, (unsigned char *)data + done, size - done);
+
+		if (got > 0) {
+			done += (size_t)got;
+		} else if (got == 0) {
+			return done == 0 ? VU_CLOSED : VU_BROKEN;
+		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+			if (!channel->wait(channel->context, channel->fd, POLLIN))
+				return VU_STOPPED;
+		} else if (errno != EINTR) {
+			return VU_BROKEN;
+		}
+	}
+	return VU_RECEIVED;
+}
+
+enum vu_received vu_message_receive(struct vu_channel *channel, struct vu_message *message)
+{
+	enum vu_received result;
+
+	vu_message_close_fds(message);
+	message->payload_size = 0;
+	result = receive_all(channel, message, &message->header, sizeof(message->header));
+	if (result != VU_RECEIVED)
+		return result;
+	if (message->header.size < sizeof(message->header) ||
+		message->header.size - sizeof(message->header) > VU_PAYLOAD_MAX)
+		return VU_BAD_SIZE;
+	message->payload_size = message->header.size - sizeof(message->header);
+	if (message->payload_size == 0)
+		return VU_RECEIVED;
+	result = receive_all(channel, message, message->payload, message->payload_size);
+	return result == VU_CLOSED ? VU_BROKEN : result;
+}
+
+/* Skip @bytes that have been sent. */
+static void advance(struct msghdr *message, size_t bytes)
+{
+	while (message->msg_iovlen > 0 && bytes >= message->msg_iov->iov_len) {
+		bytes -= message->msg_iov->iov_len;
+		message->msg_iov++;
+		message->msg_iovlen--;
+	}
+	if (message->msg_iovlen > 0) {
+		message->msg_iov->iov_base = (unsigned char *)message->msg_iov->iov_base + bytes;
+		message->msg_iov->iov_len -= bytes;
+	}
+}
+
+static bool send_all(struct vu_channel *channel, struct msghdr *message)
+{
+	while (message->msg_iovlen > 0) {
+		ssize_t sent = vu_platform_send(channel->fd, message);
+
+		if (sent >= 0) {
+			advance(message, (size_t)sent);
+		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
+			if (!channel->wait(channel->context, channel->fd, POLLOUT))
+				return false;
+		} else if (errno != EINTR) {
+			return false;
+		}
+	}
+	return true;
+}
+
+bool vu_message_reply(struct vu_channel *channel, const struct vu_header *request, int error,
+	const void *payload, size_t size)
+{
+	struct vu_header header = {
+		.id = request->id,
+		.command = request->command,
+		.flags = VU_TYPE_REPLY | (error != 0 ? VU_ERROR : 0),
+		.error = (uint32_t)error,
+	};
+	struct iovec vectors[2] = {
+		{.iov_base = &header, .iov_len = sizeof(header)},
+		{.iov_base = (void *)(uintptr_t)payload, .iov_len = error != 0 ? 0 : size},
+	};
+	struct msghdr message = {.msg_iov = vectors, .msg_iovlen = 2};
+
+	header.size = (uint32_t)(sizeof(header) + vectors[1].iov_len);
+	return send_all(channel, &message);
+}

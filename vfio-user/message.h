@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* One message at a time over a stream socket, with its descriptors. */
+#ifndef VFIO_USER_MESSAGE_H
+#define VFIO_USER_MESSAGE_H
+
+#include "vfio-user/protocol.h"
+
+#include <stdbool.h>
+
+/* A socket, and how to wait for it. */
+struct vu_channel {
+	int fd;
+	/* Returns true when the socket may have @events, false when the server is to stop. */
+	bool (*wait)(void *context, int fd, short events);
+	void *context;
+};
+
+/* A received message. The descriptors are the message's until a handler takes them. */
+struct vu_message {
+	struct vu_header header;
+	unsigned char *payload;	/* room for VU_PAYLOAD_MAX bytes */
+	size_t payload_size;
+	int fds[VU_FDS_MAX];	/* -1 where one has been taken */
+	size_t fd_count;
+	bool fds_lost;		/* more descriptors came than a message may have */
+};
+
+enum vu_received {
+	VU_RECEIVED,
+	VU_CLOSED,	/* the client has gone, between two messages */
+	VU_BROKEN,	/* the client has gone in the midst of one, or the socket failed */
+	VU_BAD_SIZE,	/* the header's size cannot be: @header is set, the stream is lost */
+	VU_STOPPED,	/* the server is to stop */
+};
+
+/** vu_message_init - make room. Return: false without memory. */
+bool vu_message_init(struct vu_message *message);
+/** vu_message_destroy - free the room and close descriptors that are left. */
+void vu_message_destroy(struct vu_message *message);
+
+/**
+ * vu_message_receive - wait for one whole message
+ * @message: descriptors left over from the one before are closed
+ */
+enum vu_received vu_message_receive(struct vu_channel *channel, struct vu_message *message);
+
+/** vu_message_take_fd - take descriptor @index out of the message; the caller closes it. */
+int vu_message_take_fd(struct vu_message *message, size_t index);
+
+/** vu_message_close_fds - close the descriptors that nobody took. */
+void vu_message_close_fds(struct vu_message *message);
+
+/**
+ * vu_message_reply - answer a command
+ * @request: its header
+ * @error: an errno, or 0
+ * @payload: of a successful reply; may be NULL when @size is 0
+ * @size: in bytes
+ *
+ * Return: false when the client has gone or the server is to stop.
+ */
+bool vu_message_reply(struct vu_channel *channel, const struct vu_header *request, int error,
+	const void *payload, size_t size);
+
+#endif

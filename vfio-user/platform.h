@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What POSIX does not offer, or not without a race. One file for each host
+ * implements it; nothing else in this folder is a host's own.
+ */
+#ifndef VFIO_USER_PLATFORM_H
+#define VFIO_USER_PLATFORM_H
+
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+/** vu_platform_socket - a listening-to-be AF_UNIX stream socket, closed on exec. -1 with errno. */
+int vu_platform_socket(void);
+
+/** vu_platform_pipe - a pipe whose ends do not block and are closed on exec. -1 with errno. */
+int vu_platform_pipe(int ends[2]);
+
+/** vu_platform_accept - accept(), the new descriptor closed on exec. -1 with errno. */
+int vu_platform_accept(int fd);
+
+/** vu_platform_receive - recvmsg() that does not wait; received descriptors are closed on exec. */
+ssize_t vu_platform_receive(int fd, struct msghdr *message);
+
+/** vu_platform_send - sendmsg() that neither waits nor raises SIGPIPE. */
+ssize_t vu_platform_send(int fd, const struct msghdr *message);
+
+/**
+ * vu_platform_is_event - whether a descriptor can be an event
+ *
+ * Only these are written to and read from: they cannot raise SIGPIPE, and no
+ * file system stands behind them that could keep a writer waiting.
+ */
+bool vu_platform_is_event(int fd);
+
+/**
+ * vu_platform_signal_event - signal an event
+ *
+ * Never waits: an event so often signalled that its counter is full stays as it
+ * is, which its reader cannot tell from one signal more.
+ */
+void vu_platform_signal_event(int fd);
+
+/**
+ * vu_platform_take_event - take an event's signals without waiting
+ *
+ * Return: 1 when there were any, 0 when there were none, -1 when it is no use
+ * to ask again.
+ */
+int vu_platform_take_event(int fd);
+
+#endif

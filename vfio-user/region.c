@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Reads and writes of regions: BARs and config space. */
+#include "vfio-user/session.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int check_access(const struct vu_session *session, const struct vu_region_access *access)
+{
+	uint64_t size = vu_region_size(session->device, access->region);
+
+	if (access->region >= VU_REGIONS || access->count > VU_DATA_MAX)
+		return EINVAL;
+	if (access->offset > size || access->count > size - access->offset)
+		return EINVAL;
+	return 0;
+}
+
+static int write_config(
+	struct vu_session *session, const struct vu_region_access *access, const uint8_t *data)
+{
+	bool reset;
+	int error = vu_config_write(
+		&session->view, access->offset, data, access->count, &reset);
+
+	vu_irq_set_intx_off(
+		session->device->irq, (session->view.command & PCI_COMMAND_INTX_OFF) != 0);
+	if (error == 0 && reset)
+		error = vu_session_reset(session);
+	return error;
+}
+
+static int write_region(
+	struct vu_session *session, const struct vu_region_access *access, const uint8_t *data)
+{
+	int error = check_access(session, access);
+
+	if (error != 0 || access->count == 0)
+		return error;
+	if (access->region == VU_REGION_CONFIG)
+		return write_config(session, access, data);
+	return vu_bar_write(&session->bars, access->region, access->offset, data, access->count,
+		session->view.command);
+}
+
+int vu_region_read(struct vu_session *session)
+{
+	struct vu_region_access access;
+	unsigned char *data = session->reply + sizeof(access);
+	int error;
+
+	memcpy(&access, session->message.payload, sizeof(access));
+	error = check_access(session, &access);
+	if (error != 0)
+		return error;
+	if (access.region == VU_REGION_CONFIG)
+		error = vu_config_read(&session->view, access.offset, data, access.count);
+	else if (access.count > 0)
+		error = vu_bar_read(&session->bars, access.region, access.offset, data,
+			access.count, session->view.command);
+	memcpy(session->reply, &access, sizeof(access));
+	session->reply_size = sizeof(access) + access.count;
+	return error;
+}
+
+int vu_region_write(struct vu_session *session)
+{
+	struct vu_region_access access;
+	int error;
+
+	memcpy(&access, session->message.payload, sizeof(access));
+	if (session->message.payload_size - sizeof(access) != access.count)
+		return EINVAL;
+	error = write_region(session, &access, session->message.payload + sizeof(access));
+	memcpy(session->reply, &access, sizeof(access));
+	session->reply_size = sizeof(access);
+	return error;
+}
+
+/* In order, up to the first that fails; the reply says how many were done. */
+int vu_region_write_multi(struct vu_session *session)
+{
+	const unsigned char *at = session->message.payload + sizeof(uint64_t);
+	size_t size = session->message.payload_size - sizeof(uint64_t);
+	uint64_t count, done = 0;
+	int error = 0;
+
+	memcpy(&count, session->message.payload, sizeof(count));
+	if (!session->limits.write_multiple)
+		return ENOTSUP;
+	if (size % sizeof(struct vu_region_write) != 0 ||
+		count != size / sizeof(struct vu_region_write))
+		return EINVAL;
+	for (; done < count && error == 0; at += sizeof(struct vu_region_write)) {
+		struct vu_region_write write;
+		struct vu_region_access access;
+
+		memcpy(&write, at, sizeof(write));
+		access = (struct vu_region_access){
+			.offset = write.offset, .region = write.region, .count = write.count};
+		error = write.count > sizeof(write.data)
+			? EINVAL
+			: write_region(session, &access, write.data);
+		if (error == 0)
+			done++;
+	}
+	memcpy(session->reply, &done, sizeof(done));
+	session->reply_size = sizeof(done);
+	return done > 0 ? 0 : error;
+}

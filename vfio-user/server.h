@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A vfio-user server: one device of the driver extension, on one socket, for
+ * one VMM at a time.
+ *
+ * Threads: a server and its device belong to the thread that calls
+ * vu_server_run(), with one more that the client library brings, for
+ * interrupts. A process may have several of both.
+ */
+#ifndef VFIO_USER_SERVER_H
+#define VFIO_USER_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* How BARs are reached. */
+enum vu_bar_access {
+	VU_BARS_MAPPED,	/* loads and stores; calls for what cannot be mapped */
+	VU_BARS_CALLS,	/* a call of the driver for each access */
+};
+
+struct vu_device_options {
+	uint8_t bus, device, function;
+	enum vu_bar_access bar_access;
+	bool verbose;	/* one line for each message */
+};
+
+/* Room for any error line, paths of the longest kind included. */
+#define VU_ERROR_SIZE 512
+
+struct vu_device;
+struct vu_server;
+
+/**
+ * vu_device_open - find a device, claim it for this server alone, set it up
+ * @error: VU_ERROR_SIZE bytes; gets one line without a newline when it fails
+ *
+ * Return: the device for vu_device_close(), or NULL.
+ */
+struct vu_device *vu_device_open(const struct vu_device_options *options, char *error);
+/** vu_device_close - give it up; its server has been destroyed. NULL is fine. */
+void vu_device_close(struct vu_device *device);
+/** vu_device_name - its address as text, "01:00.0", while it is open. */
+const char *vu_device_name(const struct vu_device *device);
+
+/** vu_server_path_limit - how many bytes the path of a socket may have. */
+size_t vu_server_path_limit(void);
+
+/**
+ * vu_server_create - listen on a socket
+ * @device: what to serve; must outlive the server
+ * @path: of the socket; a stale one there is replaced, one in use is not
+ * @error: VU_ERROR_SIZE bytes; gets one line without a newline when it fails
+ *
+ * Return: the server, already listening, or NULL.
+ */
+struct vu_server *vu_server_create(struct vu_device *device, const char *path, char *error);
+/**
+ * vu_server_run - serve one client after the other
+ *
+ * A client that comes while another is there is turned away at once.
+ *
+ * Return: true after vu_server_stop(); false when it cannot go on, because the
+ * device has gone or the socket has failed, which has been said in one line.
+ */
+bool vu_server_run(struct vu_server *server);
+/** vu_server_stop - make vu_server_run() return. Safe in a signal handler and from any thread. */
+void vu_server_stop(struct vu_server *server);
+/** vu_server_destroy - remove the socket. vu_server_run() has returned. NULL is fine. */
+void vu_server_destroy(struct vu_server *server);
+
+#endif

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "vfio-user/commands.h"
+#include "vfio-user/log.h"
+#include "vfio-user/session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+int vu_session_begin(struct vu_session *session)
+{
+	int error = vu_device_wake(session->device);
+
+	if (error == 0)
+		error = vu_config_view_init(&session->view, session->device);
+	if (error == 0)
+		error = vu_bar_space_init(&session->bars, session->device);
+	if (error != 0)
+		return error;
+	vu_dma_init(&session->dma, session->device, session->limits.maps);
+	session->agreed = true;
+	return 0;
+}
+
+/*
+ * Bus mastering first: from then on the device cannot touch the memory that is
+ * taken away next, nor raise interrupts; and since a reset restores config
+ * space, it stays off.
+ */
+static void end(struct vu_session *session)
+{
+	int error;
+
+	if (!session->agreed)
+		return;
+	vu_device_silence(session->device);
+	vu_irq_release(session->device->irq);
+	vu_dma_destroy(&session->dma);
+	vu_bar_space_destroy(&session->bars);
+	error = vu_device_reset(session->device);
+	if (error != 0 && !atomic_load(&session->device->gone))
+		vu_log("device %s: not reset after its client went: %s", session->device->name,
+			vu_errno_name(error));
+	vu_irq_forget(session->device->irq);
+}
+
+int vu_session_reset(struct vu_session *session)
+{
+	int error = vu_device_reset(session->device);
+
+	if (error != 0)
+		return error;
+	vu_irq_forget(session->device->irq);
+	vu_config_view_was_reset(&session->view);
+	return 0;
+}
+
+/* What is wrong with a message before its handler looks at it. */
+static int check(const struct vu_session *session, const struct vu_command_row *row)
+{
+	const struct vu_message *message = &session->message;
+
+	if ((message->header.flags & VU_TYPE_MASK) != VU_TYPE_COMMAND || !row)
+		return EINVAL;
+	/* The version comes first, and once. */
+	if (session->agreed == (message->header.command == VU_VERSION))
+		return EINVAL;
+	if (!row->handler)
+		return ENOTSUP;
+	if (message->payload_size < row->payload_min || message->fds_lost ||
+		message->fd_count > row->fds_max)
+		return EINVAL;
+	return atomic_load(&session->device->gone) ? ENODEV : 0;
+}
+
+static void tell(const struct vu_session *session, const struct vu_command_row *row, int error)
+{
+	const struct vu_message *message = &session->message;
+
+	if (session->device->options.verbose)
+		vu_log("device %s: %s: %zu bytes, %zu descriptors -> %zu bytes, %s",
+			session->device->name, row ? row->name : "unknown command",
+			message->payload_size, message->fd_count,
+			error == 0 ? session->reply_size : 0, vu_errno_name(error));
+}
+
+/* Return: false when the session cannot go on. */
+static bool carry_out(struct vu_session *session)
+{
+	const struct vu_header *header = &session->message.header;
+	const struct vu_command_row *row = vu_command_find(header->command);
+	int error = check(session, row);
+
+	session->reply_size = 0;
+	if (error == 0)
+		error = row->handler(session);
+	tell(session, row, error);
+	vu_message_close_fds(&session->message);
+	if ((header->flags & VU_NO_REPLY) == 0 &&
+		!vu_message_reply(&session->channel, header, error, session->reply,
+			session->reply_size))
+		return false;
+	if (!session->agreed && error == EINVAL)
+		vu_log("device %s: a client was turned away: it did not begin with a version that "
+		       "suits, %u.%u",
+			session->device->name, VU_VERSION_MAJOR, VU_VERSION_MINOR);
+	return session->agreed;
+}
+
+static void serve(struct vu_session *session)
+{
+	enum vu_received received;
+
+	do {
+		received = vu_message_receive(&session->channel, &session->message);
+	} while (received == VU_RECEIVED && carry_out(session));
+	if (received == VU_BAD_SIZE) {
+		vu_log("device %s: the client sent a message of %u bytes, the limit is %zu",
+			session->device->name, session->message.header.size,
+			sizeof(struct vu_header) + VU_PAYLOAD_MAX);
+		vu_message_reply(
+			&session->channel, &session->message.header, EINVAL, NULL, 0);
+	}
+}
+
+void vu_session_run(struct vu_device *device, int fd, struct vu_loop *loop)
+{
+	struct vu_session *session = calloc(1, sizeof(*session));
+
+	if (session) {
+		session->device = device;
+		session->channel = (struct vu_channel){
+			.fd = fd, .wait = vu_loop_wait, .context = loop};
+		session->reply = malloc(VU_PAYLOAD_MAX);
+	}
+	if (session && vu_message_init(&session->message) && session->reply) {
+		serve(session);
+		end(session);
+	} else {
+		vu_log("device %s: out of memory: a client was turned away", device->name);
+	}
+	if (session) {
+		vu_message_destroy(&session->message);
+		free(session->reply);
+	}
+	free(session);
+}
