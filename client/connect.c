@@ -95,57 +95,99 @@ kern_return_t apple_dext_get_identity(io_connect_t connection, AppleDextIdentity
 	return kIOReturnSuccess;
 }
 
+/* The name of a device's PCI root; "" when it names none. */
+static void get_root(io_service_t service, char root[DEXT_ROOT_MAX])
+{
+	CFTypeRef name = IORegistryEntryCreateCFProperty(
+		service, CFSTR(DEXT_ROOT_PROPERTY), kCFAllocatorDefault, 0);
+
+	root[0] = '\0';
+	if (!name)
+		return;
+	if (CFGetTypeID(name) != CFStringGetTypeID() ||
+		!CFStringGetCString(name, root, DEXT_ROOT_MAX, kCFStringEncodingUTF8))
+		root[0] = '\0';
+	CFRelease(name);
+}
+
 /* What a search for one address has come to. */
 struct search {
+	const char *root;	/* NULL: any */
 	uint8_t bus, device, function;
 	unsigned seen;		/* driver extensions looked at */
 	unsigned matches;
 	io_connect_t connection;	/* of the first match */
 	kern_return_t refusal;	/* of a service that could not be opened */
+	char roots[128];	/* of the matches, for an error */
 };
+
+static bool is_wanted(const struct search *search, const AppleDextIdentity *identity,
+	const char *root)
+{
+	return identity->bus == search->bus && identity->device == search->device &&
+	       identity->function == search->function &&
+	       (!search->root || strcmp(search->root, root) == 0);
+}
+
+static void note_match(struct search *search, io_connect_t connection, const char *root)
+{
+	size_t used = strlen(search->roots);
+
+	snprintf(search->roots + used, sizeof(search->roots) - used, "%s%s%s%02x:%02x.%x",
+		used ? ", " : "", root, *root ? "/" : "", search->bus, search->device,
+		search->function);
+	if (search->matches++ == 0)
+		search->connection = connection;
+	else
+		apple_dext_disconnect(connection);
+}
 
 static void look_at(struct search *search, io_service_t service)
 {
 	AppleDextIdentity identity;
+	char root[DEXT_ROOT_MAX];
 	io_connect_t connection;
 	kern_return_t status = open_and_identify(service, &connection, &identity);
 
 	search->seen++;
-	if (status != kIOReturnSuccess) {
+	get_root(service, root);
+	if (status != kIOReturnSuccess)
 		search->refusal = status;
-		return;
-	}
-	if (identity.bus != search->bus || identity.device != search->device ||
-		identity.function != search->function) {
+	else if (is_wanted(search, &identity, root))
+		note_match(search, connection, root);
+	else
 		apple_dext_disconnect(connection);
-	} else if (search->matches++ == 0) {
-		search->connection = connection;
-	} else {
-		apple_dext_disconnect(connection);
-	}
 }
 
 /* Say why a search found nothing, or too much. */
 static void explain(const struct search *search)
 {
+	char wanted[DEXT_ROOT_MAX + 16];
+
+	snprintf(wanted, sizeof(wanted), "%.15s%s%02x:%02x.%x", search->root ? search->root : "",
+		search->root && *search->root ? "/" : "", search->bus, search->device,
+		search->function);
 	if (search->matches > 1)
-		set_error("%u devices have the address %02x:%02x.%x, on several PCI roots",
-			search->matches, search->bus, search->device, search->function);
+		set_error("%s is ambiguous: %s; name the PCI root", wanted, search->roots);
 	else if (!search->seen)
 		set_error("no driver extension of class %s is running", DEXT_USER_CLASS);
 	else if (search->refusal != kIOReturnSuccess)
-		set_error("no device %02x:%02x.%x among %u, one of which refused with %#x",
-			search->bus, search->device, search->function, search->seen,
-			(unsigned)search->refusal);
+		set_error("no device %s among %u, one of which refused with %#x", wanted,
+			search->seen, (unsigned)search->refusal);
 	else
-		set_error("no device %02x:%02x.%x among the %u there %s", search->bus,
-			search->device, search->function, search->seen,
+		set_error("no device %s among the %u there %s", wanted, search->seen,
 			search->seen == 1 ? "is" : "are");
 }
 
 io_connect_t apple_dext_connect(uint8_t bus, uint8_t device, uint8_t function)
 {
-	struct search search = { .bus = bus, .device = device, .function = function };
+	return apple_dext_connect_with_root(NULL, bus, device, function);
+}
+
+io_connect_t apple_dext_connect_with_root(
+	const char *root, uint8_t bus, uint8_t device, uint8_t function)
+{
+	struct search search = { .root = root, .bus = bus, .device = device, .function = function };
 	io_iterator_t iterator;
 	io_service_t service;
 
@@ -180,12 +222,12 @@ void apple_dext_disconnect(io_connect_t connection)
 
 static int by_address(const void *a, const void *b)
 {
-	const AppleDextIdentity *x = &((const AppleDextDevice *)a)->identity;
-	const AppleDextIdentity *y = &((const AppleDextDevice *)b)->identity;
-	int first = x->bus << 8 | x->device << 3 | x->function;
-	int second = y->bus << 8 | y->device << 3 | y->function;
+	const AppleDextDevice *x = a, *y = b;
+	int first = x->identity.bus << 8 | x->identity.device << 3 | x->identity.function;
+	int second = y->identity.bus << 8 | y->identity.device << 3 | y->identity.function;
+	int roots = strcmp(x->root, y->root);
 
-	return first - second;
+	return roots ? roots : first - second;
 }
 
 /* Append one service's device; a service that goes away meanwhile is passed over. */
@@ -198,6 +240,7 @@ static kern_return_t append_device(AppleDextDevice **devices, size_t *count, io_
 		return kIOReturnSuccess;
 	apple_dext_disconnect(connection);
 	IORegistryEntryGetRegistryEntryID(service, &device.registry_entry_id);
+	get_root(service, device.root);
 	larger = realloc(*devices, (*count + 1) * sizeof(*larger));
 	if (!larger)
 		return kIOReturnNoMemory;

@@ -125,9 +125,11 @@ void apple_dext_interrupt_notify_destroy(AppleDextInterruptNotify *notify)
 	pthread_mutex_unlock(&notify->lock);
 	if (inside)
 		return;
-	/* No callout begins from here on; one that has begun is waited for. */
+	/* No handler begins from here on; one that runs may be arming on the port: it is waited for. */
+	dispatch_sync_f(notify->queue, NULL, nothing);
 	IONotificationPortDestroy(notify->port);
 	notify->port = NULL;
+	/* And so is a callout that has begun, though it calls no handler. */
 	dispatch_sync_f(notify->queue, NULL, nothing);
 	release(notify);
 }

@@ -85,7 +85,7 @@ kern_return_t dext_handle_AllocateDMABuffer(struct dext_client *client, const ui
 		release(&client->buffer);
 		return status;
 	}
-	atomic_fetch_add(&driver->bytes_wired, client->buffer.size);
+	atomic_fetch_add(&client->bytes_wired, client->buffer.size);
 	out[DEXT_BUFFER_SIZE] = client->buffer.size;
 	out[DEXT_BUFFER_FLAGS] = DEXT_DMA_DEVICE_READS | DEXT_DMA_DEVICE_WRITES;
 	out[DEXT_BUFFER_SEGMENTS] = 1;
@@ -102,7 +102,7 @@ void dext_drop_buffer(struct dext_client *client)
 	if (client->buffer.fd < 0)
 		return;
 	provider->ops->dma_unmap(provider, &client->buffer.segment);
-	atomic_fetch_sub(&client->driver->bytes_wired, client->buffer.size);
+	atomic_fetch_sub(&client->bytes_wired, client->buffer.size);
 	release(&client->buffer);
 }
 

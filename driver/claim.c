@@ -113,23 +113,41 @@ void dext_unclaim(struct dext_client *client)
 	pthread_mutex_unlock(&driver->lock);
 }
 
-/*
- * The service leaves the registry and the device is made quiet; every later call
- * of anybody's is answered with kIOReturnOffline.
- */
+void dext_withdraw(struct dext_driver *driver, enum driver_state state)
+{
+	iouser_service_terminate(driver->service);
+	pthread_mutex_lock(&driver->lock);
+	if (atomic_load(&driver->state) == DRIVER_RUNNING) {
+		if (state == DRIVER_TERMINATED && driver->claims) {
+			change_command(driver, 0, PCI_COMMAND_MASTER);
+			dext_reset(driver);	/* restores COMMAND as it is: without mastering */
+		}
+		atomic_store(&driver->state, state);
+	}
+	pthread_mutex_unlock(&driver->lock);
+	dext_complete_all(driver, kIOReturnOffline);
+}
+
+/* The service leaves the registry and the device is made quiet. */
 kern_return_t dext_handle_Terminate(struct dext_client *client, const uint64_t *in, uint64_t *out,
 	struct iouser_arguments *arguments)
 {
-	struct dext_driver *driver = client->driver;
+	(void)in, (void)out, (void)arguments;
+	dext_withdraw(client->driver, DRIVER_TERMINATED);
+	return kIOReturnSuccess;
+}
+
+kern_return_t dext_handle_RemoveDevice(struct dext_client *client, const uint64_t *in,
+	uint64_t *out, struct iouser_arguments *arguments)
+{
+	struct pci_provider *provider = client->driver->provider;
+	kern_return_t status;
 
 	(void)in, (void)out, (void)arguments;
-	iouser_service_terminate(driver->service);
-	pthread_mutex_lock(&driver->lock);
-	if (!atomic_exchange(&driver->terminated, true) && driver->claims) {
-		change_command(driver, 0, PCI_COMMAND_MASTER);
-		dext_reset(driver);
-		change_command(driver, 0, PCI_COMMAND_MASTER);
-	}
-	pthread_mutex_unlock(&driver->lock);
-	return kIOReturnSuccess;
+	if (!provider->ops->remove)
+		return kIOReturnUnsupported;
+	status = provider->ops->remove(provider);
+	if (status == kIOReturnSuccess)
+		dext_withdraw(client->driver, DRIVER_REMOVED);
+	return status;
 }

@@ -27,6 +27,12 @@ static const struct row *find(uint32_t selector)
 									      NULL;
 }
 
+/* The fixed selectors have scalars alone; of the additions, a handler says how many bytes it gives. */
+static bool gives_bytes(const struct row *row)
+{
+	return row >= additions && row < additions + COUNT(additions);
+}
+
 static kern_return_t check_need(const struct dext_client *client, enum dext_need need)
 {
 	if (need == DEXT_NEEDS_CLAIM && !client->claimed)
@@ -36,22 +42,47 @@ static kern_return_t check_need(const struct dext_client *client, enum dext_need
 	return kIOReturnSuccess;
 }
 
+/* What can be answered without a device: config space that reads as ones where it was pulled out. */
+static kern_return_t answer_without_device(
+	struct dext_client *client, const struct row *row, struct iouser_arguments *arguments)
+{
+	uint64_t width;
+
+	if (atomic_load(&client->driver->state) != DRIVER_REMOVED ||
+		row->selector != DEXT_SELECTOR_ConfigRead)
+		return kIOReturnOffline;
+	width = arguments->scalar_input[1];
+	arguments->scalar_output[0] = width < 4 ? (UINT64_C(1) << 8 * width) - 1 : UINT32_MAX;
+	return kIOReturnSuccess;
+}
+
+static kern_return_t carry_out(
+	struct dext_client *client, const struct row *row, struct iouser_arguments *arguments)
+{
+	kern_return_t status;
+
+	if (arguments->scalar_input_count < row->in || arguments->scalar_output_count < row->out)
+		return kIOReturnBadArgument;
+	if (atomic_load(&client->driver->state) != DRIVER_RUNNING)
+		return answer_without_device(client, row, arguments);
+	status = check_need(client, row->needs);
+	if (status != kIOReturnSuccess)
+		return status;
+	return row->handle(
+		client, arguments->scalar_input, arguments->scalar_output, arguments);
+}
+
 kern_return_t dext_dispatch(struct dext_client *client, struct iouser_arguments *arguments)
 {
 	const struct row *row = find(arguments->selector);
-	kern_return_t status;
+	uint64_t began = dext_trace_begin(&client->driver->trace);
+	kern_return_t status = row ? carry_out(client, row, arguments) : kIOReturnUnsupported;
 
-	if (atomic_load(&client->driver->terminated))
-		return kIOReturnOffline;
-	if (!row)
-		return kIOReturnUnsupported;
-	if (arguments->scalar_input_count < row->in || arguments->scalar_output_count < row->out)
-		return kIOReturnBadArgument;
-	status = check_need(client, row->needs);
-	if (status == kIOReturnSuccess)
-		status = row->handle(client, arguments->scalar_input, arguments->scalar_output,
-			arguments);
-	arguments->scalar_output_count = status == kIOReturnSuccess ? row->out : 0;
-	arguments->structure_output_size = 0;
+	atomic_fetch_add_explicit(&client->calls, 1, memory_order_relaxed);
+	if (status != kIOReturnSuccess || !gives_bytes(row))
+		arguments->structure_output_size = 0;
+	arguments->scalar_output_count = row && status == kIOReturnSuccess ? row->out : 0;
+	if (began)
+		dext_trace_end(client, arguments, status, began);
 	return status;
 }

@@ -40,47 +40,69 @@ static void catch(int signal, const struct sigaction *action, struct sigaction *
 
 void dma_spans_catch_faults(void)
 {
-	/* SA_NODEFER: the jump leaves the handler without restoring the signal mask. */
+	/*
+	 * SA_NODEFER: the jump leaves the handler without restoring the signal mask.
+	 * SA_ONSTACK: a stack overflow must still reach whoever handled it before.
+	 */
 	struct sigaction action = { .sa_sigaction = handle_fault,
-		.sa_flags = SA_SIGINFO | SA_NODEFER };
+		.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK };
 
 	sigemptyset(&action.sa_mask);
 	catch(SIGBUS, &action, &previous_bus);
 	catch(SIGSEGV, &action, &previous_segv);
 }
 
-static bool words_are_aligned(const void *a, const void *b, size_t length)
-{
-	return (((uintptr_t)a | (uintptr_t)b | length) & 7) == 0;
-}
-
 /* Small accesses are what devices and drivers synchronise by; large ones are data. */
 #define SMALL_COPY 64
 
-#define MOVE(type) __atomic_store_n((type *)to, \
-	__atomic_load_n((const type *)from, __ATOMIC_ACQUIRE), __ATOMIC_RELEASE)
+/*
+ * One load or store of the shared side, whose address is a multiple of its width. The
+ * other side is a buffer of this thread's, aligned or not.
+ */
+#define MOVE(type)                                                               \
+	do {                                                                     \
+		type value;                                                      \
+		if (write) {                                                     \
+			memcpy(&value, buffer, sizeof(value));                   \
+			__atomic_store_n((type *)shared, value, __ATOMIC_RELEASE); \
+		} else {                                                         \
+			value = __atomic_load_n((type *)shared, __ATOMIC_ACQUIRE); \
+			memcpy(buffer, &value, sizeof(value));                   \
+		}                                                                \
+	} while (0)
 
-/* @shared is the side that others see; the other one is a buffer of this thread's. */
-static void move(void *to, const void *from, size_t length, const void *shared)
+static void move_word(char *shared, char *buffer, size_t width, bool write)
 {
-	bool aligned = ((uintptr_t)shared & (length - 1)) == 0 &&
-		       (((uintptr_t)to | (uintptr_t)from) & (length - 1)) == 0;
-
-	if (aligned && length == 1)
-		MOVE(uint8_t);
-	else if (aligned && length == 2)
-		MOVE(uint16_t);
-	else if (aligned && length == 4)
+	if (width == 8)
+		MOVE(uint64_t);
+	else if (width == 4)
 		MOVE(uint32_t);
-	else if (length <= SMALL_COPY && words_are_aligned(to, from, length))
-		for (; length; length -= 8, to = (uint64_t *)to + 1,
-				from = (const uint64_t *)from + 1)
-			MOVE(uint64_t);
+	else if (width == 2)
+		MOVE(uint16_t);
 	else
-		memcpy(to, from, length);
+		MOVE(uint8_t);
 }
 
-static bool guarded_move(void *to, const void *from, size_t length, const void *shared)
+/* The width of the words that a small access is made of, or 0 when it is no aligned one. */
+static size_t word_width(const void *shared, size_t length)
+{
+	size_t width = length == 1 || length == 2 || length == 4 ? length : 8;
+
+	return length <= SMALL_COPY && (((uintptr_t)shared | length) & (width - 1)) == 0 ? width : 0;
+}
+
+/* Not inlined: what it changes must not be confused with what a jump out of it keeps. */
+static void __attribute__((noinline)) move(char *shared, char *buffer, size_t length, bool write)
+{
+	size_t width = word_width(shared, length);
+
+	for (size_t at = 0; width && at < length; at += width)
+		move_word(shared + at, buffer + at, width, write);
+	if (!width)
+		memcpy(write ? shared : buffer, write ? buffer : shared, length);
+}
+
+static bool guarded_move(char *shared, char *buffer, size_t length, bool write)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	sigjmp_buf here;
@@ -92,7 +114,7 @@ static bool guarded_move(void *to, const void *from, size_t length, const void *
 	}
 	guard = &here;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	move(to, from, length, shared);
+	move(shared, buffer, length, write);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	guard = NULL;
 	return true;
@@ -104,7 +126,6 @@ static bool span_copy(const struct dma_span *span, uint64_t offset, void *buffer
 {
 	struct iovec local = { .iov_base = buffer, .iov_len = length };
 	struct iovec remote;
-	void *host;
 
 	if (write && !span->writable)
 		return false;
@@ -115,9 +136,7 @@ static bool span_copy(const struct dma_span *span, uint64_t offset, void *buffer
 				process_vm_readv(span->pid, &local, 1, &remote, 1, 0)) ==
 		       (ssize_t)length;
 	}
-	host = (char *)span->host + offset;
-	return write ? guarded_move(host, buffer, length, host) :
-		       guarded_move(buffer, host, length, host);
+	return guarded_move((char *)span->host + offset, buffer, length, write);
 }
 
 static bool spans_copy(const struct dma_span *spans, size_t count, uint64_t offset, char *buffer,

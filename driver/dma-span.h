@@ -17,8 +17,9 @@
  * @spans: @count of them, one after the other
  * @offset: where to begin, in bytes from the first one's beginning
  *
- * An aligned access of 1, 2, 4 or 8 bytes within one span is one load or store;
- * aligned 8-byte words of larger ones are moved in ascending order.
+ * An aligned access of 1, 2, 4 or 8 bytes within one span is one load or store; one of
+ * whole aligned 8-byte words, up to 64 bytes, is as many, in ascending order. Of larger
+ * ones the order is not promised. @buffer need not be aligned.
  *
  * Return: whether all of it was there, and writable for a write.
  */

@@ -4,22 +4,24 @@
 #include "driver/internal.h"
 
 #include <stdlib.h>
-#include <uthash.h>
 
-struct dma_region {
-	UT_hash_handle hh;
-	uint64_t iova, size;
-	struct iouser_task_memory *memory;
-	unsigned chunks;	/* how many are mapped */
-	struct dma_segment segments[];
-};
-
-static struct dma_region *find(struct dext_client *client, uint64_t iova)
+static int compare(struct dma_region *a, struct dma_region *b)
 {
-	struct dma_region *region;
+	return (a->iova > b->iova) - (a->iova < b->iova);
+}
 
-	HASH_FIND(hh, client->regions, &iova, sizeof(iova), region);
-	return region;
+RB_GENERATE_INTERNAL(region_tree, dma_region, node, compare, static __attribute__((unused)))
+
+struct dma_region *dext_find_region(struct dext_client *client, uint64_t iova)
+{
+	struct dma_region wanted = { .iova = iova };
+
+	return RB_FIND(region_tree, &client->regions, &wanted);
+}
+
+struct dma_region *dext_region_next(struct dma_region *region)
+{
+	return RB_NEXT(region_tree, NULL, region);
 }
 
 /* The spans of [offset, offset + length) of a client's memory: how many; at most memory->count. */
@@ -96,10 +98,9 @@ static kern_return_t map_chunks(struct dext_client *client, struct dma_region *r
 	return status;
 }
 
-static kern_return_t region_create(
-	struct dext_client *client, const uint64_t *in, struct dma_region **created)
+static kern_return_t region_create(struct dext_client *client, uint64_t iova, uint64_t va,
+	uint64_t size, struct dma_region **created)
 {
-	uint64_t size = in[DEXT_REGION_SIZE];
 	uint64_t chunks = size / DEXT_CHUNK_MAX + (size % DEXT_CHUNK_MAX != 0);
 	struct dma_region *region;
 	kern_return_t status;
@@ -109,9 +110,9 @@ static kern_return_t region_create(
 	region = calloc(1, sizeof(*region) + chunks * sizeof(region->segments[0]));
 	if (!region)
 		return kIOReturnNoMemory;
-	region->iova = in[DEXT_REGION_IOVA];
+	region->iova = iova;
 	region->size = size;
-	status = iouser_copy_task_memory(client->peer, in[DEXT_REGION_VA], size, &region->memory);
+	status = iouser_copy_task_memory(client->peer, va, size, &region->memory);
 	if (status == kIOReturnSuccess)
 		status = map_chunks(client, region);
 	if (status != kIOReturnSuccess) {
@@ -122,6 +123,28 @@ static kern_return_t region_create(
 	return kIOReturnSuccess;
 }
 
+kern_return_t dext_register_region(struct dext_client *client, uint64_t iova, uint64_t va,
+	uint64_t size, struct dma_region **region)
+{
+	kern_return_t status;
+
+	if (!size || !va)
+		return kIOReturnBadArgument;
+	if (dext_find_region(client, iova))
+		return kIOReturnStillOpen;
+	if (atomic_load(&client->region_count) >= DEXT_REGIONS_MAX)
+		return kIOReturnNoSpace;
+	status = region_create(client, iova, va, size, region);
+	if (status != kIOReturnSuccess)
+		return status;
+	pthread_mutex_lock(&client->driver->regions_lock);
+	RB_INSERT(region_tree, &client->regions, *region);
+	pthread_mutex_unlock(&client->driver->regions_lock);
+	atomic_fetch_add(&client->region_count, 1);
+	atomic_fetch_add(&client->bytes_wired, size);
+	return kIOReturnSuccess;
+}
+
 kern_return_t dext_handle_RegisterDMARegion(struct dext_client *client, const uint64_t *in,
 	uint64_t *out, struct iouser_arguments *arguments)
 {
@@ -129,18 +152,10 @@ kern_return_t dext_handle_RegisterDMARegion(struct dext_client *client, const ui
 	kern_return_t status;
 
 	(void)arguments;
-	if (!in[DEXT_REGION_SIZE] || !in[DEXT_REGION_VA])
-		return kIOReturnBadArgument;
-	if (find(client, in[DEXT_REGION_IOVA]))
-		return kIOReturnStillOpen;
-	if (HASH_COUNT(client->regions) >= DEXT_REGIONS_MAX)
-		return kIOReturnNoSpace;
-	status = region_create(client, in, &region);
+	status = dext_register_region(client, in[DEXT_REGION_IOVA], in[DEXT_REGION_VA],
+		in[DEXT_REGION_SIZE], &region);
 	if (status != kIOReturnSuccess)
 		return status;
-	HASH_ADD(hh, client->regions, iova, sizeof(region->iova), region);
-	atomic_fetch_add(&client->driver->region_count, 1);
-	atomic_fetch_add(&client->driver->bytes_wired, region->size);
 	out[DEXT_REGION_SEGMENTS] = region->chunks;
 	out[DEXT_REGION_BUS_ADDRESS] = region->segments[0].bus_address;
 	out[DEXT_REGION_BUS_LENGTH] = region->segments[0].length;
@@ -149,36 +164,43 @@ kern_return_t dext_handle_RegisterDMARegion(struct dext_client *client, const ui
 
 static void drop(struct dext_client *client, struct dma_region *region)
 {
-	HASH_DEL(client->regions, region);
-	atomic_fetch_sub(&client->driver->region_count, 1);
-	atomic_fetch_sub(&client->driver->bytes_wired, region->size);
+	pthread_mutex_lock(&client->driver->regions_lock);
+	RB_REMOVE(region_tree, &client->regions, region);
+	pthread_mutex_unlock(&client->driver->regions_lock);
+	atomic_fetch_sub(&client->region_count, 1);
+	atomic_fetch_sub(&client->bytes_wired, region->size);
 	undo(client, region);
 }
 
-kern_return_t dext_handle_UnregisterDMARegion(struct dext_client *client, const uint64_t *in,
-	uint64_t *out, struct iouser_arguments *arguments)
+kern_return_t dext_unregister_region(struct dext_client *client, uint64_t iova)
 {
-	struct dma_region *region = find(client, in[0]);
+	struct dma_region *region = dext_find_region(client, iova);
 
-	(void)out, (void)arguments;
 	if (!region)
 		return kIOReturnNotFound;
 	drop(client, region);
 	return kIOReturnSuccess;
 }
 
+kern_return_t dext_handle_UnregisterDMARegion(struct dext_client *client, const uint64_t *in,
+	uint64_t *out, struct iouser_arguments *arguments)
+{
+	(void)out, (void)arguments;
+	return dext_unregister_region(client, in[0]);
+}
+
 void dext_drop_regions(struct dext_client *client)
 {
-	struct dma_region *region, *next;
+	struct dma_region *region;
 
-	HASH_ITER (hh, client->regions, region, next)
+	while ((region = RB_ROOT(&client->regions)))
 		drop(client, region);
 }
 
 kern_return_t dext_handle_ProbeDMARegion(struct dext_client *client, const uint64_t *in,
 	uint64_t *out, struct iouser_arguments *arguments)
 {
-	struct dma_region *region = find(client, in[0]);
+	struct dma_region *region = dext_find_region(client, in[0]);
 	struct dma_span spans[8];	/* of eight bytes at the most */
 	size_t count;
 

@@ -20,8 +20,10 @@ static kern_return_t new_user_client(
 	client->driver = driver;
 	client->peer = peer;
 	client->buffer.fd = -1;
+	RB_INIT(&client->regions);
 	pthread_mutex_lock(&driver->lock);
-	LIST_INSERT_HEAD(&driver->clients, client, link);
+	client->number = ++driver->last_number;
+	TAILQ_INSERT_TAIL(&driver->clients, client, link);
 	pthread_mutex_unlock(&driver->lock);
 	*out = client;
 	return kIOReturnSuccess;
@@ -37,13 +39,21 @@ static bool is_bar(uint32_t memory_type)
 	return memory_type >= DEXT_MEMORY_BAR0 && memory_type <= DEXT_MEMORY_BAR5;
 }
 
+/* How often the client has that memory mapped; NULL for what is no memory type. */
+static unsigned *mappings_of(struct dext_client *client, uint32_t memory_type)
+{
+	if (memory_type == DEXT_MEMORY_TRACE)
+		memory_type = DEXT_MEMORY_TYPES;
+	return memory_type <= DEXT_MEMORY_TYPES ? &client->mappings[memory_type] : NULL;
+}
+
 static kern_return_t copy_client_memory(
 	void *context, uint32_t memory_type, struct iouser_memory *memory)
 {
 	struct dext_client *client = context;
 	kern_return_t status = kIOReturnUnsupported;
 
-	if (atomic_load(&client->driver->terminated))
+	if (atomic_load(&client->driver->state) != DRIVER_RUNNING)
 		return kIOReturnOffline;
 	if (is_bar(memory_type))
 		status = dext_bar_memory(client, memory_type - DEXT_MEMORY_BAR0, memory);
@@ -51,8 +61,10 @@ static kern_return_t copy_client_memory(
 		status = dext_buffer_memory(client, memory);
 	else if (memory_type == DEXT_MEMORY_IRQ_STATE)
 		status = dext_irq_memory(client, memory);
+	else if (memory_type == DEXT_MEMORY_TRACE)
+		status = dext_trace_memory(&client->driver->trace, memory);
 	if (status == kIOReturnSuccess)
-		client->mappings[memory_type]++;
+		++*mappings_of(client, memory_type);
 	return status;
 }
 
@@ -61,12 +73,26 @@ static void client_unmapped(void *context, uint32_t memory_type)
 {
 	struct dext_client *client = context;
 	struct pci_provider *provider = client->driver->provider;
+	unsigned *mappings = memory_type == DEXT_MEMORY_TYPES ? NULL :
+								mappings_of(client, memory_type);
 
-	if (memory_type >= DEXT_MEMORY_TYPES || !client->mappings[memory_type])
+	if (!mappings || !*mappings)
 		return;
-	client->mappings[memory_type]--;
+	--*mappings;
 	if (is_bar(memory_type))
 		provider->ops->bar_mapped(provider, memory_type - DEXT_MEMORY_BAR0, false);
+	else if (memory_type == DEXT_MEMORY_TRACE)
+		atomic_fetch_sub(&client->driver->trace.users, 1);
+}
+
+/* What a client that went without a word had mapped. */
+static void drop_mappings(struct dext_client *client)
+{
+	for (uint32_t type = 0; type < DEXT_MEMORY_TYPES; type++)
+		while (client->mappings[type])
+			client_unmapped(client, type);
+	while (client->mappings[DEXT_MEMORY_TYPES])
+		client_unmapped(client, DEXT_MEMORY_TRACE);
 }
 
 static void client_closed(void *context)
@@ -82,11 +108,9 @@ static void client_closed(void *context)
 	dext_unclaim(client);
 	dext_drop_regions(client);
 	dext_drop_buffer(client);
-	for (uint32_t type = 0; type < DEXT_MEMORY_TYPES; type++)
-		while (client->mappings[type])
-			client_unmapped(client, type);
+	drop_mappings(client);
 	pthread_mutex_lock(&driver->lock);
-	LIST_REMOVE(client, link);
+	TAILQ_REMOVE(&driver->clients, client, link);
 	pthread_mutex_unlock(&driver->lock);
 	free(client);
 }
@@ -117,9 +141,22 @@ static bool identify(struct dext_driver *driver)
 	return true;
 }
 
+static struct iouser_service *publish(struct dext_driver *driver)
+{
+	const struct iouser_property properties[] = {
+		{ DEXT_ROOT_PROPERTY, driver->provider->address.root },
+		{ NULL, NULL },
+	};
+
+	return iouser_service_publish_with(DEXT_USER_CLASS, &driver_class, driver,
+		*driver->provider->address.root ? properties : NULL);
+}
+
 static void driver_free(struct dext_driver *driver)
 {
 	driver->provider->ops->destroy(driver->provider);
+	dext_trace_destroy(&driver->trace);
+	pthread_mutex_destroy(&driver->regions_lock);
 	pthread_mutex_destroy(&driver->irq_lock);
 	pthread_mutex_destroy(&driver->lock);
 	free(driver);
@@ -136,8 +173,12 @@ struct dext_driver *dext_driver_create(struct pci_provider *provider)
 	driver->provider = provider;
 	pthread_mutex_init(&driver->lock, NULL);
 	pthread_mutex_init(&driver->irq_lock, NULL);
+	pthread_mutex_init(&driver->regions_lock, NULL);
+	TAILQ_INIT(&driver->clients);
+	LIST_INIT(&driver->irq_clients);
+	dext_trace_init(&driver->trace);
 	if (identify(driver))
-		driver->service = iouser_service_publish(DEXT_USER_CLASS, &driver_class, driver);
+		driver->service = publish(driver);
 	if (!driver->service) {
 		driver_free(driver);
 		return NULL;

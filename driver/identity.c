@@ -22,12 +22,15 @@ kern_return_t dext_handle_GetStatus(struct dext_client *client, const uint64_t *
 {
 	struct dext_driver *driver = client->driver;
 	struct dext_client *other;
-	uint64_t clients = 0;
+	uint64_t clients = 0, regions = 0, bytes = 0;
 
 	(void)in, (void)arguments;
 	pthread_mutex_lock(&driver->lock);
-	LIST_FOREACH (other, &driver->clients, link)
+	TAILQ_FOREACH (other, &driver->clients, link) {
 		clients++;
+		regions += atomic_load(&other->region_count);
+		bytes += atomic_load(&other->bytes_wired);
+	}
 	out[DEXT_STATUS_CLAIMS] = driver->claims;
 	out[DEXT_STATUS_FLAGS] = (client->claimed ? DEXT_STATUS_CLAIMED_BY_CALLER : 0) |
 				 (driver->exclusive ? DEXT_STATUS_CLAIMED_EXCLUSIVE : 0);
@@ -35,8 +38,8 @@ kern_return_t dext_handle_GetStatus(struct dext_client *client, const uint64_t *
 	out[DEXT_STATUS_CLIENTS] = clients;
 	out[DEXT_STATUS_VECTORS] = driver->vectors;
 	out[DEXT_STATUS_INTERRUPT_KIND] = driver->interrupt_kind;
-	out[DEXT_STATUS_REGIONS] = atomic_load(&driver->region_count);
-	out[DEXT_STATUS_BYTES_WIRED] = atomic_load(&driver->bytes_wired);
+	out[DEXT_STATUS_REGIONS] = regions;
+	out[DEXT_STATUS_BYTES_WIRED] = bytes;
 	out[DEXT_STATUS_DMA_FAULTS] = driver->provider->ops->dma_faults(driver->provider);
 	out[DEXT_STATUS_RESETS] = atomic_load(&driver->resets);
 	return kIOReturnSuccess;

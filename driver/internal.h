@@ -6,16 +6,19 @@
 #include "driver/driver.h"
 #include "driver/provider.h"
 
+#include <bsd/sys/tree.h>
 #include <iokit-user/service.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/queue.h>
 
 struct dma_region;
+RB_HEAD(region_tree, dma_region);
 
 /* A client's share of the interrupts; exists once it has set them up. */
 struct client_irq {
 	LIST_ENTRY(client_irq) link;	/* in driver->irq_clients */
+	struct dext_client *client;
 	int fd;				/* the IRQ state page */
 	struct dext_irq_state *state;	/* mapped; the client writes there too */
 	struct iouser_completion *armed;	/* guarded by driver->irq_lock */
@@ -33,14 +36,31 @@ struct dma_buffer {
  * carries out its calls; other threads see only what a lock of the driver's guards.
  */
 struct dext_client {
-	LIST_ENTRY(dext_client) link;	/* in driver->clients */
+	TAILQ_ENTRY(dext_client) link;	/* in driver->clients */
+	uint32_t number;
 	struct dext_driver *driver;
 	struct iouser_peer *peer;
 	bool claimed;			/* written under driver->lock */
 	struct client_irq *irq;		/* NULL: not set up */
-	struct dma_region *regions;	/* by iova */
+	struct region_tree regions;	/* by iova; changed under driver->regions_lock */
 	struct dma_buffer buffer;
-	unsigned mappings[DEXT_MEMORY_TYPES];
+	unsigned mappings[DEXT_MEMORY_TYPES + 1];	/* the last: of the trace */
+	atomic_uint region_count;
+	atomic_uint_fast64_t bytes_wired, calls, interrupts;
+};
+
+enum driver_state {
+	DRIVER_RUNNING,
+	DRIVER_TERMINATED,	/* it let go of the device: every call is kIOReturnOffline */
+	DRIVER_REMOVED,		/* the device is gone: so is every call, and config space reads as ones */
+};
+
+/* The trace of calls; memory is made when somebody first maps it. */
+struct driver_trace {
+	pthread_mutex_t lock;	/* guards making it and the number of users */
+	int fd;
+	struct dext_trace *ring;
+	atomic_uint users;	/* mappings: nothing is traced without */
 };
 
 struct dext_driver {
@@ -59,7 +79,8 @@ struct dext_driver {
 	 * client. It is taken before irq_lock.
 	 */
 	pthread_mutex_t lock;
-	LIST_HEAD(, dext_client) clients;
+	TAILQ_HEAD(, dext_client) clients;
+	uint32_t last_number;
 	unsigned claims;
 	bool exclusive;		/* the one claim there is excludes others */
 	bool irq_routed;
@@ -68,9 +89,15 @@ struct dext_driver {
 	pthread_mutex_t irq_lock;
 	LIST_HEAD(, client_irq) irq_clients;
 
-	atomic_bool terminated;
-	atomic_uint region_count;
-	atomic_uint_fast64_t bytes_wired, resets;
+	/*
+	 * regions_lock guards the shape of all clients' region trees, for those who
+	 * list them; a client's own thread reads its tree without. It is a leaf.
+	 */
+	pthread_mutex_t regions_lock;
+
+	_Atomic enum driver_state state;
+	atomic_uint_fast64_t resets;
+	struct driver_trace trace;
 };
 
 /* A handler: @in and @out have as many scalars as the table says. */
@@ -86,6 +113,20 @@ DEXT_ADDITIONS(DEXT_DECLARE_HANDLER)
 
 /* dispatch.c */
 kern_return_t dext_dispatch(struct dext_client *client, struct iouser_arguments *arguments);
+
+/* trace.c */
+void dext_trace_init(struct driver_trace *trace);
+void dext_trace_destroy(struct driver_trace *trace);
+kern_return_t dext_trace_memory(struct driver_trace *trace, struct iouser_memory *memory);
+uint64_t dext_trace_begin(const struct driver_trace *trace);
+void dext_trace_end(struct dext_client *client, const struct iouser_arguments *arguments,
+	kern_return_t status, uint64_t began);
+
+/* claim.c: the device is at its end; its service leaves the registry. */
+void dext_withdraw(struct dext_driver *driver, enum driver_state state);
+
+/* irq.c: complete every armed call with @status. */
+void dext_complete_all(struct dext_driver *driver, kern_return_t status);
 
 /* capability.c: the offset of a capability in config space, 0 for none. */
 unsigned dext_find_capability(struct pci_provider *provider, uint8_t id);
@@ -104,7 +145,24 @@ kern_return_t dext_irq_memory(struct dext_client *client, struct iouser_memory *
 /* bar.c */
 kern_return_t dext_bar_memory(struct dext_client *client, unsigned bar, struct iouser_memory *memory);
 
+/*
+ * A DMA region: of one chunk each but for the largest. With what the runtime and a
+ * software device keep, a region of one chunk takes less than 256 bytes.
+ */
+struct dma_region {
+	RB_ENTRY(dma_region) node;
+	uint64_t iova, size;
+	struct iouser_task_memory *memory;
+	unsigned chunks;	/* how many are mapped */
+	struct dma_segment segments[];
+};
+struct dma_region *dext_region_next(struct dma_region *region);
+
 /* dma.c, buffer.c */
+kern_return_t dext_register_region(struct dext_client *client, uint64_t iova, uint64_t va,
+	uint64_t size, struct dma_region **region);
+kern_return_t dext_unregister_region(struct dext_client *client, uint64_t iova);
+struct dma_region *dext_find_region(struct dext_client *client, uint64_t iova);
 void dext_drop_regions(struct dext_client *client);
 void dext_drop_buffer(struct dext_client *client);
 kern_return_t dext_buffer_memory(struct dext_client *client, struct iouser_memory *memory);

@@ -48,11 +48,11 @@ static bool anything_pending(const struct dext_irq_state *state)
 }
 
 /* Complete the armed call, if there is one. irq_lock is held. */
-static void complete(struct client_irq *irq)
+static void complete(struct client_irq *irq, kern_return_t status)
 {
 	if (!irq->armed)
 		return;
-	iouser_async_completion(irq->armed, kIOReturnSuccess, NULL, 0);
+	iouser_async_completion(irq->armed, status, NULL, 0);
 	iouser_completion_release(irq->armed);
 	irq->armed = NULL;
 }
@@ -72,13 +72,24 @@ static void fire(void *context, unsigned vector)
 		if (!(__atomic_load_n(&irq->state->enabled[word], __ATOMIC_SEQ_CST) & bit))
 			continue;
 		__atomic_fetch_or(&irq->state->pending[word], bit, __ATOMIC_SEQ_CST);
-		complete(irq);
+		atomic_fetch_add(&irq->client->interrupts, 1);
+		complete(irq, kIOReturnSuccess);
 	}
 	pthread_mutex_unlock(&driver->irq_lock);
 }
 
+void dext_complete_all(struct dext_driver *driver, kern_return_t status)
+{
+	struct client_irq *irq;
+
+	pthread_mutex_lock(&driver->irq_lock);
+	LIST_FOREACH (irq, &driver->irq_clients, link)
+		complete(irq, status);
+	pthread_mutex_unlock(&driver->irq_lock);
+}
+
 /* The page: shared memory that its client cannot shrink under us. */
-static struct client_irq *irq_create(unsigned vectors)
+static struct client_irq *irq_create(struct dext_client *client)
 {
 	struct client_irq *irq = calloc(1, sizeof(*irq));
 
@@ -92,7 +103,8 @@ static struct client_irq *irq_create(unsigned vectors)
 		NULL, DEXT_IRQ_STATE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, irq->fd, 0);
 	if (irq->state == MAP_FAILED)
 		goto fail;
-	for (unsigned vector = 0; vector < vectors; vector++)
+	irq->client = client;
+	for (unsigned vector = 0; vector < client->driver->vectors; vector++)
 		irq->state->enabled[vector / 64] |= UINT64_C(1) << vector % 64;
 	return irq;
 fail:
@@ -136,7 +148,7 @@ kern_return_t dext_handle_SetupInterrupts(struct dext_client *client, const uint
 		return kIOReturnStillOpen;
 	if (driver->interrupt_kind == DEXT_INTERRUPT_NONE)
 		return kIOReturnUnsupported;
-	irq = irq_create(driver->vectors);
+	irq = irq_create(client);
 	if (!irq)
 		return kIOReturnNoMemory;
 	pthread_mutex_lock(&driver->lock);
@@ -199,7 +211,7 @@ kern_return_t dext_handle_WaitInterrupt(struct dext_client *client, const uint64
 	replaced = client->irq->armed;
 	client->irq->armed = iouser_completion_retain(arguments->completion);
 	if (anything_pending(client->irq->state))
-		complete(client->irq);
+		complete(client->irq, kIOReturnSuccess);
 	pthread_mutex_unlock(&driver->irq_lock);
 	iouser_completion_release(replaced);
 	return kIOReturnSuccess;
@@ -209,8 +221,11 @@ kern_return_t dext_handle_SetIRQMask(struct dext_client *client, const uint64_t 
 	uint64_t *out, struct iouser_arguments *arguments)
 {
 	(void)out, (void)arguments;
+	/* Under the lock: once this returns, nothing that it masked becomes pending any more. */
+	pthread_mutex_lock(&client->driver->irq_lock);
 	for (unsigned word = 0; word < DEXT_IRQ_WORDS; word++)
 		__atomic_store_n(&client->irq->state->enabled[word], in[word], __ATOMIC_SEQ_CST);
+	pthread_mutex_unlock(&client->driver->irq_lock);
 	return kIOReturnSuccess;
 }
 
@@ -220,4 +235,17 @@ kern_return_t dext_irq_memory(struct dext_client *client, struct iouser_memory *
 		return kIOReturnNotReady;
 	*memory = (struct iouser_memory){ .fd = client->irq->fd, .size = DEXT_IRQ_STATE_SIZE };
 	return kIOReturnSuccess;
+}
+
+kern_return_t dext_handle_TriggerInterrupt(struct dext_client *client, const uint64_t *in,
+	uint64_t *out, struct iouser_arguments *arguments)
+{
+	struct pci_provider *provider = client->driver->provider;
+
+	(void)out, (void)arguments;
+	if (!provider->ops->irq_trigger)
+		return kIOReturnUnsupported;
+	if (in[0] >= client->driver->vectors)
+		return kIOReturnBadArgument;
+	return provider->ops->irq_trigger(provider, (unsigned)in[0]);
 }

@@ -19,6 +19,7 @@
 
 struct pci_address {
 	uint8_t bus, device, function;
+	char root[DEXT_ROOT_MAX];	/* the PCI root's name; "" when it has none */
 };
 
 struct pci_bar {
@@ -50,6 +51,13 @@ struct dma_request {
 struct dma_segment {
 	uint64_t bus_address;
 	uint64_t length;	/* less than was asked for: the rest would be another segment */
+};
+
+/* What an IOMMU can map at a time (UINT64_MAX: no limit), and what it has mapped. */
+struct dma_limits {
+	enum dext_iommu_kind kind;
+	uint64_t bytes, maps;
+	uint64_t bytes_used, maps_used;
 };
 
 enum pci_reset {
@@ -110,6 +118,13 @@ struct pci_provider_ops {
 
 	/* How many accesses of the device met no mapping. */
 	uint64_t (*dma_faults)(struct pci_provider *provider);
+
+	void (*dma_limits)(struct pci_provider *provider, struct dma_limits *limits);
+
+	/* Software devices alone; NULL where a device has no such thing. */
+	kern_return_t (*irq_trigger)(struct pci_provider *provider, unsigned vector);
+	/* Pull it out: no DMA, no interrupt, and every read gives ones from here on. */
+	kern_return_t (*remove)(struct pci_provider *provider);
 
 	/* Frees the provider; nothing of it is in use. */
 	void (*destroy)(struct pci_provider *provider);

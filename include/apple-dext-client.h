@@ -300,6 +300,16 @@ kern_return_t apple_dext_reset_device(io_connect_t connection);
  */
 
 /**
+ * apple_dext_connect_with_root - apple_dext_connect() where one address exists under several PCI roots
+ * @root: the root's name, as apple_dext_copy_bound_devices() gives it; NULL for any,
+ *	"" for the devices that name none
+ *
+ * Plain connect fails where an address is ambiguous, and its error lists the roots.
+ */
+io_connect_t apple_dext_connect_with_root(
+	const char *root, uint8_t bus, uint8_t device, uint8_t function);
+
+/**
  * apple_dext_last_error - why the last apple_dext_connect() of this thread failed
  *
  * Return: one line without a newline, valid until the next one; "" after a success.
@@ -318,12 +328,13 @@ kern_return_t apple_dext_get_identity(io_connect_t connection, AppleDextIdentity
 typedef struct AppleDextDevice {
 	AppleDextIdentity identity;
 	uint64_t registry_entry_id;	/* of its service */
+	char root[16];			/* its PCI root's name; "" when it has none */
 } AppleDextDevice;
 
 /**
  * apple_dext_copy_bound_devices - list the devices that driver extensions own
  * @out_devices: set to an array for apple_dext_free_bound_devices(), or NULL for none,
- *	in order of address
+ *	in order of root and address
  * @out_count: set to how many
  *
  * Return: kIOReturnSuccess, with none too; kIOReturnNoMemory.
@@ -349,6 +360,76 @@ kern_return_t apple_dext_claim_exclusive(io_connect_t connection);
  * calls on them return kIOReturnOffline.
  */
 kern_return_t apple_dext_terminate(io_connect_t connection);
+
+typedef struct AppleDextSegment {
+	uint64_t bus_address, length;
+} AppleDextSegment;
+
+/**
+ * apple_dext_register_dma_segments - register a region of any size, and learn all of its segments
+ * @iova, @client_va, @size: as apple_dext_register_dma()
+ * @segments: gets the segments, in order; together they are @size bytes
+ * @count: in: the room in @segments; out: how many there are
+ *
+ * Against a driver that tells of the first segment alone, memory of more than 1.5 GiB is
+ * registered as several regions, at @iova and every 1.5 GiB from there on.
+ *
+ * Return: as apple_dext_register_dma(); kIOReturnOverrun when there are more segments than
+ * room (*count then says how many, and nothing stays registered).
+ */
+kern_return_t apple_dext_register_dma_segments(io_connect_t connection, uint64_t iova,
+	uint64_t client_va, uint64_t size, AppleDextSegment *segments, size_t *count);
+
+/**
+ * apple_dext_unregister_dma_segments - undo apple_dext_register_dma_segments()
+ * @iova, @size: as given to it
+ *
+ * Return: as apple_dext_unregister_dma().
+ */
+kern_return_t apple_dext_unregister_dma_segments(
+	io_connect_t connection, uint64_t iova, uint64_t size);
+
+typedef struct AppleDextDMARequest {
+	uint64_t iova, client_va, size;
+} AppleDextDMARequest;
+
+typedef struct AppleDextDMAResult {
+	kern_return_t status;	/* as apple_dext_register_dma() would have returned it */
+	uint32_t segments;
+	uint64_t bus_address, bus_length;	/* of the first segment */
+} AppleDextDMAResult;
+
+/**
+ * apple_dext_register_dma_batch - register many regions in few calls
+ * @requests: @count regions, carried out in order
+ * @results: gets the result of each; one that fails does not end the others
+ *
+ * A driver without batches gets them one by one.
+ *
+ * Return: kIOReturnSuccess when all have been tried, whatever came of each; else why
+ * not, and the results of those that were not tried have that status.
+ */
+kern_return_t apple_dext_register_dma_batch(io_connect_t connection,
+	const AppleDextDMARequest *requests, size_t count, AppleDextDMAResult *results);
+
+/**
+ * apple_dext_unregister_dma_batch - unregister many regions in few calls
+ * @iovas: @count keys
+ * @statuses: gets the result of each; may be NULL
+ *
+ * Return: as apple_dext_register_dma_batch().
+ */
+kern_return_t apple_dext_unregister_dma_batch(
+	io_connect_t connection, const uint64_t *iovas, size_t count, kern_return_t *statuses);
+
+typedef struct AppleDextDMALimits {
+	uint32_t kind;		/* enum dext_iommu_kind (dext-abi.h) */
+	uint64_t bytes, maps;	/* at a time; UINT64_MAX: no limit */
+	uint64_t bytes_used, maps_used;
+} AppleDextDMALimits;
+
+/** apple_dext_get_dma_limits - what the device's IOMMU can map, and what is in use. */
+kern_return_t apple_dext_get_dma_limits(io_connect_t connection, AppleDextDMALimits *out_limits);
 
 typedef struct AppleDextDMABuffer {
 	mach_vm_address_t address;	/* in this process */
@@ -401,6 +482,64 @@ typedef struct AppleDextStatus {
 
 /** apple_dext_get_status - what the driver knows of the device's use. */
 kern_return_t apple_dext_get_status(io_connect_t connection, AppleDextStatus *out_status);
+
+typedef struct AppleDextRegionInfo {
+	uint32_t client;	/* number, as in AppleDextClientInfo */
+	uint32_t segments;
+	uint64_t iova, size;
+	uint64_t bus_address, bus_length;	/* of the first segment */
+} AppleDextRegionInfo;
+
+typedef struct AppleDextClientInfo {
+	uint32_t client;	/* number: nobody else's as long as the driver lives */
+	int32_t pid;
+	bool claimed, exclusive, takes_interrupts, is_caller;
+	uint32_t regions;
+	uint64_t bytes_wired, calls, interrupts;
+} AppleDextClientInfo;
+
+/**
+ * apple_dext_copy_dma_regions - list the regions of all clients, by client and iova
+ * apple_dext_copy_clients - list all clients of the device, by number
+ * @out_regions, @out_clients: set to an array for free(), or NULL for none
+ * @out_count: set to how many
+ *
+ * What comes and goes while the list is made may be in it or not.
+ *
+ * Return: kIOReturnSuccess; kIOReturnNoMemory.
+ */
+kern_return_t apple_dext_copy_dma_regions(
+	io_connect_t connection, AppleDextRegionInfo **out_regions, size_t *out_count);
+kern_return_t apple_dext_copy_clients(
+	io_connect_t connection, AppleDextClientInfo **out_clients, size_t *out_count);
+
+/**
+ * apple_dext_map_trace - map the trace of the driver's calls, and begin to trace
+ * @out_address: set to a struct dext_trace (dext-abi.h), read-only
+ *
+ * Calls are traced as long as somebody has it mapped.
+ */
+kern_return_t apple_dext_map_trace(io_connect_t connection, mach_vm_address_t *out_address);
+/** apple_dext_unmap_trace - undo apple_dext_map_trace(). */
+kern_return_t apple_dext_unmap_trace(io_connect_t connection, mach_vm_address_t address);
+
+/**
+ * apple_dext_trigger_interrupt - make a software device's vector fire
+ * @vector: 0 to one less than the device has
+ *
+ * For tests and for looking what a guest does. Return: kIOReturnSuccess, also when nobody
+ * takes interrupts; kIOReturnBadArgument; kIOReturnUnsupported for a physical device.
+ */
+kern_return_t apple_dext_trigger_interrupt(io_connect_t connection, uint32_t vector);
+
+/**
+ * apple_dext_remove_device - pull a software device out, as from a running machine
+ *
+ * Its config space reads as ones, other calls on it return kIOReturnOffline, and its
+ * service leaves the registry. Return: kIOReturnSuccess; kIOReturnUnsupported for a
+ * physical device.
+ */
+kern_return_t apple_dext_remove_device(io_connect_t connection);
 
 #ifdef __cplusplus
 }

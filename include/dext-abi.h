@@ -53,7 +53,15 @@ enum dext_need {
  */
 #define DEXT_ADDITIONS(X)                                            \
 	X(0x1000, ClaimExclusive, 0, 0, DEXT_NEEDS_NOTHING)          \
-	X(0x1001, GetStatus, 0, 9, DEXT_NEEDS_NOTHING)
+	X(0x1001, GetStatus, 0, 9, DEXT_NEEDS_NOTHING)               \
+	X(0x1002, GetDMASegments, 2, 2, DEXT_NEEDS_CLAIM)            \
+	X(0x1003, RegisterDMABatch, 0, 0, DEXT_NEEDS_CLAIM)          \
+	X(0x1004, UnregisterDMABatch, 0, 0, DEXT_NEEDS_CLAIM)        \
+	X(0x1005, GetDMALimits, 0, 5, DEXT_NEEDS_NOTHING)            \
+	X(0x1006, GetDMARegions, 1, 1, DEXT_NEEDS_NOTHING)           \
+	X(0x1007, GetClients, 1, 1, DEXT_NEEDS_NOTHING)              \
+	X(0x1008, TriggerInterrupt, 1, 0, DEXT_NEEDS_NOTHING)        \
+	X(0x1009, RemoveDevice, 0, 0, DEXT_NEEDS_NOTHING)
 
 enum dext_selector {
 #define DEXT_SELECTOR_ENUM(number, name, in, out, needs) DEXT_SELECTOR_##name = (number),
@@ -81,6 +89,52 @@ enum { DEXT_STATUS_CLAIMS, DEXT_STATUS_FLAGS, DEXT_STATUS_VECTORS, DEXT_STATUS_I
 	DEXT_STATUS_CLIENTS, DEXT_STATUS_REGIONS, DEXT_STATUS_BYTES_WIRED, DEXT_STATUS_DMA_FAULTS,
 	DEXT_STATUS_RESETS };
 
+enum { DEXT_LIMITS_KIND, DEXT_LIMITS_BYTES, DEXT_LIMITS_MAPS, DEXT_LIMITS_BYTES_USED,
+	DEXT_LIMITS_MAPS_USED };
+
+/* Values of DEXT_LIMITS_KIND: who chooses bus addresses. */
+enum dext_iommu_kind {
+	DEXT_IOMMU_IDENTITY,	/* the client: the bus address is the iova */
+	DEXT_IOMMU_DART,	/* the IOMMU */
+};
+
+/*
+ * Structures that additions move. GetDMASegments takes the iova and the first
+ * segment wanted, and gives how many there are and how many of them follow, as
+ * dext_segment; GetDMARegions and GetClients take the first one wanted and give how
+ * many there are, and as many as fit follow. The batches take an array and give one
+ * of results, entry by entry.
+ */
+struct dext_segment {
+	uint64_t bus_address, length;
+};
+struct dext_batch_region {
+	uint64_t iova, va, size;
+};
+struct dext_batch_result {
+	int32_t status;		/* an IOReturn */
+	uint32_t segments;
+	uint64_t bus_address, length;	/* of the first segment */
+};
+struct dext_region_info {
+	uint32_t client;	/* its number, as in dext_client_info */
+	uint32_t segments;
+	uint64_t iova, size, bus_address, length;
+};
+struct dext_client_info {
+	uint32_t client;	/* its number: as long as the driver lives, nobody else's */
+	int32_t pid;
+	uint32_t flags;		/* DEXT_CLIENT_* */
+	uint32_t regions;
+	uint64_t bytes_wired, calls, interrupts;
+};
+#define DEXT_CLIENT_CLAIMED    1u
+#define DEXT_CLIENT_EXCLUSIVE  2u
+#define DEXT_CLIENT_INTERRUPTS 4u	/* it has set interrupts up */
+#define DEXT_CLIENT_CALLER     8u	/* the one that asks */
+
+#define DEXT_STRUCT_MAX 4096u	/* bytes each way in one call */
+
 /* Bits of DEXT_STATUS_FLAGS. */
 #define DEXT_STATUS_CLAIMED_BY_CALLER UINT64_C(1)
 #define DEXT_STATUS_CLAIMED_EXCLUSIVE UINT64_C(2)
@@ -100,6 +154,7 @@ enum dext_memory_type {
 	DEXT_MEMORY_BAR5 = 6,
 	DEXT_MEMORY_IRQ_STATE = 7,
 	DEXT_MEMORY_TYPES = 8,
+	DEXT_MEMORY_TRACE = 0x1000,	/* an addition: struct dext_trace, read-only */
 };
 
 #define DEXT_BARS            6
@@ -131,5 +186,34 @@ struct dext_irq_state {
 	uint64_t pending[DEXT_IRQ_WORDS];
 	uint64_t enabled[DEXT_IRQ_WORDS];
 };
+
+/*
+ * The trace (memory type DEXT_MEMORY_TRACE): the calls that the driver carried out
+ * since somebody first mapped it, in a ring. @next counts the entries ever written;
+ * entry n is in slot n % DEXT_TRACE_ENTRIES. While the driver writes a slot its
+ * sequence is 0, afterwards n + 1: a reader copies a slot and looks at the sequence
+ * before and after.
+ */
+#define DEXT_TRACE_ENTRIES 4096u
+#define DEXT_TRACE_SCALARS 4
+struct dext_trace_entry {
+	uint64_t sequence;
+	uint64_t began, took;	/* nanoseconds: of CLOCK_MONOTONIC, and from there on */
+	uint32_t client, selector;
+	int32_t status;
+	uint16_t in_count, out_count;	/* of scalars, which may be more than are kept */
+	uint64_t in[DEXT_TRACE_SCALARS], out[DEXT_TRACE_SCALARS];
+};
+struct dext_trace {
+	uint64_t next;
+	uint64_t reserved[7];
+	struct dext_trace_entry entries[DEXT_TRACE_ENTRIES];
+};
+/* The size of its mapping: whole pages of any host. */
+#define DEXT_TRACE_SIZE ((sizeof(struct dext_trace) + 16383) / 16384 * 16384)
+
+/* Registry property of a driver extension: the PCI root that its device is under. */
+#define DEXT_ROOT_PROPERTY "DextPCIRoot"
+#define DEXT_ROOT_MAX      16	/* bytes, with the NUL */
 
 #endif

@@ -24,6 +24,7 @@ struct IONotificationPort {
 	/* The lock guards what follows; it is not held while a callout runs. */
 	pthread_mutex_t lock;
 	bool destroyed;
+	bool dead;	/* a service has shut the socket down: nothing comes any more */
 	uint64_t last_token;
 	struct pending *pending;	/* by token */
 	dispatch_queue_t queue;
@@ -121,6 +122,20 @@ static bool event_is_sound(const union iou_buffer *buffer, int size)
 	       buffer->event.count <= IOUSER_SCALARS_MAX;
 }
 
+/*
+ * The sending end is in other hands as well, and whoever has it can shut the socket
+ * down: from then on it is readable for ever, with nothing in it.
+ */
+static void port_died(struct IONotificationPort *port)
+{
+	pthread_mutex_lock(&port->lock);
+	port->dead = true;
+	if (port->source)
+		iou_source_remove(port->queue, port->source);
+	port->source = NULL;
+	pthread_mutex_unlock(&port->lock);
+}
+
 /* Runs on the queue: one event a call; poll() brings it back for the next. */
 static void port_ready(struct iou_object *object)
 {
@@ -131,6 +146,8 @@ static void port_ready(struct iou_object *object)
 	int size;
 
 	size = iou_receive(port->receive_fd, &buffer, &fds, 0);
+	if (size == 0)
+		port_died(port);
 	if (size <= 0)
 		return;
 	iou_fds_close(&fds);
@@ -148,11 +165,13 @@ void IONotificationPortSetDispatchQueue(IONotificationPortRef port, dispatch_que
 
 	pthread_mutex_lock(&port->lock);
 	previous = port->queue;
-	if (previous)
+	if (port->source)
 		iou_source_remove(previous, port->source);
+	port->source = NULL;
 	port->queue = queue;
-	if (queue) {
+	if (queue)
 		dispatch_retain(queue);
+	if (queue && !port->dead) {
 		port->source = iou_source_add(queue, port->receive_fd, port_ready, &port->object);
 		if (!port->source)
 			abort();	/* as Apple's: the call has no way to fail */
@@ -181,8 +200,8 @@ kern_return_t iou_port_expect(mach_port_t name, const uint64_t *reference,
 	uint32_t reference_count, struct IONotificationPort **expected, struct iou_wake *wake)
 {
 	struct IONotificationPort *port = iou_name_lookup(name, IOU_PORT);
+	kern_return_t status = kIOReturnSuccess;
 	struct pending *pending;
-	bool room;
 
 	if (!port)
 		return kIOReturnBadArgument;
@@ -194,17 +213,20 @@ kern_return_t iou_port_expect(mach_port_t name, const uint64_t *reference,
 	for (uint32_t i = 0; i < kIOAsyncCalloutCount && i < reference_count; i++)
 		pending->reference[i] = reference[i];
 	pthread_mutex_lock(&port->lock);
-	room = HASH_COUNT(port->pending) < IOU_OUTSTANDING_MAX;
-	if (room) {
+	if (port->dead)
+		status = kIOReturnIPCError;
+	else if (HASH_COUNT(port->pending) >= IOU_OUTSTANDING_MAX)
+		status = kIOReturnNoResources;
+	if (status == kIOReturnSuccess) {
 		pending->token = ++port->last_token;
 		*wake = (struct iou_wake){ .fd = port->send_fd, .token = pending->token };
 		HASH_ADD(hh, port->pending, token, sizeof(pending->token), pending);
 	}
 	pthread_mutex_unlock(&port->lock);
-	if (!room) {
+	if (status != kIOReturnSuccess) {
 		free(pending);
 		iou_port_put(port);
-		return kIOReturnNoResources;
+		return status;
 	}
 	*expected = port;
 	return kIOReturnSuccess;

@@ -27,7 +27,8 @@ struct iou_wake {
 /*
  * Expect a completion: keeps a copy of @reference. Sets *port, with a reference for
  * iou_port_put(), and *wake. kIOReturnBadArgument when @name is no port;
- * kIOReturnNoResources past IOU_OUTSTANDING_MAX; kIOReturnNoMemory.
+ * kIOReturnNoResources past IOU_OUTSTANDING_MAX; kIOReturnIPCError when a service has
+ * shut the port's socket down; kIOReturnNoMemory.
  */
 kern_return_t iou_port_expect(mach_port_t name, const uint64_t *reference,
 	uint32_t reference_count, struct IONotificationPort **port, struct iou_wake *wake);

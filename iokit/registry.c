@@ -133,6 +133,7 @@ static struct iou_entry_info *receive_list(int fd, size_t *count)
 		list[*count].entry_id = buffer.entry.entry_id;
 		memcpy(list[*count].name, buffer.entry.name, IOU_NAME_MAX);
 		memcpy(list[*count].user_class, buffer.entry.user_class, IOU_NAME_MAX);
+		memcpy(list[*count].properties, buffer.entry.properties, IOU_PROPERTIES_MAX);
 		++*count;
 	}
 	return list;
@@ -284,20 +285,26 @@ CFTypeRef IORegistryEntryCreateCFProperty(
 	io_registry_entry_t entry, CFStringRef key, CFAllocatorRef allocator, IOOptionBits options)
 {
 	struct service *service = iou_name_lookup(entry, IOU_SERVICE);
-	CFTypeRef value = NULL;
+	const char *value = NULL;
+	CFTypeRef string = NULL;
+	char name[128];
 
 	(void)options;
 	if (!service)
 		return NULL;
 	/* An IOUserService's kernel class, and the class of the driver extension's own code. */
-	if (CFStringCompare(key, CFSTR("IOUserClass"), 0) == kCFCompareEqualTo)
-		value = CFStringCreateWithCString(
-			allocator, service->info.user_class, kCFStringEncodingUTF8);
-	else if (CFStringCompare(key, CFSTR("IOClass"), 0) == kCFCompareEqualTo)
-		value = CFStringCreateWithCString(
-			allocator, service_classes[0], kCFStringEncodingUTF8);
+	if (!CFStringGetCString(key, name, sizeof(name), kCFStringEncodingUTF8))
+		value = NULL;
+	else if (strcmp(name, "IOUserClass") == 0)
+		value = service->info.user_class;
+	else if (strcmp(name, "IOClass") == 0)
+		value = service_classes[0];
+	else
+		value = iou_property(service->info.properties, name);
+	if (value)
+		string = CFStringCreateWithCString(allocator, value, kCFStringEncodingUTF8);
 	iou_object_release(&service->object);
-	return value;
+	return string;
 }
 
 kern_return_t IORegistryEntryGetRegistryEntryID(io_registry_entry_t entry, uint64_t *entry_id)

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 struct remote {
@@ -133,16 +134,28 @@ static int answer_memory(struct remote *remote, const struct iou_memory_query *q
 	return status;
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
+}
+
 /*
  * Wait for the reply to message @id. Replies to calls that timed out earlier are
- * passed over. kIOReturnTimeout leaves the connection usable; anything else that is
+ * passed over, and the time for all of it is one: a service that keeps talking keeps
+ * nobody waiting for longer. kIOReturnTimeout leaves the connection usable; anything else that is
  * wrong ends it.
  */
 static kern_return_t await_reply(struct remote *remote, uint32_t type, uint32_t id,
 	const struct iou_call_args *args, union iou_buffer *reply, struct iou_fds *fds)
 {
+	int64_t deadline = 0;
+
 	for (;;) {
-		int size = iou_receive(remote->fd, reply, fds, IOU_CALL_TIMEOUT_MS);
+		int64_t left = deadline ? deadline - now_ms() : IOU_CALL_TIMEOUT_MS;
+		int size = iou_receive(remote->fd, reply, fds, left > 0 ? (int)left : 0);
 
 		if (size == -ETIMEDOUT)
 			return kIOReturnTimeout;
@@ -151,6 +164,11 @@ static kern_return_t await_reply(struct remote *remote, uint32_t type, uint32_t 
 		if (reply->header.type == (type | IOU_REPLY) && reply->header.id == id)
 			return kIOReturnSuccess;
 		iou_fds_close(fds);
+		/* Counted from the first message that is not the reply: most calls look at no clock. */
+		if (!deadline)
+			deadline = now_ms() + IOU_CALL_TIMEOUT_MS;
+		else if (now_ms() >= deadline)
+			return kIOReturnTimeout;
 		if (reply->header.type & IOU_REPLY)
 			continue;
 		if (reply->header.type != IOU_MEMORY || size != (int)sizeof(reply->memory_query) ||

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/queue.h>
 
 struct iouser_service {
@@ -22,13 +23,59 @@ static TAILQ_HEAD(, iouser_service) services = TAILQ_HEAD_INITIALIZER(services);
 static uint64_t last_entry_id = 0x100000000;	/* as IOKit's, past 32 bits */
 static bool ever_published;
 
+const char *iou_property(const char properties[IOU_PROPERTIES_MAX], const char *key)
+{
+	const char *at = properties, *end = properties + IOU_PROPERTIES_MAX;
+
+	while (at < end && *at) {
+		const char *value = memchr(at, '\0', (size_t)(end - at));
+		const char *next = value && ++value < end ?
+					   memchr(value, '\0', (size_t)(end - value)) :
+					   NULL;
+
+		if (!next)
+			return NULL;	/* cut off */
+		if (strcmp(at, key) == 0)
+			return value;
+		at = next + 1;
+	}
+	return NULL;
+}
+
+/* Lay properties out as they travel; false when they have no room. */
+static bool pack_properties(char to[IOU_PROPERTIES_MAX], const struct iouser_property *properties)
+{
+	size_t used = 0;
+
+	for (; properties && properties->key; properties++) {
+		size_t key = strlen(properties->key) + 1, value = strlen(properties->value) + 1;
+
+		if (key + value + 1 > IOU_PROPERTIES_MAX - used)
+			return false;
+		memcpy(to + used, properties->key, key);
+		memcpy(to + used + key, properties->value, value);
+		used += key + value;
+	}
+	return true;
+}
+
 struct iouser_service *iouser_service_publish(
 	const char *user_class, const struct iouser_class *class, void *driver)
+{
+	return iouser_service_publish_with(user_class, class, driver, NULL);
+}
+
+struct iouser_service *iouser_service_publish_with(const char *user_class,
+	const struct iouser_class *class, void *driver, const struct iouser_property *properties)
 {
 	struct iouser_service *service = calloc(1, sizeof(*service));
 
 	if (!service)
 		return NULL;
+	if (!pack_properties(service->info.properties, properties)) {
+		free(service);
+		return NULL;
+	}
 	service->class = class;
 	service->driver = driver;
 	service->published = true;

@@ -12,7 +12,14 @@ struct iou_entry_info {
 	uint64_t entry_id;
 	char name[IOU_NAME_MAX];
 	char user_class[IOU_NAME_MAX];
+	char properties[IOU_PROPERTIES_MAX];	/* as in struct iou_entry */
 };
+
+/*
+ * The value of a property, or NULL. The table is read within its bounds, whatever
+ * stands in it.
+ */
+const char *iou_property(const char properties[IOU_PROPERTIES_MAX], const char *key);
 
 /* A user client of a service. */
 struct iou_user_client {

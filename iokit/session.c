@@ -85,6 +85,7 @@ static int handle_list(struct session *session, union iou_buffer *message, struc
 
 		memcpy(entry.name, list[i].name, sizeof(entry.name));
 		memcpy(entry.user_class, list[i].user_class, sizeof(entry.user_class));
+		memcpy(entry.properties, list[i].properties, sizeof(entry.properties));
 		sent = iou_send(session->fd, &entry, sizeof(entry), NULL, 0, ANSWER_TIMEOUT_MS);
 	}
 	free(list);

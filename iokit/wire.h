@@ -17,6 +17,7 @@
 #define IOU_VERSION_MINOR 0u
 
 #define IOU_NAME_MAX  64
+#define IOU_PROPERTIES_MAX 256
 #define IOU_FDS_MAX   64	/* descriptors in one message */
 #define IOU_RANGES_MAX 64	/* ranges in one MEMORY reply */
 
@@ -53,6 +54,7 @@ struct iou_entry {
 	uint64_t entry_id;
 	char name[IOU_NAME_MAX];	/* each NUL-terminated */
 	char user_class[IOU_NAME_MAX];
+	char properties[IOU_PROPERTIES_MAX];	/* key, NUL, value, NUL, ...; an empty key ends it */
 };
 
 struct iou_open {

@@ -168,17 +168,51 @@ static bool parse_hex(const char **text, unsigned digits, unsigned *value)
 	return true;
 }
 
+/* "ROOT/" at the beginning, if there is one. */
+static bool parse_root(const char **text, char root[DEXT_ROOT_MAX])
+{
+	const char *slash = strchr(*text, '/');
+	size_t length = slash ? (size_t)(slash - *text) : 0;
+
+	root[0] = '\0';
+	if (!slash)
+		return true;
+	if (!length || length >= DEXT_ROOT_MAX)
+		return false;
+	for (size_t i = 0; i < length; i++)
+		if (!isalnum((unsigned char)(*text)[i]) && !strchr("_.-", (*text)[i]))
+			return false;
+	memcpy(root, *text, length);
+	root[length] = '\0';
+	*text = slash + 1;
+	return true;
+}
+
 bool spec_parse_address(const char *text, struct pci_address *address, struct spec_error *error)
 {
 	unsigned bus, device, function;
+	char root[DEXT_ROOT_MAX];
 	const char *at = text;
 
+	if (!parse_root(&at, root))
+		return spec_fail(error,
+			"\"%s\": a PCI root's name is 1 to %d letters, digits, \"_\", \".\" or \"-\"",
+			text, DEXT_ROOT_MAX - 1);
 	if (!parse_hex(&at, 2, &bus) || *at++ != ':' || !parse_hex(&at, 2, &device) ||
 		*at++ != '.' || !parse_hex(&at, 1, &function) || *at || device > 31 ||
 		function > 7)
 		return spec_fail(error,
 			"\"%s\" is no PCI address (BB:DD.F in hex, device 00 to 1f, function 0 to 7)",
 			text);
-	*address = (struct pci_address){ (uint8_t)bus, (uint8_t)device, (uint8_t)function };
+	*address = (struct pci_address){ .bus = (uint8_t)bus, .device = (uint8_t)device,
+		.function = (uint8_t)function };
+	memcpy(address->root, root, sizeof(root));
 	return true;
+}
+
+const char *spec_format_address(const struct pci_address *address, char text[SPEC_ADDRESS_SIZE])
+{
+	snprintf(text, SPEC_ADDRESS_SIZE, "%s%s%02x:%02x.%x", address->root,
+		*address->root ? "/" : "", address->bus, address->device, address->function);
+	return text;
 }

@@ -59,8 +59,11 @@ bool spec_get_size(const struct device_spec *spec, const char *key, uint64_t fal
 bool spec_get_number(const struct device_spec *spec, const char *key, uint64_t min, uint64_t max,
 	uint64_t fallback, uint64_t *value, struct spec_error *error);
 
-/** spec_parse_address - "BB:DD.F" in hex, e.g. 01:00.0. */
+/** spec_parse_address - "BB:DD.F" in hex, e.g. 01:00.0, or "ROOT/BB:DD.F" under a named PCI root. */
 bool spec_parse_address(const char *text, struct pci_address *address, struct spec_error *error);
+/** spec_format_address - the same, the other way round. Return: @text. */
+#define SPEC_ADDRESS_SIZE (DEXT_ROOT_MAX + sizeof("/ff:1f.7"))
+const char *spec_format_address(const struct pci_address *address, char text[SPEC_ADDRESS_SIZE]);
 
 /**
  * provider_create - make the device that a specification describes

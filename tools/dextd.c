@@ -100,7 +100,8 @@ static int parse_options(int argc, char **argv, struct options *options)
 
 static bool same_address(const struct pci_address *a, const struct pci_address *b)
 {
-	return a->bus == b->bus && a->device == b->device && a->function == b->function;
+	return a->bus == b->bus && a->device == b->device && a->function == b->function &&
+	       strcmp(a->root, b->root) == 0;
 }
 
 struct devices {
@@ -113,6 +114,7 @@ struct devices {
 static bool add_device(struct devices *devices, const char *spec)
 {
 	struct pci_provider *provider;
+	char address[SPEC_ADDRESS_SIZE];
 	struct spec_error error;
 
 	provider = provider_create(spec, &error);
@@ -123,9 +125,8 @@ static bool add_device(struct devices *devices, const char *spec)
 	for (size_t i = 0; i < devices->count; i++) {
 		if (!same_address(&devices->addresses[i], &provider->address))
 			continue;
-		fprintf(stderr, "dextd: %s: address %02x:%02x.%x is in use by an earlier --device\n",
-			spec, provider->address.bus, provider->address.device,
-			provider->address.function);
+		fprintf(stderr, "dextd: %s: address %s is in use by an earlier --device\n", spec,
+			spec_format_address(&provider->address, address));
 		provider->ops->destroy(provider);
 		return false;
 	}

@@ -70,6 +70,8 @@ unsigned soft_config_add_capability(struct soft_config *config, uint8_t id, unsi
 	config->value[config->last_capability ? config->last_capability + 1 : PCI_CAPABILITY_LIST] =
 		(uint8_t)at;
 	config->value[PCI_STATUS] |= PCI_STATUS_CAP_LIST;
+	if (id < sizeof(config->capability_at) && !config->capability_at[id])
+		config->capability_at[id] = (uint8_t)at;
 	config->last_capability = at;
 	config->next_free = (at + size + 3) & ~3u;
 	return at;
@@ -77,12 +79,5 @@ unsigned soft_config_add_capability(struct soft_config *config, uint8_t id, unsi
 
 unsigned soft_config_find(const struct soft_config *config, uint8_t id)
 {
-	unsigned at = config->value[PCI_STATUS] & PCI_STATUS_CAP_LIST ?
-			      config->value[PCI_CAPABILITY_LIST] :
-			      0;
-
-	/* The list is our own, made by soft_config_add_capability(). */
-	while (at && config->value[at] != id)
-		at = config->value[at + 1];
-	return at;
+	return id < sizeof(config->capability_at) ? config->capability_at[id] : 0;
 }

@@ -12,6 +12,7 @@ struct soft_config {
 	uint8_t clearable[DEXT_CONFIG_SIZE];	/* bits that writing 1 clears */
 	uint8_t power_on[DEXT_CONFIG_SIZE];	/* what a reset restores */
 	unsigned last_capability;	/* offset; 0: none yet */
+	uint8_t capability_at[0x20];	/* by id: where the first one was added, 0: nowhere */
 	unsigned next_free;		/* where the next capability goes */
 };
 
@@ -31,7 +32,7 @@ void soft_config_write(struct soft_config *config, unsigned offset, unsigned wid
 
 /* Append a capability of @size bytes to the list: its offset. */
 unsigned soft_config_add_capability(struct soft_config *config, uint8_t id, unsigned size);
-/* The offset of a capability, 0 for none. */
+/* The offset of a capability that was added, 0 for none: whatever the list says by now. */
 unsigned soft_config_find(const struct soft_config *config, uint8_t id);
 
 #endif

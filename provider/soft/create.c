@@ -7,7 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-const struct soft_model *const soft_models[] = { &soft_nvme_model, NULL };
+const struct soft_model *const soft_models[] = {
+	&soft_nvme_model, &soft_edu_model, &soft_odd_model, NULL
+};
+
+#define RESET_TIMEOUT_MS 1000
 
 const struct spec_key soft_keys[] = {
 	{ "addr", "BB:DD.F", "its PCI address: bus:device.function in hex (needed)" },
@@ -15,6 +19,8 @@ const struct spec_key soft_keys[] = {
 		"who chooses bus addresses: the client, or the IOMMU with Apple silicon's limits (identity)" },
 	{ "dma-bytes", "SIZE", "dart: how much can be mapped at a time (1536M)" },
 	{ "dma-maps", "N", "dart: how many mappings there can be (65536)" },
+	{ "reset-timeout", "MS",
+		"how long a reset may take before it has failed, 1 to 60000 (1000)" },
 	{ NULL, NULL, NULL },
 };
 
@@ -73,6 +79,17 @@ static bool parse_address(
 	return true;
 }
 
+static bool parse_reset(
+	const struct device_spec *spec, struct soft_device *device, struct spec_error *error)
+{
+	uint64_t timeout;
+
+	if (!spec_get_number(spec, "reset-timeout", 1, 60000, RESET_TIMEOUT_MS, &timeout, error))
+		return false;
+	device->reset_timeout_ms = (unsigned)timeout;
+	return true;
+}
+
 static struct soft_device *device_alloc(const struct soft_model *model)
 {
 	struct soft_device *device = calloc(1, sizeof(*device));
@@ -91,6 +108,19 @@ static struct soft_device *device_alloc(const struct soft_model *model)
 	return device;
 }
 
+static bool fail_unknown_type(const char *type, struct spec_error *error)
+{
+	char known[200] = "";
+
+	for (const struct soft_model *const *model = soft_models; *model; model++) {
+		size_t used = strlen(known);
+
+		snprintf(known + used, sizeof(known) - used, "%s%s", used ? ", " : "",
+			(*model)->name);
+	}
+	return spec_fail(error, "no device type \"%s\" (there is: %s)", type, known);
+}
+
 struct pci_provider *soft_create(const struct device_spec *spec, struct spec_error *error)
 {
 	const struct soft_model *const *model = soft_models;
@@ -99,8 +129,7 @@ struct pci_provider *soft_create(const struct device_spec *spec, struct spec_err
 	while (*model && strcmp((*model)->name, spec->type) != 0)
 		model++;
 	if (!*model) {
-		spec_fail(error, "no device type \"%s\" (there is: %s)", spec->type,
-			soft_models[0]->name);
+		fail_unknown_type(spec->type, error);
 		return NULL;
 	}
 	device = device_alloc(*model);
@@ -109,7 +138,8 @@ struct pci_provider *soft_create(const struct device_spec *spec, struct spec_err
 		return NULL;
 	}
 	if (!check_keys(spec, *model, error) || !parse_address(spec, device, error) ||
-		!parse_iommu(spec, device, error) || !(*model)->create(device, spec, error)) {
+		!parse_iommu(spec, device, error) || !parse_reset(spec, device, error) ||
+		!(*model)->create(device, spec, error)) {
 		device->private = NULL;	/* a model that failed has undone what was its own */
 		soft_provider_ops.destroy(&device->provider);
 		return NULL;

@@ -42,13 +42,37 @@ struct soft_device {
 	enum dext_interrupt_kind irq_kind;
 	unsigned irq_vectors;
 
+	/*
+	 * When the device answers again after a reset: CLOCK_MONOTONIC in nanoseconds,
+	 * 0: it does, UINT64_MAX: not before a hot reset. Written with access held for
+	 * writing.
+	 */
+	atomic_uint_fast64_t ready_at;
+	unsigned reset_timeout_ms;
+
+	atomic_bool removed;	/* pulled out, for good */
+
 	struct soft_iommu *iommu;
 	atomic_uint_fast64_t faults;
 	atomic_uint_fast64_t log_second;	/* and how many lines it has seen: log.c */
 };
 
-/* Reset config space and model. access is held for writing. */
-void soft_device_reset(struct soft_device *device);
+/* Take the copy of COMMAND that those who only look use. config_lock is held. */
+void soft_publish_command(struct soft_device *device);
+
+/* reset.c: whether the device answers, or is not ready after a reset. */
+bool soft_answers(struct soft_device *device);
+/*
+ * reset.c: a reset as config space or the bus asks for it, which need not succeed and
+ * is not waited for. No lock is held. Return: as try_reset.
+ */
+kern_return_t soft_begin_reset(struct soft_device *device, enum pci_reset kind);
+/* reset.c: the provider's reset. */
+kern_return_t soft_reset(struct pci_provider *provider, enum pci_reset kind);
+/* hotplug.c: the provider's functions of these names. */
+kern_return_t soft_remove(struct pci_provider *provider);
+kern_return_t soft_irq_trigger(struct pci_provider *provider, unsigned vector);
+void soft_dma_limits(struct pci_provider *provider, struct dma_limits *limits);
 extern const struct pci_provider_ops soft_provider_ops;
 
 /* The device types there are; ends with NULL. */

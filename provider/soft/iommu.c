@@ -225,6 +225,21 @@ void soft_iommu_unmap(struct soft_iommu *iommu, const struct dma_segment *segmen
 	free(mapping);
 }
 
+void soft_iommu_get_limits(struct soft_iommu *iommu, struct dma_limits *limits)
+{
+	bool dart = iommu->kind == SOFT_IOMMU_DART;
+
+	pthread_rwlock_rdlock(&iommu->lock);
+	*limits = (struct dma_limits){
+		.kind = dart ? DEXT_IOMMU_DART : DEXT_IOMMU_IDENTITY,
+		.bytes = dart ? iommu->limits.bytes : UINT64_MAX,
+		.maps = dart ? iommu->limits.maps : UINT64_MAX,
+		.bytes_used = iommu->used.bytes,
+		.maps_used = iommu->used.maps,
+	};
+	pthread_rwlock_unlock(&iommu->lock);
+}
+
 /* One access to the part of it that lies in one mapping. The lock is held for reading. */
 typedef int (*piece_function)(
 	void *context, const struct mapping *mapping, uint64_t offset, size_t length);

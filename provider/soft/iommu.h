@@ -35,6 +35,8 @@ kern_return_t soft_iommu_map(struct soft_iommu *iommu, const struct dma_request 
 /* Waits for accesses under way. */
 void soft_iommu_unmap(struct soft_iommu *iommu, const struct dma_segment *segment);
 
+void soft_iommu_get_limits(struct soft_iommu *iommu, struct dma_limits *limits);
+
 /* Move bytes; false when part of them is not mapped, not writable, or gone. */
 bool soft_iommu_read(struct soft_iommu *iommu, uint64_t address, void *buffer, size_t length);
 bool soft_iommu_write(

@@ -23,37 +23,30 @@ static void soft_close(struct pci_provider *provider)
 	(void)provider;
 }
 
+/* What a read gives that nothing answers. */
+static uint64_t all_ones(unsigned width)
+{
+	return UINT64_MAX >> (64 - 8 * width);
+}
+
 static kern_return_t soft_config_read_op(
 	struct pci_provider *provider, uint32_t offset, uint32_t width, uint32_t *value)
 {
 	struct soft_device *device = device_of(provider);
 
+	if (!soft_answers(device)) {
+		*value = (uint32_t)all_ones(width);
+		return kIOReturnSuccess;
+	}
 	pthread_mutex_lock(&device->config_lock);
 	*value = soft_config_get(&device->config, offset, width);
 	pthread_mutex_unlock(&device->config_lock);
 	return kIOReturnSuccess;
 }
 
-/* Take the copy of COMMAND that those who only look use. config_lock is held. */
-static void publish_command(struct soft_device *device)
+void soft_publish_command(struct soft_device *device)
 {
 	atomic_store(&device->command, soft_config_get(&device->config, PCI_COMMAND, 2));
-}
-
-void soft_device_reset(struct soft_device *device)
-{
-	pthread_mutex_lock(&device->config_lock);
-	soft_config_reset(&device->config);
-	publish_command(device);	/* bus mastering is off from here on */
-	pthread_mutex_unlock(&device->config_lock);
-	device->model->reset(device);
-}
-
-static void reset_all(struct soft_device *device)
-{
-	pthread_rwlock_wrlock(&device->access);
-	soft_device_reset(device);
-	pthread_rwlock_unlock(&device->access);
 }
 
 /* Whether a write of PMCSR resets: D3hot to D0 without No_Soft_Reset. config_lock is held. */
@@ -78,28 +71,51 @@ static bool asks_for_flr(const struct soft_config *config, uint32_t offset, uint
 	return (value >> (8 * (high - offset))) & (PCI_EXP_DEVCTL_FLR >> 8);
 }
 
+/* What a write to config space has brought about besides its value. */
+struct config_effects {
+	bool command_changed;
+	uint16_t command;
+	bool resets;
+	enum pci_reset kind;
+};
+
+/* config_lock is held. */
+static struct config_effects write_config(
+	struct soft_device *device, uint32_t offset, uint32_t width, uint32_t value)
+{
+	struct soft_config *config = &device->config;
+	unsigned pm = soft_config_find(config, PCI_CAP_ID_PM);
+	unsigned power = pm ? soft_config_get(config, pm + PCI_PM_CTRL, 2) : 0;
+	unsigned command = soft_config_get(config, PCI_COMMAND, 2);
+	struct config_effects effects = { .kind = PCI_RESET_FUNCTION };
+
+	effects.resets = asks_for_flr(config, offset, width, value);
+	soft_config_write(config, offset, width, value);
+	soft_publish_command(device);
+	if (!effects.resets && left_d3(config, pm, power)) {
+		effects.resets = true;
+		effects.kind = PCI_RESET_POWER;
+	}
+	effects.command = (uint16_t)soft_config_get(config, PCI_COMMAND, 2);
+	effects.command_changed = effects.command != command;
+	return effects;
+}
+
 static kern_return_t soft_config_write_op(
 	struct pci_provider *provider, uint32_t offset, uint32_t width, uint32_t value)
 {
 	struct soft_device *device = device_of(provider);
-	struct soft_config *config = &device->config;
-	unsigned old_command, command, power, pm;
-	bool reset;
+	struct config_effects effects;
 
+	if (!soft_answers(device))
+		return kIOReturnSuccess;	/* lost, as on a bus */
 	pthread_mutex_lock(&device->config_lock);
-	pm = soft_config_find(config, PCI_CAP_ID_PM);
-	old_command = soft_config_get(config, PCI_COMMAND, 2);
-	power = pm ? soft_config_get(config, pm + PCI_PM_CTRL, 2) : 0;
-	reset = asks_for_flr(config, offset, width, value);
-	soft_config_write(config, offset, width, value);
-	publish_command(device);
-	reset = reset || left_d3(config, pm, power);
-	command = soft_config_get(config, PCI_COMMAND, 2);
+	effects = write_config(device, offset, width, value);
 	pthread_mutex_unlock(&device->config_lock);
-	if (reset)
-		reset_all(device);
-	else if (command != old_command && device->model->command_changed)
-		device->model->command_changed(device, (uint16_t)command);
+	if (effects.resets)
+		soft_begin_reset(device, effects.kind);
+	else if (effects.command_changed && device->model->command_changed)
+		device->model->command_changed(device, effects.command);
 	return kIOReturnSuccess;
 }
 
@@ -109,7 +125,8 @@ static kern_return_t soft_bar_read(struct pci_provider *provider, unsigned bar, 
 	struct soft_device *device = device_of(provider);
 
 	pthread_rwlock_rdlock(&device->access);
-	*value = device->model->bar_read(device, bar, offset, width);
+	*value = soft_answers(device) ? device->model->bar_read(device, bar, offset, width) :
+					all_ones(width);
 	pthread_rwlock_unlock(&device->access);
 	return kIOReturnSuccess;
 }
@@ -120,7 +137,8 @@ static kern_return_t soft_bar_write(struct pci_provider *provider, unsigned bar,
 	struct soft_device *device = device_of(provider);
 
 	pthread_rwlock_rdlock(&device->access);
-	device->model->bar_write(device, bar, offset, width, value);
+	if (soft_answers(device))
+		device->model->bar_write(device, bar, offset, width, value);
 	pthread_rwlock_unlock(&device->access);
 	return kIOReturnSuccess;
 }
@@ -187,38 +205,6 @@ static void soft_irq_teardown(struct pci_provider *provider)
 	pthread_mutex_unlock(&device->irq_lock);
 }
 
-/* Whether the device has that kind of reset: the bus can always reset what is on it. */
-static bool has_reset(struct soft_device *device, enum pci_reset kind)
-{
-	unsigned pcie = soft_config_find(&device->config, PCI_CAP_ID_EXP);
-	unsigned pm = soft_config_find(&device->config, PCI_CAP_ID_PM);
-
-	switch (kind) {
-	case PCI_RESET_FUNCTION:
-		return pcie && (soft_config_get(&device->config, pcie + PCI_EXP_DEVCAP, 4) &
-				       PCI_EXP_DEVCAP_FLR);
-	case PCI_RESET_POWER:
-		return pm && !(soft_config_get(&device->config, pm + PCI_PM_CTRL, 2) &
-				     PCI_PM_CTRL_NO_RESET);
-	default:
-		return true;
-	}
-}
-
-static kern_return_t soft_reset(struct pci_provider *provider, enum pci_reset kind)
-{
-	struct soft_device *device = device_of(provider);
-	bool has;
-
-	pthread_mutex_lock(&device->config_lock);
-	has = has_reset(device, kind);
-	pthread_mutex_unlock(&device->config_lock);
-	if (!has)
-		return kIOReturnUnsupported;
-	reset_all(device);
-	return kIOReturnSuccess;
-}
-
 static uint64_t soft_dma_faults(struct pci_provider *provider)
 {
 	return atomic_load(&device_of(provider)->faults);
@@ -259,5 +245,8 @@ const struct pci_provider_ops soft_provider_ops = {
 	.irq_teardown = soft_irq_teardown,
 	.reset = soft_reset,
 	.dma_faults = soft_dma_faults,
+	.dma_limits = soft_dma_limits,
+	.irq_trigger = soft_irq_trigger,
+	.remove = soft_remove,
 	.destroy = soft_destroy,
 };

@@ -10,6 +10,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define PCI_CAP_ID_VENDOR 0x09
+
 void soft_set_private(struct soft_device *device, void *state)
 {
 	device->private = state;
@@ -122,4 +124,23 @@ unsigned soft_add_msix_capability(struct soft_device *device, unsigned vectors, 
 	soft_config_set(config, at + PCI_MSIX_TABLE, 4, table_offset | table_bar);
 	soft_config_set(config, at + PCI_MSIX_PBA, 4, pba_offset | pba_bar);
 	return at;
+}
+
+unsigned soft_add_vendor_capability(struct soft_device *device, const void *data, uint8_t length)
+{
+	struct soft_config *config = &device->config;
+	unsigned size = length + 3u;
+	unsigned at;
+
+	assert(size <= UINT8_MAX);
+	at = soft_config_add_capability(config, PCI_CAP_ID_VENDOR, size);
+	soft_config_set(config, at + 2, 1, size);
+	memcpy(&config->value[at + 3], data, length);
+	return at;
+}
+
+void soft_set_config(struct soft_device *device, unsigned offset, unsigned width, uint32_t value)
+{
+	assert(width <= 4 && offset <= DEXT_CONFIG_SIZE - width);
+	soft_config_set(&device->config, offset, width, value);
 }

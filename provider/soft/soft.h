@@ -8,6 +8,10 @@
  * several threads at a time, and beside the model's own threads: the model locks.
  * reset is called with no other of the model's functions running that the
  * framework calls; the model's own threads are the model's to stop.
+ *
+ * A device that does not answer after a reset (try_reset) reads as all ones, in
+ * config space and in BARs by call, and takes no writes: the model is not called.
+ * Mapped memory stays what it is.
  */
 #ifndef PROVIDER_SOFT_SOFT_H
 #define PROVIDER_SOFT_SOFT_H
@@ -16,6 +20,9 @@
 #include "provider/spec.h"
 
 struct soft_device;
+
+/* How long a device takes that never answers again. */
+#define SOFT_NEVER UINT32_MAX
 
 struct soft_model {
 	const char *name;		/* the TYPE of a specification */
@@ -42,6 +49,19 @@ struct soft_model {
 	 */
 	void (*bar_mapped)(struct soft_device *device, unsigned bar, bool mapped);
 
+	/*
+	 * Asked before a reset, called as reset is: may it happen? kIOReturnSuccess:
+	 * reset is called next; *@ready_ms, 0 at the call, can be set to how long the
+	 * device does not answer afterwards, in milliseconds, or to SOFT_NEVER: not
+	 * before its bus is reset. kIOReturnUnsupported: it lacks that kind. Another
+	 * code: that kind fails, and nothing has happened. May be NULL: all succeed.
+	 *
+	 * It is not asked for kinds that the capabilities rule out: FLR without its bit
+	 * in a PCI Express capability, a power cycle without power management or with
+	 * No_Soft_Reset.
+	 */
+	kern_return_t (*try_reset)(
+		struct soft_device *device, enum pci_reset kind, unsigned *ready_ms);
 	/*
 	 * Back to the power-on state: registers, queues, no DMA in flight and none
 	 * later on behalf of what was before. Config space is reset by the framework.
@@ -85,6 +105,18 @@ unsigned soft_add_pcie_capability(struct soft_device *device, bool flr);
 unsigned soft_add_msi_capability(struct soft_device *device, unsigned vectors);	/* 1 to 32, a power of two */
 unsigned soft_add_msix_capability(struct soft_device *device, unsigned vectors, unsigned table_bar,
 	uint32_t table_offset, unsigned pba_bar, uint32_t pba_offset);
+/* Vendor-specific: @length bytes (252 at most) follow its header of three bytes. */
+unsigned soft_add_vendor_capability(struct soft_device *device, const void *data, uint8_t length);
+
+/**
+ * soft_set_config - put a value into config space that nothing above can express
+ * @offset, @width: 1, 2 or 4 bytes, within config space
+ *
+ * It is part of the power-on state, and read-only where it was. What the framework
+ * itself looks for (power management, PCI Express) it finds where it was added,
+ * whatever becomes of the list's pointers.
+ */
+void soft_set_config(struct soft_device *device, unsigned offset, unsigned width, uint32_t value);
 
 /* --- At work, from any thread ------------------------------------------------------ */
 
@@ -128,6 +160,8 @@ const char *soft_name(const struct soft_device *device);
 void soft_log(struct soft_device *device, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+extern const struct soft_model soft_edu_model;
 extern const struct soft_model soft_nvme_model;
+extern const struct soft_model soft_odd_model;
 
 #endif

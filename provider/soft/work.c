@@ -10,7 +10,8 @@
 
 bool soft_bus_master(struct soft_device *device)
 {
-	return atomic_load(&device->command) & PCI_COMMAND_MASTER;
+	return (atomic_load(&device->command) & PCI_COMMAND_MASTER) &&
+	       !atomic_load(&device->removed);
 }
 
 /* Count and tell of an access that met nothing. */
@@ -71,6 +72,8 @@ static bool may_interrupt(struct soft_device *device)
 {
 	unsigned command = atomic_load(&device->command);
 
+	if (atomic_load(&device->removed))
+		return false;
 	return device->irq_kind == DEXT_INTERRUPT_INTX ? !(command & PCI_COMMAND_INTX_DISABLE) :
 							 command & PCI_COMMAND_MASTER;
 }

@@ -81,6 +81,20 @@ struct iouser_class {
  */
 struct iouser_service *iouser_service_publish(
 	const char *user_class, const struct iouser_class *class, void *driver);
+/* A registry property of a service: text. */
+struct iouser_property {
+	const char *key, *value;
+};
+
+/**
+ * iouser_service_publish_with - iouser_service_publish() with properties of the driver's own
+ * @properties: an array that ends with a NULL key, copied; NULL for none. All keys and
+ *	values together have room in 256 bytes, with a NUL after each.
+ *
+ * Return: the service, or NULL without memory or when the properties have no room.
+ */
+struct iouser_service *iouser_service_publish_with(const char *user_class,
+	const struct iouser_class *class, void *driver, const struct iouser_property *properties);
 /**
  * iouser_service_terminate - take a service out of the registry
  *

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Additions to DMA: all segments of a region, many regions in one call. */
+#include "driver/internal.h"
+
+#include <string.h>
+
+_Static_assert(sizeof(struct dext_segment) == sizeof(struct dma_segment),
+	"the provider's segments are given out as they are");
+
+kern_return_t dext_handle_GetDMASegments(struct dext_client *client, const uint64_t *in,
+	uint64_t *out, struct iouser_arguments *arguments)
+{
+	struct dma_region *region = dext_find_region(client, in[0]);
+	size_t room = arguments->structure_output_size / sizeof(struct dext_segment), count;
+
+	if (!region)
+		return kIOReturnNotFound;
+	if (in[1] > region->chunks)
+		return kIOReturnOverrun;
+	count = region->chunks - (size_t)in[1];
+	if (count > room)
+		count = room;
+	arguments->structure_output_size = count * sizeof(struct dext_segment);
+	if (count)
+		memcpy(arguments->structure_output, &region->segments[in[1]],
+			arguments->structure_output_size);
+	out[0] = region->chunks;
+	out[1] = count;
+	return kIOReturnSuccess;
+}
+
+/*
+ * The entries of a batch: how many, or kIOReturnBadArgument for a part of one, none,
+ * or less room than the results of all.
+ */
+static kern_return_t check_batch(const struct iouser_arguments *arguments, size_t entry,
+	size_t result, size_t *count)
+{
+	*count = arguments->structure_input_size / entry;
+	if (!*count || arguments->structure_input_size % entry ||
+		arguments->structure_output_size < *count * result)
+		return kIOReturnBadArgument;
+	return kIOReturnSuccess;
+}
+
+kern_return_t dext_handle_RegisterDMABatch(struct dext_client *client, const uint64_t *in,
+	uint64_t *out, struct iouser_arguments *arguments)
+{
+	const unsigned char *entries = arguments->structure_input;
+	unsigned char *results = arguments->structure_output;
+	size_t count;
+	kern_return_t status = check_batch(arguments, sizeof(struct dext_batch_region),
+		sizeof(struct dext_batch_result), &count);
+
+	(void)in, (void)out;
+	if (status != kIOReturnSuccess)
+		return status;
+	for (size_t i = 0; i < count; i++) {
+		struct dext_batch_result result = { .segments = 0 };
+		struct dext_batch_region entry;
+		struct dma_region *region;
+
+		memcpy(&entry, entries + i * sizeof(entry), sizeof(entry));
+		result.status =
+			dext_register_region(client, entry.iova, entry.va, entry.size, &region);
+		if (result.status == kIOReturnSuccess) {
+			result.segments = region->chunks;
+			result.bus_address = region->segments[0].bus_address;
+			result.length = region->segments[0].length;
+		}
+		memcpy(results + i * sizeof(result), &result, sizeof(result));
+	}
+	arguments->structure_output_size = count * sizeof(struct dext_batch_result);
+	return kIOReturnSuccess;
+}
+
+kern_return_t dext_handle_UnregisterDMABatch(struct dext_client *client, const uint64_t *in,
+	uint64_t *out, struct iouser_arguments *arguments)
+{
+	const unsigned char *entries = arguments->structure_input;
+	unsigned char *results = arguments->structure_output;
+	size_t count;
+	kern_return_t status =
+		check_batch(arguments, sizeof(uint64_t), sizeof(int32_t), &count);
+
+	(void)in, (void)out;
+	if (status != kIOReturnSuccess)
+		return status;
+	for (size_t i = 0; i < count; i++) {
+		int32_t result;
+		uint64_t iova;
+
+		memcpy(&iova, entries + i * sizeof(iova), sizeof(iova));
+		result = dext_unregister_region(client, iova);
+		memcpy(results + i * sizeof(result), &result, sizeof(result));
+	}
+	arguments->structure_output_size = count * sizeof(int32_t);
+	return kIOReturnSuccess;
+}

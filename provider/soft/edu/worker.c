@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The thread of the device: computes and transfers, each when its time has come. */
+#include "provider/soft/edu/edu.h"
+
+#include <string.h>
+#include <time.h>
+
+#define NS_PER_SECOND UINT64_C(1000000000)
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
+}
+
+uint64_t edu_due_ns(const struct edu *edu)
+{
+	return now_ns() + edu->delay_ns;
+}
+
+/* In 32 bits, wrapping around. A product that has become 0 stays so: from 34 on it is. */
+static uint32_t factorial(uint32_t value)
+{
+	uint32_t product = 1;
+
+	for (; value && product; value--)
+		product *= value;
+	return product;
+}
+
+static void finish_factorial(struct edu *edu)
+{
+	edu->factorial = factorial(edu->factorial);
+	edu->status &= ~EDU_STATUS_COMPUTING;
+	if (edu->status & EDU_STATUS_INTERRUPT)
+		edu_interrupt(edu, EDU_INTERRUPT_FACTORIAL);
+}
+
+/* Where a transfer touches the device's own buffer; NULL, and a line in the log, for outside. */
+static uint8_t *buffer_at(struct edu *edu, uint64_t address, uint64_t count)
+{
+	if (address >= EDU_BUFFER && count <= EDU_BUFFER_SIZE &&
+		address - EDU_BUFFER <= EDU_BUFFER_SIZE - count)
+		return edu->buffer + (address - EDU_BUFFER);
+	soft_log(edu->device, "DMA of %llu bytes at %#llx is not within the buffer (%#llx to %#llx)",
+		(unsigned long long)count, (unsigned long long)address,
+		(unsigned long long)EDU_BUFFER,
+		(unsigned long long)(EDU_BUFFER + EDU_BUFFER_SIZE - 1));
+	return NULL;
+}
+
+/* Bits of a bus address that the device does not drive are lost, as in QEMU's. */
+static uint64_t clamp(struct edu *edu, uint64_t address)
+{
+	uint64_t driven = address & edu->dma_mask;
+
+	if (driven != address)
+		soft_log(edu->device, "bus address %#llx is beyond the DMA mask: clamped to %#llx",
+			(unsigned long long)address, (unsigned long long)driven);
+	return driven;
+}
+
+/* A transfer that is not possible moves nothing, and ends as others do. */
+static void transfer(struct edu *edu)
+{
+	uint64_t source = edu->dma[EDU_SOURCE], destination = edu->dma[EDU_DESTINATION];
+	uint64_t count = edu->dma[EDU_COUNT];
+	uint8_t *buffer;
+
+	if (edu->dma[EDU_COMMAND] & EDU_COMMAND_FROM_DEVICE) {
+		buffer = buffer_at(edu, source, count);
+		if (buffer)
+			soft_dma_write(edu->device, clamp(edu, destination), buffer, count);
+	} else {
+		buffer = buffer_at(edu, destination, count);
+		if (buffer)
+			soft_dma_read(edu->device, clamp(edu, source), buffer, count);
+	}
+}
+
+static void finish_transfer(struct edu *edu)
+{
+	transfer(edu);
+	edu->dma[EDU_COMMAND] &= ~(uint64_t)EDU_COMMAND_START;
+	if (edu->dma[EDU_COMMAND] & EDU_COMMAND_INTERRUPT)
+		edu_interrupt(edu, EDU_INTERRUPT_DMA);
+}
+
+/* The two kinds of work: whether there is any, when it is due, how it ends. */
+static bool computing(const struct edu *edu)
+{
+	return edu->status & EDU_STATUS_COMPUTING;
+}
+
+static bool transferring(const struct edu *edu)
+{
+	return edu->dma[EDU_COMMAND] & EDU_COMMAND_START;
+}
+
+/* Finish what is due. Return: when the next piece is, UINT64_MAX for never. The lock is held. */
+static uint64_t finish_due(struct edu *edu)
+{
+	uint64_t now = now_ns(), next = UINT64_MAX;
+
+	if (computing(edu) && edu->factorial_due_ns <= now)
+		finish_factorial(edu);
+	if (transferring(edu) && edu->dma_due_ns <= now)
+		finish_transfer(edu);
+	if (computing(edu))
+		next = edu->factorial_due_ns;
+	if (transferring(edu) && edu->dma_due_ns < next)
+		next = edu->dma_due_ns;
+	return next;
+}
+
+static void *worker_main(void *argument)
+{
+	struct edu *edu = argument;
+
+	pthread_mutex_lock(&edu->lock);
+	while (!edu->stop) {
+		uint64_t next = finish_due(edu);
+		struct timespec until = {
+			.tv_sec = (time_t)(next / NS_PER_SECOND),
+			.tv_nsec = (long)(next % NS_PER_SECOND),
+		};
+
+		if (next == UINT64_MAX)
+			pthread_cond_wait(&edu->wake, &edu->lock);
+		else
+			pthread_cond_timedwait(&edu->wake, &edu->lock, &until);
+	}
+	pthread_mutex_unlock(&edu->lock);
+	return NULL;
+}
+
+static void destroy_locks(struct edu *edu)
+{
+	pthread_cond_destroy(&edu->wake);
+	pthread_mutex_destroy(&edu->lock);
+}
+
+bool edu_worker_start(struct edu *edu, struct spec_error *error)
+{
+	pthread_condattr_t monotonic;
+	int failure;
+
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_mutex_init(&edu->lock, NULL);
+	pthread_cond_init(&edu->wake, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	failure = pthread_create(&edu->worker, NULL, worker_main, edu);
+	if (failure) {
+		destroy_locks(edu);
+		return spec_fail(error, "edu: cannot start its thread: %s", strerror(failure));
+	}
+	return true;
+}
+
+void edu_worker_stop(struct edu *edu)
+{
+	pthread_mutex_lock(&edu->lock);
+	edu->stop = true;
+	pthread_cond_signal(&edu->wake);
+	pthread_mutex_unlock(&edu->lock);
+	pthread_join(edu->worker, NULL);
+	destroy_locks(edu);
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The DMA engine: a thread that moves a transfer piece by piece. A piece moves without
+ * the lock, so that registers answer meanwhile; between two pieces the thread looks
+ * whether the transfer is still wanted.
+ */
+#include "provider/soft/odd/odd.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool within_buffer(uint64_t offset, uint64_t length)
+{
+	return length <= ODD_BUFFER_SIZE && offset <= ODD_BUFFER_SIZE - length;
+}
+
+/* Whether what the transfer says of the internal buffer lies in it. */
+static bool possible(const struct odd_transfer *transfer)
+{
+	if ((transfer->control & ODD_CONTROL_FROM_BUFFER) &&
+		!within_buffer(transfer->source, transfer->left))
+		return false;
+	return !(transfer->control & ODD_CONTROL_TO_BUFFER) ||
+	       within_buffer(transfer->destination, transfer->left);
+}
+
+/* The lock is held. */
+static void finish(struct odd *odd, bool failed)
+{
+	uint32_t control = odd->transfer.control, vector = control >> ODD_CONTROL_VECTOR_SHIFT;
+
+	odd->dma_status = ODD_DMA_DONE | (failed ? ODD_DMA_FAILED : 0);
+	if ((control & ODD_CONTROL_RAISE) && vector < odd->options.vectors)
+		soft_irq_raise(odd->device, vector);
+}
+
+void odd_engine_control(struct odd *odd, uint32_t control)
+{
+	if (!(control & ODD_CONTROL_GO) || (odd->dma_status & ODD_DMA_RUNS))
+		return;
+	odd->transfer = (struct odd_transfer){ odd->source, odd->destination, odd->length, control };
+	if (!possible(&odd->transfer)) {
+		finish(odd, true);
+		return;
+	}
+	odd->dma_status = ODD_DMA_RUNS;
+	pthread_cond_signal(&odd->wake);
+}
+
+void odd_engine_cancel(struct odd *odd)
+{
+	odd->dma_status = 0;
+	while (odd->moving)
+		pthread_cond_wait(&odd->idle, &odd->lock);
+}
+
+/* One side of a piece. The lock is not held. */
+static bool fetch(struct odd *odd, const struct odd_transfer *transfer, size_t length)
+{
+	if (!(transfer->control & ODD_CONTROL_FROM_BUFFER))
+		return soft_dma_read(odd->device, transfer->source, odd->bounce, length);
+	pthread_mutex_lock(&odd->lock);
+	memcpy(odd->bounce, odd->buffer + transfer->source, length);
+	pthread_mutex_unlock(&odd->lock);
+	return true;
+}
+
+static bool deliver(struct odd *odd, const struct odd_transfer *transfer, size_t length)
+{
+	if (!(transfer->control & ODD_CONTROL_TO_BUFFER))
+		return soft_dma_write(odd->device, transfer->destination, odd->bounce, length);
+	pthread_mutex_lock(&odd->lock);
+	memcpy(odd->buffer + transfer->destination, odd->bounce, length);
+	pthread_mutex_unlock(&odd->lock);
+	return true;
+}
+
+/* Move the next piece. The lock is held, and released meanwhile. */
+static void move_piece(struct odd *odd)
+{
+	struct odd_transfer transfer = odd->transfer;
+	size_t length = transfer.left < ODD_BUFFER_SIZE ? (size_t)transfer.left :
+							  (size_t)ODD_BUFFER_SIZE;
+	bool moved;
+
+	odd->moving = true;
+	pthread_mutex_unlock(&odd->lock);
+	moved = fetch(odd, &transfer, length) && deliver(odd, &transfer, length);
+	pthread_mutex_lock(&odd->lock);
+	odd->moving = false;
+	pthread_cond_broadcast(&odd->idle);
+	if (!(odd->dma_status & ODD_DMA_RUNS))
+		return;		/* cancelled */
+	odd->transfer.source += length;
+	odd->transfer.destination += length;
+	odd->transfer.left -= length;
+	if (!moved || !odd->transfer.left)
+		finish(odd, !moved);
+}
+
+static void *worker_main(void *argument)
+{
+	struct odd *odd = argument;
+
+	pthread_mutex_lock(&odd->lock);
+	while (!odd->stop) {
+		if (odd->dma_status & ODD_DMA_RUNS)
+			move_piece(odd);
+		else
+			pthread_cond_wait(&odd->wake, &odd->lock);
+	}
+	pthread_mutex_unlock(&odd->lock);
+	return NULL;
+}
+
+static void release(struct odd *odd)
+{
+	pthread_cond_destroy(&odd->idle);
+	pthread_cond_destroy(&odd->wake);
+	pthread_mutex_destroy(&odd->lock);
+	free(odd->bounce);
+}
+
+bool odd_engine_start(struct odd *odd, struct spec_error *error)
+{
+	int failure;
+
+	odd->bounce = malloc(ODD_BUFFER_SIZE);
+	if (!odd->bounce)
+		return spec_fail(error, "odd: out of memory");
+	pthread_mutex_init(&odd->lock, NULL);
+	pthread_cond_init(&odd->wake, NULL);
+	pthread_cond_init(&odd->idle, NULL);
+	failure = pthread_create(&odd->worker, NULL, worker_main, odd);
+	if (failure) {
+		release(odd);
+		return spec_fail(error, "odd: cannot start its thread: %s", strerror(failure));
+	}
+	return true;
+}
+
+void odd_engine_stop(struct odd *odd)
+{
+	pthread_mutex_lock(&odd->lock);
+	odd->stop = true;
+	pthread_cond_signal(&odd->wake);
+	pthread_mutex_unlock(&odd->lock);
+	pthread_join(odd->worker, NULL);
+	release(odd);
+}

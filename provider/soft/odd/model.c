@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The device type "odd": its keys, its making and its end, its resets. */
+#include "provider/soft/odd/odd.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DEFAULT_VECTORS 256
+#define RESET_MS_MAX    60000
+
+static const struct spec_key keys[] = {
+	{ "irq", "KIND", "its interrupts: msix, msi, intx or none (msix)" },
+	{ "vectors", "N", "msix: 1 to 2048 (256); msi: a power of two up to 32 (32)" },
+	{ "caps", "KIND", "where its capability list ends: sane, loop, self, header, end (sane)" },
+	{ "flr", "WAY", "function level reset: on, off, fail or hang (off)" },
+	{ "hot-reset", "WAY", "reset by the bus: on, off, fail or hang (on)" },
+	{ "power-reset", "WAY", "D3hot to D0: on, off, fail or hang (on)" },
+	{ "reset-time", "MS|never", "how long it does not answer after a reset, up to 60000 (0)" },
+	{ NULL, NULL, NULL },
+};
+
+static const char *const irq_names[ODD_IRQS + 1] = { "none", "intx", "msi", "msix" };
+static const char *const caps_names[ODD_CAPS_KINDS + 1] = { "sane", "loop", "self", "header",
+	"end" };
+static const char *const reset_names[ODD_RESET_WAYS + 1] = { "on", "off", "fail", "hang" };
+
+/* The place of a key's value among @names; @fallback when it is absent. */
+static bool get_word(const struct device_spec *spec, const char *key, const char *const *names,
+	unsigned fallback, unsigned *value, struct spec_error *error)
+{
+	const char *text = spec_get(spec, key);
+	char all[100] = "";
+
+	*value = fallback;
+	if (!text)
+		return true;
+	for (unsigned i = 0; names[i]; i++) {
+		if (strcmp(text, names[i]) == 0) {
+			*value = i;
+			return true;
+		}
+		strcat(strcat(all, *all ? ", " : ""), names[i]);
+	}
+	return spec_fail(error, "odd: %s=%s: it is one of %s", key, text, all);
+}
+
+static bool parse_vectors(struct odd_options *options, const struct device_spec *spec,
+	struct spec_error *error)
+{
+	static const uint64_t most[ODD_IRQS] = { 0, 1, 32, ODD_VECTORS_MAX };
+	static const uint64_t defaults[ODD_IRQS] = { 0, 1, 32, DEFAULT_VECTORS };
+	uint64_t vectors = defaults[options->irq];
+
+	if (options->irq == ODD_IRQ_NONE && spec_get(spec, "vectors"))
+		return spec_fail(error, "odd: vectors does not go with irq=none");
+	if (options->irq != ODD_IRQ_NONE &&
+		!spec_get_number(spec, "vectors", 1, most[options->irq], vectors, &vectors, error))
+		return false;
+	if (options->irq == ODD_IRQ_MSI && (vectors & (vectors - 1)))
+		return spec_fail(error, "odd: vectors=%s: with irq=msi it is a power of two up to 32",
+			spec_get(spec, "vectors"));
+	options->vectors = (unsigned)vectors;
+	return true;
+}
+
+static bool parse_resets(struct odd_options *options, const struct device_spec *spec,
+	struct spec_error *error)
+{
+	static const char *const names[PCI_RESET_KINDS] = { "flr", "hot-reset", "power-reset" };
+	const char *time = spec_get(spec, "reset-time");
+	uint64_t ms = 0;
+
+	for (unsigned kind = 0; kind < PCI_RESET_KINDS; kind++) {
+		unsigned fallback = kind == PCI_RESET_FUNCTION ? ODD_RESET_OFF : ODD_RESET_ON;
+		unsigned way;
+
+		if (!get_word(spec, names[kind], reset_names, fallback, &way, error))
+			return false;
+		options->resets[kind] = (enum odd_reset)way;
+	}
+	if (time && strcmp(time, "never") == 0)
+		ms = SOFT_NEVER;
+	else if (!spec_get_number(spec, "reset-time", 0, RESET_MS_MAX, 0, &ms, error))
+		return false;
+	options->reset_ms = (unsigned)ms;
+	return true;
+}
+
+static bool parse(struct odd_options *options, const struct device_spec *spec,
+	struct spec_error *error)
+{
+	unsigned irq, caps;
+
+	if (!get_word(spec, "irq", irq_names, ODD_IRQ_MSIX, &irq, error) ||
+		!get_word(spec, "caps", caps_names, ODD_CAPS_SANE, &caps, error))
+		return false;
+	options->irq = (enum odd_irq)irq;
+	options->caps = (enum odd_caps)caps;
+	return parse_vectors(options, spec, error) && parse_resets(options, spec, error);
+}
+
+static bool create(struct soft_device *device, const struct device_spec *spec,
+	struct spec_error *error)
+{
+	struct odd *odd = calloc(1, sizeof(*odd));
+
+	if (!odd)
+		return spec_fail(error, "odd: out of memory");
+	odd->device = device;
+	if (!parse(&odd->options, spec, error) || !odd_add_to_bus(odd, error))
+		goto fail;
+	odd_power_on(odd);
+	if (!odd_engine_start(odd, error))
+		goto fail;
+	soft_set_private(device, odd);
+	return true;
+fail:
+	free(odd);
+	return false;
+}
+
+static void destroy(struct soft_device *device)
+{
+	struct odd *odd = soft_private(device);
+
+	odd_engine_stop(odd);
+	soft_set_private(device, NULL);
+	free(odd);
+}
+
+static kern_return_t try_reset(struct soft_device *device, enum pci_reset kind, unsigned *ready_ms)
+{
+	struct odd *odd = soft_private(device);
+	enum odd_reset way = odd->options.resets[kind];
+
+	if (way == ODD_RESET_OFF)
+		return kIOReturnUnsupported;
+	pthread_mutex_lock(&odd->lock);
+	odd->reset_log = odd->reset_log << 4 | (kind + 1u);
+	pthread_mutex_unlock(&odd->lock);
+	if (way == ODD_RESET_FAIL)
+		return kIOReturnDeviceError;
+	*ready_ms = way == ODD_RESET_HANG ? SOFT_NEVER : odd->options.reset_ms;
+	return kIOReturnSuccess;
+}
+
+static void reset(struct soft_device *device)
+{
+	struct odd *odd = soft_private(device);
+
+	pthread_mutex_lock(&odd->lock);
+	odd_engine_cancel(odd);
+	odd_power_on(odd);
+	odd->resets++;
+	pthread_mutex_unlock(&odd->lock);
+}
+
+const struct soft_model soft_odd_model = {
+	.name = "odd",
+	.summary = "a device for tests: every kind of BAR, broken lists, resets that fail",
+	.keys = keys,
+	.create = create,
+	.destroy = destroy,
+	.bar_read = odd_bar_read,
+	.bar_write = odd_bar_write,
+	.try_reset = try_reset,
+	.reset = reset,
+};

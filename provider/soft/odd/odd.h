@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A device for tests, with what is seldom met in real ones all at once.
+ *
+ *   BAR0     I/O, 256 bytes, by calls: keeps what is written
+ *   BAR1     32-bit memory, prefetchable, 64 KiB, can be mapped: the internal buffer
+ *   BAR2, 3  64-bit memory, prefetchable, 1 MiB, can be mapped: keeps what is written
+ *   BAR4     32-bit memory, 128 KiB, by calls: registers, MSI-X table and PBA
+ *   BAR5     absent
+ *
+ * BAR4; registers have 4 bytes, those marked 8 two halves that can be accessed as one.
+ * What is not in the table reads as 0 and ignores writes, and so do writes of 1 and 2
+ * bytes everywhere but in the MSI-X table.
+ *
+ *   0x00  IDENTITY     RO  0x0ddb0001
+ *   0x04  SCRATCH      RW  keeps what is written, until a reset
+ *   0x08  RESETS       RO  how many resets there were; survives them
+ *   0x0c  RESET_LOG    RO  the last eight resets that were asked of the device, one hex
+ *                          digit each, the last one lowest: 1 FLR, 2 hot, 3 power cycle;
+ *                          one that failed is there too; survives resets
+ *   0x10  RAISE        WO  raise this vector; one that the device lacks: nothing
+ *   0x14  STALL        RW  how many milliseconds a read of it takes, 10000 at most
+ *   0x20  SOURCE       RW  8: a bus address, or an offset in the internal buffer
+ *   0x28  DESTINATION  RW  8: likewise
+ *   0x30  LENGTH       RW  bytes to move
+ *   0x34  CONTROL      WO  bit 0: go; bit 1: the source is in the internal buffer;
+ *                          bit 2: the destination is; bit 3: raise the vector in bits
+ *                          31:16 at the end; ignored while it runs
+ *   0x38  DMA_STATUS   RO  bit 0: it runs; bit 1: done; bit 2: done, and it failed: no
+ *                          mapping there, or not within the internal buffer; what had
+ *                          been moved until then stays moved
+ *   0x8000             RW  MSI-X table, 2048 entries
+ *   0x10000            RO  MSI-X PBA
+ *
+ * A reset clears all of it but RESETS and RESET_LOG, BARs 0 to 2 as well. dextpci(7)
+ * says the same to users.
+ */
+#ifndef PROVIDER_SOFT_ODD_ODD_H
+#define PROVIDER_SOFT_ODD_ODD_H
+
+#include "provider/soft/soft.h"
+
+#include <pthread.h>
+
+#define ODD_IO_SIZE        256u
+#define ODD_BUFFER_SIZE    (UINT64_C(64) << 10)	/* BAR1 */
+#define ODD_MEMORY_SIZE    (UINT64_C(1) << 20)	/* BAR2 */
+#define ODD_REGISTERS_SIZE (UINT64_C(128) << 10)	/* BAR4 */
+enum odd_bar { ODD_BAR_IO = 0, ODD_BAR_BUFFER = 1, ODD_BAR_MEMORY = 2, ODD_BAR_REGISTERS = 4 };
+
+enum odd_register_offset {
+	ODD_IDENTITY = 0x00,
+	ODD_SCRATCH = 0x04,
+	ODD_RESETS = 0x08,
+	ODD_RESET_LOG = 0x0c,
+	ODD_RAISE = 0x10,
+	ODD_STALL = 0x14,
+	ODD_SOURCE = 0x20,
+	ODD_DESTINATION = 0x28,
+	ODD_LENGTH = 0x30,
+	ODD_CONTROL = 0x34,
+	ODD_DMA_STATUS = 0x38,
+};
+#define ODD_IDENTITY_VALUE 0x0ddb0001u
+#define ODD_STALL_MAX_MS   10000u
+
+#define ODD_CONTROL_GO              0x01u
+#define ODD_CONTROL_FROM_BUFFER     0x02u
+#define ODD_CONTROL_TO_BUFFER       0x04u
+#define ODD_CONTROL_RAISE           0x08u
+#define ODD_CONTROL_VECTOR_SHIFT    16
+
+#define ODD_DMA_RUNS   0x01u
+#define ODD_DMA_DONE   0x02u
+#define ODD_DMA_FAILED 0x04u
+
+#define ODD_VECTORS_MAX 2048u	/* of MSI-X */
+#define ODD_TABLE       0x8000u
+#define ODD_TABLE_SIZE  (ODD_VECTORS_MAX * 16)
+#define ODD_PBA         0x10000u
+
+enum odd_irq { ODD_IRQ_NONE, ODD_IRQ_INTX, ODD_IRQ_MSI, ODD_IRQ_MSIX, ODD_IRQS };
+enum odd_caps { ODD_CAPS_SANE, ODD_CAPS_LOOP, ODD_CAPS_SELF, ODD_CAPS_HEADER, ODD_CAPS_END,
+	ODD_CAPS_KINDS };
+/* How a kind of reset goes: well, it is lacking, it fails, the device does not come back. */
+enum odd_reset { ODD_RESET_ON, ODD_RESET_OFF, ODD_RESET_FAIL, ODD_RESET_HANG, ODD_RESET_WAYS };
+
+/* What the specification says. */
+struct odd_options {
+	enum odd_irq irq;
+	unsigned vectors;
+	enum odd_caps caps;
+	enum odd_reset resets[PCI_RESET_KINDS];
+	unsigned reset_ms;	/* or SOFT_NEVER */
+};
+
+/* A transfer under way. */
+struct odd_transfer {
+	uint64_t source, destination;
+	uint64_t left;
+	uint32_t control;
+};
+
+struct odd {
+	struct soft_device *device;
+	struct odd_options options;
+	pthread_t worker;
+	uint8_t *bounce;	/* the worker's: ODD_BUFFER_SIZE bytes */
+
+	/* lock guards all that follows, and accesses by call of what the BARs keep. */
+	pthread_mutex_t lock;
+	pthread_cond_t wake;	/* of the worker */
+	pthread_cond_t idle;	/* the worker has moved a piece */
+	bool stop;
+	bool moving;		/* the worker moves a piece, without the lock */
+	uint32_t scratch, resets, reset_log, stall_ms;
+	uint64_t source, destination;
+	uint32_t length, dma_status;
+	struct odd_transfer transfer;	/* while dma_status says that it runs */
+	uint8_t io[ODD_IO_SIZE];
+	uint8_t table[ODD_TABLE_SIZE];
+	uint8_t *buffer, *memory;	/* BAR1, BAR2: clients may have them mapped */
+};
+
+/* config.c: identity, BARs, capabilities and what is broken of them. */
+bool odd_add_to_bus(struct odd *odd, struct spec_error *error);
+
+/* access.c: BARs by call. */
+uint64_t odd_bar_read(struct soft_device *device, unsigned bar, uint64_t offset, unsigned width);
+void odd_bar_write(struct soft_device *device, unsigned bar, uint64_t offset, unsigned width,
+	uint64_t value);
+
+/* registers.c: one register of BAR4. The lock is held. */
+uint32_t odd_register_read(struct odd *odd, uint32_t offset);
+void odd_register_write(struct odd *odd, uint32_t offset, uint32_t value);
+/* Everything that a reset clears. The lock is held, the worker moves nothing. */
+void odd_power_on(struct odd *odd);
+
+/* engine.c: DMA, on a thread of its own. */
+bool odd_engine_start(struct odd *odd, struct spec_error *error);
+void odd_engine_stop(struct odd *odd);
+/* A write of CONTROL; the end of a transfer, when it returns nothing moves. The lock is held. */
+void odd_engine_control(struct odd *odd, uint32_t control);
+void odd_engine_cancel(struct odd *odd);
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Resets: which ones a device has, what they do, and waiting until it answers again. */
+#include "driver/pci-regs.h"
+#include "provider/soft/device.h"
+
+#include <time.h>
+
+#define NS_PER_MS UINT64_C(1000000)
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 * NS_PER_MS + (uint64_t)now.tv_nsec;
+}
+
+static void sleep_until(uint64_t ns)
+{
+	struct timespec until = {
+		.tv_sec = (time_t)(ns / (1000 * NS_PER_MS)),
+		.tv_nsec = (long)(ns % (1000 * NS_PER_MS)),
+	};
+
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+}
+
+bool soft_answers(struct soft_device *device)
+{
+	uint64_t ready_at = atomic_load(&device->ready_at);
+
+	if (atomic_load(&device->removed))
+		return false;
+	return !ready_at || (ready_at != UINT64_MAX && now_ns() >= ready_at);
+}
+
+/* Wait until the device answers, or its time is over. */
+static kern_return_t wait_ready(struct soft_device *device)
+{
+	uint64_t deadline = now_ns() + device->reset_timeout_ms * NS_PER_MS;
+
+	while (!soft_answers(device)) {
+		uint64_t ready_at = atomic_load(&device->ready_at);
+
+		if (now_ns() >= deadline)
+			return kIOReturnTimeout;
+		sleep_until(ready_at < deadline ? ready_at : deadline);
+	}
+	return kIOReturnSuccess;
+}
+
+/* Whether its capabilities let the device have that kind of reset. config_lock is held. */
+static bool may_have(const struct soft_config *config, enum pci_reset kind)
+{
+	unsigned pcie = soft_config_find(config, PCI_CAP_ID_EXP);
+	unsigned pm = soft_config_find(config, PCI_CAP_ID_PM);
+
+	switch (kind) {
+	case PCI_RESET_FUNCTION:
+		return pcie && (soft_config_get(config, pcie + PCI_EXP_DEVCAP, 4) &
+				       PCI_EXP_DEVCAP_FLR);
+	case PCI_RESET_POWER:
+		return pm && !(soft_config_get(config, pm + PCI_PM_CTRL, 2) & PCI_PM_CTRL_NO_RESET);
+	default:
+		return true;	/* the bus can reset what is on it */
+	}
+}
+
+/* Config space and model back to power-on. access is held for writing. */
+static void reset_now(struct soft_device *device, unsigned ready_ms)
+{
+	uint64_t ready_at = 0;
+
+	pthread_mutex_lock(&device->config_lock);
+	soft_config_reset(&device->config);
+	soft_publish_command(device);	/* bus mastering is off from here on */
+	pthread_mutex_unlock(&device->config_lock);
+	device->model->reset(device);
+	if (ready_ms)
+		ready_at = ready_ms == SOFT_NEVER ? UINT64_MAX : now_ns() + ready_ms * NS_PER_MS;
+	atomic_store(&device->ready_at, ready_at);
+}
+
+kern_return_t soft_begin_reset(struct soft_device *device, enum pci_reset kind)
+{
+	kern_return_t status = kIOReturnSuccess;
+	unsigned ready_ms = 0;
+
+	pthread_rwlock_wrlock(&device->access);
+	if (device->model->try_reset)
+		status = device->model->try_reset(device, kind, &ready_ms);
+	if (status == kIOReturnSuccess)
+		reset_now(device, ready_ms);
+	pthread_rwlock_unlock(&device->access);
+	return status;
+}
+
+kern_return_t soft_reset(struct pci_provider *provider, enum pci_reset kind)
+{
+	struct soft_device *device = (struct soft_device *)provider;
+	kern_return_t status = kIOReturnSuccess;
+	bool has;
+
+	pthread_mutex_lock(&device->config_lock);
+	has = may_have(&device->config, kind);
+	pthread_mutex_unlock(&device->config_lock);
+	if (!has)
+		return kIOReturnUnsupported;
+	/* All kinds but a hot reset are asked for in config space, which must answer. */
+	if (kind != PCI_RESET_HOT)
+		status = wait_ready(device);
+	if (status == kIOReturnSuccess)
+		status = soft_begin_reset(device, kind);
+	return status == kIOReturnSuccess ? wait_ready(device) : status;
+}

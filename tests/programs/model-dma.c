@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tests/programs/model.h"
+
+#define BUFFER_PAGE UINT64_C(16384)
+
+static struct model_mapping *find(struct model_client *client, uint64_t iova)
+{
+	struct model_device *device = client->device;
+
+	for (size_t i = 0; i < device->mapping_count; i++) {
+		struct model_mapping *mapping = &device->mappings[i];
+
+		if (mapping->owner == client && !mapping->buffer && mapping->iova == iova)
+			return mapping;
+	}
+	return NULL;
+}
+
+static unsigned regions_of(const struct model_client *client)
+{
+	const struct model_device *device = client->device;
+	unsigned count = 0;
+
+	for (size_t i = 0; i < device->mapping_count; i++)
+		count += device->mappings[i].owner == client && !device->mappings[i].buffer;
+	return count;
+}
+
+static void drop(struct model_device *device, struct model_mapping *mapping)
+{
+	*mapping = device->mappings[--device->mapping_count];
+}
+
+static struct model_mapping *add(struct model_device *device, const struct model_mapping *mapping)
+{
+	device->mappings[device->mapping_count] = *mapping;
+	return &device->mappings[device->mapping_count++];
+}
+
+/* Whether any mapping but one has a byte between the two, both included. */
+static bool taken(const struct model_device *device, const struct model_mapping *but,
+	uint64_t first, uint64_t last)
+{
+	uint64_t mask = device->dart ? MODEL_DART_PAGE - 1 : 0;	/* it maps whole pages */
+
+	for (size_t i = 0; i < device->mapping_count; i++) {
+		const struct model_mapping *other = &device->mappings[i];
+
+		if (other != but && (other->bus & ~mask) <= (last | mask) &&
+			((other->bus + (other->size - 1)) | mask) >= (first & ~mask))
+			return true;
+	}
+	return false;
+}
+
+static bool is_full(const struct model_device *device, uint64_t size)
+{
+	uint64_t bytes = model_bytes(device);
+
+	return device->dart && (device->mapping_count >= device->maps_max ||
+				       size > device->bytes_max || bytes > device->bytes_max - size);
+}
+
+static kern_return_t check_region(struct model_client *client, const struct model_region *region)
+{
+	if (!client->claimed)
+		return kIOReturnNotOpen;
+	if (!region->size || !region->va)
+		return kIOReturnBadArgument;
+	if (find(client, region->iova))
+		return kIOReturnStillOpen;
+	if (regions_of(client) >= DEXT_REGIONS_MAX ||
+		region->size > DEXT_CHUNKS_MAX * DEXT_CHUNK_MAX)
+		return kIOReturnNoSpace;
+	if (region->va > UINT64_MAX - region->size)
+		return kIOReturnBadArgument;
+	return region->there ? kIOReturnSuccess : kIOReturnVMError;
+}
+
+kern_return_t model_register(struct model_client *client, const struct model_region *region,
+	struct model_mapping **mapping)
+{
+	struct model_device *device = client->device;
+	kern_return_t status = check_region(client, region);
+	uint64_t last = region->iova + (region->size - 1);
+
+	if (status != kIOReturnSuccess)
+		return status;
+	if (is_full(device, region->size))
+		return kIOReturnNoSpace;
+	if (!device->dart && last < region->iova)
+		return kIOReturnBadArgument;
+	if (!device->dart && taken(device, NULL, region->iova, last))
+		return kIOReturnBusy;
+	*mapping = add(device, &(struct model_mapping){ .owner = client, .iova = region->iova,
+				       .va = region->va, .size = region->size,
+				       .bus = region->iova });
+	return kIOReturnSuccess;
+}
+
+bool model_choose_bus(struct model_device *device, struct model_mapping *mapping, uint64_t bus)
+{
+	mapping->bus = bus;
+	return bus <= UINT64_MAX - (mapping->size - 1) &&
+	       !taken(device, mapping, bus, bus + (mapping->size - 1));
+}
+
+kern_return_t model_unregister(struct model_client *client, uint64_t iova)
+{
+	struct model_mapping *mapping;
+
+	if (!client->claimed)
+		return kIOReturnNotOpen;
+	mapping = find(client, iova);
+	if (!mapping)
+		return kIOReturnNotFound;
+	drop(client->device, mapping);
+	return kIOReturnSuccess;
+}
+
+kern_return_t model_probe(
+	struct model_client *client, uint64_t iova, uint64_t offset, uintptr_t *va)
+{
+	struct model_mapping *mapping;
+
+	if (!client->claimed)
+		return kIOReturnNotOpen;
+	mapping = find(client, iova);
+	if (!mapping)
+		return kIOReturnNotFound;
+	if (mapping->size < 8 || offset > mapping->size - 8)
+		return kIOReturnOverrun;
+	*va = mapping->va + offset;
+	return kIOReturnSuccess;
+}
+
+struct model_mapping *model_buffer(struct model_client *client)
+{
+	struct model_device *device = client->device;
+
+	for (size_t i = 0; i < device->mapping_count; i++)
+		if (device->mappings[i].owner == client && device->mappings[i].buffer)
+			return &device->mappings[i];
+	return NULL;
+}
+
+kern_return_t model_allocate_buffer(struct model_client *client, uint64_t size,
+	uint64_t alignment, struct model_mapping **mapping)
+{
+	struct model_device *device = client->device;
+
+	if (!client->claimed)
+		return kIOReturnNotOpen;
+	if (!size || size > DEXT_CHUNK_MAX || (alignment & (alignment - 1)))
+		return kIOReturnBadArgument;
+	if (model_buffer(client))
+		return kIOReturnStillOpen;
+	size = (size + BUFFER_PAGE - 1) / BUFFER_PAGE * BUFFER_PAGE;
+	if (is_full(device, size))
+		return kIOReturnNoSpace;
+	*mapping = add(device,
+		&(struct model_mapping){ .owner = client, .buffer = true, .size = size });
+	return kIOReturnSuccess;
+}
+
+kern_return_t model_free_buffer(struct model_client *client)
+{
+	struct model_mapping *buffer = model_buffer(client);
+
+	if (!buffer)
+		return kIOReturnNotFound;
+	drop(client->device, buffer);
+	return kIOReturnSuccess;
+}
+
+void model_drop_mappings(struct model_client *client)
+{
+	struct model_device *device = client->device;
+
+	for (size_t i = device->mapping_count; i-- > 0;)
+		if (device->mappings[i].owner == client)
+			drop(device, &device->mappings[i]);
+}
+
+unsigned model_regions(const struct model_device *device)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < device->mapping_count; i++)
+		count += !device->mappings[i].buffer;
+	return count;
+}
+
+uint64_t model_bytes(const struct model_device *device)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < device->mapping_count; i++)
+		bytes += device->mappings[i].size;
+	return bytes;
+}
