@@ -78,6 +78,8 @@ kern_return_t dext_handle_AllocateDMABuffer(struct dext_client *client, const ui
 		return kIOReturnBadArgument;
 	if (client->buffer.fd >= 0)
 		return kIOReturnStillOpen;
+	if (!dext_may_wire(client, in[0]))
+		return kIOReturnNoResources;
 	if (!allocate(&client->buffer, (in[0] + BUFFER_PAGE - 1) & ~(BUFFER_PAGE - 1)))
 		return kIOReturnNoMemory;
 	status = map_buffer(driver->provider, &client->buffer, alignment);

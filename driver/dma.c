@@ -105,8 +105,6 @@ static kern_return_t region_create(struct dext_client *client, uint64_t iova, ui
 	struct dma_region *region;
 	kern_return_t status;
 
-	if (chunks > DEXT_CHUNKS_MAX)
-		return kIOReturnNoSpace;
 	region = calloc(1, sizeof(*region) + chunks * sizeof(region->segments[0]));
 	if (!region)
 		return kIOReturnNoMemory;
@@ -123,6 +121,13 @@ static kern_return_t region_create(struct dext_client *client, uint64_t iova, ui
 	return kIOReturnSuccess;
 }
 
+bool dext_may_wire(const struct dext_client *client, uint64_t bytes)
+{
+	uint64_t most = client->driver->quotas.bytes_wired;
+
+	return bytes <= most && atomic_load(&client->bytes_wired) <= most - bytes;
+}
+
 kern_return_t dext_register_region(struct dext_client *client, uint64_t iova, uint64_t va,
 	uint64_t size, struct dma_region **region)
 {
@@ -132,8 +137,12 @@ kern_return_t dext_register_region(struct dext_client *client, uint64_t iova, ui
 		return kIOReturnBadArgument;
 	if (dext_find_region(client, iova))
 		return kIOReturnStillOpen;
-	if (atomic_load(&client->region_count) >= DEXT_REGIONS_MAX)
+	if (atomic_load(&client->region_count) >= client->driver->quotas.regions)
 		return kIOReturnNoSpace;
+	if (size > DEXT_CHUNKS_MAX * DEXT_CHUNK_MAX)
+		return kIOReturnNoSpace;
+	if (!dext_may_wire(client, size))
+		return kIOReturnNoResources;
 	status = region_create(client, iova, va, size, region);
 	if (status != kIOReturnSuccess)
 		return status;

@@ -171,6 +171,7 @@ struct dext_driver *dext_driver_create(struct pci_provider *provider)
 		return NULL;
 	}
 	driver->provider = provider;
+	driver->quotas = (struct dext_quotas){ DEXT_REGIONS_MAX, UINT64_MAX };
 	pthread_mutex_init(&driver->lock, NULL);
 	pthread_mutex_init(&driver->irq_lock, NULL);
 	pthread_mutex_init(&driver->regions_lock, NULL);
@@ -184,6 +185,11 @@ struct dext_driver *dext_driver_create(struct pci_provider *provider)
 		return NULL;
 	}
 	return driver;
+}
+
+void dext_driver_set_quotas(struct dext_driver *driver, const struct dext_quotas *quotas)
+{
+	driver->quotas = *quotas;
 }
 
 void dext_driver_destroy(struct dext_driver *driver)

@@ -18,6 +18,19 @@ struct dext_driver;
  */
 struct dext_driver *dext_driver_create(struct pci_provider *provider);
 
+/* What one client may hold. */
+struct dext_quotas {
+	unsigned regions;	/* at most DEXT_REGIONS_MAX; past it kIOReturnNoSpace */
+	uint64_t bytes_wired;	/* regions and buffer together; past it kIOReturnNoResources */
+};
+
+/**
+ * dext_driver_set_quotas - limit what a client may hold
+ *
+ * Without it: DEXT_REGIONS_MAX regions, any number of bytes. Before the driver is served.
+ */
+void dext_driver_set_quotas(struct dext_driver *driver, const struct dext_quotas *quotas);
+
 /**
  * dext_driver_destroy - withdraw the service and free driver and provider
  *

@@ -67,6 +67,8 @@ struct dext_driver {
 	struct pci_provider *provider;
 	struct iouser_service *service;
 
+	struct dext_quotas quotas;
+
 	/* Read once at the beginning. */
 	uint16_t vendor_id, device_id;
 	uint32_t class_code;
@@ -159,6 +161,7 @@ struct dma_region {
 struct dma_region *dext_region_next(struct dma_region *region);
 
 /* dma.c, buffer.c */
+bool dext_may_wire(const struct dext_client *client, uint64_t bytes);
 kern_return_t dext_register_region(struct dext_client *client, uint64_t iova, uint64_t va,
 	uint64_t size, struct dma_region **region);
 kern_return_t dext_unregister_region(struct dext_client *client, uint64_t iova);

@@ -208,6 +208,11 @@ kern_return_t dext_handle_WaitInterrupt(struct dext_client *client, const uint64
 	if (!arguments->completion)
 		return kIOReturnBadArgument;	/* it was not called asynchronously */
 	pthread_mutex_lock(&driver->irq_lock);
+	/* Whoever withdraws the driver completes what is armed: not to be armed after that. */
+	if (atomic_load(&driver->state) != DRIVER_RUNNING) {
+		pthread_mutex_unlock(&driver->irq_lock);
+		return kIOReturnOffline;
+	}
 	replaced = client->irq->armed;
 	client->irq->armed = iouser_completion_retain(arguments->completion);
 	if (anything_pending(client->irq->state))

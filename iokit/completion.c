@@ -12,9 +12,36 @@ struct iouser_completion {
 	atomic_bool completed;
 	int fd;
 	uint64_t token;
+	struct iou_outstanding *outstanding;	/* counts this one; NULL: nobody counts */
 };
 
-struct iouser_completion *iou_completion_create(int fd, uint64_t token)
+/* It lives as long as its session or any of the completions that it counts. */
+struct iou_outstanding {
+	atomic_uint references, count;
+};
+
+struct iou_outstanding *iou_outstanding_create(void)
+{
+	struct iou_outstanding *outstanding = calloc(1, sizeof(*outstanding));
+
+	if (outstanding)
+		atomic_init(&outstanding->references, 1);
+	return outstanding;
+}
+
+void iou_outstanding_release(struct iou_outstanding *outstanding)
+{
+	if (outstanding && atomic_fetch_sub(&outstanding->references, 1) == 1)
+		free(outstanding);
+}
+
+unsigned iou_outstanding_count(const struct iou_outstanding *outstanding)
+{
+	return atomic_load(&outstanding->count);
+}
+
+struct iouser_completion *iou_completion_create(
+	int fd, uint64_t token, struct iou_outstanding *outstanding)
 {
 	struct iouser_completion *completion = calloc(1, sizeof(*completion));
 
@@ -25,6 +52,11 @@ struct iouser_completion *iou_completion_create(int fd, uint64_t token)
 	atomic_init(&completion->references, 1);
 	completion->fd = fd;
 	completion->token = token;
+	completion->outstanding = outstanding;
+	if (outstanding) {
+		atomic_fetch_add(&outstanding->references, 1);
+		atomic_fetch_add(&outstanding->count, 1);
+	}
 	return completion;
 }
 
@@ -65,6 +97,10 @@ void iouser_completion_release(struct iouser_completion *completion)
 		return;
 	if (!atomic_load(&completion->completed))
 		send_event(completion, kIOReturnAborted, IOU_EVENT_DROPPED, NULL, 0);
+	if (completion->outstanding) {
+		atomic_fetch_sub(&completion->outstanding->count, 1);
+		iou_outstanding_release(completion->outstanding);
+	}
 	close(completion->fd);
 	free(completion);
 }

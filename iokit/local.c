@@ -67,7 +67,7 @@ static kern_return_t local_call(void *state, struct iou_call_args *args)
 
 		if (fd < 0)
 			return kIOReturnNoResources;
-		arguments.completion = iou_completion_create(fd, args->wake.token);
+		arguments.completion = iou_completion_create(fd, args->wake.token, NULL);
 		if (!arguments.completion)
 			return kIOReturnNoMemory;
 	}

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <uthash.h>
@@ -17,6 +18,15 @@ struct pending {
 	uint64_t reference[kIOAsyncCalloutCount];
 };
 
+/* A descriptor that the port's queue polls: the port's own socket, and what others add. */
+struct port_source {
+	LIST_ENTRY(port_source) link;
+	int fd;
+	void (*ready)(struct iou_object *owner);
+	struct iou_object *owner;	/* held by the source on the queue, and by this one */
+	struct iou_source *source;	/* on the queue; NULL while there is none */
+};
+
 struct IONotificationPort {
 	struct iou_object object;
 	io_object_t name;
@@ -24,11 +34,11 @@ struct IONotificationPort {
 	/* The lock guards what follows; it is not held while a callout runs. */
 	pthread_mutex_t lock;
 	bool destroyed;
-	bool dead;	/* a service has shut the socket down: nothing comes any more */
+	bool dead;	/* no event comes any more */
 	uint64_t last_token;
 	struct pending *pending;	/* by token */
 	dispatch_queue_t queue;
-	struct iou_source *source;	/* on queue */
+	LIST_HEAD(, port_source) sources;
 };
 
 static void port_free(struct iou_object *object)
@@ -45,6 +55,8 @@ static void port_free(struct iou_object *object)
 	pthread_mutex_destroy(&port->lock);
 	free(port);
 }
+
+static void port_ready(struct iou_object *object);
 
 IONotificationPortRef IONotificationPortCreate(mach_port_t main_port)
 {
@@ -67,7 +79,8 @@ IONotificationPortRef IONotificationPortCreate(mach_port_t main_port)
 	port->send_fd = ends[1];
 	iou_object_retain(&port->object);	/* the name's, besides the caller's */
 	port->name = iou_name_create(&port->object);
-	if (!port->name) {
+	if (!port->name || !iou_port_add_source(port, ends[0], port_ready, &port->object)) {
+		iou_name_release(port->name, IOU_PORT);
 		iou_object_release(&port->object);
 		return NULL;
 	}
@@ -122,18 +135,12 @@ static bool event_is_sound(const union iou_buffer *buffer, int size)
 	       buffer->event.count <= IOUSER_SCALARS_MAX;
 }
 
-/*
- * The sending end is in other hands as well, and whoever has it can shut the socket
- * down: from then on it is readable for ever, with nothing in it.
- */
 static void port_died(struct IONotificationPort *port)
 {
 	pthread_mutex_lock(&port->lock);
 	port->dead = true;
-	if (port->source)
-		iou_source_remove(port->queue, port->source);
-	port->source = NULL;
 	pthread_mutex_unlock(&port->lock);
+	iou_port_remove_source(port, &port->object);
 }
 
 /* Runs on the queue: one event a call; poll() brings it back for the next. */
@@ -146,6 +153,10 @@ static void port_ready(struct iou_object *object)
 	int size;
 
 	size = iou_receive(port->receive_fd, &buffer, &fds, 0);
+	/*
+	 * The sending end is in other hands as well, and whoever has it can shut the
+	 * socket down: from then on it is readable for ever, with nothing in it.
+	 */
 	if (size == 0)
 		port_died(port);
 	if (size <= 0)
@@ -159,26 +170,96 @@ static void port_ready(struct iou_object *object)
 	free(pending);
 }
 
+/* Put a source onto the port's queue, if it has one. The lock is held. */
+static void attach(struct IONotificationPort *port, struct port_source *source)
+{
+	if (!port->queue)
+		return;
+	source->source = iou_source_add(port->queue, source->fd, source->ready, source->owner);
+	if (!source->source)
+		abort();	/* as Apple's: setting a queue has no way to fail */
+}
+
+static void detach(struct IONotificationPort *port, struct port_source *source)
+{
+	if (source->source)
+		iou_source_remove(port->queue, source->source);
+	source->source = NULL;
+}
+
 void IONotificationPortSetDispatchQueue(IONotificationPortRef port, dispatch_queue_t queue)
 {
+	struct port_source *source;
 	dispatch_queue_t previous;
 
 	pthread_mutex_lock(&port->lock);
 	previous = port->queue;
-	if (port->source)
-		iou_source_remove(previous, port->source);
-	port->source = NULL;
+	LIST_FOREACH (source, &port->sources, link)
+		detach(port, source);
 	port->queue = queue;
 	if (queue)
 		dispatch_retain(queue);
-	if (queue && !port->dead) {
-		port->source = iou_source_add(queue, port->receive_fd, port_ready, &port->object);
-		if (!port->source)
-			abort();	/* as Apple's: the call has no way to fail */
-	}
+	LIST_FOREACH (source, &port->sources, link)
+		attach(port, source);
 	pthread_mutex_unlock(&port->lock);
 	if (previous)
 		dispatch_release(previous);
+}
+
+bool iou_port_add_source(struct IONotificationPort *port, int fd,
+	void (*ready)(struct iou_object *owner), struct iou_object *owner)
+{
+	struct port_source *source = calloc(1, sizeof(*source));
+	bool added;
+
+	if (!source)
+		return false;
+	source->fd = fd;
+	source->ready = ready;
+	source->owner = owner;
+	pthread_mutex_lock(&port->lock);
+	added = !port->destroyed;
+	if (added) {
+		iou_object_retain(owner);
+		LIST_INSERT_HEAD(&port->sources, source, link);
+		attach(port, source);
+	}
+	pthread_mutex_unlock(&port->lock);
+	if (!added)
+		free(source);
+	return added;
+}
+
+void iou_port_remove_source(struct IONotificationPort *port, struct iou_object *owner)
+{
+	struct port_source *source;
+
+	pthread_mutex_lock(&port->lock);
+	LIST_FOREACH (source, &port->sources, link)
+		if (source->owner == owner)
+			break;
+	if (source) {
+		detach(port, source);
+		LIST_REMOVE(source, link);
+	}
+	pthread_mutex_unlock(&port->lock);
+	if (source)
+		iou_object_release(owner);
+	free(source);
+}
+
+/* Let go of all sources: the port's own, whose owner is the port itself, and others'. */
+static void remove_sources(struct IONotificationPort *port)
+{
+	struct port_source *source;
+
+	do {
+		pthread_mutex_lock(&port->lock);
+		source = LIST_FIRST(&port->sources);
+		pthread_mutex_unlock(&port->lock);
+		if (source)
+			iou_port_remove_source(port, source->owner);
+	} while (source);
 }
 
 void IONotificationPortDestroy(IONotificationPortRef port)
@@ -186,6 +267,7 @@ void IONotificationPortDestroy(IONotificationPortRef port)
 	pthread_mutex_lock(&port->lock);
 	port->destroyed = true;
 	pthread_mutex_unlock(&port->lock);
+	remove_sources(port);
 	IONotificationPortSetDispatchQueue(port, NULL);
 	iou_name_release(port->name, IOU_PORT);
 	iou_object_release(&port->object);
@@ -235,6 +317,11 @@ kern_return_t iou_port_expect(mach_port_t name, const uint64_t *reference,
 void iou_port_forget(struct IONotificationPort *port, uint64_t token)
 {
 	free(take_pending(port, token));
+}
+
+void iou_port_hold(struct IONotificationPort *port)
+{
+	iou_object_retain(&port->object);
 }
 
 void iou_port_put(struct IONotificationPort *port)

@@ -9,6 +9,7 @@
 
 #include "iokit/object.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* An asynchronous call's half of a port. */
@@ -35,5 +36,15 @@ kern_return_t iou_port_expect(mach_port_t name, const uint64_t *reference,
 /* The call failed: nothing will come. */
 void iou_port_forget(struct IONotificationPort *port, uint64_t token);
 void iou_port_put(struct IONotificationPort *port);
+void iou_port_hold(struct IONotificationPort *port);
+
+/*
+ * Have @ready called on the port's queue, whichever that is, when @fd is readable. The
+ * port holds a reference to @owner until the source is removed, or the port destroyed;
+ * @fd stays open as long as @owner lives. False without memory or on a destroyed port.
+ */
+bool iou_port_add_source(struct IONotificationPort *port, int fd,
+	void (*ready)(struct iou_object *owner), struct iou_object *owner);
+void iou_port_remove_source(struct IONotificationPort *port, struct iou_object *owner);
 
 #endif

@@ -2,7 +2,9 @@
 /* Looking services up: matching dictionaries, iterators, registry entries. */
 #include "iokit/connection.h"
 #include "iokit/dictionary.h"
+#include "iokit/iterator.h"
 #include "iokit/object.h"
+#include "iokit/registry.h"
 #include "iokit/service.h"
 #include "iokit/socket.h"
 
@@ -19,13 +21,6 @@
 struct service {
 	struct iou_object object;
 	struct iou_entry_info info;
-};
-
-struct iterator {
-	struct iou_object object;
-	atomic_size_t next;
-	size_t count;
-	io_object_t entries[];	/* a reference to each */
 };
 
 /* What a driver extension's service is, the most specific first. */
@@ -86,7 +81,7 @@ static bool matching_text(CFDictionaryRef dictionary, const char *key, char *tex
 	       CFStringGetCString(value, text, (CFIndex)size, kCFStringEncodingUTF8);
 }
 
-static bool matches(CFDictionaryRef dictionary, const struct iou_entry_info *info)
+bool iou_service_matches(CFDictionaryRef dictionary, const struct iou_entry_info *info)
 {
 	char text[128];
 	bool constrained = false;
@@ -154,12 +149,17 @@ static struct iou_entry_info *list_remote(size_t *count)
 	return entries;
 }
 
+struct iou_entry_info *iou_registry_list(size_t *count)
+{
+	return iou_services_published() ? iou_services_list(count) : list_remote(count);
+}
+
 static void service_free(struct iou_object *object)
 {
 	free(object);
 }
 
-static io_object_t service_create(const struct iou_entry_info *info)
+io_object_t iou_service_name(const struct iou_entry_info *info)
 {
 	struct service *service = calloc(1, sizeof(*service));
 
@@ -170,34 +170,15 @@ static io_object_t service_create(const struct iou_entry_info *info)
 	return iou_name_create(&service->object);
 }
 
-static void iterator_free(struct iou_object *object)
-{
-	struct iterator *iterator = (struct iterator *)object;
-
-	for (size_t i = 0; i < iterator->count; i++)
-		iou_name_release(iterator->entries[i], IOU_SERVICE);
-	free(iterator);
-}
-
 /* An iterator over those of @list that match, or NULL without memory. */
-static struct iterator *iterator_create(
+static struct iou_iterator *iterator_over(
 	CFDictionaryRef dictionary, const struct iou_entry_info *list, size_t count)
 {
-	struct iterator *iterator = calloc(1, sizeof(*iterator) + count * sizeof(io_object_t));
+	struct iou_iterator *iterator = iou_iterator_create(NULL, NULL);
 
-	if (!iterator)
-		return NULL;
-	iou_object_init(&iterator->object, IOU_ITERATOR, iterator_free);
-	atomic_init(&iterator->next, 0);
-	for (size_t i = 0; i < count; i++) {
-		io_object_t service;
-
-		if (!matches(dictionary, &list[i]))
-			continue;
-		service = service_create(&list[i]);
-		if (service)
-			iterator->entries[iterator->count++] = service;
-	}
+	for (size_t i = 0; iterator && i < count; i++)
+		if (iou_service_matches(dictionary, &list[i]))
+			iou_iterator_add(iterator, &list[i]);
 	return iterator;
 }
 
@@ -205,7 +186,7 @@ kern_return_t IOServiceGetMatchingServices(
 	mach_port_t main_port, CFDictionaryRef dictionary, io_iterator_t *existing)
 {
 	struct iou_entry_info *list;
-	struct iterator *iterator;
+	struct iou_iterator *iterator;
 	size_t count;
 
 	if (!dictionary)
@@ -214,13 +195,13 @@ kern_return_t IOServiceGetMatchingServices(
 		CFRelease(dictionary);
 		return kIOReturnBadArgument;
 	}
-	list = iou_services_published() ? iou_services_list(&count) : list_remote(&count);
-	iterator = iterator_create(dictionary, list, count);
+	list = iou_registry_list(&count);
+	iterator = iterator_over(dictionary, list, count);
 	free(list);
 	CFRelease(dictionary);
 	if (!iterator)
 		return kIOReturnNoMemory;
-	*existing = iou_name_create(&iterator->object);
+	*existing = iou_name_create(iou_iterator_object(iterator));
 	return *existing ? kIOReturnSuccess : kIOReturnNoResources;
 }
 
@@ -234,35 +215,6 @@ io_service_t IOServiceGetMatchingService(mach_port_t main_port, CFDictionaryRef 
 	service = IOIteratorNext(iterator);
 	IOObjectRelease(iterator);
 	return service;
-}
-
-io_object_t IOIteratorNext(io_iterator_t name)
-{
-	struct iterator *iterator = iou_name_lookup(name, IOU_ITERATOR);
-	io_object_t entry = IO_OBJECT_NULL;
-	size_t index;
-
-	if (!iterator)
-		return IO_OBJECT_NULL;
-	index = atomic_fetch_add(&iterator->next, 1);
-	if (index < iterator->count) {
-		entry = iterator->entries[index];
-		iou_name_retain(entry, IOU_SERVICE);
-	} else {
-		atomic_store(&iterator->next, iterator->count);
-	}
-	iou_object_release(&iterator->object);
-	return entry;
-}
-
-void IOIteratorReset(io_iterator_t name)
-{
-	struct iterator *iterator = iou_name_lookup(name, IOU_ITERATOR);
-
-	if (!iterator)
-		return;
-	atomic_store(&iterator->next, 0);
-	iou_object_release(&iterator->object);
 }
 
 int IOObjectConformsTo(io_object_t name, const char *class_name)

@@ -20,6 +20,8 @@
 
 /* Clients at a time; each has a thread. More are turned away at once. */
 #define CLIENTS_MAX 1024
+/* Of these, one process may have so many unless the options say otherwise. */
+#define CONNECTIONS_DEFAULT 256
 /* A session's thread needs little: a few message buffers and the driver's frames. */
 #define CLIENT_STACK_SIZE (512u << 10)
 
@@ -27,10 +29,13 @@ struct client {
 	LIST_ENTRY(client) link;
 	struct iouser_server *server;
 	int fd;
+	pid_t pid;
+	kern_return_t refusal;	/* kIOReturnSuccess: it is served */
 };
 
 struct iouser_server {
 	char *path;
+	struct iouser_server_options options;	/* its arrays are copies */
 	int listener, stop, lock_file;
 	/* The lock guards what follows. */
 	pthread_mutex_t lock;
@@ -78,6 +83,18 @@ static bool remove_stale(const char *path, char *error, size_t size)
 	return unlink(path) == 0 || fail(error, size, "cannot be replaced", path, errno);
 }
 
+/* The group first: the mode is what lets it in. */
+static bool set_access(struct iouser_server *server, char *error, size_t size)
+{
+	const struct iouser_server_options *options = &server->options;
+
+	if (options->group != (gid_t)-1 && chown(server->path, (uid_t)-1, options->group) != 0)
+		return fail(error, size, "cannot be given its group", server->path, errno);
+	if (options->mode && chmod(server->path, options->mode) != 0)
+		return fail(error, size, "cannot be given its mode", server->path, errno);
+	return true;
+}
+
 static bool bind_listener(struct iouser_server *server, char *error, size_t size)
 {
 	struct sockaddr_un address;
@@ -97,6 +114,8 @@ static bool bind_listener(struct iouser_server *server, char *error, size_t size
 	mask = umask(0177);	/* the owner's alone, from its first moment on */
 	bound = bind(server->listener, (struct sockaddr *)&address, sizeof(address));
 	umask(mask);
+	if (bound == 0 && !set_access(server, error, size))
+		return false;
 	if (bound != 0 || listen(server->listener, 64) != 0)
 		return fail(error, size, "cannot be bound", server->path, errno);
 	return true;
@@ -119,11 +138,47 @@ static void server_free(struct iouser_server *server, bool unlink_path)
 		close(server->stop);
 	pthread_cond_destroy(&server->client_gone);
 	pthread_mutex_destroy(&server->lock);
+	free((void *)(uintptr_t)server->options.allowed_uids);
+	free((void *)(uintptr_t)server->options.allowed_gids);
 	free(server->path);
 	free(server);
 }
 
+/* A copy of an array, which is not NULL even for none. */
+static void *copy_array(const void *array, size_t count, size_t size)
+{
+	void *copy = calloc(count + 1, size);
+
+	if (copy && count)
+		memcpy(copy, array, count * size);
+	return copy;
+}
+
+static bool copy_options(struct iouser_server *server, const struct iouser_server_options *options)
+{
+	struct iouser_server_options *own = &server->options;
+
+	*own = *options;
+	if (!own->connections_max)
+		own->connections_max = CONNECTIONS_DEFAULT;
+	server->path = strdup(options->path);
+	own->path = server->path;
+	own->allowed_uids = copy_array(
+		options->allowed_uids, options->allowed_uid_count, sizeof(uid_t));
+	own->allowed_gids = copy_array(
+		options->allowed_gids, options->allowed_gid_count, sizeof(gid_t));
+	return server->path && own->allowed_uids && own->allowed_gids;
+}
+
 struct iouser_server *iouser_server_create(const char *path, char *error, size_t error_size)
+{
+	const struct iouser_server_options options = { .path = path, .group = (gid_t)-1 };
+
+	return iouser_server_create_with(&options, error, error_size);
+}
+
+struct iouser_server *iouser_server_create_with(
+	const struct iouser_server_options *options, char *error, size_t error_size)
 {
 	struct iouser_server *server = calloc(1, sizeof(*server));
 
@@ -135,9 +190,8 @@ struct iouser_server *iouser_server_create(const char *path, char *error, size_t
 	pthread_mutex_init(&server->lock, NULL);
 	pthread_cond_init(&server->client_gone, NULL);
 	LIST_INIT(&server->clients);
-	server->path = strdup(path);
 	server->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (!server->path || server->stop < 0)
+	if (!copy_options(server, options) || server->stop < 0)
 		snprintf(error, error_size, "out of memory or descriptors");
 	else if (bind_listener(server, error, error_size))
 		return server;
@@ -151,7 +205,10 @@ static void *client_thread(void *argument)
 	struct iouser_server *server = client->server;
 
 	pthread_setname_np(pthread_self(), "client");
-	iou_session_run(client->fd);
+	if (client->refusal == kIOReturnSuccess)
+		iou_session_run(client->fd);
+	else
+		iou_session_refuse(client->fd, client->refusal);
 	pthread_mutex_lock(&server->lock);
 	LIST_REMOVE(client, link);
 	close(client->fd);	/* under the lock: nobody shuts down a descriptor used anew */
@@ -160,6 +217,58 @@ static void *client_thread(void *argument)
 	pthread_mutex_unlock(&server->lock);
 	free(client);
 	return NULL;
+}
+
+static bool is_group_allowed(const struct iouser_server_options *options, gid_t group)
+{
+	for (size_t i = 0; i < options->allowed_gid_count; i++)
+		if (options->allowed_gids[i] == group)
+			return true;
+	return false;
+}
+
+/* Whether one of the supplementary groups that the client connected with is allowed. */
+static bool is_any_group_allowed(const struct iouser_server_options *options, int fd)
+{
+	gid_t groups[256];
+	socklen_t size = sizeof(groups);
+
+	if (!options->allowed_gid_count ||
+		getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) != 0)
+		return false;
+	for (size_t i = 0; i < size / sizeof(groups[0]); i++)
+		if (is_group_allowed(options, groups[i]))
+			return true;
+	return false;
+}
+
+static bool is_allowed(
+	const struct iouser_server_options *options, int fd, const struct ucred *peer)
+{
+	if (peer->uid == 0 || peer->uid == geteuid())
+		return true;
+	for (size_t i = 0; i < options->allowed_uid_count; i++)
+		if (options->allowed_uids[i] == peer->uid)
+			return true;
+	return is_group_allowed(options, peer->gid) || is_any_group_allowed(options, fd);
+}
+
+/* The kernel says who connected; whether that one is served. The lock is held. */
+static kern_return_t admit(struct iouser_server *server, struct client *client)
+{
+	struct ucred peer = { .pid = 0 };
+	socklen_t size = sizeof(peer);
+	struct client *other;
+	unsigned connections = 0;
+
+	if (getsockopt(client->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 ||
+		!is_allowed(&server->options, client->fd, &peer))
+		return kIOReturnNotPermitted;
+	client->pid = peer.pid;
+	LIST_FOREACH (other, &server->clients, link)
+		connections += other->pid == peer.pid;
+	return connections < server->options.connections_max ? kIOReturnSuccess :
+							       kIOReturnNoResources;
 }
 
 /* Begin a thread for a new client. False: turned away. */
@@ -178,6 +287,7 @@ static bool begin_client(struct iouser_server *server, int fd)
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attributes, CLIENT_STACK_SIZE);
 	pthread_mutex_lock(&server->lock);
+	client->refusal = admit(server, client);
 	if (server->client_count < CLIENTS_MAX &&
 		pthread_create(&thread, &attributes, client_thread, client) == 0) {
 		LIST_INSERT_HEAD(&server->clients, client, link);

@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/queue.h>
+#include <unistd.h>
 
 struct iouser_service {
 	TAILQ_ENTRY(iouser_service) link;
@@ -22,6 +24,53 @@ static pthread_cond_t client_gone = PTHREAD_COND_INITIALIZER;
 static TAILQ_HEAD(, iouser_service) services = TAILQ_HEAD_INITIALIZER(services);
 static uint64_t last_entry_id = 0x100000000;	/* as IOKit's, past 32 bits */
 static bool ever_published;
+
+struct watcher {
+	LIST_ENTRY(watcher) link;
+	int fd;
+};
+static LIST_HEAD(, watcher) watchers = LIST_HEAD_INITIALIZER(watchers);
+
+/* Wake those who watch. The lock is held. */
+static void announce(void)
+{
+	const uint64_t one = 1;
+	struct watcher *watcher;
+
+	LIST_FOREACH (watcher, &watchers, link)
+		(void)!write(watcher->fd, &one, sizeof(one));
+}
+
+int iou_services_watch(void)
+{
+	struct watcher *watcher = calloc(1, sizeof(*watcher));
+
+	if (!watcher)
+		return -1;
+	watcher->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (watcher->fd < 0) {
+		free(watcher);
+		return -1;
+	}
+	pthread_mutex_lock(&lock);
+	LIST_INSERT_HEAD(&watchers, watcher, link);
+	pthread_mutex_unlock(&lock);
+	return watcher->fd;
+}
+
+void iou_services_unwatch(int fd)
+{
+	struct watcher *watcher;
+
+	pthread_mutex_lock(&lock);
+	LIST_FOREACH (watcher, &watchers, link)
+		if (watcher->fd == fd)
+			break;
+	if (watcher)
+		LIST_REMOVE(watcher, link);
+	pthread_mutex_unlock(&lock);
+	free(watcher);
+}
 
 const char *iou_property(const char properties[IOU_PROPERTIES_MAX], const char *key)
 {
@@ -85,6 +134,7 @@ struct iouser_service *iouser_service_publish_with(const char *user_class,
 	service->info.entry_id = ++last_entry_id;
 	TAILQ_INSERT_TAIL(&services, service, link);
 	ever_published = true;
+	announce();
 	pthread_mutex_unlock(&lock);
 	return service;
 }
@@ -92,9 +142,11 @@ struct iouser_service *iouser_service_publish_with(const char *user_class,
 /* The lock is held. */
 static void unpublish(struct iouser_service *service)
 {
-	if (service->published)
-		TAILQ_REMOVE(&services, service, link);
+	if (!service->published)
+		return;
+	TAILQ_REMOVE(&services, service, link);
 	service->published = false;
+	announce();
 }
 
 void iouser_service_terminate(struct iouser_service *service)

@@ -37,6 +37,13 @@ bool iou_services_published(void);
 struct iou_entry_info *iou_services_list(size_t *count);
 
 /*
+ * An eventfd, non-blocking, that becomes readable whenever a service is published or
+ * terminated; -1 without descriptors or memory. iou_services_unwatch() before closing it.
+ */
+int iou_services_watch(void);
+void iou_services_unwatch(int fd);
+
+/*
  * Open a user client on a service: kIOReturnNotAttached when it is not, or no
  * longer, published; else what the driver answers. The service stays until
  * iou_user_client_close().

@@ -12,14 +12,20 @@
 #include "iokit/wire.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /* A client that does not read its answers is given this long, then dropped. */
 #define ANSWER_TIMEOUT_MS 10000
 /* A client that is asked for its memory in the middle of its call must answer within this. */
 #define QUESTION_TIMEOUT_MS 10000
+/* One that is to be told that it is not served must ask within this. */
+#define REFUSAL_TIMEOUT_MS 1000
+/* Asynchronous calls of one client that have not completed: more get kIOReturnBusy. */
+#define OUTSTANDING_MAX 64
 
 enum state { STATE_NEW, STATE_GREETED, STATE_OPEN };
 
@@ -28,6 +34,7 @@ struct session {
 	int fd;
 	enum state state;
 	struct iou_user_client user;	/* in STATE_OPEN */
+	struct iou_outstanding *outstanding;
 	uint32_t last_question;
 	bool broken;	/* the client broke the protocol in the middle of a call */
 };
@@ -53,6 +60,20 @@ static int reply_status(
 	struct iou_header header;
 
 	return reply(session, &header, sizeof(header), request, status, NULL, 0);
+}
+
+void iou_session_refuse(int fd, kern_return_t why)
+{
+	struct iou_hello hello = { .magic = IOU_MAGIC, .major = IOU_VERSION_MAJOR,
+		.minor = IOU_VERSION_MINOR };
+	struct session session = { .fd = fd };
+	union iou_buffer message;
+	struct iou_fds fds;
+
+	if (iou_receive(fd, &message, &fds, REFUSAL_TIMEOUT_MS) <= 0)
+		return;
+	iou_fds_close(&fds);
+	reply(&session, &hello, sizeof(hello), &message.header, why, NULL, 0);
 }
 
 static int handle_hello(struct session *session, union iou_buffer *message, struct iou_fds *fds)
@@ -93,6 +114,38 @@ static int handle_list(struct session *session, union iou_buffer *message, struc
 			  reply_status(session, &message->header, kIOReturnSuccess);
 }
 
+/* Send CHANGED for every change from here on, until the client goes. Returns its end. */
+static int handle_watch(struct session *session, union iou_buffer *message, struct iou_fds *fds)
+{
+	int changes = iou_services_watch();
+	struct pollfd polled[] = {
+		{ .fd = session->fd, .events = POLLIN },
+		{ .fd = changes, .events = POLLIN },
+	};
+	uint64_t counter;
+	int sent;
+
+	(void)fds;
+	sent = reply_status(session, &message->header,
+		changes >= 0 ? kIOReturnSuccess : kIOReturnNoResources);
+	while (sent == 0 && changes >= 0) {
+		struct iou_header changed = { .type = IOU_CHANGED };
+
+		if (poll(polled, 2, -1) < 0 && errno != EINTR)
+			break;
+		if (polled[0].revents)
+			break;	/* it has nothing more to say that would be in order */
+		if (polled[1].revents && read(changes, &counter, sizeof(counter)) > 0)
+			sent = iou_send(session->fd, &changed, sizeof(changed), NULL, 0,
+				ANSWER_TIMEOUT_MS);
+	}
+	if (changes >= 0) {
+		iou_services_unwatch(changes);
+		close(changes);
+	}
+	return -ECONNRESET;
+}
+
 static int handle_open(struct session *session, union iou_buffer *message, struct iou_fds *fds)
 {
 	kern_return_t status;
@@ -120,8 +173,8 @@ static bool call_is_sound(const struct iou_call *call)
  * The port that an asynchronous call brought, as a completion. Whatever kind of
  * descriptor came: only a socket can be sent to, and nothing is read from it.
  */
-static kern_return_t take_completion(
-	const struct iou_call *call, struct iou_fds *fds, struct iouser_completion **completion)
+static kern_return_t take_completion(struct session *session, const struct iou_call *call,
+	struct iou_fds *fds, struct iouser_completion **completion)
 {
 	int type, fd;
 	socklen_t size = sizeof(type);
@@ -129,10 +182,12 @@ static kern_return_t take_completion(
 	*completion = NULL;
 	if (!(call->flags & IOU_CALL_ASYNC))
 		return kIOReturnSuccess;
+	if (iou_outstanding_count(session->outstanding) >= OUTSTANDING_MAX)
+		return kIOReturnBusy;
 	fd = iou_fds_take(fds, 0);
 	if (fd < 0)
 		return kIOReturnBadArgument;
-	*completion = iou_completion_create(fd, call->token);
+	*completion = iou_completion_create(fd, call->token, session->outstanding);
 	if (!*completion)
 		return kIOReturnNoMemory;
 	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_SEQPACKET) {
@@ -181,7 +236,7 @@ static int handle_call(struct session *session, union iou_buffer *message, struc
 		.structure_output = output + IOUSER_SCALARS_MAX,
 		.structure_output_size = call->structure_output_room,
 	};
-	status = take_completion(call, fds, &arguments.completion);
+	status = take_completion(session, call, fds, &arguments.completion);
 	if (status == kIOReturnSuccess)
 		status = session->user.class->external_method(session->user.client, &arguments);
 	iouser_completion_release(arguments.completion);
@@ -233,6 +288,7 @@ static const struct {
 	[IOU_OPEN] = { handle_open, STATE_GREETED, sizeof(struct iou_open), false, 0 },
 	[IOU_CALL] = { handle_call, STATE_OPEN, sizeof(struct iou_call), true, 1 },
 	[IOU_MAP] = { handle_map, STATE_OPEN, sizeof(struct iou_map), false, 0 },
+	[IOU_WATCH] = { handle_watch, STATE_GREETED, sizeof(struct iou_header), false, 0 },
 	[IOU_UNMAP] = { handle_unmap, STATE_OPEN, sizeof(struct iou_map), false, 0 },
 };
 
@@ -322,11 +378,13 @@ void iou_session_run(int fd)
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0)
 		session.peer.pid = credentials.pid;
 	session.peer.maps = iou_file_maps_create();
-	while (session.peer.maps && status >= 0 && iou_receive(fd, &message, &fds, -1) > 0) {
+	session.outstanding = iou_outstanding_create();
+	while (session.peer.maps && session.outstanding && status >= 0 && iou_receive(fd, &message, &fds, -1) > 0) {
 		status = dispatch(&session, &message, &fds);
 		iou_fds_close(&fds);
 	}
 	if (session.state == STATE_OPEN)
 		iou_user_client_close(&session.user);
 	iou_file_maps_destroy(session.peer.maps);
+	iou_outstanding_release(session.outstanding);
 }

@@ -3,10 +3,14 @@
 #ifndef IOKIT_SESSION_H
 #define IOKIT_SESSION_H
 
+#include <IOKit/IOReturn.h>
+
 /*
  * Serve a client until it goes or breaks the protocol, then drop all that it held.
  * @fd stays the caller's; shutdown() on it, from another thread, ends the session.
  */
 void iou_session_run(int fd);
+/* Tell a client why it is not served, in answer to its HELLO, and be done with it. */
+void iou_session_refuse(int fd, kern_return_t why);
 
 #endif

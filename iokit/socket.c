@@ -36,6 +36,14 @@ int iou_socket_address(const char *path, struct sockaddr_un *address)
 	return 0;
 }
 
+/* Why a service does not serve this process, as an errno. */
+static int refusal_errno(kern_return_t status)
+{
+	if (status == kIOReturnNotPermitted)
+		return -EPERM;
+	return status == kIOReturnNoResources ? -EUSERS : -EPROTO;
+}
+
 /* Exchange versions: 0, or a negative errno. */
 static int say_hello(int fd)
 {
@@ -56,6 +64,9 @@ static int say_hello(int fd)
 	if (size <= 0)
 		return size ? size : -ECONNRESET;
 	iou_fds_close(&fds);
+	if (reply.header.type == (IOU_HELLO | IOU_REPLY) &&
+		reply.header.status != kIOReturnSuccess)
+		return refusal_errno(reply.header.status);
 	if (size != (int)sizeof(hello) || reply.header.type != (IOU_HELLO | IOU_REPLY) ||
 		reply.hello.magic != IOU_MAGIC || reply.hello.major != IOU_VERSION_MAJOR)
 		return -EPROTO;
@@ -101,6 +112,12 @@ int iou_socket_connect(char *error, size_t error_size)
 		snprintf(error, error_size,
 			"what answers at %s does not speak version %u of the runtime's protocol",
 			path, IOU_VERSION_MAJOR);
+	else if (fd == -EPERM)
+		snprintf(error, error_size, "the driver service at %s does not allow user %u",
+			path, (unsigned)geteuid());
+	else if (fd == -EUSERS)
+		snprintf(error, error_size,
+			"the driver service at %s allows this process no more connections", path);
 	else if (fd == -ENAMETOOLONG)
 		snprintf(error, error_size,
 			"the socket path %.60s... is %zu bytes long (at most %zu)", path,

@@ -31,6 +31,8 @@ enum iou_message {
 	IOU_UNMAP,	/* c: memory type; no reply */
 	IOU_MEMORY,	/* s: range of the caller's -> c: what is there, descriptors */
 	IOU_EVENT,	/* s, on a port: token, status, arguments */
+	IOU_WATCH,	/* c: nothing -> s: status, then CHANGED whenever the registry changes */
+	IOU_CHANGED,	/* s */
 	IOU_MESSAGES,
 };
 

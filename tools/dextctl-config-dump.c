@@ -5,6 +5,7 @@
 #include "tools/dextctl-view.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* The form that lspci -F reads: the title, then lines of 16 bytes, then an empty one. */
 static void print_text(const struct view *view, struct names *names)
@@ -24,7 +25,7 @@ static void print_text(const struct view *view, struct names *names)
 static void print_json(const struct view *view)
 {
 	struct json_object *object = json_new_object();
-	char address[CLI_ADDRESS_SIZE], bytes[2 * DEXT_CONFIG_SIZE + 1] = "";
+	char address[ADDRESS_SIZE], bytes[2 * DEXT_CONFIG_SIZE + 1] = "";
 
 	for (size_t i = 0; i < view->config_size; i++)
 		snprintf(bytes + 2 * i, 3, "%02x", view->config[i]);
@@ -57,6 +58,7 @@ static enum ctl_exit config_dump(const struct ctl_options *options, char **argum
 		return status;
 	view = cli_allocate(sizeof(*view));
 	view->identity = device.identity;
+	memcpy(view->root, device.root, sizeof(view->root));
 	result = view_read(device.connection, VIEW_WHOLE, view);
 	if (result == kIOReturnSuccess)
 		print(view, options);

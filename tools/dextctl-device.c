@@ -4,8 +4,6 @@
 
 #include <iokit-user/service.h>
 #include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
 
 bool ctl_service_answers(void)
 {
@@ -17,58 +15,96 @@ bool ctl_service_answers(void)
 	return false;
 }
 
-/* The addresses that there are, for somebody who asked for another. */
-static void say_no_such_device(const char *name)
+/* The devices that there are, as far as they can be listed. */
+struct listing {
+	bool known;
+	AppleDextDevice *devices;
+	size_t count;
+};
+
+static struct listing list_devices(void)
 {
-	AppleDextDevice *devices = NULL;
-	size_t count = 0, used = 0;
-	char list[256 + CLI_ADDRESS_SIZE] = "";
+	struct listing listing = {.known = false};
 
-	if (apple_dext_copy_bound_devices(&devices, &count) != kIOReturnSuccess)
-		count = 0;
-	for (size_t i = 0; i < count; i++) {
-		const AppleDextIdentity *id = &devices[i].identity;
-		char text[CLI_ADDRESS_SIZE];
-
-		if (used > 256 - 2 * CLI_ADDRESS_SIZE) {
-			strcpy(list + used, ", ...");
-			break;
-		}
-		cli_format_address(
-			&(struct cli_address){id->bus, id->device, id->function}, text);
-		used += (size_t)sprintf(list + used, "%s%s", i ? ", " : "", text);
-	}
-	apple_dext_free_bound_devices(devices);
-	if (count)
-		cli_error("%s: no such device (there are: %s)", name, list);
-	else
-		cli_error("%s: no such device (the driver service has none)", name);
+	listing.known = apple_dext_copy_bound_devices(&listing.devices, &listing.count) ==
+		kIOReturnSuccess;
+	if (!listing.known)
+		listing.count = 0;
+	return listing;
 }
 
-/* Whether a device of that address is there, whoever refused to open it. */
-static bool exists(const struct cli_address *address)
+/* How many an address means, and the first of them. */
+static size_t find_listed(const struct listing *listing, const struct address *address,
+	const AppleDextDevice **first)
 {
-	AppleDextDevice *devices = NULL;
-	size_t count = 0;
-	bool found = false;
+	size_t found = 0;
 
-	if (apple_dext_copy_bound_devices(&devices, &count) != kIOReturnSuccess)
-		return true;	/* nothing is known of it: connecting has the better reason */
-	for (size_t i = 0; i < count; i++) {
-		const AppleDextIdentity *id = &devices[i].identity;
-
-		found |= id->bus == address->bus && id->device == address->device &&
-			id->function == address->function;
-	}
-	apple_dext_free_bound_devices(devices);
+	for (size_t i = 0; i < listing->count; i++)
+		if (address_is(address, &listing->devices[i]) && found++ == 0)
+			*first = &listing->devices[i];
 	return found;
+}
+
+/* "01:00.0, left/02:00.0, ...": those that @wanted means, or all of them without it. */
+static void format_listing(
+	const struct listing *listing, const struct address *wanted, char *list, size_t size)
+{
+	size_t used = 0;
+
+	*list = '\0';
+	for (size_t i = 0; i < listing->count; i++) {
+		const AppleDextDevice *device = &listing->devices[i];
+		char text[ADDRESS_SIZE];
+
+		if (wanted && !address_is(wanted, device))
+			continue;
+		address_format(device->root, &device->identity, text);
+		if (used + 2 * sizeof(text) > size)
+			snprintf(text, sizeof(text), "...");
+		/* Among several of one address, the one without a root is told by an empty one. */
+		used += (size_t)snprintf(list + used, size - used, "%s%s%s", used ? ", " : "",
+			wanted && !device->root[0] ? "/" : "", text);
+		if (used + sizeof(text) > size)
+			return;
+	}
+}
+
+static void say_no_such_device(const char *text, const struct listing *listing)
+{
+	char list[256];
+
+	format_listing(listing, NULL, list, sizeof(list));
+	if (listing->count)
+		cli_error("%s: no such device (there are: %s)", text, list);
+	else
+		cli_error("%s: no such device (the driver service has none)", text);
+}
+
+static enum ctl_exit open_found(const char *text, const struct address *address,
+	const struct listing *listing, struct ctl_device *device)
+{
+	const AppleDextDevice *found = NULL;
+	size_t count = find_listed(listing, address, &found);
+	char list[256];
+
+	if (count == 1)
+		return ctl_open_listed(found, device);
+	if (!count) {
+		say_no_such_device(text, listing);
+		return CTL_FAILED;
+	}
+	format_listing(listing, address, list, sizeof(list));
+	cli_error("%s: %zu devices have this address, on several PCI roots: expected one of %s",
+		text, count, list);
+	return CTL_FAILED;
 }
 
 enum ctl_exit ctl_open(const char *text, struct ctl_device *device)
 {
-	struct cli_address address;
-	const char *problem = cli_parse_address(text, &address);
-	kern_return_t result;
+	struct address address;
+	const char *problem = address_parse(text, &address);
+	struct listing listing;
+	enum ctl_exit status;
 
 	if (problem) {
 		cli_error("%s: %s", text, problem);
@@ -76,17 +112,29 @@ enum ctl_exit ctl_open(const char *text, struct ctl_device *device)
 	}
 	if (!ctl_service_answers())
 		return CTL_FAILED;
-	cli_format_address(&address, device->name);
-	device->connection = apple_dext_connect(address.bus, address.device, address.function);
-	if (device->connection == IO_OBJECT_NULL) {
-		/* Listing the devices sets the reason anew: keep it. */
-		char *reason = cli_format("%s", apple_dext_last_error());
+	listing = list_devices();
+	if (listing.known) {
+		status = open_found(text, &address, &listing, device);
+	} else {
+		cli_error("%s: the devices cannot be listed", text);
+		status = CTL_FAILED;
+	}
+	apple_dext_free_bound_devices(listing.devices);
+	return status;
+}
 
-		if (exists(&address))
-			cli_error("%s", reason);
-		else
-			say_no_such_device(device->name);
-		free(reason);
+enum ctl_exit ctl_open_listed(const AppleDextDevice *listed, struct ctl_device *device)
+{
+	const AppleDextIdentity *identity = &listed->identity;
+	kern_return_t result;
+
+	*device = (struct ctl_device){.connection = IO_OBJECT_NULL};
+	address_format(listed->root, identity, device->name);
+	snprintf(device->root, sizeof(device->root), "%.*s", DEXT_ROOT_MAX - 1, listed->root);
+	device->connection = apple_dext_connect_with_root(
+		device->root, identity->bus, identity->device, identity->function);
+	if (device->connection == IO_OBJECT_NULL) {
+		cli_error("%s: cannot be opened: %s", device->name, apple_dext_last_error());
 		return CTL_FAILED;
 	}
 	result = apple_dext_get_identity(device->connection, &device->identity);
@@ -129,9 +177,10 @@ void ctl_note(const struct ctl_device *device, const char *format, ...)
 	cli_error("note: %s: %s", device->name, text);
 }
 
-/* Who is concerned by what comes, as far as the driver tells. After our own claim. */
-static void note_company(const struct ctl_device *device, enum ctl_intent intent)
+void ctl_note_company(const struct ctl_device *device, enum ctl_intent intent)
 {
+	static const char *const seen[] = {[CTL_TO_LOOK] = "command", [CTL_TO_WRITE] = "change",
+		[CTL_TO_RESET] = "reset", [CTL_TO_REMOVE] = "removal"};
 	AppleDextStatus status;
 	unsigned others;
 
@@ -139,9 +188,8 @@ static void note_company(const struct ctl_device *device, enum ctl_intent intent
 		return;
 	others = status.claims - (status.claimed_by_caller && status.claims);
 	if (others)
-		ctl_note(device, "%u other client%s claimed it too, and see%s the %s", others,
-			others == 1 ? " has" : "s have", others == 1 ? "s" : "",
-			intent == CTL_TO_RESET ? "reset" : "change");
+		ctl_note(device, "%u other client%s claimed it, and see%s the %s", others,
+			others == 1 ? " has" : "s have", others == 1 ? "s" : "", seen[intent]);
 	else if (intent == CTL_TO_WRITE)
 		ctl_note(device, "nobody else has claimed it: the driver resets it when this "
 				 "command ends, which may undo the change");
@@ -164,6 +212,6 @@ enum ctl_exit ctl_claim(const struct ctl_device *device, enum ctl_intent intent)
 	if (result != kIOReturnSuccess)
 		return refused(device, result);
 	if (intent != CTL_TO_LOOK)
-		note_company(device, intent);
+		ctl_note_company(device, intent);
 	return CTL_OK;
 }

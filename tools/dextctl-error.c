@@ -2,39 +2,42 @@
 /* What went wrong, in words; and the checks of arguments that say so themselves. */
 #include "tools/dextctl.h"
 
+/* The name is not expanded: it is what stands in the source. */
+#define ROW(result, text) {(result), #result, (text)}
+
 static const struct {
 	kern_return_t result;
-	const char *text;
+	const char *name, *text;
 } explanations[] = {
-	{kIOReturnSuccess, "success"},
-	{kIOReturnError, "general error"},
-	{kIOReturnNoMemory, "no memory"},
-	{kIOReturnNoResources, "no resources"},
-	{kIOReturnIPCError, "the driver service cannot be talked to"},
-	{kIOReturnNoDevice, "no such device"},
-	{kIOReturnNotPrivileged, "not privileged"},
-	{kIOReturnBadArgument, "refused as a bad argument"},
-	{kIOReturnExclusiveAccess, "another client has claimed the device for itself alone"},
-	{kIOReturnUnsupported, "the driver or the device does not support it"},
-	{kIOReturnVMError, "no such memory"},
-	{kIOReturnInternalError, "internal error of the driver"},
-	{kIOReturnIOError, "I/O error"},
-	{kIOReturnNotOpen, "the device is not claimed"},
-	{kIOReturnNotAligned, "not aligned"},
-	{kIOReturnStillOpen, "set up already"},
-	{kIOReturnDMAError, "DMA error"},
-	{kIOReturnBusy, "busy"},
-	{kIOReturnTimeout, "no answer in time"},
-	{kIOReturnOffline, "the device has gone"},
-	{kIOReturnNotReady, "not ready"},
-	{kIOReturnNotAttached, "the driver service has gone"},
-	{kIOReturnNoSpace, "no space left"},
-	{kIOReturnNotPermitted, "not permitted"},
-	{kIOReturnOverrun, "past the end"},
-	{kIOReturnDeviceError, "the device reports an error"},
-	{kIOReturnAborted, "aborted"},
-	{kIOReturnNotResponding, "the device does not respond"},
-	{kIOReturnNotFound, "not found"},
+	ROW(kIOReturnSuccess, "success"),
+	ROW(kIOReturnError, "general error"),
+	ROW(kIOReturnNoMemory, "no memory"),
+	ROW(kIOReturnNoResources, "no resources"),
+	ROW(kIOReturnIPCError, "the driver service cannot be talked to"),
+	ROW(kIOReturnNoDevice, "no such device"),
+	ROW(kIOReturnNotPrivileged, "not privileged"),
+	ROW(kIOReturnBadArgument, "refused as a bad argument"),
+	ROW(kIOReturnExclusiveAccess, "another client has claimed the device for itself alone"),
+	ROW(kIOReturnUnsupported, "the driver or the device does not support it"),
+	ROW(kIOReturnVMError, "no such memory"),
+	ROW(kIOReturnInternalError, "internal error of the driver"),
+	ROW(kIOReturnIOError, "I/O error"),
+	ROW(kIOReturnNotOpen, "the device is not claimed"),
+	ROW(kIOReturnNotAligned, "not aligned"),
+	ROW(kIOReturnStillOpen, "set up already"),
+	ROW(kIOReturnDMAError, "DMA error"),
+	ROW(kIOReturnBusy, "busy"),
+	ROW(kIOReturnTimeout, "no answer in time"),
+	ROW(kIOReturnOffline, "the device has gone"),
+	ROW(kIOReturnNotReady, "not ready"),
+	ROW(kIOReturnNotAttached, "the driver service has gone"),
+	ROW(kIOReturnNoSpace, "no space left"),
+	ROW(kIOReturnNotPermitted, "not permitted"),
+	ROW(kIOReturnOverrun, "past the end"),
+	ROW(kIOReturnDeviceError, "the device reports an error"),
+	ROW(kIOReturnAborted, "aborted"),
+	ROW(kIOReturnNotResponding, "the device does not respond"),
+	ROW(kIOReturnNotFound, "not found"),
 };
 
 const char *ctl_explain(kern_return_t result)
@@ -43,6 +46,14 @@ const char *ctl_explain(kern_return_t result)
 		if (explanations[i].result == result)
 			return explanations[i].text;
 	return "unknown error";
+}
+
+const char *ctl_result_name(kern_return_t result)
+{
+	for (size_t i = 0; i < sizeof(explanations) / sizeof(explanations[0]); i++)
+		if (explanations[i].result == result)
+			return explanations[i].name;
+	return NULL;
 }
 
 bool ctl_number(const char *what, const char *text, uint64_t max, uint64_t *value)

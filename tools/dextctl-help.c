@@ -28,14 +28,16 @@ void ctl_print_usage(const struct ctl_command *const *commands, FILE *out)
 	fputs("\nOptions, anywhere on the line:\n", out);
 	ctl_print_options(~0u, out);
 	fputs("\n"
-	      "ADDR is an address BB:DD.F in hex, as list shows it. Numbers are decimal, or hex\n"
-	      "with 0x. The exit status is 0, 1 for a failure, or 2 for a wrong command line.\n"
+	      "ADDR is an address BB:DD.F in hex, or ROOT/BB:DD.F on one of several PCI roots,\n"
+	      "as list shows it. Numbers are decimal, or hex with 0x. The exit status is 0, 1 for\n"
+	      "a failure, or 2 for a wrong command line.\n"
 	      "\n"
 	      "Examples:\n"
 	      "  dextctl list                        the devices that there are\n"
 	      "  dextctl info 01:00.0                all about one of them\n"
 	      "  dextctl list --json | jq '.[].address'\n"
 	      "  dextctl config read 01:00.0 0 -w 2  its vendor id\n"
+	      "  dextctl trace 01:00.0               each call of its clients, as it comes\n"
 	      "  dextctl COMMAND --help              more about a command\n", out);
 }
 

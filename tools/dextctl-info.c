@@ -5,6 +5,7 @@
 #include "tools/dextctl-view.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void print(const struct view *view, const struct ctl_options *options)
 {
@@ -28,6 +29,7 @@ static enum ctl_exit info(const struct ctl_options *options, char **arguments)
 		return status;
 	view = cli_allocate(sizeof(*view));
 	view->identity = device.identity;
+	memcpy(view->root, device.root, sizeof(view->root));
 	result = view_read(device.connection, VIEW_WHOLE, view);
 	if (result == kIOReturnSuccess)
 		print(view, options);

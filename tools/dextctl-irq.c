@@ -1,26 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* dextctl irq watch: interrupts, live. */
 #include "tools/dextctl.h"
+#include "tools/dextctl-clock.h"
 #include "tools/dextctl-json.h"
+#include "tools/dextctl-vectors.h"
+#include "tools/dextctl-wait.h"
 
-#include <dext-abi.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
-
-/* How often the driver is asked whether it is still there: nothing announces that it went. */
-#define ALIVE_MS 1000
 
 struct watch {
 	const struct ctl_device *device;
 	const struct ctl_options *options;
 	unsigned vectors;
+	uint64_t mask[DEXT_IRQ_WORDS];	/* those that are wanted */
 
 	pthread_mutex_t lock;	/* guards what follows, against the handler */
 	AppleDextInterruptNotify *notify;
@@ -29,43 +23,12 @@ struct watch {
 	uint64_t counts[DEXT_VECTORS_MAX];
 };
 
-/* Written to by a signal or by the handler, to end the wait. Set once, before either can run. */
-static int wake_fds[2] = {-1, -1};
-
-static void wake(void)
-{
-	int saved = errno;
-	/* A full pipe wakes as well. */
-	ssize_t written = write(wake_fds[1], "", 1);
-
-	(void)written;
-	errno = saved;
-}
-
-static void on_signal(int number)
-{
-	(void)number;
-	wake();
-}
-
-static void format_time(char text[16])
-{
-	struct timespec now;
-	struct tm parts;
-	size_t used;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	localtime_r(&now.tv_sec, &parts);
-	used = strftime(text, 16, "%H:%M:%S", &parts);
-	snprintf(text + used, 16 - used, ".%03u", (unsigned)(now.tv_nsec / 1000000) % 1000);
-}
-
 static void print_interrupt(const struct watch *watch, unsigned vector)
 {
 	struct json_object *object;
-	char now[16];
+	char now[CLOCK_TEXT_SIZE];
 
-	format_time(now);
+	clock_format(clock_now(CLOCK_REALTIME), 3, now);
 	if (!watch->options->json) {
 		printf("%s  %6u  %5" PRIu64 "\n", now, vector, watch->counts[vector]);
 		return;
@@ -86,7 +49,8 @@ static bool enough(const struct watch *watch)
 static void take(struct watch *watch, const uint64_t pending[DEXT_IRQ_WORDS])
 {
 	for (unsigned vector = 0; vector < DEXT_VECTORS_MAX && !enough(watch); vector++) {
-		if (!(pending[vector / 64] >> vector % 64 & 1))
+		/* One that came before the mask was set is none of those wanted either. */
+		if (!vectors_has(pending, vector) || !vectors_has(watch->mask, vector))
 			continue;
 		watch->counts[vector]++;
 		watch->total++;
@@ -107,32 +71,17 @@ static void on_interrupt(void *opaque)
 	if (watch->result == kIOReturnSuccess && !enough(watch))
 		watch->result = apple_dext_interrupt_notify_rearm(watch->notify);
 	if (watch->result != kIOReturnSuccess || enough(watch))
-		wake();
+		ctl_wake();
 	pthread_mutex_unlock(&watch->lock);
-}
-
-static bool catch_signals(void)
-{
-	struct sigaction action = {.sa_handler = on_signal};
-
-	if (pipe(wake_fds) < 0 || fcntl(wake_fds[1], F_SETFL, O_NONBLOCK) < 0) {
-		cli_error("pipe: %s", strerror(errno));
-		return false;
-	}
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	return true;
 }
 
 /* Until a signal, the count, or the end of the driver. */
 static kern_return_t wait_for_end(struct watch *watch)
 {
-	struct pollfd poll_fd = {.fd = wake_fds[0], .events = POLLIN};
 	kern_return_t result = kIOReturnSuccess;
-	AppleDextIdentity identity;
 
-	while (result == kIOReturnSuccess && poll(&poll_fd, 1, ALIVE_MS) <= 0)
-		result = apple_dext_get_identity(watch->device->connection, &identity);
+	while (result == kIOReturnSuccess && !ctl_wait(CTL_ALIVE_MS))
+		result = ctl_alive(watch->device);
 	return result;
 }
 
@@ -183,6 +132,37 @@ static enum ctl_exit follow(struct watch *watch)
 	return CTL_OK;
 }
 
+/* Whether the device has all vectors that are wanted. */
+static bool check_mask(const struct watch *watch)
+{
+	if (!watch->options->mask || vectors_count(watch->mask, watch->vectors) ==
+			vectors_count(watch->mask, DEXT_VECTORS_MAX))
+		return true;
+	cli_error("%s: --mask %s: no such vectors (0 to %u)", watch->device->name,
+		watch->options->mask, watch->vectors - 1);
+	return false;
+}
+
+/* All vectors are enabled from the beginning: without a mask there is nothing to do. */
+static kern_return_t set_mask(const struct watch *watch)
+{
+	if (!watch->options->mask)
+		return kIOReturnSuccess;
+	return apple_dext_set_irq_mask(watch->device->connection, watch->mask);
+}
+
+static void note_begin(const struct watch *watch)
+{
+	unsigned wanted = vectors_count(watch->mask, watch->vectors);
+
+	if (watch->options->mask)
+		ctl_note(watch->device, "watching %u of %u vectors; Ctrl-C ends it", wanted,
+			watch->vectors);
+	else
+		ctl_note(watch->device, "watching %u vector%s; Ctrl-C ends it", wanted,
+			wanted == 1 ? "" : "s");
+}
+
 static enum ctl_exit start(struct watch *watch)
 {
 	kern_return_t result =
@@ -194,22 +174,44 @@ static enum ctl_exit start(struct watch *watch)
 	}
 	if (result != kIOReturnSuccess)
 		return ctl_fail(watch->device, result, "interrupts: not set up");
-	if (!catch_signals())
+	if (!check_mask(watch))
+		return CTL_USAGE;
+	result = set_mask(watch);
+	if (result != kIOReturnSuccess)
+		return ctl_fail(watch->device, result, "interrupts: no mask set");
+	if (!ctl_catch_signals())
 		return CTL_FAILED;
-	ctl_note(watch->device, "watching %u vector%s; Ctrl-C ends it", watch->vectors,
-		watch->vectors == 1 ? "" : "s");
+	note_begin(watch);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (!watch->options->json)
 		puts("TIME          VECTOR  COUNT");
 	return follow(watch);
 }
 
+/* Into @watch the vectors that are wanted: all unless told. */
+static bool parse_mask(struct watch *watch)
+{
+	const char *problem;
+
+	if (!watch->options->mask) {
+		memset(watch->mask, 0xff, sizeof(watch->mask));
+		return true;
+	}
+	problem = vectors_parse(watch->options->mask, watch->mask);
+	if (problem)
+		cli_error("--mask %s: %s", watch->options->mask, problem);
+	return !problem;
+}
+
 static enum ctl_exit irq_watch(const struct ctl_options *options, char **arguments)
 {
 	struct watch watch = {.options = options, .lock = PTHREAD_MUTEX_INITIALIZER};
 	struct ctl_device device;
-	enum ctl_exit status = ctl_open(arguments[0], &device);
+	enum ctl_exit status;
 
+	if (!parse_mask(&watch))
+		return CTL_USAGE;
+	status = ctl_open(arguments[0], &device);
 	if (status != CTL_OK)
 		return status;
 	watch.device = &device;
@@ -225,13 +227,16 @@ const struct ctl_command ctl_irq_watch = {
 	.arguments = "ADDR",
 	.min_arguments = 1,
 	.max_arguments = 1,
-	.options = CTL_TAKES_COUNT,
+	.options = CTL_TAKES_COUNT | CTL_TAKES_MASK,
 	.summary = "print interrupts as they come",
 	.help = "Claim the device and print each interrupt as it comes, with how often its\n"
 		"vector has come so far, until Ctrl-C or --count. A vector that fires again\n"
 		"before it was taken counts once. Other clients get their interrupts all the\n"
-		"same. With --json there is one object a line.\n",
+		"same. With --mask, the driver drops all vectors but these, for this command\n"
+		"alone: each client has a mask of its own. With --json there is one object a\n"
+		"line.\n",
 	.examples = "dextctl irq watch 01:00.0\n"
+		    "dextctl irq watch 01:00.0 --mask 0,4-7\n"
 		    "dextctl irq watch 01:00.0 --count 10 --json\n",
 	.run = irq_watch,
 };

@@ -34,6 +34,19 @@ void json_put_number(struct json_object *object, const char *key, uint64_t numbe
 	put(object, key, need(json_object_new_uint64(number)));
 }
 
+void json_put_pid(struct json_object *object, const char *key, int32_t pid)
+{
+	put(object, key, pid ? need(json_object_new_int(pid)) : NULL);
+}
+
+void json_put_rate(struct json_object *object, const char *key, double rate)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%.1f", rate);
+	put(object, key, need(json_object_new_double_s(rate, text)));
+}
+
 void json_put_bool(struct json_object *object, const char *key, bool value)
 {
 	put(object, key, need(json_object_new_boolean(value)));

@@ -14,6 +14,10 @@ struct json_object *json_new_object(void);
 struct json_object *json_new_array(void);
 
 void json_put_number(struct json_object *object, const char *key, uint64_t number);
+/** json_put_pid - a process; null for 0, which is not known. */
+void json_put_pid(struct json_object *object, const char *key, int32_t pid);
+/** json_put_rate - a number with one decimal. */
+void json_put_rate(struct json_object *object, const char *key, double rate);
 void json_put_bool(struct json_object *object, const char *key, bool value);
 void json_put_hex(struct json_object *object, const char *key, int digits, uint64_t number);
 /** json_put_text - @text is copied; NULL becomes null. */

@@ -5,18 +5,20 @@
 #include "tools/dextctl-view.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /*
- * A device that cannot be opened (two at one address, say) or goes meanwhile is
- * listed all the same, with what its identity tells.
+ * A device that cannot be opened or goes meanwhile is listed all the same, with
+ * what its identity tells.
  */
 static void look(const AppleDextDevice *device, struct view *view)
 {
 	const AppleDextIdentity *identity = &device->identity;
-	io_connect_t connection =
-		apple_dext_connect(identity->bus, identity->device, identity->function);
+	io_connect_t connection = apple_dext_connect_with_root(
+		device->root, identity->bus, identity->device, identity->function);
 
 	*view = (struct view){.identity = *identity};
+	memcpy(view->root, device->root, sizeof(view->root) - 1);
 	if (connection == IO_OBJECT_NULL)
 		return;
 	(void)view_read(connection, VIEW_BRIEF, view);
@@ -26,7 +28,7 @@ static void look(const AppleDextDevice *device, struct view *view)
 static void add_row(struct cli_table *table, const struct view *view, struct names *names)
 {
 	struct view_interrupts interrupts = view_interrupts(view);
-	char address[CLI_ADDRESS_SIZE], id[sizeof("ffff:ffff")], irq[32] = "unknown";
+	char address[ADDRESS_SIZE], id[sizeof("ffff:ffff")], irq[32] = "unknown";
 	char class_name[NAME_SIZE], device_name[NAME_SIZE];
 	const AppleDextIdentity *identity = &view->identity;
 
@@ -98,9 +100,10 @@ const struct ctl_command ctl_list = {
 	.name = "list",
 	.arguments = "",
 	.summary = "list the devices",
-	.help = "List the devices of the driver service, one a line: the address, vendor and\n"
-		"device id, who has claimed it (free, claimed, exclusive, or unknown), the\n"
-		"kind and number of its interrupt vectors, class and name.\n",
+	.help = "List the devices of the driver service, one a line: the address (with the PCI\n"
+		"root, where the device names one), vendor and device id, who has claimed it\n"
+		"(free, claimed, exclusive, or unknown), the kind and number of its interrupt\n"
+		"vectors, class and name.\n",
 	.examples = "dextctl list\n"
 		    "dextctl list -n\n"
 		    "dextctl list --json | jq -r '.[] | select(.interrupts.vectors > 1).address'\n",

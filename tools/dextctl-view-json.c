@@ -2,6 +2,7 @@
 /* A device as JSON. The keys are documented in dextctl(1); they are added to, never changed. */
 #include "tools/dextctl-view.h"
 #include "tools/dextctl-json.h"
+#include "tools/dextctl-limits.h"
 
 #include <pci/pci.h>
 
@@ -20,10 +21,11 @@ static const char *interrupt_key(const struct view_interrupts *interrupts)
 static void put_identity(struct json_object *object, const struct view *view, struct names *names)
 {
 	const AppleDextIdentity *identity = &view->identity;
-	char address[CLI_ADDRESS_SIZE], name[NAME_SIZE];
+	char address[ADDRESS_SIZE], root[ADDRESS_SIZE], name[NAME_SIZE];
 
 	view_address(view, address);
 	json_put_text(object, "address", address);
+	json_put_text(object, "root", view_root(view, root));
 	json_put_hex(object, "vendor_id", 4, identity->vendor_id);
 	json_put_hex(object, "device_id", 4, identity->device_id);
 	json_put_hex(object, "class_code", 6, identity->class_code & 0xffffffu);
@@ -150,6 +152,7 @@ static void put_dma(struct json_object *object, const struct view *view)
 	json_put_number(dma, "regions", view->status.dma_regions);
 	json_put_number(dma, "bytes", view->status.dma_bytes);
 	json_put_number(dma, "faults", view->status.dma_faults);
+	limits_put(dma, view->limits_known ? &view->limits : NULL);
 	json_put_number(object, "resets", view->status.resets);
 }
 

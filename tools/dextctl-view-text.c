@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A device as text, in lspci's words; what the driver knows beside it, in the same manner. */
+#include "tools/dextctl-limits.h"
 #include "tools/dextctl-view.h"
 
 #include <inttypes.h>
@@ -35,10 +36,10 @@ static char sign(bool set)
 char *view_title(const struct view *view, struct names *names)
 {
 	const AppleDextIdentity *identity = &view->identity;
-	char address[CLI_ADDRESS_SIZE], class_name[NAME_SIZE], device_name[NAME_SIZE];
+	char address[ADDRESS_SIZE], class_name[NAME_SIZE], device_name[NAME_SIZE];
 	char revision[sizeof(" (rev ff)")] = "";
 
-	view_address(view, address);
+	address_format("", identity, address);
 	if (view->config[PCI_REVISION_ID])
 		snprintf(revision, sizeof(revision), " (rev %02x)", view->config[PCI_REVISION_ID]);
 	return cli_format("%s %s: %s%s", address,
@@ -145,6 +146,15 @@ static void print_status(const struct view *view, FILE *out)
 	line(out, "Resets:", "%" PRIu64, status->resets);
 }
 
+static void print_limits(const struct view *view, FILE *out)
+{
+	char text[LIMITS_TEXT_SIZE];
+
+	if (view->limits_known && limits_exist(&view->limits))
+		line(out, "DMA limits:", "%s, %s", limits_kind(&view->limits),
+			limits_use(&view->limits, text));
+}
+
 static void print_caps(const struct cap_list *list, FILE *out)
 {
 	const char *label = "Capabilities:";
@@ -166,7 +176,11 @@ static void print_caps(const struct cap_list *list, FILE *out)
 
 void view_print(const struct view *view, struct names *names, FILE *out)
 {
+	char root[ADDRESS_SIZE];
+
 	print_title(view, names, out);
+	if (view_root(view, root))
+		line(out, "Root:", "%s", root);
 	print_ids(view, names, out);
 	print_control(view, out);
 	for (unsigned i = 0; i < DEXT_BARS; i++)
@@ -174,5 +188,6 @@ void view_print(const struct view *view, struct names *names, FILE *out)
 			print_bar(i, &view->bars[i], out);
 	print_interrupts(view, out);
 	print_status(view, out);
+	print_limits(view, out);
 	print_caps(&view->caps, out);
 }

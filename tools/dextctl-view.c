@@ -3,6 +3,7 @@
 #include "tools/dextctl-view.h"
 
 #include <pci/pci.h>
+#include <string.h>
 
 static kern_return_t read_config(io_connect_t connection, struct view *view, size_t end)
 {
@@ -39,6 +40,14 @@ static kern_return_t read_status(io_connect_t connection, struct view *view)
 	return result == kIOReturnUnsupported ? kIOReturnSuccess : result;
 }
 
+static kern_return_t read_limits(io_connect_t connection, struct view *view)
+{
+	kern_return_t result = apple_dext_get_dma_limits(connection, &view->limits);
+
+	view->limits_known = result == kIOReturnSuccess;
+	return result == kIOReturnUnsupported ? kIOReturnSuccess : result;
+}
+
 kern_return_t view_read(io_connect_t connection, enum view_depth depth, struct view *view)
 {
 	kern_return_t result = read_status(connection, view);
@@ -51,14 +60,23 @@ kern_return_t view_read(io_connect_t connection, enum view_depth depth, struct v
 		result = read_config(connection, view, DEXT_CONFIG_SIZE);
 	if (result == kIOReturnSuccess)
 		result = read_bars(connection, view);
+	if (result == kIOReturnSuccess)
+		result = read_limits(connection, view);
 	return result;
 }
 
-void view_address(const struct view *view, char text[CLI_ADDRESS_SIZE])
+void view_address(const struct view *view, char text[ADDRESS_SIZE])
 {
-	cli_format_address(&(struct cli_address){view->identity.bus, view->identity.device,
-				   view->identity.function},
-		text);
+	address_format(view->root, &view->identity, text);
+}
+
+const char *view_root(const struct view *view, char text[ADDRESS_SIZE])
+{
+	if (!view->root[0])
+		return NULL;
+	view_address(view, text);
+	*strchr(text, '/') = '\0';
+	return text;
 }
 
 const char *view_claim(const struct view *view)

@@ -6,7 +6,7 @@
 #ifndef TOOLS_DEXTCTL_VIEW_H
 #define TOOLS_DEXTCTL_VIEW_H
 
-#include "tools/cli.h"
+#include "tools/dextctl-address.h"
 #include "tools/dextctl-caps.h"
 #include "tools/dextctl-names.h"
 
@@ -21,6 +21,7 @@ struct view_bar {
 
 struct view {
 	AppleDextIdentity identity;
+	char root[DEXT_ROOT_MAX];	/* "" when it names none */
 	uint8_t config[DEXT_CONFIG_SIZE];
 	size_t config_size;	/* how much of it was read: 0, 256 or 4096 */
 	struct cap_list caps;	/* found in that */
@@ -28,24 +29,29 @@ struct view {
 	struct view_bar bars[DEXT_BARS];
 	bool status_known;	/* false with a driver that lacks the call */
 	AppleDextStatus status;
+	bool limits_known;	/* likewise */
+	AppleDextDMALimits limits;
 };
 
 enum view_depth {
 	VIEW_BRIEF,	/* status, and the 256 bytes of config space that every function has */
-	VIEW_WHOLE,	/* BARs and extended config space too */
+	VIEW_WHOLE,	/* BARs, extended config space and the limits of DMA too */
 };
 
 /**
  * view_read - ask the driver everything
- * @view: with identity set, and all else 0
+ * @view: with identity and root set, and all else 0
  *
  * Return: kIOReturnSuccess, or the error of the first call that failed; what was
  * read until then is in @view.
  */
 kern_return_t view_read(io_connect_t connection, enum view_depth depth, struct view *view);
 
-/** view_address - "01:00.0". */
-void view_address(const struct view *view, char text[CLI_ADDRESS_SIZE]);
+/** view_address - "01:00.0", or "left/01:00.0" where it names a root. */
+void view_address(const struct view *view, char text[ADDRESS_SIZE]);
+
+/** view_root - the root in printable characters, in @text; NULL when it names none. */
+const char *view_root(const struct view *view, char text[ADDRESS_SIZE]);
 
 /** view_claim - "free", "claimed", "exclusive" or "unknown". */
 const char *view_claim(const struct view *view);
@@ -71,7 +77,8 @@ const char *view_interrupt_name(enum dext_interrupt_kind kind);
 /**
  * view_title - the device in one line, as lspci has it
  *
- * "01:00.0 Class name: Vendor Device (rev 02)". Return: a new string for free().
+ * "01:00.0 Class name: Vendor Device (rev 02)", without a root, of which lspci knows
+ * nothing. Return: a new string for free().
  */
 char *view_title(const struct view *view, struct names *names);
 

@@ -16,8 +16,13 @@ static const struct ctl_command *const commands[] = {
 	&ctl_bar_read,
 	&ctl_bar_write,
 	&ctl_bar_dump,
+	&ctl_dma,
 	&ctl_irq_watch,
+	&ctl_irq_trigger,
 	&ctl_reset,
+	&ctl_remove,
+	&ctl_trace,
+	&ctl_top,
 	NULL,
 };
 

@@ -7,6 +7,7 @@
 #define TOOLS_DEXTCTL_H
 
 #include "tools/cli.h"
+#include "tools/dextctl-address.h"
 
 #include <apple-dext-client.h>
 
@@ -23,11 +24,13 @@ struct ctl_options {
 	const char *socket;
 	uint64_t width;	/* in bytes; 4 unless given */
 	uint64_t count;	/* 0 unless given: without end */
+	const char *mask;	/* vectors, unparsed; NULL unless given */
 };
 
 /* Options that only some commands take; bits of struct ctl_command.options. */
 #define CTL_TAKES_WIDTH 1u
 #define CTL_TAKES_COUNT 2u
+#define CTL_TAKES_MASK	4u
 
 struct ctl_command {
 	const char *name;	/* one word or two: "list", "config read" */
@@ -42,7 +45,8 @@ struct ctl_command {
 };
 
 extern const struct ctl_command ctl_list, ctl_info, ctl_config_read, ctl_config_write,
-	ctl_config_dump, ctl_bar_read, ctl_bar_write, ctl_bar_dump, ctl_irq_watch, ctl_reset;
+	ctl_config_dump, ctl_bar_read, ctl_bar_write, ctl_bar_dump, ctl_dma, ctl_irq_watch,
+	ctl_irq_trigger, ctl_reset, ctl_remove, ctl_trace, ctl_top;
 
 /* --- Options and help: dextctl-options.c, dextctl-help.c ---------------------- */
 
@@ -68,6 +72,8 @@ void ctl_print_command_help(const struct ctl_command *command, FILE *out);
 
 /** ctl_explain - a return code in words: "the device has gone". */
 const char *ctl_explain(kern_return_t result);
+/** ctl_result_name - its name: "kIOReturnOffline"; NULL for a code that has none here. */
+const char *ctl_result_name(kern_return_t result);
 
 /**
  * ctl_number - a number out of an argument
@@ -90,7 +96,8 @@ bool ctl_check_value(uint64_t value, uint64_t width);
 bool ctl_service_answers(void);
 
 struct ctl_device {
-	char name[CLI_ADDRESS_SIZE];
+	char name[ADDRESS_SIZE];	/* with its root, where it names one */
+	char root[DEXT_ROOT_MAX];
 	io_connect_t connection;
 	AppleDextIdentity identity;
 };
@@ -102,6 +109,8 @@ struct ctl_device {
  * Return: CTL_OK, with @device for ctl_close(); else the way to end, having said why.
  */
 enum ctl_exit ctl_open(const char *address, struct ctl_device *device);
+/** ctl_open_listed - open a device of apple_dext_copy_bound_devices(). Return: as ctl_open(). */
+enum ctl_exit ctl_open_listed(const AppleDextDevice *listed, struct ctl_device *device);
 void ctl_close(struct ctl_device *device);
 
 /** ctl_fail - say that @what (a format) failed with @result. Return: CTL_FAILED. */
@@ -115,8 +124,11 @@ enum ctl_intent {
 	CTL_TO_LOOK,
 	CTL_TO_WRITE,	/* notes that a reset may undo it, or who else sees it */
 	CTL_TO_RESET,	/* notes who else is hit */
+	CTL_TO_REMOVE,	/* likewise */
 };
 
+/** ctl_note_company - note who is concerned by what comes, as far as the driver tells. */
+void ctl_note_company(const struct ctl_device *device, enum ctl_intent intent);
 /** ctl_claim - claim the device for that purpose. Return: as ctl_open(). */
 enum ctl_exit ctl_claim(const struct ctl_device *device, enum ctl_intent intent);
 

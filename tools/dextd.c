@@ -2,101 +2,21 @@
 /* dextd: a driver service for one or more devices. */
 #include "driver/driver.h"
 #include "provider/spec.h"
+#include "tools/dextd-options.h"
 
 #include <errno.h>
-#include <getopt.h>
+#include <grp.h>
 #include <iokit-user/service.h>
 #include <limits.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-#define DEVICES_MAX 256
-
-enum { EXIT_USAGE = 2 };
-
-struct options {
-	const char *socket;
-	const char *specs[DEVICES_MAX];
-	size_t count;
-};
+#include <unistd.h>
 
 static struct iouser_server *server;	/* for the signal handler */
-
-static void print_help(void)
-{
-	printf("Usage: dextd [--socket PATH] --device SPEC [--device SPEC ...]\n"
-	       "\n"
-	       "Serve PCI devices as driver extensions: programs claim them and drive them through\n"
-	       "IOKit user-client calls (apple-dext-client.h), on a local socket.\n"
-	       "\n"
-	       "  -d, --device SPEC   a device; give it once for each\n"
-	       "  -s, --socket PATH   where clients find the service: by default $DEXT_SOCKET, else\n"
-	       "                      $XDG_RUNTIME_DIR/dextpci/dextd.sock, else /run/dextpci/dextd.sock\n"
-	       "  -h, --help          this text\n"
-	       "  -V, --version       the version\n"
-	       "\n"
-	       "Devices:\n");
-	provider_print_types();
-	printf("\n"
-	       "Examples:\n"
-	       "  truncate -s 1G disk.img\n"
-	       "  dextd --device nvme,addr=01:00.0,image=disk.img\n"
-	       "  dextd --socket /tmp/dextd.sock --device nvme,addr=01:00.0,size=64M \\\n"
-	       "        --device nvme,addr=02:00.0,size=64M,block=4096\n"
-	       "\n"
-	       "Look at them with dextctl(1); give one to a virtual machine with dext-vfio-user(8).\n");
-}
-
-/* The exit status when the program is to end here, else -1. */
-static int parse_options(int argc, char **argv, struct options *options)
-{
-	static const struct option known[] = {
-		{ "device", required_argument, NULL, 'd' },
-		{ "socket", required_argument, NULL, 's' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int option;
-
-	while ((option = getopt_long(argc, argv, "d:s:hV", known, NULL)) != -1) {
-		switch (option) {
-		case 'd':
-			if (options->count == DEVICES_MAX) {
-				fprintf(stderr, "dextd: more than %d devices\n", DEVICES_MAX);
-				return EXIT_USAGE;
-			}
-			options->specs[options->count++] = optarg;
-			break;
-		case 's':
-			options->socket = optarg;
-			break;
-		case 'h':
-			print_help();
-			return EXIT_SUCCESS;
-		case 'V':
-			printf("dextd %s\n", DEXTPCI_VERSION);
-			return EXIT_SUCCESS;
-		default:
-			return EXIT_USAGE;	/* getopt has said what was wrong */
-		}
-	}
-	if (optind < argc) {
-		fprintf(stderr, "dextd: \"%s\": no arguments are taken besides options (see --help)\n",
-			argv[optind]);
-		return EXIT_USAGE;
-	}
-	if (!options->count) {
-		fprintf(stderr, "dextd: no device: give at least one --device SPEC (see --help)\n");
-		return EXIT_USAGE;
-	}
-	if (!options->socket)
-		options->socket = iouser_socket_path();
-	return -1;
-}
 
 static bool same_address(const struct pci_address *a, const struct pci_address *b)
 {
@@ -111,7 +31,8 @@ struct devices {
 };
 
 /* Create one device; on failure the error has been printed. */
-static bool add_device(struct devices *devices, const char *spec)
+static bool add_device(
+	struct devices *devices, const char *spec, const struct dext_quotas *quotas)
 {
 	struct pci_provider *provider;
 	char address[SPEC_ADDRESS_SIZE];
@@ -136,6 +57,7 @@ static bool add_device(struct devices *devices, const char *spec)
 		fprintf(stderr, "dextd: %s: the device does not answer, or memory is out\n", spec);
 		return false;
 	}
+	dext_driver_set_quotas(devices->drivers[devices->count], quotas);
 	devices->count++;
 	return true;
 }
@@ -175,31 +97,58 @@ static void serve(const struct devices *devices, const char *path)
 	iouser_server_run(server);
 }
 
+/*
+ * Run as somebody else from here on: socket, images and devices stay open. Whether the
+ * memory of a client that shares none can still be reached is the system's to decide.
+ */
+static bool become(const char *name)
+{
+	const struct passwd *user = getpwnam(name);
+
+	if (!user || initgroups(name, user->pw_gid) != 0 || setgid(user->pw_gid) != 0 ||
+		setuid(user->pw_uid) != 0) {
+		fprintf(stderr, "dextd: cannot run as user %s (%s)\n", name,
+			user ? strerror(errno) : "no such user");
+		return false;
+	}
+	if (user->pw_uid != 0 && setuid(0) == 0) {
+		fprintf(stderr, "dextd: the change to user %s can be undone\n", name);
+		return false;
+	}
+	return true;
+}
+
+static bool open_and_serve(struct devices *devices, const struct options *options)
+{
+	char error[256];
+	bool served;
+
+	for (size_t i = 0; i < options->count; i++)
+		if (!add_device(devices, options->specs[i], &options->quotas))
+			return false;
+	if (options->default_socket)
+		make_default_folder(options->server.path);
+	server = iouser_server_create_with(&options->server, error, sizeof(error));
+	if (!server) {
+		fprintf(stderr, "dextd: %s\n", error);
+		return false;
+	}
+	served = !options->user || become(options->user);
+	if (served)
+		serve(devices, options->server.path);
+	iouser_server_destroy(server);
+	return served;
+}
+
 int main(int argc, char **argv)
 {
-	struct options options = { .socket = NULL };
 	struct devices devices = { .count = 0 };
+	struct options options;
 	int status = parse_options(argc, argv, &options);
-	char error[256];
 
 	if (status >= 0)
 		return status;
-	status = EXIT_SUCCESS;
-	for (size_t i = 0; i < options.count && status == EXIT_SUCCESS; i++)
-		if (!add_device(&devices, options.specs[i]))
-			status = EXIT_FAILURE;
-	if (status == EXIT_SUCCESS) {
-		if (options.socket == iouser_socket_path())
-			make_default_folder(options.socket);
-		server = iouser_server_create(options.socket, error, sizeof(error));
-		if (!server) {
-			fprintf(stderr, "dextd: %s\n", error);
-			status = EXIT_FAILURE;
-		} else {
-			serve(&devices, options.socket);
-			iouser_server_destroy(server);
-		}
-	}
+	status = open_and_serve(&devices, &options) ? EXIT_SUCCESS : EXIT_FAILURE;
 	destroy_devices(&devices);
 	return status;
 }

@@ -84,6 +84,7 @@ job_run() {
 
 job_show_logs() {
 	local log
+	service_deaths
 	for log in console qemu dext-vfio-user dextd; do
 		[[ ! -f $1/$log.log ]] || show_tail "$1/$log.log"
 	done
@@ -104,9 +105,9 @@ job_prove_guest() {
 		prove "file system found" "ext4, left as it is" 0
 	fi
 	prove "written and synced" \
-		"$ORIGINALS_COUNT files, $(mebibytes "$ORIGINALS_BYTES"), $(job_took "$dir" copy) + $(job_took "$dir" sync)" \
+		"$ORIGINALS_COUNT files, $(mebibytes "$ORIGINALS_BYTES"), seed $SEED, $(job_took "$dir" copy sync)" \
 		"$((ORIGINALS_BYTES < 64 << 20))"
-	prove "checked in the guest" "$checked files after a remount, $(job_took "$dir" check)" \
+	prove "checked in the guest" "$checked files after a remount, $(job_took "$dir" remount check)" \
 		"$((checked != ORIGINALS_COUNT))"
 	job_prove_kernel_log "$dir"
 }
@@ -131,8 +132,14 @@ job_disk_what() {
 		"$(guest_value "$1" identity | tr -d x | sed 's/0\(....\)/\1/g')" "$(guest_value "$1" address)"
 }
 
+# job_took DIR STEP... - together
 job_took() {
-	printf '%s s' "$(seconds "$(guest_took "$1" "$2")")"
+	local dir=$1 name sum=0
+	shift
+	for name in "$@"; do
+		sum=$((sum + $(guest_took "$dir" "$name")))
+	done
+	printf '%s s' "$(seconds "$sum")"
 }
 
 # What the host sees for itself.

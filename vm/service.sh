@@ -55,6 +55,18 @@ service_alive() {
 	done
 }
 
+# service_deaths - say which of them ended by itself, and how
+service_deaths() {
+	local pid status
+	for pid in $DEXTD_PID $SERVER_PID; do
+		kill -0 "$pid" 2>/dev/null && continue
+		status=0
+		wait "$pid" 2>/dev/null || status=$?
+		printf '  %s (%s) has ended, with exit status %s\n' \
+			"$([[ $pid == "$DEXTD_PID" ]] && echo dextd || echo dext-vfio-user)" "$pid" "$status" >&2
+	done
+}
+
 # service_stop - end what was started; fails when a program did not end well
 service_stop() {
 	local status=0

@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # All of vm/, for scripts that run a guest: source this. It sets ROOT (the source
-# tree) and VM (this directory) and does nothing else.
+# tree), VM (this directory) and PATH, and does nothing else.
 
 VM=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck disable=SC2034 # for those who source this
 ROOT=$(dirname "$VM")
+# Where mke2fs, depmod and others are, which a user's PATH may leave out.
+PATH=$PATH:/usr/sbin:/sbin
 
 # shellcheck source=vm/say.sh
 . "$VM/say.sh"

@@ -42,6 +42,8 @@ static kern_return_t wait_ready(struct soft_device *device)
 	while (!soft_answers(device)) {
 		uint64_t ready_at = atomic_load(&device->ready_at);
 
+		if (atomic_load(&device->removed))
+			return kIOReturnOffline;
 		if (now_ns() >= deadline)
 			return kIOReturnTimeout;
 		sleep_until(ready_at < deadline ? ready_at : deadline);
@@ -101,6 +103,8 @@ kern_return_t soft_reset(struct pci_provider *provider, enum pci_reset kind)
 	kern_return_t status = kIOReturnSuccess;
 	bool has;
 
+	if (atomic_load(&device->removed))
+		return kIOReturnOffline;
 	pthread_mutex_lock(&device->config_lock);
 	has = may_have(&device->config, kind);
 	pthread_mutex_unlock(&device->config_lock);

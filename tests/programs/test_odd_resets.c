@@ -59,7 +59,7 @@ static void test_config_is_restored(void **state)
 {
 	static const char *const keys[] = { "flr=on", "flr=off", "hot-reset=off",
 		"flr=hang,reset-timeout=20" };
-	/* Interrupt line, cache line size, device control, link control, MSI-X enabled and masked. */
+	/* The capabilities' places are fixed; MSI-X: enabled, all masked. */
 	static const struct {
 		unsigned offset, width, value;
 	} registers[] = {

@@ -61,6 +61,10 @@ static void test_options_anywhere(void **state)
 	assert_true(PARSE(&line, "irq", "watch", "-c", "0x10"));
 	assert_int_equal(line.options.count, 16);
 	assert_int_equal(line.given, CTL_TAKES_COUNT);
+	assert_null(line.options.mask);
+	assert_true(PARSE(&line, "irq", "-m", "0,4-7", "watch"));
+	assert_string_equal(line.options.mask, "0,4-7");
+	assert_int_equal(line.given, CTL_TAKES_MASK);
 }
 
 static void test_mistakes(void **state)
@@ -123,6 +127,16 @@ static void test_values(void **state)
 	assert_true(ctl_check_value(UINT64_MAX, 8));
 }
 
+static void test_results(void **state)
+{
+	(void)state;
+	assert_string_equal(ctl_result_name(kIOReturnSuccess), "kIOReturnSuccess");
+	assert_string_equal(ctl_result_name(kIOReturnNotFound), "kIOReturnNotFound");
+	assert_null(ctl_result_name((kern_return_t)0x1234));
+	assert_string_equal(ctl_explain(kIOReturnOffline), "the device has gone");
+	assert_string_equal(ctl_explain((kern_return_t)0x1234), "unknown error");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -133,6 +147,7 @@ int main(void)
 		cmocka_unit_test(test_widths),
 		cmocka_unit_test(test_accesses),
 		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_results),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,9 +16,10 @@
 static struct {
 	uint8_t config[DEXT_CONFIG_SIZE];
 	size_t config_read;	/* how far it was read */
-	kern_return_t config_result, bar_result, status_result;
+	kern_return_t config_result, bar_result, status_result, limits_result;
 	struct view_bar bars[DEXT_BARS];
 	AppleDextStatus status;
+	AppleDextDMALimits limits;
 } device;
 
 kern_return_t apple_dext_config_read_block(
@@ -55,6 +56,13 @@ kern_return_t apple_dext_get_status(io_connect_t connection, AppleDextStatus *ou
 	return device.status_result;
 }
 
+kern_return_t apple_dext_get_dma_limits(io_connect_t connection, AppleDextDMALimits *out_limits)
+{
+	assert_int_equal(connection, CONNECTION);
+	*out_limits = device.limits;
+	return device.limits_result;
+}
+
 static const uint8_t header[64] = {
 	[0x00] = 0x36, 0x1b, 0x10, 0x00, 0x06, 0x04, 0x10, 0x00, 0x02, 0x02, 0x08, 0x01,
 	[0x2c] = 0xf4, 0x1a, 0x00, 0x11,
@@ -89,6 +97,8 @@ static int setup(void **state)
 	device.status = (AppleDextStatus){.claims = 1, .clients = 2, .interrupt_vectors = 9,
 		.interrupt_kind = DEXT_INTERRUPT_MSIX, .dma_regions = 3, .dma_bytes = 3u << 20,
 		.resets = 4};
+	device.limits = (AppleDextDMALimits){.kind = DEXT_IOMMU_DART, .bytes = UINT64_C(3) << 29,
+		.maps = 65536, .bytes_used = 3u << 20, .maps_used = 3};
 	view->identity = (AppleDextIdentity){1, 0, 0, 0x1b36, 0x0010, 0x010802};
 	*state = view;
 	return 0;
@@ -133,6 +143,7 @@ static void test_text(void **state)
 		"\tClaim:        claimed by 1 client, opened by 1\n"
 		"\tDMA:          3 regions [size=3M], 0 faults\n"
 		"\tResets:       4\n"
+		"\tDMA limits:   dart, 3M of 1536M, 3 of 65536 mappings\n"
 		"\tCapabilities: [40] Power Management version 3, in D0\n"
 		"\t              [60] Express (v2) Endpoint, MSI 00, FLReset+\n"
 		"\t              [80] MSI-X: Enable- Count=9 Masked-, table in BAR 0 at 00002000, "
@@ -141,12 +152,30 @@ static void test_text(void **state)
 	free(text);
 }
 
+/* The title stays as lspci knows it. */
+static void test_text_with_a_root(void **state)
+{
+	struct view *view = *state;
+	char *text, address[ADDRESS_SIZE];
+
+	strcpy(view->root, "le\033ft");
+	device.limits.bytes = device.limits.maps = UINT64_MAX;
+	assert_int_equal(view_read(CONNECTION, VIEW_WHOLE, view), kIOReturnSuccess);
+	text = print(view);
+	assert_ptr_equal(strstr(text, "01:00.0 "), text);
+	assert_non_null(strstr(text, "\n\tRoot:         le?ft\n\tIDs: "));
+	assert_null(strstr(text, "DMA limits"));
+	free(text);
+	view_address(view, address);
+	assert_string_equal(address, "le?ft/01:00.0");
+}
+
 static void test_text_of_an_old_driver(void **state)
 {
 	struct view *view = *state;
 	char *text;
 
-	device.status_result = kIOReturnUnsupported;
+	device.status_result = device.limits_result = kIOReturnUnsupported;
 	assert_int_equal(view_read(CONNECTION, VIEW_WHOLE, view), kIOReturnSuccess);
 	assert_string_equal(view_claim(view), "unknown");
 	text = print(view);
@@ -195,6 +224,10 @@ static void test_errors_are_passed_on(void **state)
 {
 	struct view *view = *state;
 
+	device.limits_result = kIOReturnTimeout;
+	assert_int_equal(view_read(CONNECTION, VIEW_WHOLE, view), kIOReturnTimeout);
+	assert_false(view->limits_known);
+	memset(view, 0, sizeof(*view));
 	device.bar_result = kIOReturnOffline;
 	assert_int_equal(view_read(CONNECTION, VIEW_WHOLE, view), kIOReturnOffline);
 	assert_false(view->bars_known);
@@ -291,6 +324,7 @@ static struct json_object *to_json(const struct view *view, enum view_depth dept
 static void assert_identity(struct json_object *object)
 {
 	assert_text(object, "address", "01:00.0");
+	assert_null(at(object, "root"));
 	assert_text(object, "vendor_id", "0x1b36");
 	assert_text(object, "device_id", "0x0010");
 	assert_text(object, "class_code", "0x010802");
@@ -359,7 +393,20 @@ static void test_json(void **state)
 	assert_caps(at(object, "capabilities"));
 	assert_null(at(object, "capabilities_broken"));
 	assert_number(at(object, "dma"), "bytes", 3 << 20);
+	assert_text(at(at(object, "dma"), "limits"), "iommu", "dart");
+	assert_number(at(at(object, "dma"), "limits"), "bytes", INT64_C(3) << 29);
+	assert_number(at(at(object, "dma"), "limits"), "maps_used", 3);
 	assert_number(object, "resets", 4);
+	json_object_put(object);
+
+	view->limits = (AppleDextDMALimits){.kind = 9, .bytes = UINT64_MAX, .maps = UINT64_MAX};
+	object = to_json(view, VIEW_WHOLE);
+	assert_text(at(at(object, "dma"), "limits"), "iommu", "unknown");
+	assert_null(at(at(at(object, "dma"), "limits"), "bytes"));
+	json_object_put(object);
+	view->limits_known = false;
+	object = to_json(view, VIEW_WHOLE);
+	assert_null(at(at(object, "dma"), "limits"));
 	json_object_put(object);
 
 	object = to_json(view, VIEW_BRIEF);
@@ -393,6 +440,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_text),
+		CASE(test_text_with_a_root),
 		CASE(test_text_of_an_old_driver),
 		CASE(test_broken_chain_is_said),
 		CASE(test_depth),

@@ -11,6 +11,10 @@ set -u -o pipefail
 
 # shellcheck source=vm/vm.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../../vm/vm.sh"
+# shellcheck source=tests/vm/verifier.sh
+. "$ROOT/tests/vm/verifier.sh"
+
+NO_BUS_MASTER='int(device["command"], 16) & 4 == 0'
 
 PASSED=0
 FAILED=0
@@ -59,29 +63,41 @@ whole_job() {
 	done < <(printf '%s\n' "${PROOFS[@]}")
 }
 
-# A guest that has written a while and is writing still.
+# flood_begin DIR NAME - have a guest that has written a while and is writing still
 flood_begin() {
+	local status=0
 	job_machine dextpci.job=flood
 	machine_disk "$ORIGINALS/originals.img"
 	guest_start "$1"
-	guest_follow "$1" "$LIMIT" flood_under_way
+	guest_follow "$1" "$LIMIT" flood_settled
 	progress_end
-	try "$2: the guest is writing, $(mebibytes "$(guest_value "$1" written)")" flood_under_way "$1"
+	flood_under_way "$1" || status=$?
+	check "$2: the guest is writing" "$status"
+	[[ $status -eq 0 ]] || job_show_logs "$1"
+}
+
+flood_settled() {
+	flood_under_way "$1" || guest_gone || ! service_alive
 }
 
 flood_under_way() {
 	local written
 	written=$(guest_value "$1" written)
-	((${written:-0} >= 24 << 20)) || guest_gone
+	((${written:-0} >= 24 << 20)) && ! guest_gone
 }
 
-# claims STATE CLAIMS - whether the device is, and has so many
-claims() {
+# device_is EXPRESSION - whether it holds for what dextctl says of the device, "device"
+device_is() {
 	"$BUILD/tools/dextctl" --socket "$WORK/dextd.sock" info "$DEVICE_ADDRESS" --json |
-		python3 -c '
-import json, sys
-claim = json.load(sys.stdin)["claim"]
-sys.exit([claim["state"], str(claim["claims"])] != sys.argv[1:])' "$@"
+		python3 -c 'import json, sys; device = json.load(sys.stdin); sys.exit(not ('"$1"'))'
+}
+
+device_settles() {
+	local deadline=$((SECONDS + 10))
+	until device_is "$1"; do
+		((SECONDS < deadline)) || return 1
+		sleep 0.2
+	done
 }
 
 # dextd after somebody's death: there, holding nothing of theirs, free for others.
@@ -89,7 +105,8 @@ check_dextd() {
 	try "$1: dextd goes on" kill -0 "$DEXTD_PID"
 	try "$1: dextd holds no descriptor or mapping of theirs" \
 		holdings_settle "$DEXTD_PID" "$WORK/dextd.idle" 10
-	try "$1: the device is free" claims free 0
+	try "$1: the device is free" device_settles 'device["claim"]["state"] == "free" and device["claim"]["claims"] == 0'
+	try "$1: the device cannot reach memory" device_settles "$NO_BUS_MASTER"
 }
 
 test_killed_server() {
@@ -97,7 +114,7 @@ test_killed_server() {
 	dir=$(logs "server-killed")
 	server_start "$dir" --addr "$DEVICE_ADDRESS"
 	flood_begin "$dir" "$name"
-	try "$name: the device was claimed before" claims claimed 1
+	try "$name: the device was claimed before" device_is 'device["claim"]["claims"] == 1'
 	process_kill "$SERVER_PID"
 	check_dextd "$name"
 	process_end "$GUEST_PID"
@@ -114,6 +131,7 @@ test_killed_vmm() {
 	try "$name: the server holds nothing of it" \
 		holdings_settle "$SERVER_PID" "$WORK/server.idle" 10
 	try "$name: dextd goes on" kill -0 "$DEXTD_PID"
+	try "$name: the device cannot reach memory" device_settles "$NO_BUS_MASTER"
 }
 
 # One dextd for all of it: whole job, two deaths, whole job.
@@ -152,6 +170,7 @@ main() {
 	fi
 	job_prepare
 	job_originals
+	test_verifier
 	test_split
 	test_embedded
 	COMPLETE=yes

@@ -102,6 +102,37 @@ io_object_t IOIteratorNext(io_iterator_t iterator);
 /** IOIteratorReset - begin again with the first object. */
 void IOIteratorReset(io_iterator_t iterator);
 
+/* What IOServiceAddMatchingNotification() can tell of (IOKit/IOKitKeys.h). */
+#define kIOPublishNotification      "IOServicePublish"
+#define kIOFirstPublishNotification "IOServiceFirstPublish"
+#define kIOMatchedNotification      "IOServiceMatched"
+#define kIOFirstMatchNotification   "IOServiceFirstMatch"
+#define kIOTerminatedNotification   "IOServiceTerminate"
+
+/** IOServiceMatchingCallback - services have come or gone: they are in the iterator */
+typedef void (*IOServiceMatchingCallback)(void *refcon, io_iterator_t iterator);
+
+/**
+ * IOServiceAddMatchingNotification - be told of services that come or go
+ * @port: on whose queue the callback runs
+ * @type: one of the names above; of those that come, all mean the same here, where a
+ *	service is published once it is complete
+ * @matching: consumed, whatever happens
+ * @callback: called when the iterator has got something and has been empty before
+ * @refcon: its first argument
+ * @notification: set to an iterator, which holds what is there already (of those that
+ *	come). Emptying it arms the notification, releasing it ends it.
+ *
+ * A driver service that ends terminates its services; one that begins later is found
+ * within a moment.
+ *
+ * Return: kIOReturnSuccess; kIOReturnBadArgument for a NULL or another type;
+ * kIOReturnNoMemory or kIOReturnNoResources.
+ */
+kern_return_t IOServiceAddMatchingNotification(IONotificationPortRef port, const char *type,
+	CFDictionaryRef matching, IOServiceMatchingCallback callback, void *refcon,
+	io_iterator_t *notification);
+
 /** IOObjectRetain - one more reference. kIOReturnBadArgument for what is no object. */
 kern_return_t IOObjectRetain(io_object_t object);
 /** IOObjectRelease - one reference less. kIOReturnBadArgument for what is no object. */

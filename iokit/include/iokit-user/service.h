@@ -186,6 +186,28 @@ const char *iouser_socket_path(void);
  * Return: the server, already listening, or NULL.
  */
 struct iouser_server *iouser_server_create(const char *path, char *error, size_t error_size);
+/* Who may use a server, and how much of it. */
+struct iouser_server_options {
+	const char *path;
+	mode_t mode;		/* of the socket; 0 for 0600 */
+	gid_t group;		/* of the socket; (gid_t)-1: as it comes */
+	/* Besides this process's own user and root; checked on accept, whatever the mode says. */
+	const uid_t *allowed_uids;
+	size_t allowed_uid_count;
+	const gid_t *allowed_gids;	/* a client's group, or one of its supplementary ones */
+	size_t allowed_gid_count;
+	unsigned connections_max;	/* of one process; 0 for 256 */
+};
+
+/**
+ * iouser_server_create_with - iouser_server_create() with options
+ *
+ * A client that is not allowed gets kIOReturnNotPermitted, one with too many connections
+ * kIOReturnNoResources: the look-ups of its runtime find nothing, and
+ * iouser_service_probe() says why.
+ */
+struct iouser_server *iouser_server_create_with(
+	const struct iouser_server_options *options, char *error, size_t error_size);
 /** iouser_server_run - accept clients until iouser_server_stop(); one thread a connection. */
 void iouser_server_run(struct iouser_server *server);
 /** iouser_server_stop - make iouser_server_run() return. Safe in a signal handler. */

@@ -44,7 +44,8 @@ static uint8_t *buffer_at(struct edu *edu, uint64_t address, uint64_t count)
 	if (address >= EDU_BUFFER && count <= EDU_BUFFER_SIZE &&
 		address - EDU_BUFFER <= EDU_BUFFER_SIZE - count)
 		return edu->buffer + (address - EDU_BUFFER);
-	soft_log(edu->device, "DMA of %llu bytes at %#llx is not within the buffer (%#llx to %#llx)",
+	soft_log(edu->device,
+		"DMA of %llu bytes at %#llx is not within the buffer (%#llx to %#llx)",
 		(unsigned long long)count, (unsigned long long)address,
 		(unsigned long long)EDU_BUFFER,
 		(unsigned long long)(EDU_BUFFER + EDU_BUFFER_SIZE - 1));

@@ -38,7 +38,12 @@ void odd_engine_control(struct odd *odd, uint32_t control)
 {
 	if (!(control & ODD_CONTROL_GO) || (odd->dma_status & ODD_DMA_RUNS))
 		return;
-	odd->transfer = (struct odd_transfer){ odd->source, odd->destination, odd->length, control };
+	odd->transfer = (struct odd_transfer){
+		.source = odd->source,
+		.destination = odd->destination,
+		.left = odd->length,
+		.control = control,
+	};
 	if (!possible(&odd->transfer)) {
 		finish(odd, true);
 		return;

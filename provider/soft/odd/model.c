@@ -57,7 +57,8 @@ static bool parse_vectors(struct odd_options *options, const struct device_spec 
 		!spec_get_number(spec, "vectors", 1, most[options->irq], vectors, &vectors, error))
 		return false;
 	if (options->irq == ODD_IRQ_MSI && (vectors & (vectors - 1)))
-		return spec_fail(error, "odd: vectors=%s: with irq=msi it is a power of two up to 32",
+		return spec_fail(error,
+			"odd: vectors=%s: with irq=msi it is a power of two up to 32",
 			spec_get(spec, "vectors"));
 	options->vectors = (unsigned)vectors;
 	return true;

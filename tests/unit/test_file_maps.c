@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Files mapped for a client: sharing, growth, and descriptors that are not what they should be. */
+#include "iokit/file-maps.h"
+#include "tests/unit/cmocka-all.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define PAGE UINT64_C(4096)
+
+static struct iou_file_maps *maps;
+
+static int setup(void **state)
+{
+	(void)state;
+	maps = iou_file_maps_create();
+	return maps ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	iou_file_maps_destroy(maps);
+	return 0;
+}
+
+static int memory_file(uint64_t size)
+{
+	int fd = memfd_create("test-file-maps", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, (off_t)size), 0);
+	return fd;
+}
+
+struct range {
+	struct iou_file_map *map;
+	char *address;
+	bool writable;
+};
+
+static kern_return_t get(int fd, uint64_t offset, uint64_t length, struct range *range)
+{
+	void *address = NULL;
+	kern_return_t status;
+
+	range->writable = true;
+	status = iou_file_maps_get(
+		maps, fd, offset, length, &range->writable, &range->map, &address);
+	range->address = address;
+	return status;
+}
+
+static void test_ranges_of_a_file_share_one_mapping(void **state)
+{
+	int fd = memory_file(16 * PAGE), other = dup(fd);
+	struct range a, b;
+
+	(void)state;
+	assert_int_equal(get(fd, 0, PAGE, &a), kIOReturnSuccess);
+	assert_int_equal(get(other, 8 * PAGE + 3, PAGE, &b), kIOReturnSuccess);
+	assert_ptr_equal(a.map, b.map);
+	assert_ptr_equal(b.address, a.address + 8 * PAGE + 3);
+	assert_true(a.writable);
+	assert_int_equal(pwrite(fd, "x", 1, 8 * PAGE + 3), 1);
+	assert_int_equal(*b.address, 'x');
+	iou_file_maps_put(maps, a.map);
+	assert_int_equal(*b.address, 'x');	/* still in use */
+	iou_file_maps_put(maps, b.map);
+	close(fd);
+	close(other);
+}
+
+static void test_different_files_do_not_share(void **state)
+{
+	int first = memory_file(PAGE), second = memory_file(PAGE);
+	struct range a, b;
+
+	(void)state;
+	assert_int_equal(get(first, 0, PAGE, &a), kIOReturnSuccess);
+	assert_int_equal(get(second, 0, PAGE, &b), kIOReturnSuccess);
+	assert_ptr_not_equal(a.map, b.map);
+	*a.address = 1;
+	*b.address = 2;
+	assert_int_equal(*a.address, 1);
+	close(first);
+	close(second);
+	/* What is still in use goes with the table: teardown. */
+}
+
+/* A file that has grown is mapped anew; what was in use stays as it is. */
+static void test_a_file_that_grows(void **state)
+{
+	int fd = memory_file(PAGE);
+	struct range a, b, c;
+
+	(void)state;
+	assert_int_equal(get(fd, 0, PAGE, &a), kIOReturnSuccess);
+	assert_int_equal(get(fd, PAGE, PAGE, &b), kIOReturnBadArgument);
+	assert_int_equal(ftruncate(fd, 4 * PAGE), 0);
+	assert_int_equal(get(fd, PAGE, 3 * PAGE, &b), kIOReturnSuccess);
+	assert_int_equal(get(fd, 0, PAGE, &c), kIOReturnSuccess);
+	assert_ptr_not_equal(a.map, b.map);
+	assert_ptr_equal(c.map, b.map);
+	*a.address = 'g';
+	assert_int_equal(*c.address, 'g');
+	iou_file_maps_put(maps, a.map);
+	iou_file_maps_put(maps, b.map);
+	assert_int_equal(*c.address, 'g');
+	iou_file_maps_put(maps, c.map);
+	close(fd);
+}
+
+static void test_read_only_descriptors(void **state)
+{
+	int fd = memory_file(PAGE), narrow;
+	struct range wide, range;
+	char path[64];
+
+	(void)state;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	narrow = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(narrow >= 0);
+	assert_int_equal(get(narrow, 0, PAGE, &range), kIOReturnSuccess);
+	assert_false(range.writable);
+	/* Not to be confused with the mapping that may be written. */
+	assert_int_equal(get(fd, 0, PAGE, &wide), kIOReturnSuccess);
+	assert_true(wide.writable);
+	assert_ptr_not_equal(wide.map, range.map);
+	iou_file_maps_put(maps, range.map);
+	iou_file_maps_put(maps, wide.map);
+	close(narrow);
+	close(fd);
+}
+
+static void test_descriptors_that_cannot_be_mapped(void **state)
+{
+	char path[64], folder[] = "/tmp/test-file-maps-XXXXXX";
+	int file = memory_file(PAGE), pair[2], ends[2];
+	struct range range;
+	int wrong[8];
+	size_t count = 0;
+
+	(void)state;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
+	assert_int_equal(pipe2(pair, O_CLOEXEC), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	assert_non_null(mkdtemp(folder));
+	wrong[count++] = open(path, O_WRONLY | O_CLOEXEC);
+	wrong[count++] = open(path, O_PATH | O_CLOEXEC);
+	wrong[count++] = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	wrong[count++] = open("/dev/zero", O_RDWR | O_CLOEXEC);
+	wrong[count++] = pair[0];
+	wrong[count++] = ends[0];
+	for (size_t i = 0; i < count; i++) {
+		assert_true(wrong[i] >= 0);
+		assert_int_equal(get(wrong[i], 0, 1, &range), kIOReturnBadArgument);
+		close(wrong[i]);
+	}
+	assert_int_equal(get(-1, 0, 1, &range), kIOReturnBadArgument);
+	close(pair[1]);
+	close(ends[1]);
+	close(file);
+	rmdir(folder);
+}
+
+static void test_files_too_short(void **state)
+{
+	int fd = memory_file(2 * PAGE), empty = memory_file(0);
+	struct range range;
+
+	(void)state;
+	assert_int_equal(get(fd, 0, 2 * PAGE + 1, &range), kIOReturnBadArgument);
+	assert_int_equal(get(fd, 2 * PAGE, 1, &range), kIOReturnBadArgument);
+	assert_int_equal(get(fd, 0, 0, &range), kIOReturnBadArgument);
+	assert_int_equal(get(fd, UINT64_MAX, 1, &range), kIOReturnBadArgument);
+	assert_int_equal(get(fd, 1, UINT64_MAX, &range), kIOReturnBadArgument);
+	assert_int_equal(get(fd, UINT64_MAX - 1, 1, &range), kIOReturnBadArgument);
+	assert_int_equal(get(empty, 0, 1, &range), kIOReturnBadArgument);
+	assert_int_equal(get(fd, 2 * PAGE - 1, 1, &range), kIOReturnSuccess);
+	iou_file_maps_put(maps, range.map);
+	close(fd);
+	close(empty);
+}
+
+/* One client's huge, empty files leave room for others'. */
+static void test_what_a_client_may_take_of_the_address_space(void **state)
+{
+	uint64_t size = UINT64_C(1) << 40, taken = 0;
+	kern_return_t status = kIOReturnSuccess;
+	struct range range, small;
+	int fd;
+
+	(void)state;
+	for (int i = 0; i < 64 && status == kIOReturnSuccess; i++) {
+		fd = memory_file(size);
+		status = get(fd, 0, PAGE, &range);
+		taken += status == kIOReturnSuccess ? size : 0;
+		close(fd);
+	}
+	if (status == kIOReturnVMError)
+		skip();	/* a host that has less than that to give */
+	assert_int_equal(status, kIOReturnNoSpace);
+	assert_true(taken == IOU_FILE_MAPS_BYTES);
+	fd = memory_file(PAGE);
+	assert_int_equal(get(fd, 0, PAGE, &small), kIOReturnNoSpace);
+	close(fd);
+}
+
+static void test_how_many_files_a_client_may_bring(void **state)
+{
+	struct range range;
+	int fd;
+
+	(void)state;
+	for (unsigned i = 0; i < IOU_FILE_MAPS_MAX; i++) {
+		fd = memory_file(PAGE);
+		assert_int_equal(get(fd, 0, PAGE, &range), kIOReturnSuccess);
+		close(fd);
+	}
+	fd = memory_file(PAGE);
+	assert_int_equal(get(fd, 0, PAGE, &range), kIOReturnNoSpace);
+	close(fd);
+}
+
+/* Past a size files are mapped in part; what the parts hold is still right. */
+static void test_a_file_too_large_to_be_mapped_whole(void **state)
+{
+	uint64_t end = (UINT64_C(1) << 41) + PAGE;
+	int fd = memory_file(end);
+	struct range low, high;
+
+	(void)state;
+	assert_int_equal(pwrite(fd, "h", 1, (off_t)(end - 1)), 1);
+	assert_int_equal(pwrite(fd, "l", 1, 5), 1);
+	assert_int_equal(get(fd, end - PAGE, PAGE, &high), kIOReturnSuccess);
+	assert_int_equal(get(fd, 5, 100, &low), kIOReturnSuccess);
+	assert_int_equal(high.address[PAGE - 1], 'h');
+	assert_int_equal(low.address[0], 'l');
+	iou_file_maps_put(maps, high.map);
+	assert_int_equal(low.address[0], 'l');
+	iou_file_maps_put(maps, low.map);
+	close(fd);
+}
+
+#define EACH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		EACH(test_ranges_of_a_file_share_one_mapping),
+		EACH(test_different_files_do_not_share),
+		EACH(test_a_file_that_grows),
+		EACH(test_read_only_descriptors),
+		EACH(test_descriptors_that_cannot_be_mapped),
+		EACH(test_files_too_short),
+		EACH(test_what_a_client_may_take_of_the_address_space),
+		EACH(test_how_many_files_a_client_may_bring),
+		EACH(test_a_file_too_large_to_be_mapped_whole),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The command line of dextd. */
+#ifndef TOOLS_DEXTD_OPTIONS_H
+#define TOOLS_DEXTD_OPTIONS_H
+
+#include "driver/driver.h"
+
+#include <iokit-user/service.h>
+
+#define DEVICES_MAX 256
+#define ALLOWED_MAX 64
+
+enum { EXIT_USAGE = 2 };
+
+struct options {
+	bool default_socket;
+	const char *specs[DEVICES_MAX];
+	size_t count;
+	uid_t uids[ALLOWED_MAX];
+	gid_t gids[ALLOWED_MAX];
+	struct iouser_server_options server;	/* its arrays are those above */
+	struct dext_quotas quotas;
+	const char *user;	/* to run as, once everything is open; NULL: as it is */
+};
+
+/**
+ * parse_options - take the command line apart
+ *
+ * Return: the exit status where the program is to end here (what was wrong has been
+ * printed), else -1.
+ */
+int parse_options(int argc, char **argv, struct options *options);
+
+#endif
