@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# Who may use a dextd, and how much of it.
+# Usage: test-access.sh TOOLS-FOLDER
+set -u
+tools=$1
+work=$(mktemp -d) || exit 1
+dextd=
+stop() {
+	[ -z "$dextd" ] || kill "$dextd" 2>/dev/null
+	wait 2>/dev/null
+	dextd=
+}
+trap 'stop; rm -rf "$work"' EXIT
+passed=0 failed=0
+check() {	# check WHAT STATUS
+	if [ "$2" -eq 0 ]; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "not ok - $1"
+		sed 's/^/    /' "$work/err" 2>/dev/null
+	fi
+}
+chmod 755 "$work"
+export DEXT_SOCKET=$work/d.sock
+
+begin() {	# begin OPTION...: a dextd with these
+	stop
+	"$tools/dextd" --device nvme,addr=01:00.0,size=1M "$@" 2>"$work/log" &
+	dextd=$!
+	for _ in $(seq 200); do
+		[ -S "$DEXT_SOCKET" ] && return
+		sleep 0.05
+	done
+}
+as() {	# as USER[:GROUP] COMMAND...
+	local who=$1
+	shift
+	setpriv --reuid "${who%%:*}" --regid "${who##*:}" --clear-groups "$@" \
+		>"$work/out" 2>"$work/err"
+}
+list() { as "$1" "$tools/dextctl" list; }
+refused() { ! list "$1" && grep -q "$2" "$work/err"; }
+
+begin
+check 'the socket is its owner'"'"'s alone' "$([ "$(stat -c %a "$DEXT_SOCKET")" = 600 ]; echo $?)"
+"$tools/dextctl" list >"$work/out" 2>"$work/err"
+check 'its owner is served' $?
+if [ "$(id -u)" -ne 0 ] || ! as 65534:65534 test -x "$tools/dextctl"; then
+	echo 'access: other users cannot be tried here (not root, or they cannot reach the programs)'
+	echo "access: $passed passed, $failed failed"
+	[ "$failed" -eq 0 ]
+	exit
+fi
+refused 65534:65534 'Permission denied'; check 'another user cannot connect' $?
+chmod 666 "$DEXT_SOCKET"
+refused 65534:65534 'does not allow user 65534'; check 'whatever the mode says' $?
+begin --allow-uid 65534 --allow-uid 1234; chmod 666 "$DEXT_SOCKET"
+list 65534:65534; check 'an allowed user is served' $?
+list 1234:1234; check 'so is a second one' $?
+refused 1235:1235 'does not allow user 1235'; check 'and no other' $?
+begin --allow-gid 4321; chmod 666 "$DEXT_SOCKET"
+list 1235:4321; check 'a member of an allowed group is served' $?
+refused 1235:4322 'does not allow'; check 'a member of another is not' $?
+setpriv --reuid 1235 --regid 1235 --groups 4321 "$tools/dextctl" list >"$work/out" 2>"$work/err"
+check 'a supplementary group counts' $?
+begin --group 4321
+check 'the socket is the group'"'"'s' "$([ "$(stat -c %a:%g "$DEXT_SOCKET")" = 660:4321 ]; echo $?)"
+list 1235:4321; check 'whose members are served' $?
+refused 1235:1235 'Permission denied'; check 'and nobody else' $?
+begin --user nobody
+check 'it runs as another user' "$([ "$(stat -c %U "/proc/$dextd")" = nobody ]; echo $?)"
+"$tools/dextctl" list >"$work/out" 2>"$work/err"
+check 'and serves' $?
+stop
+"$tools/dextd" --device nvme,addr=01:00.0,size=1M --allow-uid nobody-at-all 2>"$work/err"
+check 'an unknown user is a usage error' "$([ $? -eq 2 ] && grep -q 'no such user' "$work/err"; echo $?)"
+echo "access: $passed passed, $failed failed"
+[ "$failed" -eq 0 ]
