@@ -35,7 +35,7 @@ static kern_return_t open_device(struct dext_driver *driver)
 		return status;
 	if (has_io_bar(provider))
 		bits |= PCI_COMMAND_IO;
-	status = change_command(driver, bits, 0);
+	status = dext_answers(driver) ? change_command(driver, bits, 0) : kIOReturnNotResponding;
 	if (status != kIOReturnSuccess)
 		provider->ops->close(provider);
 	return status;
@@ -52,6 +52,8 @@ static void close_device(struct dext_driver *driver)
 	change_command(driver, 0, PCI_COMMAND_MASTER);
 	dext_reset(driver);
 	change_command(driver, 0, all);
+	/* Nothing is restored behind the back of the next client. */
+	atomic_store(&driver->unrestored, false);
 	driver->provider->ops->close(driver->provider);
 }
 

@@ -68,6 +68,8 @@ static kern_return_t carry_out(
 	status = check_need(client, row->needs);
 	if (status != kIOReturnSuccess)
 		return status;
+	if (atomic_load_explicit(&client->driver->unrestored, memory_order_relaxed))
+		dext_restore_late(client->driver);
 	return row->handle(
 		client, arguments->scalar_input, arguments->scalar_output, arguments);
 }

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <string.h>
+#include <ucontext.h>
 
 /*
  * A copy that runs into memory that is gone gets SIGBUS or SIGSEGV on its own
@@ -18,8 +19,11 @@ static void handle_fault(int signal, siginfo_t *info, void *context)
 {
 	const struct sigaction *previous = signal == SIGBUS ? &previous_bus : &previous_segv;
 
-	if (guard)
+	if (guard) {
+		/* The jump does not: saving the mask would cost every access a system call. */
+		pthread_sigmask(SIG_SETMASK, &((ucontext_t *)context)->uc_sigmask, NULL);
 		siglongjmp(*guard, 1);
+	}
 	if (previous->sa_flags & SA_SIGINFO) {
 		previous->sa_sigaction(signal, info, context);
 	} else if (previous->sa_handler != SIG_DFL && previous->sa_handler != SIG_IGN) {
@@ -40,12 +44,9 @@ static void catch(int signal, const struct sigaction *action, struct sigaction *
 
 void dma_spans_catch_faults(void)
 {
-	/*
-	 * SA_NODEFER: the jump leaves the handler without restoring the signal mask.
-	 * SA_ONSTACK: a stack overflow must still reach whoever handled it before.
-	 */
+	/* SA_ONSTACK: a stack overflow must still reach whoever handled it before. */
 	struct sigaction action = { .sa_sigaction = handle_fault,
-		.sa_flags = SA_SIGINFO | SA_NODEFER | SA_ONSTACK };
+		.sa_flags = SA_SIGINFO | SA_ONSTACK };
 
 	sigemptyset(&action.sa_mask);
 	catch(SIGBUS, &action, &previous_bus);
@@ -88,7 +89,9 @@ static size_t word_width(const void *shared, size_t length)
 {
 	size_t width = length == 1 || length == 2 || length == 4 ? length : 8;
 
-	return length <= SMALL_COPY && (((uintptr_t)shared | length) & (width - 1)) == 0 ? width : 0;
+	bool aligned = (((uintptr_t)shared | length) & (width - 1)) == 0;
+
+	return aligned && length <= SMALL_COPY ? width : 0;
 }
 
 /* Not inlined: what it changes must not be confused with what a jump out of it keeps. */

@@ -49,6 +49,19 @@ struct dext_client {
 	atomic_uint_fast64_t bytes_wired, calls, interrupts;
 };
 
+#define SAVED_CONFIG_MAX 24
+
+/* Registers worth restoring after a reset, in order; COMMAND comes last of all, by itself. */
+struct saved_config {
+	unsigned count;
+	struct {
+		uint16_t offset;
+		uint8_t width;
+		uint32_t value;
+	} registers[SAVED_CONFIG_MAX];
+	uint32_t command;
+};
+
 enum driver_state {
 	DRIVER_RUNNING,
 	DRIVER_TERMINATED,	/* it let go of the device: every call is kIOReturnOffline */
@@ -86,6 +99,8 @@ struct dext_driver {
 	unsigned claims;
 	bool exclusive;		/* the one claim there is excludes others */
 	bool irq_routed;
+	struct saved_config saved;	/* what the last reset found */
+	atomic_bool unrestored;		/* the device has not got it back; set under lock */
 
 	/* irq_lock guards the clients that take interrupts and their armed calls. */
 	pthread_mutex_t irq_lock;
@@ -138,6 +153,10 @@ void dext_unclaim(struct dext_client *client);
 
 /* reset.c: reset by whatever the device has, config space restored. driver->lock is held. */
 kern_return_t dext_reset(struct dext_driver *driver);
+/* reset.c: restore config space if a reset that timed out has left that to be done. */
+void dext_restore_late(struct dext_driver *driver);
+/* reset.c: whether the device answers: what does not reads as ones. */
+bool dext_answers(struct dext_driver *driver);
 
 /* irq.c */
 void dext_find_interrupts(struct dext_driver *driver);

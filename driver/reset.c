@@ -3,25 +3,17 @@
 #include "driver/internal.h"
 #include "driver/pci-regs.h"
 
-#define SAVED_MAX 24
+#include <time.h>
 
-/* Registers worth restoring, in order; COMMAND comes last of all, by itself. */
-struct saved_config {
-	unsigned count;
-	struct {
-		uint16_t offset;
-		uint8_t width;
-		uint32_t value;
-	} registers[SAVED_MAX];
-	uint32_t command;
-};
+/* How long a device that does not answer is waited for before it is reset. */
+#define ANSWER_TIMEOUT_MS 1000
 
 static void save(struct pci_provider *provider, struct saved_config *saved, unsigned offset,
 	uint8_t width)
 {
 	uint32_t value;
 
-	if (saved->count == SAVED_MAX || provider->ops->config_read(provider, offset, width,
+	if (saved->count == SAVED_CONFIG_MAX || provider->ops->config_read(provider, offset, width,
 						 &value) != kIOReturnSuccess)
 		return;
 	saved->registers[saved->count].offset = (uint16_t)offset;
@@ -72,17 +64,56 @@ static void restore_config(struct pci_provider *provider, const struct saved_con
 	provider->ops->config_write(provider, PCI_COMMAND, 2, saved->command);
 }
 
+bool dext_answers(struct dext_driver *driver)
+{
+	struct pci_provider *provider = driver->provider;
+	uint32_t id;
+
+	return provider->ops->config_read(provider, PCI_VENDOR_ID, 2, &id) == kIOReturnSuccess &&
+	       id != UINT16_MAX;
+}
+
+/*
+ * A device in the middle of a reset of somebody else's making (a bit in config space)
+ * reads as ones: that is nothing to restore.
+ */
+static bool wait_until_it_answers(struct dext_driver *driver)
+{
+	for (unsigned ms = 0; ms < ANSWER_TIMEOUT_MS && !dext_answers(driver); ms++)
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	return dext_answers(driver);
+}
+
+/* Restore what a reset that did not come to its end has left undone. driver->lock is held. */
+static void restore_now(struct dext_driver *driver)
+{
+	if (!atomic_load(&driver->unrestored) || !dext_answers(driver))
+		return;
+	restore_config(driver->provider, &driver->saved);
+	atomic_store(&driver->unrestored, false);
+}
+
+void dext_restore_late(struct dext_driver *driver)
+{
+	pthread_mutex_lock(&driver->lock);
+	restore_now(driver);
+	pthread_mutex_unlock(&driver->lock);
+}
+
 kern_return_t dext_reset(struct dext_driver *driver)
 {
 	struct pci_provider *provider = driver->provider;
 	kern_return_t status = kIOReturnUnsupported, attempt;
-	struct saved_config saved;
 
-	save_config(provider, &saved);
+	/* What an earlier one saved is still what is to be restored. */
+	if (!atomic_load(&driver->unrestored) && wait_until_it_answers(driver)) {
+		save_config(provider, &driver->saved);
+		atomic_store(&driver->unrestored, true);
+	}
 	for (unsigned kind = 0; kind < PCI_RESET_KINDS; kind++) {
 		attempt = provider->ops->reset(provider, (enum pci_reset)kind);
 		if (attempt == kIOReturnSuccess) {
-			restore_config(provider, &saved);
+			restore_now(driver);
 			atomic_fetch_add(&driver->resets, 1);
 			return kIOReturnSuccess;
 		}
@@ -90,6 +121,7 @@ kern_return_t dext_reset(struct dext_driver *driver)
 		if (attempt != kIOReturnUnsupported)
 			status = attempt;
 	}
+	restore_now(driver);	/* if it answers at all; else with the next call that finds it so */
 	return status;
 }
 

@@ -61,7 +61,7 @@ void apple_dext_disconnect(io_connect_t connection);
  * Further clients share it. A second claim on one connection changes nothing.
  *
  * Return: kIOReturnSuccess; kIOReturnExclusiveAccess when another client has
- * claimed it for itself alone.
+ * claimed it for itself alone; kIOReturnNotResponding when the device does not answer.
  */
 kern_return_t apple_dext_claim(io_connect_t connection);
 

@@ -191,6 +191,18 @@ static void compare_word(struct property *property, struct property_client *clie
 	property_value(property, "word", got, expected);
 }
 
+/* Where in a region a word lies in two kinds of memory; else anywhere. */
+static uint64_t offset_at_edge(struct property *property, const struct model_mapping *mapping)
+{
+	static const unsigned edges[] = { ARENA_PRIVATE, ARENA_OTHER };
+	uint64_t begin = mapping->va - (uintptr_t)property->arena;
+
+	for (size_t i = 0; i < 2; i++)
+		if (begin + 8 < edges[i] && edges[i] < begin + mapping->size)
+			return edges[i] - begin - 1 - property_below(property, 7);
+	return property_below(property, mapping->size);
+}
+
 static void probe(struct property *property, struct property_client *client)
 {
 	const struct model_mapping *own = pick_own(property, client);
@@ -200,7 +212,7 @@ static void probe(struct property *property, struct property_client *client)
 	if (any && property_one_in(property, 16))
 		iova = any->iova;
 	if (own)
-		offset = property_below(property, own->size);
+		offset = offset_at_edge(property, own);
 	if (own && property_one_in(property, 8))
 		offset = own->size - 9 + property_below(property, 4);
 	if (property_one_in(property, 32))
@@ -230,7 +242,9 @@ static void scribble(struct property *property, struct property_client *client)
 
 	if (!own || own->size < 8)
 		return;
-	offset = property_below(property, own->size - 7);
+	offset = offset_at_edge(property, own);
+	if (offset > own->size - 8)
+		offset = own->size - 8;
 	memcpy((void *)(own->va + offset), &word, sizeof(word));
 	compare_word(property, client, own->iova, offset);
 }

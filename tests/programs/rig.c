@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -56,19 +57,11 @@ static void exec_dextd(const struct rig *rig, const char *const *specs)
 	_exit(127);
 }
 
-bool rig_start(struct rig *rig, const char *const *specs)
+/* Begin the program and wait until it answers. */
+static bool start_dextd(struct rig *rig, const char *const *specs)
 {
-	const char *transport = getenv("DEXT_TEST_TRANSPORT");
 	char why[200] = "";
 
-	*rig = (struct rig){ .local = transport && strcmp(transport, "local") == 0 };
-	if (rig->local)
-		return start_local(rig, specs);
-	snprintf(rig->folder, sizeof(rig->folder), "/tmp/dextpci-test-XXXXXX");
-	if (!mkdtemp(rig->folder))
-		return false;
-	snprintf(rig->socket, sizeof(rig->socket), "%s/dextd.sock", rig->folder);
-	setenv("DEXT_SOCKET", rig->socket, 1);
 	rig->dextd = fork();
 	if (rig->dextd == 0)
 		exec_dextd(rig, specs);
@@ -80,6 +73,26 @@ bool rig_start(struct rig *rig, const char *const *specs)
 	}
 	fprintf(stderr, "dextd did not start: %s\n", why);
 	return false;
+}
+
+bool rig_start(struct rig *rig, const char *const *specs)
+{
+	const char *transport = getenv("DEXT_TEST_TRANSPORT");
+
+	*rig = (struct rig){ .local = transport && strcmp(transport, "local") == 0 };
+	if (rig->local)
+		return start_local(rig, specs);
+	snprintf(rig->folder, sizeof(rig->folder), "/tmp/dextpci-test-XXXXXX");
+	if (!mkdtemp(rig->folder))
+		return false;
+	snprintf(rig->socket, sizeof(rig->socket), "%s/dextd.sock", rig->folder);
+	setenv("DEXT_SOCKET", rig->socket, 1);
+	return start_dextd(rig, specs);
+}
+
+bool rig_restart(struct rig *rig, const char *const *specs)
+{
+	return mkdir(rig->folder, 0700) == 0 && start_dextd(rig, specs);
 }
 
 bool rig_stop(struct rig *rig)

@@ -29,6 +29,9 @@ bool rig_stop(struct rig *rig);
 /* Kill dextd, as a crash would. */
 void rig_kill(struct rig *rig);
 
+/* Start dextd again after rig_kill(), at the same place. */
+bool rig_restart(struct rig *rig, const char *const *specs);
+
 /* How many descriptors, mappings and threads a process has. */
 struct rig_holdings {
 	unsigned descriptors, mappings, threads;

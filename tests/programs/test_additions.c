@@ -90,9 +90,9 @@ static void test_segments(void **state)
 static void test_the_largest_region(void **state)
 {
 	const uint64_t size = DEXT_CHUNKS_MAX * DEXT_CHUNK_MAX;
-	io_connect_t connection = claim(1);
 	AppleDextSegment segments[DEXT_CHUNKS_MAX];
 	size_t count = DEXT_CHUNKS_MAX;
+	io_connect_t connection;
 	char *memory;
 	int fd;
 
@@ -100,6 +100,7 @@ static void test_the_largest_region(void **state)
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 	skip();	/* 192 GiB of address space are not to be had beside a shadow memory */
 #endif
+	connection = claim(1);
 	memory = sparse_memory(size + 4096, &fd);
 	assert_ok(apple_dext_register_dma_segments(
 		connection, 0, (uintptr_t)memory, size, segments, &count));

@@ -175,7 +175,7 @@ static void test_death_and_return(void **state)
 	assert_int_equal(drain(gone.iterator), 0);
 	rig_kill(&rig);
 	assert_true(wait_seen(&gone, 2));
-	assert_true(rig_start(&rig, specs));
+	assert_true(rig_restart(&rig, specs));
 	assert_true(wait_seen(&come, 2));
 	end(&come);
 	end(&gone);

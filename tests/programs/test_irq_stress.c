@@ -304,7 +304,7 @@ static void shoot_from(unsigned threads, bool by_call)
 		assert_int_equal(pthread_create(&shooters[i].thread, NULL, shoot_and_wait,
 					 &shooters[i]), 0);
 	}
-	/* Arming once more does no harm, however often, and when it is refused what is armed stays. */
+	/* Arming once more does no harm: where it is refused, what is armed stays. */
 	for (unsigned i = 0; i < rounds / 4; i++) {
 		kern_return_t status = apple_dext_interrupt_notify_rearm(listener.notify);
 

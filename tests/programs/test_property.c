@@ -168,6 +168,7 @@ static void wait_gone(struct model_device *device)
 	io_connect_t observer = property.observers[device - property.model.devices];
 	unsigned clients = model_clients(&property.model, device) + 1;
 	AppleDextStatus status = { 0 };
+	uint64_t command = 0;
 
 	for (unsigned i = 0; i < CLOSE_SECONDS * 10000; i++) {
 		property_status(
@@ -182,6 +183,9 @@ static void wait_gone(struct model_device *device)
 	property_value(&property, "regions", status.dma_regions, model_regions(device));
 	property_value(&property, "bytes", status.dma_bytes, model_bytes(device));
 	property_value(&property, "resets", status.resets, device->resets);
+	property_status(&property, apple_dext_config_read(observer, 4, 2, &command),
+		kIOReturnSuccess);
+	property_value(&property, "COMMAND", command, model_command(device));
 }
 
 static void open_client(struct property_client *client)

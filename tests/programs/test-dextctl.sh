@@ -1,0 +1,457 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# dextctl as a whole program: what lspci reads out of its dumps, commands that go on until
+# somebody ends them, devices and drivers that go meanwhile, roots, and completion.
+# Usage: test-dextctl.sh TOOLS-FOLDER DMA-CLIENT
+set -u
+tools=$1 dma_client=$2
+tree=$(cd "$(dirname "$0")/../.." && pwd) || exit 1
+work=$(mktemp -d) || exit 1
+passed=0 failed=0
+driver=''
+export DEXT_SOCKET=$work/d.sock
+export PATH=$tools:$PATH
+
+cleanup() {
+	local left
+	left=$(jobs -p)
+	# shellcheck disable=SC2086
+	[ -z "$left" ] || kill -KILL $left 2>/dev/null
+	wait 2>/dev/null
+	rm -rf "$work"
+}
+trap cleanup EXIT
+
+ok() {
+	passed=$((passed + 1))
+}
+
+# not_ok WHAT [FILE...] - and what is in the files
+not_ok() {
+	failed=$((failed + 1))
+	echo "not ok - $1"
+	shift
+	for file; do
+		sed "s,^,    ${file##*/}: ," "$file"
+	done
+}
+
+# expect WHAT FILE PATTERN... - each matches a line
+expect() {
+	local what=$1 file=$2 pattern
+	shift 2
+	for pattern; do
+		if ! grep -Eq -- "$pattern" "$file"; then
+			not_ok "$what: no line matches $pattern" "$file"
+			return
+		fi
+	done
+	ok
+}
+
+# within WHAT COMMAND... - it succeeds sooner or later
+within() {
+	local what=$1
+	shift
+	for _ in $(seq 400); do
+		"$@" && return 0
+		sleep 0.05
+	done
+	not_ok "$what: waited in vain"
+	return 1
+}
+
+has_line() {
+	grep -Eq -- "$2" "$1" 2>/dev/null
+}
+
+# driver_start SPEC...
+driver_start() {
+	local options=() spec
+	for spec; do
+		options+=(--device "$spec")
+	done
+	rm -f "$work/d.log"	# what an earlier one said must not pass for this one's words
+	dextd "${options[@]}" 2>"$work/d.log" &
+	driver=$!
+	within "dextd with $*" has_line "$work/d.log" serving || cat "$work/d.log"
+}
+
+driver_stop() {
+	kill -TERM "$driver"
+	wait "$driver" 2>/dev/null || not_ok "dextd did not end well: $?" "$work/d.log"
+}
+
+# live NAME ARGUMENT... - dextctl in the background, into NAME.out and NAME.err, until it
+# is at work; its process is then in $live
+live() {
+	local name=$1
+	shift
+	rm -f "$work/$name.out" "$work/$name.err"
+	dextctl "$@" >"$work/$name.out" 2>"$work/$name.err" &
+	live=$!
+	case $1 in
+	top) within "$name" test -s "$work/$name.out" ;;
+	*) within "$name" has_line "$work/$name.err" 'Ctrl-C ends it' ;;
+	esac
+}
+
+# ends WHAT PROCESS STATUS - it ends with that status
+ends() {
+	local status
+	within "$1" process_ended "$2" || return
+	wait "$2" 2>/dev/null
+	status=$?
+	if [ "$status" -eq "$3" ]; then
+		ok
+	else
+		not_ok "$1: status $status, not $3"
+	fi
+}
+
+process_ended() {
+	! kill -0 "$1" 2>/dev/null || grep -q '^State:.*Z' "/proc/$1/status" 2>/dev/null
+}
+
+# --- lspci -F ---------------------------------------------------------------------------
+
+# What info says that config space holds, in one form. Config space shows no address: a
+# 32-bit BAR that is not prefetchable is all zero there, which lspci takes for none.
+of_info() {
+	sed -n -e '1p' \
+		-e 's/^\t\(Control:\) */\1 /p' \
+		-e 's/^\tSubsystem: *\(Device \)\?\(.*\)/Subsystem: \2/p' \
+		-e '/(32-bit, non-prefetchable)/d' \
+		-e 's/^\tRegion \(.*\):  *I\/O ports.*/Region \1: ports/p' \
+		-e 's/^\tRegion \(.*\):  *Memory (\(.*\)) .*/Region \1: \2/p' \
+		-e 's/^\t\(Capabilities:\|  *\) *<the chain loops.*/loop/p' \
+		-e 's/^\t\(Capabilities:\|  *\) *\(\[.*\)/\2/p' "$1" | sed 's/ \[....:....\]$//'
+}
+
+# The same of lspci -vv, which tells some of it a line or more further down.
+of_lspci() {
+	awk '
+	function flush() { if (capability != "") print capability; capability = "" }
+	NR == 1 { print; next }
+	/^\tSubsystem: / { sub(/^\tSubsystem: /, ""); sub(/^Device [^ ]*:/, "&");
+		sub(/^Device /, ""); print "Subsystem: " $0 }
+	/^\tControl: / { print "Control: " $2, $3, $4, $NF }
+	/^\tRegion .*: I\/O ports/ { print "Region " $2 " ports" }
+	/^\tRegion .*: Memory/ { match($0, /\([^)]*\)/);
+		print "Region " $2 " " substr($0, RSTART + 1, RLENGTH - 2) }
+	/^\tCapabilities: / { flush(); sub(/^\tCapabilities: /, ""); sub(/ <\?>$/, "");
+		if (/<chain looped>/) print "loop"; else capability = $0 }
+	/^\t\tStatus: D/ { capability = capability ", in " $2 }
+	/^\t\t\tExtTag.* FLReset/ { match($0, /FLReset./);
+		capability = capability ", " substr($0, RSTART, RLENGTH) }
+	/^\t\t(Vector table|PBA): / { split($0, part, "="); split(part[2], bar, " ");
+		capability = capability ", " (/PBA/ ? "PBA" : "table") " in BAR " bar[1] " at " part[3] }
+	END { flush() }' "$1"
+}
+
+# compare WHAT - $work/a and $work/b are the same and not empty
+compare() {
+	if [ -s "$work/a" ] && diff "$work/a" "$work/b" >"$work/diff"; then
+		ok
+	else
+		not_ok "$1" "$work/diff"
+	fi
+}
+
+check_lspci() {
+	local address=$1 what=$2
+	dextctl info "$address" >"$work/info" || not_ok "$what: info"
+	dextctl config dump "$address" >"$work/dump" || not_ok "$what: config dump"
+	lspci -F "$work/dump" -vv >"$work/lspci" 2>"$work/err" || not_ok "$what: lspci" "$work/err"
+	of_info "$work/info" >"$work/a"
+	of_lspci "$work/lspci" >"$work/b"
+	compare "$what: info (<) and lspci (>) tell different things"
+	grep -q 'Capabilities: \[' "$work/lspci" || not_ok "$what: no capabilities" "$work/lspci"
+
+	# Every byte comes through.
+	grep -E '^[0-9a-f]+: ' "$work/dump" >"$work/a"
+	lspci -F "$work/dump" -xxxx 2>/dev/null | grep -E '^[0-9a-f]+: ' >"$work/b"
+	compare "$what: lspci -F -xxxx prints other bytes"
+
+	dextctl info -n "$address" | sed -n -e 's/ (prog-if.*//' -e 1p >"$work/a"
+	lspci -F "$work/dump" -n 2>/dev/null | sed -e '/^$/d' -e 's/ (prog-if.*//' >"$work/b"
+	compare "$what: numeric ids"
+}
+
+test_lspci() {
+	local spec address
+	# shellcheck disable=SC2054
+	local -a specs=(
+		nvme,addr=01:00.0,size=1M
+		nvme,addr=02:1f.7,size=1M,vectors=7
+		edu,addr=03:00.0
+		odd,addr=04:00.0
+		odd,addr=05:00.0,irq=msi,flr=on
+		odd,addr=06:00.0,irq=intx,caps=loop
+		odd,addr=07:00.0,irq=none,caps=end
+		odd,addr=left/08:00.0
+	)
+	driver_start "${specs[@]}"
+	for spec in "${specs[@]}"; do
+		address=${spec#*addr=}
+		check_lspci "${address%%,*}" "$spec"
+	done
+	driver_stop
+}
+
+# --- Interrupts -------------------------------------------------------------------------
+
+test_irq() {
+	driver_start nvme,addr=01:00.0,size=1M
+	live irq irq watch 01:00.0 --mask 1,3-4 --count 3
+	for vector in 0 1 2 3 5 4; do
+		dextctl irq trigger 01:00.0 "$vector" >"$work/out" 2>&1 || not_ok trigger "$work/out"
+		# One at a time: those that wait together come in order of vector.
+		[[ $vector =~ [0125] ]] || within "vector $vector" has_line "$work/irq.out" " $vector +1$"
+	done
+	ends 'irq watch --count' "$live" 0
+	expect 'irq watch --mask' "$work/irq.out" '^[0-9:.]{12} +1 +1$' ' +3 +1$' ' +4 +1$'
+	grep -Eq '^[0-9:.]* +[025] ' "$work/irq.out" && not_ok 'a masked vector came' "$work/irq.out"
+	expect 'irq watch: note' "$work/irq.err" 'watching 3 of 64 vectors'
+
+	live irq irq watch 01:00.0 --json
+	dextctl irq trigger 01:00.0 63
+	within 'vector 63' has_line "$work/irq.out" '"vector":63,"count":1'
+	kill -INT "$live"
+	ends 'irq watch, Ctrl-C' "$live" 0
+
+	says 2 'no such vectors \(0 to 63\)' irq watch 01:00.0 --mask 60-64
+	says 2 '^dextctl: --mask 3-1: expected vectors' irq watch 01:00.0 --mask 3-1
+	says 1 'vector 64: no such vector \(0 to 63\)' irq trigger 01:00.0 64
+	says 2 'VECTOR x: expected a number' irq trigger 01:00.0 x
+	driver_stop
+}
+
+# says STATUS PATTERN ARGUMENT... - one line of error that matches, and no output
+says() {
+	local status=$1 pattern=$2 got
+	shift 2
+	timeout 20 dextctl "$@" >"$work/out" 2>"$work/err"
+	got=$?
+	if [ "$got" -eq "$status" ] && grep -Eq -- "$pattern" "$work/err" &&
+		[ "$(grep -vc ': note: ' "$work/err")" -eq 1 ] && [ ! -s "$work/out" ]; then
+		ok
+	else
+		not_ok "dextctl $*: status $got, expected $status and $pattern" "$work/out" "$work/err"
+	fi
+}
+
+# --- What clients do --------------------------------------------------------------------
+
+# client_start - the process that is $client then, until client_stop
+client_start() {
+	rm -f "$work/stop" "$work/client"
+	mkfifo "$work/stop"
+	"$dma_client" <"$work/stop" >"$work/client" 2>&1 &
+	client=$!
+	exec 3>"$work/stop"
+	within 'the client' has_line "$work/client" ready || cat "$work/client"
+}
+
+client_stop() {
+	exec 3>&-
+	ends 'the client' "$client" 0
+}
+
+test_dma() {
+	local name
+	dextctl dma 01:00.0 >"$work/out" || not_ok dma
+	expect 'dma without regions' "$work/out" '^	IOMMU:   dart$' \
+		'^	Mapped:  0 of 1M, 0 of 99 mappings$' '^	Faults:  0$' '^	Regions: none$'
+	client_start
+	dextctl dma 01:00.0 >"$work/out" || not_ok dma
+	name=$(cut -c -15 "/proc/$client/comm")
+	expect dma "$work/out" '^	Mapped:  32K of 1M, 2 of 99 mappings$' \
+		"^[0-9]+ +$client +$name +0x100000 +16K +1 +0x[0-9a-f]+$" \
+		"^[0-9]+ +$client +$name +0x200000 +16K +1 +0x[0-9a-f]+$"
+	dextctl dma 01:00.0 --json >"$work/out" || not_ok 'dma --json'
+	expect 'dma --json' "$work/out" '"maps_used": 2' "\"pid\": $client" '"iova": "0x0000000000200000"'
+	dextctl info 01:00.0 >"$work/out" || not_ok info
+	expect info "$work/out" 'DMA: +2 regions \[size=32K\], 0 faults' \
+		'DMA limits: +dart, 32K of 1M, 2 of 99 mappings'
+}
+
+test_top() {
+	dextctl top 01:00.0 --count 1 >"$work/out" 2>&1 || not_ok top "$work/out"
+	expect top "$work/out" '^[0-9:]{8}  1 client, [0-9.]+ calls/s, 0.0 interrupts/s$' \
+		"^01:00.0 +[0-9]+ +$client +claimed +[0-9]+\.[0-9] +0\.0 +2 +32K "
+	dextctl top --count 2 --json >"$work/out" || not_ok 'top --json'
+	expect 'top --json' "$work/out" "\"pid\":$client,.*\"bytes_wired\":32768"
+	[ "$(grep -c '^{' "$work/out")" -eq 2 ] || not_ok 'top --json: two lines' "$work/out"
+	live top top --json
+	within 'top: a rate' has_line "$work/top.out" '"calls_per_second":[0-9.]*[1-9]' && ok
+	kill -INT "$live"
+	ends 'top, Ctrl-C' "$live" 0
+	# A terminal: in place.
+	script -qec 'dextctl top --count 2' /dev/null >"$work/out" </dev/null || not_ok 'top, terminal'
+	tr '\033' '@' <"$work/out" >"$work/screen"
+	expect 'top on a terminal' "$work/screen" '^@\[2J@\[H' '^@\[J@\[\?7h@\[H'
+	live top top 01:00.0
+	kill -TERM "$live"
+	ends 'top, SIGTERM' "$live" 0
+}
+
+test_trace() {
+	live trace trace 01:00.0
+	dextctl config read 01:00.0 8 -w 2 >/dev/null
+	dextctl config read 01:00.0 0x1000 -w 1 >/dev/null 2>&1
+	within 'a call' has_line "$work/trace.out" 'ConfigRead\(offset=8'
+	within 'a call of the client' has_line "$work/trace.out" " $client .* ProbeDMARegion"
+	kill -INT "$live"
+	ends 'trace, Ctrl-C' "$live" 0
+	expect trace "$work/trace.out" '^TIME +CLIENT +PID +TOOK +CALL$' \
+		'^[0-9:]{8}\.[0-9]{6} +[0-9]+ +([0-9]+|-) +[0-9.]+(ns|us|ms|s)  ConfigRead\(offset=8, width=2\) = kIOReturnSuccess: value=0x' \
+		"ProbeDMARegion\(iova=0x100000, offset=8\) = kIOReturnSuccess: word=0$"
+	dextctl trace 01:00.0 --json --count 3 >"$work/out" 2>/dev/null || not_ok 'trace --json'
+	expect 'trace --json' "$work/out" \
+		"\"pid\":$client,\"selector\":7,\"call\":\"ProbeDMARegion\",\"in\":\{\"iova\":\"0x0000000000100000\""
+	[ "$(wc -l <"$work/out")" -eq 3 ] || not_ok 'trace --count 3' "$work/out"
+}
+
+# A reader that stands still misses calls, and says so.
+test_trace_overrun() {
+	live trace trace 01:00.0
+	kill -STOP "$live"
+	bar_dumps 3
+	kill -CONT "$live"
+	within 'calls not shown' has_line "$work/trace.out" '^\([0-9]+ calls? not shown\)$' && ok
+	kill -TERM "$live"
+	ends 'trace, SIGTERM' "$live" 0
+}
+
+# More calls than the trace holds (4096).
+bar_dumps() {
+	for _ in $(seq "$1"); do
+		dextctl bar dump 01:00.0 0 0x4000 2048 -w 1 >/dev/null
+	done
+}
+
+test_clients() {
+	driver_start nvme,addr=01:00.0,size=1M,dma=dart,dma-bytes=1M,dma-maps=99
+	test_dma
+	test_top
+	test_trace
+	client_stop
+	test_trace_overrun
+	driver_stop
+}
+
+# --- Going away -------------------------------------------------------------------------
+
+# all_live - every command that goes on by itself; their processes in ${going[@]}
+all_live() {
+	going=()
+	live irq irq watch 01:00.0
+	going+=("$live")
+	live trace trace 01:00.0
+	going+=("$live")
+	live top top 01:00.0
+	going+=("$live")
+}
+
+# all_end STATUS PATTERN - each with one line of error
+all_end() {
+	local i names=(irq trace top)
+	for i in 0 1 2; do
+		ends "${names[i]}, $2" "${going[i]}" "$1"
+		grep -v ': note: ' "$work/${names[i]}.err" >"$work/err"
+		expect "${names[i]}: its last words" "$work/err" "$2"
+		[ "$(wc -l <"$work/err")" -eq 1 ] || not_ok "${names[i]}: one line" "$work/err"
+	done
+}
+
+test_remove() {
+	driver_start nvme,addr=01:00.0,size=1M edu,addr=02:00.0
+	all_live
+	dextctl remove 01:00.0 --json >"$work/out" 2>"$work/err" || not_ok remove "$work/err"
+	expect remove "$work/out" '"removed": true'
+	expect 'remove: note' "$work/err" 'note: 01:00.0: 1 other client has claimed it'
+	all_end 1 'the device has gone|no device is left'
+	dextctl list >"$work/out"
+	expect 'list after remove' "$work/out" '^02:00.0 '
+	grep -q '^01:00.0' "$work/out" && not_ok 'a removed device is listed' "$work/out"
+	says 1 '01:00.0: no such device \(there are: 02:00.0\)' info 01:00.0
+	driver_stop
+}
+
+test_death() {
+	driver_start nvme,addr=01:00.0,size=1M
+	all_live
+	kill -KILL "$driver"
+	wait "$driver" 2>/dev/null
+	all_end 1 'the driver service has gone \(0xe00002d9\)'
+	says 1 'no driver service at' top
+	says 1 'no driver service at' trace 01:00.0
+}
+
+# --- Roots and completion ---------------------------------------------------------------
+
+test_roots() {
+	driver_start nvme,addr=left/01:00.0,size=1M nvme,addr=right/01:00.0,size=2M \
+		edu,addr=right/02:00.0
+	dextctl list -n >"$work/out" || not_ok list "$work/out"
+	expect 'list with roots' "$work/out" '^left/01:00.0 ' '^right/01:00.0 ' '^right/02:00.0 '
+	dextctl info right/01:00.0 >"$work/out" || not_ok 'info with a root'
+	expect 'info with a root' "$work/out" '^01:00.0 ' '^	Root: +right$'
+	dextctl info 02:00.0 --json >"$work/out" || not_ok 'info without a root'
+	expect 'info without a root' "$work/out" '"address": "right/02:00.0"' '"root": "right"'
+	says 1 '2 devices have this address.* left/01:00.0, right/01:00.0$' info 01:00.0
+	says 1 'middle/01:00.0: no such device' info middle/01:00.0
+	says 2 'expected a PCI root of up to 15' info 'mid dle/01:00.0'
+	completes 'left/01:00.0' info left/
+	completes 'right/01:00.0 right/02:00.0' info r
+	completes '00.0' info right/01 : 0	# what is before the colon stays
+	driver_stop
+}
+
+# completes EXPECTED WORD... - the last word is being typed; words as bash splits them
+completes() {
+	local expected=$1 got
+	shift
+	# shellcheck disable=SC1091,SC2034
+	got=$(
+		. "$tree/tools/dextctl.bash-completion"
+		COMP_WORDBREAKS=$' \t\n:'
+		COMP_WORDS=(dextctl "$@")
+		COMP_CWORD=$#
+		_dextctl
+		echo "${COMPREPLY[*]}"
+	)
+	if [ "$got" = "$expected" ]; then
+		ok
+	else
+		not_ok "completion of $*: $got, not $expected"
+	fi
+}
+
+test_completion() {
+	driver_start nvme,addr=01:00.0,size=1M edu,addr=02:00.0
+	completes 'list info config bar dma irq reset remove trace top' ''
+	completes 'trace top' t
+	completes 'watch trigger' irq ''
+	completes '01:00.0 02:00.0' trace ''
+	completes '00.0' dma 02 : 0
+	completes '01:00.0 02:00.0' -c 3 top ''
+	completes '01:00.0 02:00.0' irq watch -m 1,2 ''
+	completes '--mask' irq watch --m
+	completes '--count' trace --c
+	completes '' irq watch --mask ''
+	completes '' frobnicate ''
+	driver_stop
+}
+
+test_lspci
+test_irq
+test_clients
+test_remove
+test_death
+test_roots
+test_completion
+
+echo "dextctl: $passed passed, $failed failed"
+[ "$failed" -eq 0 ]
