@@ -126,6 +126,7 @@ static bool request_is_sound(const union iou_buffer *message, const struct iou_f
 	case IOU_HELLO:
 		return size == sizeof(message->hello) && !fds->count;
 	case IOU_LIST:
+	case IOU_WATCH:
 		return size == sizeof(message->header) && !fds->count;
 	case IOU_OPEN:
 		return size == sizeof(message->open) && !fds->count;

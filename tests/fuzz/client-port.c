@@ -16,24 +16,52 @@ struct iou_source *__wrap_iou_source_add(dispatch_queue_t queue, int fd,
 	void (*ready)(struct iou_object *owner), struct iou_object *owner);
 void __wrap_iou_source_remove(dispatch_queue_t queue, struct iou_source *source);
 
-/* There is one port at a time. */
-static struct iou_source the_source;
+/* Those of one port, and of the watches on it. */
+#define SOURCES_MAX 32
+static struct iou_source sources[SOURCES_MAX];
 
 struct iou_source *__wrap_iou_source_add(dispatch_queue_t queue, int fd,
 	void (*ready)(struct iou_object *owner), struct iou_object *owner)
 {
 	(void)queue;
-	iou_object_retain(owner);
-	the_source = (struct iou_source){ fd, ready, owner };
-	return &the_source;
+	for (unsigned i = 0; i < SOURCES_MAX; i++) {
+		if (sources[i].owner)
+			continue;
+		iou_object_retain(owner);
+		sources[i] = (struct iou_source){ fd, ready, owner };
+		return &sources[i];
+	}
+	return NULL;
 }
 
 void __wrap_iou_source_remove(dispatch_queue_t queue, struct iou_source *source)
 {
+	struct iou_object *owner = source->owner;
+
 	(void)queue;
-	fuzz_require(source == &the_source && source->owner, "a source removed twice");
-	iou_object_release(source->owner);
-	*source = (struct iou_source){ .fd = -1 };
+	fuzz_require(source >= sources && source < sources + SOURCES_MAX && owner,
+		"a source that is not there was removed");
+	source->owner = NULL;
+	iou_object_release(owner);
+}
+
+/* Call each source that is readable once: whether there was one. */
+static bool deliver(void)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < SOURCES_MAX; i++) {
+		struct pollfd polled = { .fd = sources[i].fd, .events = POLLIN };
+		struct iou_object *owner = sources[i].owner;
+
+		if (!owner || __real_poll(&polled, 1, 0) <= 0)
+			continue;
+		any = true;
+		iou_object_retain(owner);	/* it may remove itself */
+		sources[i].ready(owner);
+		iou_object_release(owner);
+	}
+	return any;
 }
 
 /* More than a socket holds. */
@@ -41,12 +69,6 @@ void __wrap_iou_source_remove(dispatch_queue_t queue, struct iou_source *source)
 
 void port_deliver(void)
 {
-	for (unsigned i = 0; the_source.owner; i++) {
-		struct pollfd polled = { .fd = the_source.fd, .events = POLLIN };
-
-		if (__real_poll(&polled, 1, 0) <= 0)
-			return;
+	for (unsigned i = 0; deliver(); i++)
 		fuzz_require(i < DELIVERIES_MAX, "a port that stays readable for ever");
-		the_source.ready(the_source.owner);
-	}
 }

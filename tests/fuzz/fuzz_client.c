@@ -35,6 +35,7 @@ struct client {
 	IONotificationPortRef port;
 	dispatch_queue_t queue;
 	uint64_t last_token;
+	io_iterator_t watch;
 	struct packet packet;	/* what is being laid out */
 };
 
@@ -238,16 +239,61 @@ static void step_call(struct client *client, bool async)
 		"more came back than there was room for");
 }
 
+static void need_port(struct client *client)
+{
+	if (client->port)
+		return;
+	client->port = IONotificationPortCreate(kIOMainPortDefault);
+	client->queue = dispatch_queue_create("fuzz", DISPATCH_QUEUE_SERIAL);
+	fuzz_require(client->port && client->queue, "the harness needs a port");
+	IONotificationPortSetDispatchQueue(client->port, client->queue);
+}
+
 static void step_call_async(struct client *client)
 {
-	if (!client->port) {
-		client->port = IONotificationPortCreate(kIOMainPortDefault);
-		client->queue = dispatch_queue_create("fuzz", DISPATCH_QUEUE_SERIAL);
-		fuzz_require(client->port && client->queue, "the harness needs a port");
-		IONotificationPortSetDispatchQueue(client->port, client->queue);
-	}
+	need_port(client);
 	client->last_token++;
 	step_call(client, true);
+}
+
+static void take_all(void *refcon, io_iterator_t iterator)
+{
+	io_service_t service;
+
+	fuzz_require(refcon == (void *)arena(), "a notification with another's context");
+	while ((service = IOIteratorNext(iterator)))
+		IOObjectRelease(service);
+}
+
+/* Notifications of services: a connection that brings word of changes, and a list for each. */
+static void step_watch(struct client *client)
+{
+	uint8_t how = fuzz_byte(&client->input);
+	int line = line_prepare();
+
+	need_port(client);
+	if (client->watch)
+		IOObjectRelease(client->watch);
+	client->watch = IO_OBJECT_NULL;
+	say_hello(client, line);
+	say_status(client, line, IOU_WATCH, 0);
+	for (unsigned i = how & 3; i; i--) {
+		packet_begin(&client->packet, IOU_CHANGED, 0, sizeof(struct iou_header));
+		say(client, line);
+	}
+	if (how & 0x80)
+		line_hang_up(line);
+	for (unsigned i = 1 + (how >> 2 & 3u); i; i--) {
+		line = line_prepare();
+		say_hello(client, line);
+		say_entries(client, line);
+	}
+	if (IOServiceAddMatchingNotification(client->port,
+		    how & 0x40 ? kIOTerminatedNotification : kIOMatchedNotification,
+		    IOServiceMatching("IOUserService"), take_all, arena(),
+		    &client->watch) == kIOReturnSuccess)
+		take_all(arena(), client->watch);
+	port_deliver();
 }
 
 static void step_events(struct client *client)
@@ -387,7 +433,8 @@ static void step_library(struct client *client)
 }
 
 static void (*const steps[])(struct client *client) = { step_list, step_open, step_call_async,
-	step_events, step_map, step_close, step_hang_up, step_find, step_library, step_port };
+	step_events, step_map, step_close, step_hang_up, step_find, step_library, step_port,
+	step_watch };
 
 static void end(struct client *client)
 {
@@ -396,6 +443,8 @@ static void end(struct client *client)
 			IOServiceClose(client->connections[i].name);
 	if (client->service)
 		IOObjectRelease(client->service);
+	if (client->watch)
+		IOObjectRelease(client->watch);
 	if (client->port)
 		IONotificationPortDestroy(client->port);
 	if (client->queue)

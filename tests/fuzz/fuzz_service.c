@@ -15,15 +15,14 @@
 
 #define STEPS_MAX 48	/* their answers must find room, as nobody reads them meanwhile */
 
-/* In the first byte of an input. */
+/* The first byte of an input. */
 enum {
-	FLAG_GREET = 1,	/* the first session has said hello, */
-	FLAG_OPEN = 2,	/* has opened the service, */
-	FLAG_CLAIM = 4,	/* has claimed the device */
-	FLAG_DART = 8,
-	FLAG_OTHER = 0x30,	/* enum rig_other, shifted */
-	FLAG_LIVE = 0xc0,	/* both bits: sessions run at the same time */
+	FLAGS_READY = 0x03,	/* how far the first session (live: each) is, an enum ready */
+	FLAGS_DEVICE = 0x0c,	/* which device */
+	FLAGS_OTHER = 0x30,	/* an enum rig_other */
+	FLAGS_LIVE = 0xc0,	/* both bits: the sessions run at the same time */
 };
+enum ready { READY_FOR_NOTHING, READY_TO_OPEN, READY_TO_CLAIM, READY_TO_USE };
 
 struct client {
 	unsigned session;
@@ -62,9 +61,10 @@ static void send_hello(struct step *step)
 	send_packet(step);
 }
 
-static void send_list(struct step *step)
+/* A message that is a header alone. */
+static void send_request(struct step *step, uint32_t type)
 {
-	packet_begin(&step->packet, IOU_LIST, ++step->client->last_id, sizeof(struct iou_header));
+	packet_begin(&step->packet, type, ++step->client->last_id, sizeof(struct iou_header));
 	send_packet(step);
 }
 
@@ -95,6 +95,7 @@ static void begin_call(struct step *step, uint32_t selector, const uint64_t *sca
 static void send_call(struct step *step, uint32_t selector, const uint64_t *scalars, uint32_t count)
 {
 	begin_call(step, selector, scalars, count, IOUSER_SCALARS_MAX, 0);
+	step->packet.message.call.structure_output_room = IOUSER_STRUCT_MAX;
 	send_packet(step);
 }
 
@@ -172,6 +173,30 @@ static void step_register(struct step *step)
 	client->questions++;
 	client->registered |= UINT64_C(1) << iova;
 	send_answers(step, va, size);
+}
+
+/* Several regions in one call, each of which is asked about. */
+static void step_batch(struct step *step)
+{
+	struct dext_batch_region regions[4];
+	unsigned count = 1 + fuzz_byte(step->input) % 4;
+	struct client *client = step->client;
+
+	for (unsigned i = 0; i < count; i++)
+		regions[i] = (struct dext_batch_region){
+			.iova = FUZZ_PICK(step->input, iovas),
+			.va = 0x10000,
+			.size = 0x1000u << (fuzz_byte(step->input) & 7),
+		};
+	begin_call(step, DEXT_SELECTOR_RegisterDMABatch, NULL, 0, 0,
+		(uint32_t)(count * sizeof(regions[0])));
+	memcpy(step->packet.bytes + sizeof(struct iou_call), regions, count * sizeof(regions[0]));
+	step->packet.message.call.structure_output_room = IOUSER_STRUCT_MAX;
+	send_packet(step);
+	for (unsigned i = 0; i < count && client->claims; i++) {
+		client->questions++;
+		send_answers(step, regions[i].va, regions[i].size);
+	}
 }
 
 static void step_unregister(struct step *step)
@@ -309,11 +334,13 @@ static void take_step(struct step *step, unsigned kind)
 	case 6: step_wait(step); break;
 	case 7: step_mmio(step); break;
 	case 8: step_enable(step); break;
+	case 16: step_batch(step); break;
+	case 17: send_request(step, IOU_WATCH); break;
 	case 9: step_call_oddly(step); break;
 	case 10: step_garbage(step); break;
 	case 11: step_memory(step); break;
 	case 12: send_hello(step); break;
-	case 13: send_list(step); break;
+	case 13: send_request(step, IOU_LIST); break;
 	case 14:
 		send_open(step, fuzz_byte(step->input) < 0xf0 ? rig_entry(step->client->device) :
 								fuzz_number(step->input),
@@ -323,7 +350,7 @@ static void take_step(struct step *step, unsigned kind)
 	}
 }
 
-/* A step's first byte: bits 0 to 3 which, 6 whose, 7 whether its message is spoilt. */
+/* A step's first byte: bits 0 to 4 which, 6 whose, 7 whether its message is spoilt. */
 static void run_steps(struct fuzz_input *input, struct client *clients)
 {
 	struct step step = { .input = input };
@@ -336,19 +363,19 @@ static void run_steps(struct fuzz_input *input, struct client *clients)
 		if ((byte & 0x3f) == 0x3f)
 			rig_hang_up(step.client->session);
 		else
-			take_step(&step, byte & 15);
+			take_step(&step, byte & 31);
 	}
 }
 
-static void prepare(struct client *client, uint8_t flags)
+static void prepare(struct client *client, enum ready ready)
 {
 	struct step step = { .client = client };
 
-	if (flags & FLAG_GREET)
+	if (ready >= READY_TO_OPEN)
 		send_hello(&step);
-	if (flags & FLAG_OPEN)
+	if (ready >= READY_TO_CLAIM)
 		send_open(&step, rig_entry(client->device), DEXT_USER_CLIENT_TYPE);
-	if (flags & FLAG_CLAIM)
+	if (ready >= READY_TO_USE)
 		claim(&step);
 }
 
@@ -358,19 +385,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct client clients[RIG_SESSIONS] = { { .session = 0 }, { .session = 1 } };
 	static bool started;
 	uint8_t flags = fuzz_byte(&input);
-	bool live = (flags & FLAG_LIVE) == FLAG_LIVE;
+	unsigned device = (flags & FLAGS_DEVICE) >> 2;
+	bool live = (flags & FLAGS_LIVE) == FLAGS_LIVE;
 
 	if (!started)
 		fd_zoo_open();
 	started = true;
 	rig_start();
 	fuzz_note_fds();
-	rig_other(!!(flags & FLAG_DART), (enum rig_other)((flags & FLAG_OTHER) >> 4));
+	rig_other(device, (enum rig_other)((flags & FLAGS_OTHER) >> 4));
 	rig_begin(live);
 	for (unsigned i = 0; i < RIG_SESSIONS; i++) {
-		clients[i].device = !!(flags & FLAG_DART);
+		clients[i].device = device;
 		if (i == 0 || live)
-			prepare(&clients[i], flags);
+			prepare(&clients[i], (enum ready)(flags & FLAGS_READY));
 	}
 	run_steps(&input, clients);
 	rig_end();

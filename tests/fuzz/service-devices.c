@@ -9,11 +9,12 @@
 
 #include <dext-abi.h>
 #include <stdlib.h>
-#include <string.h>
 
 static const char *const specs[RIG_DEVICES] = {
 	"nvme,addr=01:00.0,size=1M,queues=4,vectors=8",
 	"nvme,addr=02:00.0,size=1M,queues=4,vectors=8,dma=dart,dma-bytes=2M,dma-maps=4",
+	"edu,addr=03:00.0,delay=0,dma-mask=64",
+	"odd,addr=04:00.0,irq=msi,caps=loop,flr=fail,hot-reset=on",
 };
 
 static struct device {
@@ -23,6 +24,17 @@ static struct device {
 } devices[RIG_DEVICES];
 
 static struct iouser_peer watcher_peer;
+
+/* A driver keeps its trace once somebody has mapped it, for good: let it be now. */
+static void have_traced(struct device *device)
+{
+	const struct iou_user_client *watcher = &device->watcher;
+	struct iouser_memory memory;
+
+	if (watcher->class->copy_client_memory(watcher->client, DEXT_MEMORY_TRACE, &memory) ==
+		kIOReturnSuccess)
+		watcher->class->client_unmapped(watcher->client, DEXT_MEMORY_TRACE);
+}
 
 static void watch(struct device *device)
 {
@@ -44,6 +56,7 @@ static void device_create(unsigned index)
 	device->entry_id = list[count - 1].entry_id;
 	free(list);
 	watch(device);
+	have_traced(device);
 }
 
 void rig_start(void)

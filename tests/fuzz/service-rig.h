@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { RIG_DEVICES = 2 };	/* one whose bus addresses the client chooses, one where the IOMMU does */
+enum { RIG_DEVICES = 4 };
 enum { RIG_SESSIONS = 2 };
 
 /* What another client, in this process, does with a device meanwhile. */

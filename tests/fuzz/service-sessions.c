@@ -124,6 +124,7 @@ static bool reply_is_sound(const union iou_buffer *answer)
 		return size == sizeof(answer->map_reply) && answer->map_reply.size;
 	case IOU_LIST:
 	case IOU_OPEN:
+	case IOU_WATCH:
 		return size == sizeof(answer->header);
 	default:
 		return false;
@@ -134,6 +135,8 @@ static bool is_sound(const union iou_buffer *answer)
 {
 	if (answer->header.type & IOU_REPLY)
 		return reply_is_sound(answer);
+	if (answer->header.type == IOU_CHANGED)
+		return answer->header.size == sizeof(answer->header);
 	if (answer->header.type == IOU_ENTRY)
 		return answer->header.size == sizeof(answer->entry);
 	return answer->header.type == IOU_MEMORY &&

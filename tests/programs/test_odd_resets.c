@@ -9,6 +9,7 @@
 #include "tests/unit/cmocka-all.h"
 
 #include <string.h>
+#include <time.h>
 
 #define assert_ok(call) assert_int_equal((call), kIOReturnSuccess)
 
@@ -147,6 +148,37 @@ static void test_never_again(void **state)
 	}
 }
 
+/* Back only after its time is over: what the reset found is restored with the next call. */
+static void test_late(void **state)
+{
+	(void)state;
+	odd_host_open(&host, "flr=on,reset-time=300,reset-timeout=20,hot-reset=off");
+	assert_ok(apple_dext_config_write(host.connection, PCI_INTERRUPT_LINE, 1, 11));
+	assert_int_equal(apple_dext_reset_device(host.connection), kIOReturnTimeout);
+	while (odd_host_config(&host, PCI_VENDOR_ID, 2) == UINT16_MAX)
+		nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
+	assert_int_equal(odd_host_config(&host, PCI_INTERRUPT_LINE, 1), 11);
+	assert_int_equal(odd_host_config(&host, PCI_COMMAND, 2) & 6, 6);
+	odd_host_close(&host);
+}
+
+/* A reset called while the device is in one of its client's own making. */
+static void test_two_at_once(void **state)
+{
+	uint64_t control;
+
+	(void)state;
+	odd_host_open(&host, "flr=on,reset-time=50");
+	control = odd_host_config(&host, 0x48 + PCI_EXP_DEVCTL, 2);
+	assert_ok(apple_dext_config_write(
+		host.connection, 0x48 + PCI_EXP_DEVCTL, 2, control | PCI_EXP_DEVCTL_FLR));
+	assert_ok(apple_dext_reset_device(host.connection));
+	/* What the client's own reset left is what there was to save: the power-on state. */
+	assert_int_equal(odd_host_config(&host, PCI_COMMAND, 2), 0);
+	assert_int_equal(odd_host_config(&host, PCI_INTERRUPT_LINE, 1), 0);
+	odd_host_close(&host);
+}
+
 /* The last claim goes: a reset by whatever works, and nothing of it for the next one. */
 static void test_nothing_is_left_for_the_next(void **state)
 {
@@ -182,6 +214,8 @@ int main(void)
 		cmocka_unit_test(test_config_is_restored),
 		cmocka_unit_test(test_interrupts_and_memory_survive),
 		cmocka_unit_test(test_never_again),
+		cmocka_unit_test(test_late),
+		cmocka_unit_test(test_two_at_once),
 		cmocka_unit_test(test_nothing_is_left_for_the_next),
 	};
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONNECTION 0x77u
+#define CONNECTION 0x77u	/* the first; each restart makes another */
 
 struct AppleDextInterruptNotify {
 	void (*handler)(void *opaque);
@@ -20,6 +20,7 @@ static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static struct double_state state;
 static uint64_t pending[DEXT_IRQ_WORDS];
 static bool interrupts;
+static io_connect_t connection_now;
 static struct AppleDextInterruptNotify *current;
 
 static const struct {
@@ -90,6 +91,7 @@ void double_begin(void)
 	memset(&state, 0, sizeof(state));
 	memset(pending, 0, sizeof(pending));
 	interrupts = false;
+	connection_now = CONNECTION;
 	fill_config();
 	for (size_t i = 0; i < DEXT_BARS; i++)
 		if (bars[i].size != 0)
@@ -105,13 +107,35 @@ void double_end(void)
 		free(state.bars[i]);
 }
 
+void double_stop(void)
+{
+	pthread_mutex_lock(&lock);
+	connection_now++;
+	interrupts = false;
+	memset(pending, 0, sizeof(pending));
+	memset(state.config, 0, sizeof(state.config));
+	fill_config();
+	state.region_count = 0;
+	state.down = true;
+	pthread_mutex_unlock(&lock);
+}
+
+void double_restart(void)
+{
+	pthread_mutex_lock(&lock);
+	state.down = false;
+	pthread_mutex_unlock(&lock);
+}
+
 /* --- Connections ------------------------------------------------------------------ */
 
 /* A call's result before it does anything, with the lock taken. */
 static kern_return_t enter(io_connect_t connection)
 {
 	pthread_mutex_lock(&lock);
-	return connection == CONNECTION ? state.failure : kIOReturnBadArgument;
+	if (connection == connection_now)
+		return state.failure;
+	return connection == IO_OBJECT_NULL ? kIOReturnBadArgument : kIOReturnNotAttached;
 }
 
 static kern_return_t leave(kern_return_t result)
@@ -122,12 +146,15 @@ static kern_return_t leave(kern_return_t result)
 
 io_connect_t apple_dext_connect(uint8_t bus, uint8_t device, uint8_t function)
 {
-	if (bus != 1 || device != 0 || function != 0)
-		return IO_OBJECT_NULL;
+	io_connect_t connection = IO_OBJECT_NULL;
+
 	pthread_mutex_lock(&lock);
-	state.connects++;
+	if (bus == 1 && device == 0 && function == 0 && !state.down) {
+		state.connects++;
+		connection = connection_now;
+	}
 	pthread_mutex_unlock(&lock);
-	return CONNECTION;
+	return connection;
 }
 
 const char *apple_dext_last_error(void)
@@ -215,9 +242,12 @@ kern_return_t apple_dext_get_bar_info(io_connect_t connection, uint8_t bar, uint
 	if (result == kIOReturnSuccess && (bar >= DEXT_BARS || bars[bar].size == 0))
 		result = kIOReturnNotFound;
 	if (result == kIOReturnSuccess) {
-		*out_mem_idx = bar / 2;
-		*out_size = bars[bar].size;
-		*out_type = bars[bar].type;
+		if (out_mem_idx)
+			*out_mem_idx = bar / 2;
+		if (out_size)
+			*out_size = bars[bar].size;
+		if (out_type)
+			*out_type = bars[bar].type;
 	}
 	return leave(result);
 }

@@ -57,12 +57,17 @@ struct double_state {
 	kern_return_t failure;		/* every call returns it, unless it is success */
 	kern_return_t claim_result, register_result, reset_result, setup_result;
 	uint64_t bus_offset;		/* between iova and bus address */
+	bool down;			/* nobody can connect */
 };
 
 /** double_begin - a device fresh from the factory. */
 void double_begin(void);
 /** double_end - free what it has. */
 void double_end(void);
+/** double_stop - the driver service ends: connections are dead, the device as from the factory. */
+void double_stop(void);
+/** double_restart - it is there again. */
+void double_restart(void);
 /** double_lock - the state, locked. */
 struct double_state *double_lock(void);
 void double_unlock(void);

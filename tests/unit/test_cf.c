@@ -101,7 +101,8 @@ static void test_numbers_of_every_width(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		CFNumberRef number = CFNumberCreate(kCFAllocatorDefault, rows[i].type, rows[i].value);
+		CFNumberRef number =
+			CFNumberCreate(kCFAllocatorDefault, rows[i].type, rows[i].value);
 		int64_t value = 0;
 
 		assert_non_null(number);

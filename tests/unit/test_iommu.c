@@ -44,17 +44,19 @@ static int teardown(void **state)
 	return 0;
 }
 
-static kern_return_t map_aligned(uint64_t iova, uint64_t offset, uint64_t length, uint64_t alignment,
-	struct dma_segment *segment)
+static kern_return_t map_aligned(uint64_t iova, uint64_t offset, uint64_t length,
+	uint64_t alignment, struct dma_segment *segment)
 {
-	const struct dma_span span = { .length = length, .host = memory + offset, .writable = true };
+	const struct dma_span span = {
+		.length = length, .host = memory + offset, .writable = true };
 	const struct dma_request request = { .iova = iova, .alignment = alignment, .length = length,
 		.spans = &span, .span_count = 1 };
 
 	return soft_iommu_map(iommu, &request, segment);
 }
 
-static kern_return_t map(uint64_t iova, uint64_t offset, uint64_t length, struct dma_segment *segment)
+static kern_return_t map(
+	uint64_t iova, uint64_t offset, uint64_t length, struct dma_segment *segment)
 {
 	return map_aligned(iova, offset, length, 0, segment);
 }
@@ -139,7 +141,8 @@ static void test_addresses_given_out(void **state)
 
 	(void)state;
 	assert_int_equal(map_aligned(DMA_ADDRESS_ANY, 0, 0x100, 0, &first), kIOReturnSuccess);
-	assert_int_equal(map_aligned(DMA_ADDRESS_ANY, 0, 0x100, 1 << 20, &second), kIOReturnSuccess);
+	assert_int_equal(
+		map_aligned(DMA_ADDRESS_ANY, 0, 0x100, 1 << 20, &second), kIOReturnSuccess);
 	assert_int_equal(first.bus_address % PAGE, 0);
 	assert_int_equal(second.bus_address % (1 << 20), 0);
 	assert_true(second.bus_address >= first.bus_address + 0x100);

@@ -99,7 +99,8 @@ static void test_a_reused_slot_has_another_name(void **state)
 
 static void test_what_is_no_name(void **state)
 {
-	const io_object_t none[] = { IO_OBJECT_NULL, 1u << 20, 0xfffff, mach_task_self(), 0x80000000 };
+	const io_object_t none[] = { IO_OBJECT_NULL, 1u << 20, 0xfffff, mach_task_self(),
+		0x80000000 };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++) {

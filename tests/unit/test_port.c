@@ -130,8 +130,8 @@ static void settle(struct rig *rig)
 
 static void test_the_shape_follows_the_number_of_arguments(void **state)
 {
-	const uintptr_t callouts[] = { (uintptr_t)callout0, (uintptr_t)callout1, (uintptr_t)callout2,
-		(uintptr_t)callout_many };
+	const uintptr_t callouts[] = { (uintptr_t)callout0, (uintptr_t)callout1,
+		(uintptr_t)callout2, (uintptr_t)callout_many };
 	uint64_t args[IOUSER_SCALARS_MAX];
 	struct rig rig;
 
@@ -247,7 +247,8 @@ static void test_destroyed_with_events_queued(void **state)
 	IONotificationPortDestroy(rig.port);
 	sem_post(&held.go_on);
 	dispatch_sync_f(rig.queue, NULL, nothing);
-	iouser_async_completion(late, kIOReturnSuccess, NULL, 0);	/* to a port that is no more */
+	/* To a port that is no more. */
+	iouser_async_completion(late, kIOReturnSuccess, NULL, 0);
 	iouser_completion_release(late);
 	dispatch_sync_f(rig.queue, NULL, nothing);
 	dispatch_sync_f(rig.queue, NULL, nothing);
@@ -327,8 +328,8 @@ static void test_a_failed_call_is_forgotten(void **state)
 				 kIOAsyncCalloutCount, &port, &wake),
 		kIOReturnSuccess);
 	event.token = wake.token;
-	iou_port_forget(port, wake.token, NULL);
-	iou_port_forget(port, wake.token, NULL);
+	iou_port_forget(port, wake.token);
+	iou_port_forget(port, wake.token);
 	assert_int_equal(iou_send(wake.fd, &event, sizeof(event), NULL, 0, 0), 0);
 	settle(&rig);
 	assert_int_equal(seen.calls, 0);
@@ -378,7 +379,8 @@ static void test_what_is_no_port(void **state)
 	IONotificationPortDestroy(gone);
 	assert_int_equal(iou_port_expect(name, reference, kIOAsyncCalloutCount, &port, &wake),
 		kIOReturnBadArgument);
-	assert_int_equal(iou_port_expect(MACH_PORT_NULL, reference, kIOAsyncCalloutCount, &port, &wake),
+	assert_int_equal(
+		iou_port_expect(MACH_PORT_NULL, reference, kIOAsyncCalloutCount, &port, &wake),
 		kIOReturnBadArgument);
 	assert_null(IONotificationPortCreate(17));
 }

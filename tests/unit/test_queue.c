@@ -342,7 +342,8 @@ static void test_the_queue_goes_while_a_source_runs(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sync_from_its_own_work_aborts),	/* forks: before any thread */
+		/* It forks: before any thread. */
+		cmocka_unit_test(test_sync_from_its_own_work_aborts),
 		cmocka_unit_test(test_work_runs_in_order),
 		cmocka_unit_test(test_one_at_a_time_from_many_threads),
 		cmocka_unit_test(test_release_with_work_queued),

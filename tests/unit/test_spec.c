@@ -45,7 +45,8 @@ static void test_what_is_no_specification(void **state)
 	assert_refused(",addr=01:00.0",
 		"device \",addr=01:00.0\": it must begin with a type, as in nvme,addr=01:00.0,...");
 	assert_refused("addr=01:00.0,nvme",
-		"device \"addr=01:00.0,nvme\": it must begin with a type, as in nvme,addr=01:00.0,...");
+		"device \"addr=01:00.0,nvme\": "
+		"it must begin with a type, as in nvme,addr=01:00.0,...");
 	assert_refused("nvme,size", "device \"nvme\": \"size\" is not key=value");
 	assert_refused("nvme,=1", "device \"nvme\": \"=1\" is not key=value");
 	assert_refused("nvme,", "device \"nvme\": \"\" is not key=value");
@@ -104,13 +105,13 @@ static void test_sizes(void **state)
 		const char *text;
 		uint64_t size;
 	} good[] = {
-		{ "0", 0 }, { "1", 1 }, { "512", 512 }, { "0x200", 512 }, { "0X1f", 31 }, { "4K", 4096 },
-		{ "4k", 4096 }, { "16M", 16 << 20 }, { "1G", 1 << 30 },
+		{ "0", 0 }, { "1", 1 }, { "512", 512 }, { "0x200", 512 }, { "0X1f", 31 },
+		{ "4K", 4096 }, { "4k", 4096 }, { "16M", 16 << 20 }, { "1G", 1 << 30 },
 		{ "3T", UINT64_C(3) << 40 }, { "18446744073709551615", UINT64_MAX },
 		{ "16777215T", UINT64_C(16777215) << 40 },
 	};
-	const char *const bad[] = { "", "M", "-1", "+1", " 1", "1 ", "1KB", "1P", "12x", "0x", "0xg",
-		"18446744073709551616", "16777216T", "18014398509481984K", "1.5G" };
+	const char *const bad[] = { "", "M", "-1", "+1", " 1", "1 ", "1KB", "1P", "12x", "0x",
+		"0xg", "18446744073709551616", "16777216T", "18014398509481984K", "1.5G" };
 	uint64_t size;
 
 	(void)state;
@@ -123,7 +124,8 @@ static void test_sizes(void **state)
 
 		assert_false(size_of(bad[i], &size));
 		snprintf(expected, sizeof(expected),
-			"device \"nvme\": size=%s is no size (as in 512M: bytes, or K, M, G, T)", bad[i]);
+			"device \"nvme\": size=%s is no size (as in 512M: bytes, or K, M, G, T)",
+			bad[i]);
 		assert_string_equal(error.text, expected);
 	}
 }
@@ -182,7 +184,8 @@ static void test_fallbacks(void **state)
 static void test_addresses(void **state)
 {
 	const char *const bad[] = { "", "1:00.0", "01:0.0", "01:00", "01:00.", "01:00.8", "01:20.0",
-		"0g:00.0", "01-00.0", "01:00:0", "01:00.0 ", "001:00.0", "0000:01:00.0", "01:00.00" };
+		"0g:00.0", "01-00.0", "01:00:0", "01:00.0 ", "001:00.0", "0000:01:00.0",
+		"01:00.00" };
 	struct pci_address address;
 
 	(void)state;
@@ -198,7 +201,8 @@ static void test_addresses(void **state)
 
 		assert_false(spec_parse_address(bad[i], &address, &error));
 		snprintf(expected, sizeof(expected),
-			"\"%s\" is no PCI address (BB:DD.F in hex, device 00 to 1f, function 0 to 7)",
+			"\"%s\" is no PCI address "
+			"(BB:DD.F in hex, device 00 to 1f, function 0 to 7)",
 			bad[i]);
 		assert_string_equal(error.text, expected);
 	}

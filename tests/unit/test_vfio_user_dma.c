@@ -11,15 +11,6 @@
 
 #define RW (VU_DMA_READ_FLAG | VU_DMA_WRITE_FLAG)
 
-static int memory(off_t size)
-{
-	int fd = memfd_create("guest", MFD_CLOEXEC);
-
-	assert_true(fd >= 0);
-	assert_int_equal(ftruncate(fd, size), 0);
-	return fd;
-}
-
 static int map(struct rig *rig, uint64_t address, uint64_t size, uint64_t offset, uint32_t flags,
 	int fd)
 {
@@ -56,7 +47,7 @@ static size_t registered(void)
 
 static void shared_memory_is_registered(void **state)
 {
-	int fd = memory(0x10000);
+	int fd = memory_new(0x10000);
 	struct double_state *device;
 
 	assert_int_equal(pwrite(fd, "guest", 5, 0x3000), 5);
@@ -79,7 +70,7 @@ static void shared_memory_is_registered(void **state)
 static void the_descriptor_stays_open_while_mapped(void **state)
 {
 	size_t before = count_fds();
-	int fd = memory(0x1000);
+	int fd = memory_new(0x1000);
 
 	assert_int_equal(map(*state, 0, 0x1000, 0, RW, fd), 0);
 	close(fd);
@@ -117,7 +108,7 @@ static void ranges_that_make_no_sense_are_refused(void **state)
 		{0, 0x5000, 0, RW},
 		{0, 0x1000, 0x4000, RW},
 	};
-	int fd = memory(0x4000);
+	int fd = memory_new(0x4000);
 	struct vu_dma_map request = {.argsz = 31, .flags = RW, .size = 0x1000};
 	size_t before = count_fds();
 
@@ -152,7 +143,7 @@ static void descriptors_that_are_no_memory_are_refused(void **state)
 
 static void a_descriptor_must_allow_what_the_flags_ask_for(void **state)
 {
-	int fd = memory(0x1000), read_only;
+	int fd = memory_new(0x1000), read_only;
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
@@ -181,7 +172,7 @@ static void overlaps_are_refused(void **state)
 		{0x8000, 0x1000, 0},
 		{0x3000, 0x1000, EEXIST},
 	};
-	int fd = memory(0x10000);
+	int fd = memory_new(0x10000);
 
 	assert_int_equal(map(*state, 0x4000, 0x4000, 0, RW, fd), 0);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
@@ -194,7 +185,7 @@ static void overlaps_are_refused(void **state)
 static void only_what_was_mapped_is_unmapped(void **state)
 {
 	struct vu_dma_unmap request = {.argsz = 8, .address = 0x4000, .size = 0x4000};
-	int fd = memory(0x10000);
+	int fd = memory_new(0x10000);
 
 	assert_int_equal(map(*state, 0x4000, 0x4000, 0, RW, fd), 0);
 	assert_int_equal(unmap(*state, 0x5000, 0x1000, 0), ENOENT);
@@ -218,7 +209,7 @@ static void only_what_was_mapped_is_unmapped(void **state)
 static void all_is_unmapped_at_once(void **state)
 {
 	size_t before = count_fds();
-	int fd = memory(0x1000);
+	int fd = memory_new(0x1000);
 
 	for (uint64_t i = 0; i < 20; i++)
 		assert_int_equal(
@@ -244,7 +235,7 @@ static void what_the_driver_refuses_is_undone(void **state)
 		{kIOReturnStillOpen, EEXIST},
 		{kIOReturnDMAError, EIO},
 	};
-	int fd = memory(0x1000);
+	int fd = memory_new(0x1000);
 	size_t before = count_fds();
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -262,7 +253,7 @@ static void what_the_driver_refuses_is_undone(void **state)
 static void a_client_that_goes_leaves_no_memory(void **state)
 {
 	struct rig *rig = *state;
-	int fd = memory(0x10000);
+	int fd = memory_new(0x10000);
 	size_t before = count_fds();
 	struct double_state *device;
 
@@ -285,7 +276,7 @@ static void a_client_that_goes_leaves_no_memory(void **state)
 /* A message that is refused for its size still brought a descriptor. */
 static void descriptors_of_refused_messages_are_closed(void **state)
 {
-	int fd = memory(0x1000), two[2] = {fd, fd};
+	int fd = memory_new(0x1000), two[2] = {fd, fd};
 	struct vu_dma_map request = {.argsz = sizeof(request), .flags = RW, .size = 0x1000};
 	size_t before = count_fds();
 

@@ -35,7 +35,8 @@ static void sets_that_make_no_sense_are_refused(void **state)
 		{VU_IRQ_MSI, CONNECT, 0, DOUBLE_MSI_VECTORS + 1},
 		{VU_IRQ_INTX, CONNECT, 0, 2},
 		{VU_IRQ_ERR, CONNECT, 0, 1},
-		{VU_IRQ_REQ, DISABLE, 0, 1},
+		{VU_IRQ_REQ, CONNECT, 0, 2},
+		{VU_IRQ_REQ, DISABLE, 1, 1},
 	};
 	struct vu_irq_set set = {.argsz = 19, .flags = DISABLE, .index = VU_IRQ_MSIX};
 

@@ -81,6 +81,8 @@ int rig_set_bools(struct rig *rig, uint32_t index, uint32_t action, uint32_t sta
 int event_new(void);
 /** event_take - how often it has been signalled since the last time. */
 uint64_t event_take(int fd);
+/** memory_new - memory that can be shared: a descriptor. */
+int memory_new(uint64_t size);
 /** raise_vector - raise the device's vector, and wait until it has been dealt with. */
 void raise_vector(unsigned vector);
 void close_all(const int *fds, size_t count);

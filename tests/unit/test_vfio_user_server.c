@@ -170,6 +170,46 @@ static void a_device_that_goes_ends_it_with_its_client(void **state)
 	assert_false(rig->result);
 }
 
+/* Between two clients the device is another one, with other interrupts. */
+static void a_device_that_comes_back_is_served_again(void **state)
+{
+	struct server_rig *rig = *state;
+	struct vu_irq_info info = {.argsz = sizeof(info), .index = VU_IRQ_INTX};
+	struct reply *reply = malloc(sizeof(*reply));
+
+	rig->rig.device->options.reconnect = true;
+	start(rig);
+	rig->rig.fd = connect_to(rig->path);
+	rig_agree(&rig->rig);
+	close(rig->rig.fd);
+	double_stop();
+	rig->rig.fd = connect_to(rig->path);
+	assert_int_equal(
+		rig_call(&rig->rig, VU_VERSION, "\0\0\1\0", 4, NULL, 0, NULL), ENODEV);
+	close(rig->rig.fd);
+	double_lock()->config[PCI_INTERRUPT_PIN] = 0;
+	double_unlock();
+	double_restart();
+	rig->rig.fd = connect_to(rig->path);
+	rig_agree(&rig->rig);
+	assert_int_equal(rig_call(&rig->rig, VU_DEVICE_GET_IRQ_INFO, &info, sizeof(info), NULL, 0,
+				 reply),
+		0);
+	memcpy(&info, reply->payload, sizeof(info));
+	assert_int_equal(info.count, 0);
+	free(reply);
+}
+
+static void an_idle_server_ends_with_its_device(void **state)
+{
+	struct server_rig *rig = *state;
+
+	double_stop();
+	start(rig);
+	join(rig);
+	assert_false(rig->result);
+}
+
 static void a_stale_socket_is_replaced(void **state)
 {
 	struct server_rig *rig = *state;
@@ -251,6 +291,8 @@ int main(void)
 		ON(a_second_client_is_turned_away_at_once),
 		ON(a_stop_ends_it_at_any_time),
 		ON(a_device_that_goes_ends_it_with_its_client),
+		ON(a_device_that_comes_back_is_served_again),
+		ON(an_idle_server_ends_with_its_device),
 		ON(a_stale_socket_is_replaced),
 		ON(a_live_socket_is_left_alone),
 		ON(a_file_is_left_alone),

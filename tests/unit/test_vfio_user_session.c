@@ -209,9 +209,8 @@ static void unknown_commands_are_refused(void **state)
 
 static void commands_that_are_not_offered_are_not_supported(void **state)
 {
-	static const uint16_t commands[] = {VU_DEVICE_GET_REGION_IO_FDS, VU_DMA_READ,
-		VU_DMA_WRITE, VU_DIRTY_PAGES, VU_DEVICE_FEATURE, VU_MIG_DATA_READ,
-		VU_MIG_DATA_WRITE};
+	static const uint16_t commands[] = {VU_DMA_READ, VU_DMA_WRITE, VU_DIRTY_PAGES,
+		VU_MIG_DATA_READ, VU_MIG_DATA_WRITE};
 	unsigned char payload[32] = {32};
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
@@ -272,9 +271,68 @@ static void region_info(void **state)
 	free(reply);
 }
 
+static int io_fds(struct rig *rig, struct vu_region_io_fds info, struct reply *reply)
+{
+	return rig_call(
+		rig, VU_DEVICE_GET_REGION_IO_FDS, &info, sizeof(info), NULL, 0, reply);
+}
+
+static void no_region_has_io_fds(void **state)
+{
+	struct reply *reply = malloc(sizeof(*reply));
+
+	for (uint32_t i = 0; i < VU_REGIONS; i++) {
+		struct vu_region_io_fds info = {.argsz = 4096, .index = i}, found;
+
+		assert_int_equal(io_fds(*state, info, reply), 0);
+		assert_int_equal(reply->size, sizeof(info));
+		memcpy(&found, reply->payload, sizeof(found));
+		assert_int_equal(found.argsz, sizeof(info));
+		assert_int_equal(found.flags, 0);
+		assert_int_equal(found.index, i);
+		assert_int_equal(found.count, 0);
+	}
+	assert_int_equal(
+		io_fds(*state, (struct vu_region_io_fds){.argsz = 15}, reply), EINVAL);
+	assert_int_equal(io_fds(*state,
+				 (struct vu_region_io_fds){.argsz = 16, .index = VU_REGIONS}, reply),
+		EINVAL);
+	assert_int_equal(
+		io_fds(*state, (struct vu_region_io_fds){.argsz = 16, .flags = 1}, reply), EINVAL);
+	assert_int_equal(
+		io_fds(*state, (struct vu_region_io_fds){.argsz = 16, .count = 1}, reply), EINVAL);
+	free(reply);
+}
+
+static int feature(struct rig *rig, uint32_t argsz, uint32_t flags)
+{
+	struct vu_device_feature request = {.argsz = argsz, .flags = flags};
+
+	return rig_call(rig, VU_DEVICE_FEATURE, &request, sizeof(request), NULL, 0, NULL);
+}
+
+static void there_are_no_features(void **state)
+{
+	static const uint32_t wrong[] = {0, 1, 0x80000 | VU_FEATURE_GET, 0x80000000,
+		VU_FEATURE_GET | VU_FEATURE_SET};
+
+	for (uint32_t number = 0; number < 12; number++) {
+		assert_int_equal(feature(*state, 8, number | VU_FEATURE_GET), ENOTTY);
+		assert_int_equal(feature(*state, 8, number | VU_FEATURE_SET), ENOTTY);
+		assert_int_equal(feature(*state, 8, number | VU_FEATURE_PROBE), ENOTTY);
+		assert_int_equal(feature(*state, 8,
+					 number | VU_FEATURE_PROBE | VU_FEATURE_GET |
+						 VU_FEATURE_SET),
+			ENOTTY);
+	}
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_int_equal(feature(*state, 8, wrong[i]), EINVAL);
+	assert_int_equal(feature(*state, 7, VU_FEATURE_GET), EINVAL);
+}
+
 static void irq_info(void **state)
 {
-	static const uint32_t counts[VU_IRQS] = {1, DOUBLE_MSI_VECTORS, DOUBLE_MSIX_VECTORS, 0, 0};
+	static const uint32_t counts[VU_IRQS] = {1, DOUBLE_MSI_VECTORS, DOUBLE_MSIX_VECTORS, 0, 1};
 	struct reply *reply = malloc(sizeof(*reply));
 	struct vu_irq_info info;
 
@@ -326,7 +384,7 @@ static void a_device_that_has_gone_answers_with_errors(void **state)
 	assert_int_equal(rig_write(rig, 0, 0, data, 4), ENODEV);
 	assert_int_equal(rig_call(rig, VU_DEVICE_RESET, NULL, 0, NULL, 0, NULL), ENODEV);
 	rig_hang_up(rig);
-	assert_true(atomic_load(&rig->device->gone));
+	assert_int_equal(atomic_load(&rig->device->presence), VU_GONE);
 }
 
 static void a_device_in_use_is_said_to_be(void **state)
@@ -367,6 +425,8 @@ int main(void)
 		ON(rig_setup_agreed, commands_that_are_not_offered_are_not_supported),
 		ON(rig_setup_agreed, device_info),
 		ON(rig_setup_agreed, region_info),
+		ON(rig_setup_agreed, no_region_has_io_fds),
+		ON(rig_setup_agreed, there_are_no_features),
 		ON(rig_setup_agreed, irq_info),
 		ON(rig_setup_agreed, device_reset),
 		ON(rig_setup_agreed, a_device_that_has_gone_answers_with_errors),

@@ -67,17 +67,44 @@ static void version_takes_lower_limits(void **state)
 {
 	static const char text[] = "{\"capabilities\":{\"max_dma_maps\":2,\"pgsizes\":16384,"
 				   "\"write_multiple\":true,\"unknown\":[1]}}";
-	struct vu_dma_map map = {.argsz = sizeof(map), .flags = VU_DMA_READ_FLAG, .size = 0x1000};
+	struct vu_dma_map map = {.argsz = sizeof(map), .flags = VU_DMA_READ_FLAG, .size = 0x4000};
 	struct reply *reply = malloc(sizeof(*reply));
 
 	assert_int_equal(propose(*state, 0, 1, text, reply), 0);
 	assert_int_equal(capability(reply, "max_dma_maps"), 2);
 	assert_int_equal(capability(reply, "pgsizes"), 16384);
 	assert_int_equal(capability(reply, "write_multiple"), 1);
-	for (int i = 0; i < 3; i++, map.address += 0x1000)
+	for (int i = 0; i < 3; i++, map.address += 0x4000)
 		assert_int_equal(rig_call(*state, VU_DMA_MAP, &map, sizeof(map), NULL, 0, NULL),
 			i < 2 ? 0 : ENOSPC);
 	free(reply);
+}
+
+static void version_page_sizes_are_kept_to(void **state)
+{
+	static const char text[] = "{\"capabilities\":{\"pgsizes\":81920}}";	/* 16 and 64 KiB */
+	struct vu_dma_map map = {.argsz = sizeof(map), .flags = VU_DMA_READ_FLAG, .size = 0x1000};
+
+	assert_int_equal(propose(*state, 0, 1, text, NULL), 0);
+	assert_int_equal(rig_call(*state, VU_DMA_MAP, &map, sizeof(map), NULL, 0, NULL), EINVAL);
+	map.size = 0x4000;
+	map.address = 0x1000;
+	assert_int_equal(rig_call(*state, VU_DMA_MAP, &map, sizeof(map), NULL, 0, NULL), EINVAL);
+	map.address = 0x4000;
+	assert_int_equal(rig_call(*state, VU_DMA_MAP, &map, sizeof(map), NULL, 0, NULL), 0);
+}
+
+static void version_client_data_limit_is_kept_to(void **state)
+{
+	unsigned char data[64];
+
+	assert_int_equal(propose(*state, 0, 1,
+				 "{\"capabilities\":{\"max_data_xfer_size\":16}}", NULL),
+		0);
+	assert_int_equal(rig_read(*state, VU_REGION_CONFIG, 0, data, 16), 0);
+	assert_int_equal(rig_read(*state, VU_REGION_CONFIG, 0, data, 17), EINVAL);
+	/* What it sends is limited by what the server takes. */
+	assert_int_equal(rig_write(*state, 4, 0, data, 32), 0);
 }
 
 /* QEMU's own proposal; the reply must not be longer than it. */
@@ -157,6 +184,8 @@ int main(void)
 		ON(version_names_what_the_server_takes),
 		ON(version_is_the_lower_minor),
 		ON(version_takes_lower_limits),
+		ON(version_page_sizes_are_kept_to),
+		ON(version_client_data_limit_is_kept_to),
 		ON(version_reply_fits_into_the_proposal),
 		ON(bad_versions_end_the_session),
 		ON(version_text_must_end_with_its_only_nul),

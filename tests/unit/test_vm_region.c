@@ -229,7 +229,8 @@ static void test_ranges_that_are_none(void **state)
 
 	(void)state;
 	assert_int_equal(iou_vm_regions(PAGE, 0, &regions, &count), kIOReturnBadArgument);
-	assert_int_equal(iou_vm_regions(UINT64_MAX - 8, 16, &regions, &count), kIOReturnBadArgument);
+	assert_int_equal(
+		iou_vm_regions(UINT64_MAX - 8, 16, &regions, &count), kIOReturnBadArgument);
 	assert_int_equal(iou_vm_regions(0, PAGE, &regions, &count), kIOReturnVMError);
 }
 

@@ -45,8 +45,8 @@ static int receive(union iou_buffer *buffer, struct iou_fds *fds)
 
 static void test_a_message_arrives_as_it_was(void **state)
 {
-	struct iou_open message = { .header = { .type = IOU_OPEN, .id = 7 }, .entry_id = 0x100000001,
-		.type = 3 };
+	struct iou_open message = { .header = { .type = IOU_OPEN, .id = 7 },
+		.entry_id = 0x100000001, .type = 3 };
 	union iou_buffer buffer;
 	struct iou_fds fds;
 

@@ -1,0 +1,52 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# A run of each fuzzer from its corpus, always with the same seed.
+set -u
+
+if [ $# -lt 2 ]; then
+	cat <<END
+Usage: tests/fuzz/run.sh BUILD SECONDS [FUZZER...]
+
+Runs the fuzzers of a build folder for SECONDS each, and prints how many executions
+that were. The build is made with
+
+  CC=clang meson setup BUILD -Dfuzzers=true -Db_sanitize=address,undefined -Db_lundef=false
+
+Inputs that bring something new are kept in BUILD/fuzz/FUZZER, and the runs that follow
+begin with them too. An input that makes a fuzzer fail is left in BUILD/fuzz, and named.
+The exit status is 0 when there was none, 1 when there was, 2 for wrong arguments.
+END
+	exit 2
+fi
+
+build=$1
+seconds=$2
+shift 2
+corpus=$(cd "$(dirname "$0")" && pwd)/corpus
+[ $# -gt 0 ] || set -- fuzz_service fuzz_client fuzz_spec
+status=0
+
+for fuzzer in "$@"; do
+	program=$build/tests/fuzz/$fuzzer
+	if [ ! -x "$program" ]; then
+		echo "$program: not there, or not built" >&2
+		exit 2
+	fi
+	mkdir -p "$build/fuzz/$fuzzer"
+	log=$build/fuzz/$fuzzer.log
+	if "$program" -seed=1 -max_total_time="$seconds" -max_len=400 -timeout=60 \
+		-rss_limit_mb=3072 -print_funcs=0 -print_final_stats=1 \
+		-artifact_prefix="$build/fuzz/$fuzzer-" \
+		"$build/fuzz/$fuzzer" "$corpus/$fuzzer" >"$log" 2>&1; then
+		verdict='no finding'
+	else
+		verdict="FAILED: see $log"
+		status=1
+	fi
+	awk -v name="$fuzzer" -v verdict="$verdict" '
+		/^stat::number_of_executed_units:/ { runs = $2 }
+		/^stat::average_exec_per_sec:/ { rate = $2 }
+		END { printf "%s: %d executions, %d/s, %s\n", name, runs, rate, verdict }' "$log"
+done
+exit $status

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A device that goes away and comes back, or does not, in the middle of a session. */
+#include "tests/unit/test_vfio_user_rig.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define RW (VU_DMA_READ_FLAG | VU_DMA_WRITE_FLAG)
+
+/* Looks after its device every few milliseconds, and expects it back. */
+static int setup(void **state)
+{
+	struct rig *rig;
+
+	if (rig_setup(state) != 0)
+		return -1;
+	rig = *state;
+	rig->loop.tick_ms = 5;
+	rig->device->options.reconnect = true;
+	rig_connect(rig);
+	rig_agree(rig);
+	return 0;
+}
+
+static int setup_without_return(void **state)
+{
+	int result = setup(state);
+
+	((struct rig *)*state)->device->options.reconnect = false;
+	return result;
+}
+
+static int map(struct rig *rig, uint64_t address, uint64_t size, bool shared)
+{
+	struct vu_dma_map request = {
+		.argsz = sizeof(request), .flags = RW, .address = address, .size = size};
+	int fd = -1, error;
+
+	if (shared) {
+		fd = memory_new(size);
+		error = rig_call(rig, VU_DMA_MAP, &request, sizeof(request), &fd, 1, NULL);
+		close(fd);
+		return error;
+	}
+	return rig_call(rig, VU_DMA_MAP, &request, sizeof(request), NULL, 0, NULL);
+}
+
+static int unmap(struct rig *rig, uint64_t address, uint64_t size)
+{
+	struct vu_dma_unmap request = {
+		.argsz = sizeof(request), .address = address, .size = size};
+
+	return rig_call(rig, VU_DMA_UNMAP, &request, sizeof(request), NULL, 0, NULL);
+}
+
+static int read_ids(struct rig *rig)
+{
+	unsigned char data[4];
+
+	return rig_read(rig, VU_REGION_CONFIG, 0, data, sizeof(data));
+}
+
+static void wait_for_ids(struct rig *rig, int wanted)
+{
+	while (read_ids(rig) != wanted)
+		poll(NULL, 0, 1);
+}
+
+static void set_memory_and_master(struct rig *rig)
+{
+	rig_set_config(rig, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+}
+
+static void a_restart_is_survived(void **state)
+{
+	struct rig *rig = *state;
+	struct double_state *device;
+	int event = event_new();
+	unsigned char data[4] = {1, 2, 3, 4};
+
+	assert_int_equal(map(rig, 0, 0x10000, true), 0);
+	assert_int_equal(map(rig, 0x100000, 0x1000, true), 0);
+	assert_int_equal(map(rig, 0x200000, 0x1000, false), 0);
+	assert_int_equal(rig_set_irqs(rig, VU_IRQ_MSIX, CONNECT, 3, 1, &event, 1), 0);
+	set_memory_and_master(rig);
+
+	double_stop();
+	wait_for_ids(rig, ENODEV);
+	assert_int_equal(rig_read(rig, 0, 0, data, 4), ENODEV);
+	assert_int_equal(rig_write(rig, 0, 0, data, 4), ENODEV);
+	assert_int_equal(rig_call(rig, VU_DEVICE_RESET, NULL, 0, NULL, 0, NULL), ENODEV);
+	/* What is the server's own goes on. */
+	assert_int_equal(map(rig, 0x300000, 0x1000, true), 0);
+	assert_int_equal(unmap(rig, 0x100000, 0x1000), 0);
+
+	double_restart();
+	wait_for_ids(rig, 0);
+	device = double_lock();
+	assert_int_equal(device->connects, 2);
+	assert_int_equal(device->disconnects, 1);
+	assert_int_equal(device->region_count, 2);
+	assert_int_equal(device->regions[0].iova, 0);
+	assert_int_equal(device->regions[0].size, 0x10000);
+	assert_int_equal(device->regions[1].iova, 0x300000);
+	assert_int_equal(device->config[PCI_COMMAND], PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	assert_int_equal(device->irq_mask[0], UINT64_MAX);
+	double_unlock();
+	assert_int_equal(rig_write(rig, 0, 0, data, 4), 0);
+	raise_vector(3);
+	assert_int_equal(event_take(event), 1);
+	close(event);
+}
+
+static void what_the_guest_wrote_meanwhile_is_known(void **state)
+{
+	struct rig *rig = *state;
+	uint8_t none[2] = {0};
+
+	set_memory_and_master(rig);
+	double_stop();
+	wait_for_ids(rig, ENODEV);
+	assert_int_equal(rig_write(rig, VU_REGION_CONFIG, PCI_COMMAND, none, 2), ENODEV);
+	/* The view's own registers work without a device. */
+	rig_set_config(rig, PCI_INTERRUPT_LINE, 1, 7);
+	assert_int_equal(rig_config(rig, PCI_INTERRUPT_LINE, 1), 7);
+	double_restart();
+	wait_for_ids(rig, 0);
+	assert_int_equal(double_lock()->config[PCI_COMMAND], 0);
+	double_unlock();
+}
+
+static void several_restarts_are_survived(void **state)
+{
+	struct rig *rig = *state;
+	size_t fds;
+
+	assert_int_equal(map(rig, 0, 0x10000, true), 0);
+	fds = count_fds();
+	for (unsigned i = 0; i < 20; i++) {
+		double_stop();
+		wait_for_ids(rig, ENODEV);
+		double_restart();
+		wait_for_ids(rig, 0);
+		assert_int_equal(double_lock()->region_count, 1);
+		double_unlock();
+	}
+	assert_int_equal(count_fds(), fds);
+}
+
+static void a_map_that_finds_the_driver_dead_succeeds(void **state)
+{
+	struct rig *rig = *state;
+
+	/* Without waiting for the server to notice. */
+	double_stop();
+	assert_int_equal(map(rig, 0, 0x10000, true), 0);
+	double_restart();
+	wait_for_ids(rig, 0);
+	assert_int_equal(double_lock()->region_count, 1);
+	double_unlock();
+}
+
+static void memory_that_is_not_taken_again_is_given_up(void **state)
+{
+	struct rig *rig = *state;
+
+	assert_int_equal(map(rig, 0, 0x10000, true), 0);
+	double_stop();
+	wait_for_ids(rig, ENODEV);
+	double_lock()->register_result = kIOReturnNoSpace;
+	double_unlock();
+	double_restart();
+	wait_for_ids(rig, 0);
+	assert_int_equal(double_lock()->region_count, 0);
+	double_unlock();
+	assert_int_equal(unmap(rig, 0, 0x10000), 0);
+}
+
+static void a_device_that_cannot_be_claimed_is_waited_for(void **state)
+{
+	struct rig *rig = *state;
+	unsigned connects;
+
+	double_stop();
+	wait_for_ids(rig, ENODEV);
+	double_lock()->claim_result = kIOReturnExclusiveAccess;
+	double_unlock();
+	double_restart();
+	do {
+		assert_int_equal(read_ids(rig), ENODEV);
+		connects = double_lock()->connects;
+		double_unlock();
+	} while (connects < 4);
+	double_lock()->claim_result = kIOReturnSuccess;
+	double_unlock();
+	wait_for_ids(rig, 0);
+}
+
+static void another_device_is_not_taken_for_it(void **state)
+{
+	struct rig *rig = *state;
+	int request = event_new();
+
+	assert_int_equal(rig_set_irqs(rig, VU_IRQ_REQ, CONNECT, 0, 1, &request, 1), 0);
+	double_stop();
+	double_lock()->config[PCI_SUBSYSTEM] ^= 1;
+	double_unlock();
+	wait_for_ids(rig, ENODEV);
+	double_restart();
+	while (event_take(request) == 0)
+		poll(NULL, 0, 1);
+	assert_int_equal(read_ids(rig), ENODEV);
+	assert_int_equal(atomic_load(&rig->device->presence), VU_GONE);
+	close(request);
+}
+
+static void removal_asks_the_vmm_to_unplug(void **state)
+{
+	struct rig *rig = *state;
+	int request = event_new();
+
+	assert_int_equal(rig_set_irqs(rig, VU_IRQ_REQ, CONNECT, 0, 1, &request, 1), 0);
+	assert_int_equal(event_take(request), 0);
+	double_lock()->failure = kIOReturnOffline;
+	double_unlock();
+	/* Without any command of the client's; and once more when it does not do it. */
+	for (int i = 0; i < 2; i++)
+		while (event_take(request) == 0)
+			poll(NULL, 0, 1);
+	assert_int_equal(read_ids(rig), ENODEV);
+	/* While it unplugs, it takes its memory back. */
+	assert_int_equal(map(rig, 0, 0x10000, true), 0);
+	assert_int_equal(unmap(rig, 0, 0x10000), 0);
+	assert_int_equal(rig_set_irqs(rig, VU_IRQ_MSIX, DISABLE, 0, 0, NULL, 0), 0);
+	close(request);
+}
+
+static void ones_for_config_space_are_a_removal(void **state)
+{
+	struct rig *rig = *state;
+	int request = event_new();
+
+	assert_int_equal(rig_set_irqs(rig, VU_IRQ_REQ, CONNECT, 0, 1, &request, 1), 0);
+	memset(double_lock()->config, 0xff, 4);
+	double_unlock();
+	while (event_take(request) == 0)
+		poll(NULL, 0, 1);
+	assert_int_equal(read_ids(rig), ENODEV);
+	close(request);
+}
+
+static void a_driver_that_is_not_expected_back_is_a_removal(void **state)
+{
+	struct rig *rig = *state;
+	int request = event_new();
+
+	assert_int_equal(rig_set_irqs(rig, VU_IRQ_REQ, CONNECT, 0, 1, &request, 1), 0);
+	double_stop();
+	while (event_take(request) == 0)
+		poll(NULL, 0, 1);
+	close(request);
+}
+
+#define ON(setup, test) cmocka_unit_test_setup_teardown(test, setup, rig_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ON(setup, a_restart_is_survived),
+		ON(setup, what_the_guest_wrote_meanwhile_is_known),
+		ON(setup, several_restarts_are_survived),
+		ON(setup, a_map_that_finds_the_driver_dead_succeeds),
+		ON(setup, memory_that_is_not_taken_again_is_given_up),
+		ON(setup, a_device_that_cannot_be_claimed_is_waited_for),
+		ON(setup, another_device_is_not_taken_for_it),
+		ON(setup, removal_asks_the_vmm_to_unplug),
+		ON(setup, ones_for_config_space_are_a_removal),
+		ON(setup_without_return, a_driver_that_is_not_expected_back_is_a_removal),
+	};
+
+	return cmocka_run_group_tests_name("vfio-user life", tests, NULL, NULL);
+}
