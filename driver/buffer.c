@@ -6,7 +6,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* The largest page of any host that a client runs on. */
+/*
+ * The largest page of any host that a client runs on, and of any IOMMU: one that keeps the
+ * offset in the page can then align the buffer as it is asked to.
+ */
 #define BUFFER_PAGE UINT64_C(16384)
 /* One segment of it: what the IOMMUs of all hosts can map at a time. */
 #define BUFFER_MAX DEXT_CHUNK_MAX
@@ -20,6 +23,29 @@ static void release(struct dma_buffer *buffer)
 	*buffer = (struct dma_buffer){ .fd = -1 };
 }
 
+/* Map it at a multiple of BUFFER_PAGE: in a reservation that is cut to it. */
+static void *map_aligned(int fd, uint64_t size)
+{
+	char *reserved = mmap(NULL, (size_t)(size + BUFFER_PAGE), PROT_NONE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint64_t before, after;
+	void *mapped;
+
+	if (reserved == MAP_FAILED)
+		return NULL;
+	before = -(uintptr_t)reserved % BUFFER_PAGE;
+	after = BUFFER_PAGE - before;
+	mapped = mmap(reserved + before, (size_t)size, PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_FIXED, fd, 0);
+	if (before)
+		munmap(reserved, (size_t)before);
+	munmap(reserved + before + size, (size_t)after);
+	if (mapped != MAP_FAILED)
+		return mapped;
+	munmap(reserved + before, (size_t)size);
+	return NULL;
+}
+
 /* Make the memory, which the client cannot shrink under the device. */
 static bool allocate(struct dma_buffer *buffer, uint64_t size)
 {
@@ -30,10 +56,8 @@ static bool allocate(struct dma_buffer *buffer, uint64_t size)
 		release(buffer);
 		return false;
 	}
-	buffer->address =
-		mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, buffer->fd, 0);
-	if (buffer->address == MAP_FAILED) {
-		buffer->address = NULL;
+	buffer->address = map_aligned(buffer->fd, size);
+	if (!buffer->address) {
 		release(buffer);
 		return false;
 	}
@@ -49,7 +73,7 @@ static kern_return_t map_buffer(
 		.writable = true,
 	};
 	const struct dma_request request = {
-		.iova = DMA_ADDRESS_ANY,
+		.anywhere = true,
 		.alignment = alignment,
 		.length = buffer->size,
 		.spans = &span,

@@ -63,6 +63,8 @@ static kern_return_t claim(struct dext_client *client, bool exclusive)
 	unsigned others = driver->claims - client->claimed;
 	kern_return_t status;
 
+	if (atomic_load(&driver->state) != DRIVER_RUNNING)
+		return kIOReturnOffline;
 	if (others && (exclusive || driver->exclusive))
 		return kIOReturnExclusiveAccess;
 	if (!driver->claims) {
@@ -101,16 +103,24 @@ kern_return_t dext_handle_ClaimExclusive(struct dext_client *client, const uint6
 	return claim_locked(client, true);
 }
 
+/*
+ * First the device is made quiet, if nobody else uses it, then its memory is taken away
+ * (the other way round it would run into what is not there), and only then can
+ * anybody else have it: nothing of this client's is left by then.
+ */
 void dext_unclaim(struct dext_client *client)
 {
 	struct dext_driver *driver = client->driver;
 
 	pthread_mutex_lock(&driver->lock);
+	if (client->claimed && driver->claims == 1)
+		close_device(driver);
+	dext_drop_regions(client);
+	dext_drop_buffer(client);
 	if (client->claimed) {
 		client->claimed = false;
 		driver->exclusive = false;	/* only a sole claim is exclusive */
-		if (--driver->claims == 0)
-			close_device(driver);
+		driver->claims--;
 	}
 	pthread_mutex_unlock(&driver->lock);
 }

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 #include <ucontext.h>
 
 /*
@@ -127,18 +128,12 @@ static bool guarded_move(char *shared, char *buffer, size_t length, bool write)
 static bool span_copy(const struct dma_span *span, uint64_t offset, void *buffer, size_t length,
 	bool write)
 {
-	struct iovec local = { .iov_base = buffer, .iov_len = length };
-	struct iovec remote;
-
 	if (write && !span->writable)
 		return false;
-	if (!span->host) {
-		remote.iov_base = (void *)(uintptr_t)(span->va + offset);
-		remote.iov_len = length;
-		return (write ? process_vm_writev(span->pid, &local, 1, &remote, 1, 0) :
-				process_vm_readv(span->pid, &local, 1, &remote, 1, 0)) ==
+	if (span->is_private)
+		return (write ? pwrite(span->memory_fd, buffer, length, (off_t)(span->va + offset)) :
+				pread(span->memory_fd, buffer, length, (off_t)(span->va + offset))) ==
 		       (ssize_t)length;
-	}
 	return guarded_move((char *)span->host + offset, buffer, length, write);
 }
 
@@ -186,7 +181,7 @@ bool dma_spans_iovec(const struct dma_span *spans, size_t count, uint64_t offset
 			offset -= spans[i].length;
 			continue;
 		}
-		if (!spans[i].host || (writable && !spans[i].writable))
+		if (spans[i].is_private || (writable && !spans[i].writable))
 			return false;
 		left = spans[i].length - offset;
 		iov->iov_base = (char *)spans[i].host + offset;

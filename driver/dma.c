@@ -39,13 +39,16 @@ static size_t cut_spans(const struct iouser_task_memory *memory, uint64_t offset
 			continue;
 		}
 		part = segment->length - offset < length ? segment->length - offset : length;
-		spans[count++] = (struct dma_span){
+		spans[count] = (struct dma_span){
 			.length = part,
-			.host = segment->host ? (char *)segment->host + offset : NULL,
-			.pid = segment->pid,
-			.va = segment->va + offset,
+			.memory_fd = segment->memory_fd,
+			.is_private = segment->is_private,
 			.writable = segment->writable,
 		};
+		if (segment->is_private)
+			spans[count++].va = segment->va + offset;
+		else
+			spans[count++].host = (char *)segment->host + offset;
 		length -= part;
 		offset = 0;
 	}
@@ -121,6 +124,18 @@ static kern_return_t region_create(struct dext_client *client, uint64_t iova, ui
 	return kIOReturnSuccess;
 }
 
+/* Whether bus addresses that the client chose run past the end; where the IOMMU chooses, iova is a handle. */
+static bool wraps(const struct dext_client *client, uint64_t iova, uint64_t size)
+{
+	struct pci_provider *provider = client->driver->provider;
+	struct dma_limits limits;
+
+	if (iova + (size - 1) >= iova)
+		return false;
+	provider->ops->dma_limits(provider, &limits);
+	return limits.kind == DEXT_IOMMU_IDENTITY;
+}
+
 bool dext_may_wire(const struct dext_client *client, uint64_t bytes)
 {
 	uint64_t most = client->driver->quotas.bytes_wired;
@@ -133,7 +148,7 @@ kern_return_t dext_register_region(struct dext_client *client, uint64_t iova, ui
 {
 	kern_return_t status;
 
-	if (!size || !va)
+	if (!size || !va || wraps(client, iova, size))
 		return kIOReturnBadArgument;
 	if (dext_find_region(client, iova))
 		return kIOReturnStillOpen;

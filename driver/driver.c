@@ -100,14 +100,8 @@ static void client_closed(void *context)
 	struct dext_client *client = context;
 	struct dext_driver *driver = client->driver;
 
-	/*
-	 * First the device is made quiet, if nobody else uses it, then its memory is
-	 * taken away: the other way round it would run into what is not there.
-	 */
 	dext_drop_interrupts(client);
 	dext_unclaim(client);
-	dext_drop_regions(client);
-	dext_drop_buffer(client);
 	drop_mappings(client);
 	pthread_mutex_lock(&driver->lock);
 	TAILQ_REMOVE(&driver->clients, client, link);

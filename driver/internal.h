@@ -148,7 +148,7 @@ void dext_complete_all(struct dext_driver *driver, kern_return_t status);
 /* capability.c: the offset of a capability in config space, 0 for none. */
 unsigned dext_find_capability(struct pci_provider *provider, uint8_t id);
 
-/* claim.c: give up the client's claim; the last one leaves the device reset and quiet. */
+/* claim.c: give up the client's claim and DMA memory; the last one leaves the device reset and quiet. */
 void dext_unclaim(struct dext_client *client);
 
 /* reset.c: reset by whatever the device has, config space restored. driver->lock is held. */

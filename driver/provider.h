@@ -31,17 +31,19 @@ struct pci_bar {
 /* A piece of memory, as this process can reach it. */
 struct dma_span {
 	uint64_t length;
-	void *host;	/* mapped here, or NULL: private memory of process @pid at @va */
-	pid_t pid;
-	uint64_t va;
+	union {
+		void *host;	/* mapped here */
+		uint64_t va;	/* private memory of another process: where it is there */
+	};
+	int memory_fd;		/* private memory: that process's /proc/PID/mem; borrowed */
+	bool is_private;
 	bool writable;
 };
 
-#define DMA_ADDRESS_ANY UINT64_MAX
-
 /* What is to be mapped for DMA: @span_count spans, @length bytes in all. */
 struct dma_request {
-	uint64_t iova;		/* the wish of the client, or DMA_ADDRESS_ANY */
+	bool anywhere;		/* any address will do; else iova is what the client wants */
+	uint64_t iova;
 	uint64_t alignment;	/* of the bus address: a power of two, or 0 */
 	uint64_t length;
 	const struct dma_span *spans;	/* copied */

@@ -29,10 +29,10 @@ static const struct {
 	{ PCI_CAP_ID_EXP, PCI_EXP_DEVCTL, 2 },
 	{ PCI_CAP_ID_EXP, PCI_EXP_LNKCTL, 2 },
 	{ PCI_CAP_ID_EXP, PCI_EXP_DEVCTL2, 2 },
-	{ PCI_CAP_ID_MSI, PCI_MSI_FLAGS, 2 },
 	{ PCI_CAP_ID_MSI, 4, 4 },	/* the address, and what follows it in either layout */
 	{ PCI_CAP_ID_MSI, 8, 4 },
 	{ PCI_CAP_ID_MSI, 12, 4 },
+	{ PCI_CAP_ID_MSI, PCI_MSI_FLAGS, 2 },	/* after them: it enables */
 	{ PCI_CAP_ID_MSIX, PCI_MSIX_FLAGS, 2 },
 };
 

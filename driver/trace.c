@@ -96,7 +96,8 @@ void dext_trace_end(struct dext_client *client, const struct iouser_arguments *a
 	uint64_t number = __atomic_fetch_add(&ring->next, 1, __ATOMIC_SEQ_CST);
 	struct dext_trace_entry *entry = &ring->entries[number % DEXT_TRACE_ENTRIES];
 
-	__atomic_store_n(&entry->sequence, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&entry->sequence, 0, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);	/* before anything else of the slot changes */
 	entry->began = began;
 	entry->took = now() - began;
 	entry->client = client->number;

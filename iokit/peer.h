@@ -9,6 +9,8 @@ struct iou_file_maps;
 
 struct iouser_peer {
 	pid_t pid;
+	uid_t uid;
+	int memory_fd;	/* /proc/PID/mem, once private memory has been asked for; else -1 */
 	/*
 	 * Find the client's memory out: through the process's own maps, or by asking
 	 * the client. Called by the thread that carries out the client's call.

@@ -251,15 +251,21 @@ void iou_port_remove_source(struct IONotificationPort *port, struct iou_object *
 /* Let go of all sources: the port's own, whose owner is the port itself, and others'. */
 static void remove_sources(struct IONotificationPort *port)
 {
+	LIST_HEAD(, port_source) removed = LIST_HEAD_INITIALIZER(removed);
 	struct port_source *source;
 
-	do {
-		pthread_mutex_lock(&port->lock);
-		source = LIST_FIRST(&port->sources);
-		pthread_mutex_unlock(&port->lock);
-		if (source)
-			iou_port_remove_source(port, source->owner);
-	} while (source);
+	pthread_mutex_lock(&port->lock);
+	while ((source = LIST_FIRST(&port->sources))) {
+		detach(port, source);
+		LIST_REMOVE(source, link);
+		LIST_INSERT_HEAD(&removed, source, link);
+	}
+	pthread_mutex_unlock(&port->lock);
+	while ((source = LIST_FIRST(&removed))) {
+		LIST_REMOVE(source, link);
+		iou_object_release(source->owner);
+		free(source);
+	}
 }
 
 void IONotificationPortDestroy(IONotificationPortRef port)

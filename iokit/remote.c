@@ -10,15 +10,69 @@
 #include "iokit/wire.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <sys/queue.h>
 #include <time.h>
 #include <unistd.h>
 
 struct remote {
+	LIST_ENTRY(remote) link;
 	int fd;		/* -1: the driver has gone */
 	uint32_t last_id;
 };
+
+/*
+ * All of this process's connections: a child of fork() must not hold them open, or the
+ * driver would not see its parent die. The lock guards the list, not what is in it.
+ */
+static pthread_mutex_t remotes_lock = PTHREAD_MUTEX_INITIALIZER;
+static LIST_HEAD(, remote) remotes = LIST_HEAD_INITIALIZER(remotes);
+
+static void before_fork(void)
+{
+	pthread_mutex_lock(&remotes_lock);
+}
+
+static void in_parent(void)
+{
+	pthread_mutex_unlock(&remotes_lock);
+}
+
+static void in_child(void)
+{
+	struct remote *remote;
+
+	LIST_FOREACH (remote, &remotes, link)
+		if (remote->fd >= 0)
+			close(remote->fd);
+	LIST_INIT(&remotes);	/* calls on them are refused by the connection */
+	pthread_mutex_unlock(&remotes_lock);
+}
+
+static void watch_forks(void)
+{
+	pthread_atfork(before_fork, in_parent, in_child);
+}
+
+static void enlist(struct remote *remote)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, watch_forks);
+	pthread_mutex_lock(&remotes_lock);
+	LIST_INSERT_HEAD(&remotes, remote, link);
+	pthread_mutex_unlock(&remotes_lock);
+}
+
+static void delist(struct remote *remote)
+{
+	pthread_mutex_lock(&remotes_lock);
+	LIST_REMOVE(remote, link);
+	pthread_mutex_unlock(&remotes_lock);
+}
 
 
 static kern_return_t lose(struct remote *remote)
@@ -302,6 +356,7 @@ static void remote_close(void *state)
 {
 	struct remote *remote = state;
 
+	delist(remote);
 	lose(remote);
 	free(remote);
 }
@@ -328,6 +383,7 @@ kern_return_t iou_remote_open(uint64_t entry_id, uint32_t type, io_connect_t *co
 	if (!remote)
 		return kIOReturnNoMemory;
 	remote->fd = iou_socket_connect(NULL, 0);
+	enlist(remote);
 	status = exchange(remote, &message, sizeof(message), NULL, 0, NULL, &reply, &fds,
 		sizeof(reply.header));
 	iou_fds_close(&fds);

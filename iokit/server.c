@@ -50,6 +50,15 @@ static bool fail(char *error, size_t size, const char *what, const char *path, i
 	return false;
 }
 
+/* Whether a name still stands for an open file: a service that ends removes its own. */
+static bool is_same_file(int fd, const char *name)
+{
+	struct stat open_file, named;
+
+	return fstat(fd, &open_file) == 0 && stat(name, &named) == 0 &&
+	       open_file.st_dev == named.st_dev && open_file.st_ino == named.st_ino;
+}
+
 /*
  * Whoever holds the lock file owns the path, so that two services that start at
  * once cannot both find the socket stale.
@@ -59,14 +68,18 @@ static bool take_lock(struct iouser_server *server, char *error, size_t size)
 	char name[sizeof(((struct sockaddr_un *)0)->sun_path) + 8];
 
 	snprintf(name, sizeof(name), "%s.lock", server->path);
-	server->lock_file = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (server->lock_file < 0)
-		return fail(error, size, "cannot make its lock file", server->path, errno);
-	if (flock(server->lock_file, LOCK_EX | LOCK_NB) != 0) {
-		snprintf(error, size, "socket %s: another driver service is running there",
-			server->path);
-		return false;
-	}
+	do {	/* until the file that is locked is the one that has the name */
+		if (server->lock_file >= 0)
+			close(server->lock_file);
+		server->lock_file = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (server->lock_file < 0)
+			return fail(error, size, "cannot make its lock file", server->path, errno);
+		if (flock(server->lock_file, LOCK_EX | LOCK_NB) != 0) {
+			snprintf(error, size, "socket %s: another driver service is running there",
+				server->path);
+			return false;
+		}
+	} while (!is_same_file(server->lock_file, name));
 	return true;
 }
 

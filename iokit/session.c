@@ -169,6 +169,16 @@ static bool call_is_sound(const struct iou_call *call)
 					    call->structure_input_size;
 }
 
+static bool is_port(int fd)
+{
+	int type = 0, domain = 0;
+	socklen_t type_size = sizeof(type), domain_size = sizeof(domain);
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_size) == 0 &&
+	       getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_size) == 0 &&
+	       type == SOCK_SEQPACKET && domain == AF_UNIX;
+}
+
 /*
  * The port that an asynchronous call brought, as a completion. Whatever kind of
  * descriptor came: only a socket can be sent to, and nothing is read from it.
@@ -176,8 +186,7 @@ static bool call_is_sound(const struct iou_call *call)
 static kern_return_t take_completion(struct session *session, const struct iou_call *call,
 	struct iou_fds *fds, struct iouser_completion **completion)
 {
-	int type, fd;
-	socklen_t size = sizeof(type);
+	int fd;
 
 	*completion = NULL;
 	if (!(call->flags & IOU_CALL_ASYNC))
@@ -190,7 +199,7 @@ static kern_return_t take_completion(struct session *session, const struct iou_c
 	*completion = iou_completion_create(fd, call->token, session->outstanding);
 	if (!*completion)
 		return kIOReturnNoMemory;
-	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_SEQPACKET) {
+	if (!is_port(fd)) {
 		iouser_completion_release(*completion);
 		*completion = NULL;
 		return kIOReturnBadArgument;
@@ -239,6 +248,8 @@ static int handle_call(struct session *session, union iou_buffer *message, struc
 	status = take_completion(session, call, fds, &arguments.completion);
 	if (status == kIOReturnSuccess)
 		status = session->user.class->external_method(session->user.client, &arguments);
+	if (status != kIOReturnSuccess)
+		iou_completion_refuse(arguments.completion);
 	iouser_completion_release(arguments.completion);
 	if (session->broken)
 		return -EPROTO;
@@ -368,15 +379,18 @@ static kern_return_t session_copy_memory(struct iouser_peer *peer, uint64_t va, 
 
 void iou_session_run(int fd)
 {
-	struct session session = { .fd = fd, .peer.copy_memory = session_copy_memory };
+	struct session session = { .fd = fd,
+		.peer = { .memory_fd = -1, .copy_memory = session_copy_memory } };
 	struct ucred credentials = { .pid = 0 };
 	socklen_t length = sizeof(credentials);
 	union iou_buffer message;
 	struct iou_fds fds;
 	int status = 0;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0)
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0) {
 		session.peer.pid = credentials.pid;
+		session.peer.uid = credentials.uid;
+	}
 	session.peer.maps = iou_file_maps_create();
 	session.outstanding = iou_outstanding_create();
 	while (session.peer.maps && session.outstanding && status >= 0 && iou_receive(fd, &message, &fds, -1) > 0) {
@@ -386,5 +400,7 @@ void iou_session_run(int fd)
 	if (session.state == STATE_OPEN)
 		iou_user_client_close(&session.user);
 	iou_file_maps_destroy(session.peer.maps);
+	if (session.peer.memory_fd >= 0)
+		close(session.peer.memory_fd);
 	iou_outstanding_release(session.outstanding);
 }

@@ -2,21 +2,11 @@
 #include "iokit/task-memory.h"
 #include "iokit/file-maps.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
-
-/*
- * The mapping that a segment uses stands behind the segments, in the same order:
- * drivers have no use for it.
- */
-struct held_memory {
-	struct iou_file_map **maps;
-	struct iouser_task_memory memory;
-};
-
-static struct held_memory *held(struct iouser_task_memory *memory)
-{
-	return (struct held_memory *)((char *)memory - offsetof(struct held_memory, memory));
-}
+#include <sys/stat.h>
+#include <unistd.h>
 
 kern_return_t iouser_copy_task_memory(
 	struct iouser_peer *peer, uint64_t va, uint64_t size, struct iouser_task_memory **memory)
@@ -35,43 +25,58 @@ pid_t iouser_peer_pid(const struct iouser_peer *peer)
 
 void iouser_task_memory_release(struct iouser_peer *peer, struct iouser_task_memory *memory)
 {
-	struct held_memory *all;
-
 	if (!memory)
 		return;
-	all = held(memory);
-	for (size_t i = 0; all->maps && i < memory->count; i++)
-		if (all->maps[i])
-			iou_file_maps_put(peer->maps, all->maps[i]);
-	free(all->maps);
-	free(all);
+	for (size_t i = 0; i < memory->count; i++)
+		if (memory->segments[i].runtime)
+			iou_file_maps_put(peer->maps, memory->segments[i].runtime);
+	free(memory);
 }
 
 struct iouser_task_memory *iou_task_memory_alloc(size_t count)
 {
-	struct held_memory *all =
-		calloc(1, sizeof(*all) + count * sizeof(all->memory.segments[0]));
+	struct iouser_task_memory *memory;
 
-	return all ? &all->memory : NULL;
+	return calloc(1, sizeof(*memory) + count * sizeof(memory->segments[0]));
 }
 
 static kern_return_t make_room(struct iou_memory_builder *builder, size_t count)
 {
-	struct held_memory *all = held(builder->memory), *larger;
 	size_t needed = builder->memory->count + count;
-	struct iou_file_map **maps;
+	struct iouser_task_memory *larger;
 
 	if (needed > IOU_RANGES_TOTAL_MAX)
 		return kIOReturnNoSpace;
-	maps = realloc(all->maps, needed * sizeof(*maps));
-	if (!maps)
-		return kIOReturnNoMemory;
-	all->maps = maps;
-	larger = realloc(all, sizeof(*all) + needed * sizeof(all->memory.segments[0]));
+	larger = realloc(builder->memory,
+		sizeof(*larger) + needed * sizeof(larger->segments[0]));
 	if (!larger)
 		return kIOReturnNoMemory;
-	builder->memory = &larger->memory;
+	builder->memory = larger;
 	return kIOReturnSuccess;
+}
+
+/*
+ * The client's address space, held by a descriptor: it stays that one, whatever process
+ * has the number later. Opened while the client waits for the answer to its call.
+ */
+static kern_return_t open_memory(struct iouser_peer *peer)
+{
+	struct stat file;
+	char path[32];
+
+	if (peer->memory_fd >= 0)
+		return kIOReturnSuccess;
+	if (peer->pid <= 0)
+		return kIOReturnNotPermitted;	/* of another PID namespace, say */
+	snprintf(path, sizeof(path), "/proc/%d/mem", (int)peer->pid);
+	peer->memory_fd = open(path, O_RDWR | O_CLOEXEC);
+	if (peer->memory_fd < 0)
+		return kIOReturnNotPermitted;
+	if (fstat(peer->memory_fd, &file) == 0 && file.st_uid == peer->uid)
+		return kIOReturnSuccess;
+	close(peer->memory_fd);
+	peer->memory_fd = -1;
+	return kIOReturnNotPermitted;
 }
 
 kern_return_t iou_memory_begin(
@@ -89,7 +94,7 @@ static kern_return_t add_range(struct iou_memory_builder *builder, const struct 
 {
 	struct iouser_task_memory *memory = builder->memory;
 	struct iouser_segment *segment = &memory->segments[memory->count];
-	struct iou_file_map **map = &held(memory)->maps[memory->count];
+	struct iou_file_map *map;
 	kern_return_t status;
 
 	if (range->va != builder->next_va || !range->length ||
@@ -99,19 +104,22 @@ static kern_return_t add_range(struct iou_memory_builder *builder, const struct 
 		.length = range->length,
 		.writable = range->writable,
 	};
-	*map = NULL;
 	if (range->fd_index == IOU_RANGE_PRIVATE) {
-		if (builder->peer->pid <= 0)
-			return kIOReturnNotPermitted;
-		segment->pid = builder->peer->pid;
+		status = open_memory(builder->peer);
+		if (status != kIOReturnSuccess)
+			return status;
+		segment->is_private = true;
+		segment->memory_fd = builder->peer->memory_fd;
 		segment->va = range->va;
 	} else {
 		if (range->fd_index >= fds->count)
 			return kIOReturnIPCError;
 		status = iou_file_maps_get(builder->peer->maps, fds->fd[range->fd_index],
-			range->fd_offset, range->length, &segment->writable, map, &segment->host);
+			range->fd_offset, range->length, &segment->writable, &map,
+			&segment->host);
 		if (status != kIOReturnSuccess)
 			return status;
+		segment->runtime = map;
 	}
 	memory->count++;
 	builder->next_va += range->length;

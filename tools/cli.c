@@ -43,17 +43,13 @@ void *cli_allocate(size_t size)
 char *cli_format(const char *format, ...)
 {
 	va_list arguments;
-	size_t size;
-	char *text;
+	char *text = NULL;
 
 	va_start(arguments, format);
-	size = (size_t)vsnprintf(NULL, 0, format, arguments) + 1;
+	if (vasprintf(&text, format, arguments) < 0)
+		text = NULL;
 	va_end(arguments);
-	text = cli_allocate(size);
-	va_start(arguments, format);
-	vsnprintf(text, size, format, arguments);
-	va_end(arguments);
-	return text;
+	return need_memory(text);
 }
 
 static int digit_value(char c)

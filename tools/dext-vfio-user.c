@@ -256,7 +256,7 @@ static int serve(const struct arguments *arguments, struct pci_address address)
 }
 
 /* A device of a driver service. */
-static int serve_address(const struct arguments *arguments)
+static int serve_address(struct arguments *arguments)
 {
 	struct spec_error error;
 	struct pci_address address;
@@ -274,6 +274,7 @@ static int serve_address(const struct arguments *arguments)
 		complain(why);
 		return EXIT_FAILURE;
 	}
+	arguments->device.reconnect = true;
 	return serve(arguments, address);
 }
 

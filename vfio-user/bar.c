@@ -152,7 +152,7 @@ int vu_bar_read(struct vu_bar_space *space, uint32_t index, uint64_t offset, uin
 	int error = 0;
 
 	/* A mapped BAR still answers when its device has gone, with nothing of use. */
-	if (atomic_load(&space->device->gone))
+	if (!vu_device_is_present(space->device))
 		return ENODEV;
 	if (!answers(space->device, index, command)) {
 		memset(data, 0xff, count);
@@ -181,7 +181,7 @@ int vu_bar_write(struct vu_bar_space *space, uint32_t index, uint64_t offset,
 {
 	int error = 0;
 
-	if (atomic_load(&space->device->gone))
+	if (!vu_device_is_present(space->device))
 		return ENODEV;
 	if (!answers(space->device, index, command))
 		return 0;

@@ -9,26 +9,30 @@ static int device_reset(struct vu_session *session)
 #define ROW(command, function, least, fds) \
 	[VU_##command] = {.name = #command, .handler = (function), .payload_min = (least), \
 		.fds_max = (fds)}
-/* Commands of migration, of the other direction, and those that are optional. */
+/* Likewise; what they do is done by the device itself, not by what is known of it here. */
+#define DEVICE_ROW(command, function, least, fds) \
+	[VU_##command] = {.name = #command, .handler = (function), .payload_min = (least), \
+		.fds_max = (fds), .needs_device = true}
+/* Commands of migration, and those of the other direction. */
 #define REFUSED(command) [VU_##command] = {.name = #command}
 
 static const struct vu_command_row rows[] = {
-	ROW(VERSION, vu_version, sizeof(struct vu_version), 0),
+	DEVICE_ROW(VERSION, vu_version, sizeof(struct vu_version), 0),
 	ROW(DMA_MAP, vu_dma_map_command, sizeof(struct vu_dma_map), 1),
 	ROW(DMA_UNMAP, vu_dma_unmap_command, sizeof(struct vu_dma_unmap), 0),
 	ROW(DEVICE_GET_INFO, vu_get_device_info, sizeof(struct vu_device_info), 0),
 	ROW(DEVICE_GET_REGION_INFO, vu_get_region_info, sizeof(struct vu_region_info), 0),
+	ROW(DEVICE_GET_REGION_IO_FDS, vu_get_region_io_fds, sizeof(struct vu_region_io_fds), 0),
+	ROW(DEVICE_FEATURE, vu_device_feature, sizeof(struct vu_device_feature), 0),
 	ROW(DEVICE_GET_IRQ_INFO, vu_get_irq_info, sizeof(struct vu_irq_info), 0),
 	ROW(DEVICE_SET_IRQS, vu_set_irqs, sizeof(struct vu_irq_set), VU_FDS_MAX),
 	ROW(REGION_READ, vu_region_read, sizeof(struct vu_region_access), 0),
 	ROW(REGION_WRITE, vu_region_write, sizeof(struct vu_region_access), 0),
 	ROW(REGION_WRITE_MULTI, vu_region_write_multi, sizeof(uint64_t), 0),
-	ROW(DEVICE_RESET, device_reset, 0, 0),
-	REFUSED(DEVICE_GET_REGION_IO_FDS),
+	DEVICE_ROW(DEVICE_RESET, device_reset, 0, 0),
 	REFUSED(DMA_READ),
 	REFUSED(DMA_WRITE),
 	REFUSED(DIRTY_PAGES),
-	REFUSED(DEVICE_FEATURE),
 	REFUSED(MIG_DATA_READ),
 	REFUSED(MIG_DATA_WRITE),
 };

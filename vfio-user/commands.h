@@ -10,6 +10,7 @@ struct vu_command_row {
 	int (*handler)(struct vu_session *session);	/* NULL: refused with ENOTSUP */
 	uint32_t payload_min;
 	uint32_t fds_max;
+	bool needs_device;	/* refused with ENODEV while the device is not there */
 };
 
 /** vu_command_find - the row of a command; NULL when the protocol has none of that number. */

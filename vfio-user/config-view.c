@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "vfio-user/config-view.h"
 
+#include <errno.h>
 #include <string.h>
 
 int vu_config_view_init(struct vu_config_view *view, struct vu_device *device)
@@ -16,6 +17,12 @@ int vu_config_view_init(struct vu_config_view *view, struct vu_device *device)
 			apple_dext_config_read(device->connection, PCI_COMMAND, 2, &command));
 	view->command = (uint16_t)command;
 	return error;
+}
+
+int vu_config_view_restore(struct vu_config_view *view)
+{
+	return vu_device_result(view->device, apple_dext_config_write(
+		view->device->connection, PCI_COMMAND, 2, view->command));
 }
 
 void vu_config_view_was_reset(struct vu_config_view *view)
@@ -45,7 +52,9 @@ static int read_piece(struct vu_config_view *view, uint64_t offset, uint8_t *dat
 	uint64_t value = 0;
 	int error = 0;
 
-	if (!all_own(view, offset, width))
+	if (!all_own(view, offset, width) && !vu_device_is_present(view->device))
+		error = ENODEV;
+	else if (!all_own(view, offset, width))
 		error = vu_device_result(view->device, apple_dext_config_read(
 			view->device->connection, offset, width, &value));
 	if (error != 0)
@@ -115,13 +124,17 @@ static int forward_piece(
 	struct vu_config_view *view, uint64_t offset, const uint8_t *data, size_t width)
 {
 	uint64_t value = 0;
-	int error;
+	int error = ENODEV;
 
 	for (size_t i = 0; i < width; i++)
 		value |= (uint64_t)(data[i] & view->forwarded[offset + i]) << (8 * i);
-	error = vu_device_result(view->device, apple_dext_config_write(
-		view->device->connection, offset, width, value));
-	for (size_t i = 0; i < width && error == 0; i++) {
+	if (vu_device_is_present(view->device))
+		error = vu_device_result(view->device, apple_dext_config_write(
+			view->device->connection, offset, width, value));
+	/* A device that is away gets it later: see vu_config_view_restore(). */
+	if (error != 0 && vu_device_is_present(view->device))
+		return error;
+	for (size_t i = 0; i < width; i++) {
 		if (offset + i == PCI_COMMAND)
 			view->command = (uint16_t)((view->command & 0xff00) | data[i]);
 		else if (offset + i == PCI_COMMAND + 1)

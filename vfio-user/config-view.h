@@ -28,7 +28,7 @@ struct vu_config_view {
 	struct vu_reset_bit resets[VU_RESET_BITS_MAX];
 	size_t reset_count;
 	uint16_t power_control;			/* where the power state is; 0: nowhere */
-	uint16_t command;			/* COMMAND as the device has it */
+	uint16_t command;			/* COMMAND as the device has it, or is to have */
 };
 
 /**
@@ -37,6 +37,9 @@ struct vu_config_view {
  * Return: an errno or 0.
  */
 int vu_config_view_init(struct vu_config_view *view, struct vu_device *device);
+
+/** vu_config_view_restore - write COMMAND as the VMM last had it. Return: an errno or 0. */
+int vu_config_view_restore(struct vu_config_view *view);
 
 /** vu_config_view_was_reset - the device has been reset: it is at full power again. */
 void vu_config_view_was_reset(struct vu_config_view *view);

@@ -2,47 +2,9 @@
 #include "vfio-user/device.h"
 #include "vfio-user/log.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-/* What a VMM is told for each of IOKit's codes; EIO for the others. */
-static const struct {
-	kern_return_t result;
-	int error;
-} errors[] = {
-	{kIOReturnSuccess, 0},
-	{kIOReturnNoMemory, ENOMEM},
-	{kIOReturnNoResources, ENOMEM},
-	{kIOReturnNoDevice, ENODEV},
-	{kIOReturnNotPrivileged, EPERM},
-	{kIOReturnNotPermitted, EPERM},
-	{kIOReturnBadArgument, EINVAL},
-	{kIOReturnNotAligned, EINVAL},
-	{kIOReturnOverrun, EINVAL},
-	{kIOReturnExclusiveAccess, EBUSY},
-	{kIOReturnBusy, EBUSY},
-	{kIOReturnStillOpen, EEXIST},
-	{kIOReturnUnsupported, ENOTSUP},
-	{kIOReturnVMError, EFAULT},
-	{kIOReturnNoSpace, ENOSPC},
-	{kIOReturnNotFound, ENOENT},
-	{kIOReturnTimeout, ETIMEDOUT},
-	{kIOReturnNotAttached, ENODEV},
-	{kIOReturnOffline, ENODEV},
-};
-
-int vu_device_result(struct vu_device *device, kern_return_t result)
-{
-	if (result == kIOReturnNotAttached && !atomic_exchange(&device->gone, true))
-		vu_log("device %s: the driver service has gone", device->name);
-	else if (result == kIOReturnOffline && !atomic_exchange(&device->gone, true))
-		vu_log("device %s: the driver has let go of it", device->name);
-	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
-		if (errors[i].result == result)
-			return errors[i].error;
-	return EIO;
-}
+#include <string.h>
 
 static kern_return_t open_bar(struct vu_device *device, uint8_t index)
 {
@@ -118,11 +80,27 @@ static kern_return_t read_msix(struct vu_device *device)
 	return kIOReturnSuccess;
 }
 
+static kern_return_t read_identity(struct vu_device *device)
+{
+	static const uint64_t offsets[] = {PCI_IDS, PCI_CLASS, PCI_SUBSYSTEM};
+	kern_return_t result = kIOReturnSuccess;
+
+	for (size_t i = 0; i < 3 && result == kIOReturnSuccess; i++) {
+		uint64_t value = 0;
+
+		result = apple_dext_config_read(device->connection, offsets[i], 4, &value);
+		device->identity[i] = (uint32_t)value;
+	}
+	return result;
+}
+
 static kern_return_t read_config(struct vu_device *device)
 {
 	uint64_t pin = 0;
 	kern_return_t result = vu_caps_read(device->connection, &device->caps);
 
+	if (result == kIOReturnSuccess)
+		result = read_identity(device);
 	if (result == kIOReturnSuccess)
 		result = read_msi(device);
 	if (result == kIOReturnSuccess)
@@ -148,17 +126,22 @@ static bool claim(struct vu_device *device, char *error)
 	return result == kIOReturnSuccess;
 }
 
-static bool set_up(struct vu_device *device, char *error)
+static bool look_into(struct vu_device *device, char *error)
 {
 	kern_return_t result = read_config(device);
 
 	if (result == kIOReturnSuccess)
 		result = open_bars(device);
-	if (result != kIOReturnSuccess) {
+	if (result != kIOReturnSuccess)
 		snprintf(error, VU_ERROR_SIZE, "device %s cannot be looked into: error 0x%08x",
 			device->name, (unsigned)result);
-		return false;
-	}
+	return result == kIOReturnSuccess;
+}
+
+static bool take_interrupts(struct vu_device *device, char *error)
+{
+	kern_return_t result;
+
 	device->irq = vu_irq_create(device, &result);
 	if (!device->irq)
 		snprintf(error, VU_ERROR_SIZE, "device %s: no interrupts: error 0x%08x",
@@ -166,7 +149,8 @@ static bool set_up(struct vu_device *device, char *error)
 	return device->irq != NULL;
 }
 
-struct vu_device *vu_device_open(const struct vu_device_options *options, char *error)
+/* Everything but its interrupts. */
+static struct vu_device *find(const struct vu_device_options *options, char *error)
 {
 	struct vu_device *device = calloc(1, sizeof(*device));
 
@@ -175,14 +159,36 @@ struct vu_device *vu_device_open(const struct vu_device_options *options, char *
 		return NULL;
 	}
 	device->options = *options;
-	atomic_init(&device->gone, false);
+	atomic_init(&device->presence, VU_PRESENT);
 	snprintf(device->name, sizeof(device->name), "%02x:%02x.%x", options->bus,
 		options->device & 0x1fu, options->function & 7u);
 	device->connection =
 		apple_dext_connect(options->bus, options->device, options->function);
 	if (device->connection == IO_OBJECT_NULL)
 		snprintf(error, VU_ERROR_SIZE, "%s", apple_dext_last_error());
-	else if (claim(device, error) && set_up(device, error))
+	else if (claim(device, error) && look_into(device, error))
+		return device;
+	vu_device_close(device);
+	return NULL;
+}
+
+/* Let go of the driver: what it gave is gone. */
+static void let_go(struct vu_device *device)
+{
+	for (uint8_t i = 0; i < DEXT_BARS; i++) {
+		if (device->bars[i].mapped != 0)
+			apple_dext_unmap_bar(device->connection, i, device->bars[i].mapped);
+		device->bars[i].mapped = 0;
+	}
+	apple_dext_disconnect(device->connection);
+	device->connection = IO_OBJECT_NULL;
+}
+
+struct vu_device *vu_device_open(const struct vu_device_options *options, char *error)
+{
+	struct vu_device *device = find(options, error);
+
+	if (device && take_interrupts(device, error))
 		return device;
 	vu_device_close(device);
 	return NULL;
@@ -193,43 +199,81 @@ void vu_device_close(struct vu_device *device)
 	if (!device)
 		return;
 	vu_irq_destroy(device->irq);
-	for (uint8_t i = 0; i < DEXT_BARS; i++)
-		if (device->bars[i].mapped != 0)
-			apple_dext_unmap_bar(device->connection, i, device->bars[i].mapped);
-	apple_dext_disconnect(device->connection);
+	let_go(device);
 	free(device);
+}
+
+static bool is_alike(const struct vu_device *one, const struct vu_device *other)
+{
+	for (size_t i = 0; i < DEXT_BARS; i++)
+		if (one->bars[i].size != other->bars[i].size ||
+			one->bars[i].type != other->bars[i].type)
+			return false;
+	return memcmp(one->identity, other->identity, sizeof(one->identity)) == 0 &&
+		memcmp(&one->caps, &other->caps, sizeof(one->caps)) == 0 &&
+		memcmp(&one->msix, &other->msix, sizeof(one->msix)) == 0 &&
+		one->msi_vectors == other->msi_vectors &&
+		one->interrupt_pin == other->interrupt_pin;
+}
+
+/* Become what was found, which is consumed; the interrupts stay as they are. */
+static void adopt(struct vu_device *device, struct vu_device *found)
+{
+	device->connection = found->connection;
+	memcpy(device->bars, found->bars, sizeof(device->bars));
+	memcpy(device->identity, found->identity, sizeof(device->identity));
+	device->caps = found->caps;
+	device->msix = found->msix;
+	device->msi_vectors = found->msi_vectors;
+	device->interrupt_pin = found->interrupt_pin;
+	device->config_size = found->config_size;
+	free(found);
+}
+
+/* With the eventfds that are connected to them, or afresh. */
+static bool renew_interrupts(struct vu_device *device, bool same)
+{
+	char error[VU_ERROR_SIZE];
+
+	struct vu_irq *before = device->irq;
+
+	if (same)
+		return vu_irq_attach(before) == kIOReturnSuccess;
+	if (!take_interrupts(device, error)) {
+		device->irq = before;
+		return false;
+	}
+	vu_irq_destroy(before);
+	return true;
+}
+
+bool vu_device_reopen(struct vu_device *device, bool same)
+{
+	char error[VU_ERROR_SIZE];
+	struct vu_device *found;
+
+	vu_irq_detach(device->irq);
+	let_go(device);
+	found = find(&device->options, error);
+	if (!found)
+		return false;
+	if (same && !is_alike(device, found)) {
+		vu_log("device %s: another device is there now than before", device->name);
+		vu_device_close(found);
+		atomic_store(&device->presence, VU_GONE);
+		return false;
+	}
+	adopt(device, found);
+	atomic_store(&device->presence, VU_PRESENT);
+	if (renew_interrupts(device, same)) {
+		vu_log("device %s: it is back", device->name);
+		return true;
+	}
+	atomic_store(&device->presence, VU_AWAY);
+	return false;
 }
 
 const char *vu_device_name(const struct vu_device *device)
 {
 	return device->name;
-}
-
-int vu_device_wake(struct vu_device *device)
-{
-	uint64_t command = 0;
-
-	for (size_t i = 0; i < DEXT_BARS; i++)
-		if (device->bars[i].size != 0)
-			command |= (device->bars[i].type & DEXT_BAR_IO) != 0 ? PCI_COMMAND_IO
-									    : PCI_COMMAND_MEMORY;
-	return vu_device_result(
-		device, apple_dext_config_write(device->connection, PCI_COMMAND, 2, command));
-}
-
-void vu_device_silence(struct vu_device *device)
-{
-	uint64_t command;
-	kern_return_t result =
-		apple_dext_config_read(device->connection, PCI_COMMAND, 2, &command);
-
-	if (result == kIOReturnSuccess)
-		result = apple_dext_config_write(device->connection, PCI_COMMAND, 2,
-			command & ~(uint64_t)PCI_COMMAND_MASTER);
-	vu_device_result(device, result);
-}
-
-int vu_device_reset(struct vu_device *device)
-{
-	return vu_device_result(device, apple_dext_reset_device(device->connection));
 }

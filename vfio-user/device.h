@@ -4,7 +4,7 @@
  * VMM makes of it while it is connected is the session's (session.h).
  *
  * Threads: everything here belongs to the thread that runs the server, apart
- * from @gone, which the notification queue sets too.
+ * from @presence, which the notification queue changes too.
  */
 #ifndef VFIO_USER_DEVICE_H
 #define VFIO_USER_DEVICE_H
@@ -30,6 +30,12 @@ struct vu_msix {
 	uint32_t table_offset, pending_offset;
 };
 
+enum vu_presence {
+	VU_PRESENT,
+	VU_AWAY,	/* its driver service has gone, and is expected back */
+	VU_GONE,	/* it has been taken away */
+};
+
 struct vu_device {
 	struct vu_device_options options;
 	char name[8];		/* 01:00.0 */
@@ -40,15 +46,22 @@ struct vu_device {
 	uint32_t msi_vectors;
 	uint8_t interrupt_pin;	/* 0: no INTx */
 	uint32_t config_size;
+	uint32_t identity[3];	/* config space: ids, class, subsystem */
 	struct vu_irq *irq;
-	atomic_bool gone;	/* the driver service or the device, for good */
+	atomic_int presence;	/* enum vu_presence */
 };
+
+/** vu_device_is_present - whether calls make sense. Any thread. */
+static inline bool vu_device_is_present(const struct vu_device *device)
+{
+	return atomic_load(&device->presence) == VU_PRESENT;
+}
 
 /**
  * vu_device_result - an errno for what a call returned
  *
- * Notes that the device has gone when it says so, with one line for the first
- * that notices. Safe from any thread.
+ * Notes that the device has gone, or gone away, when it says so, with one line for
+ * the first that notices. Safe from any thread.
  *
  * Return: an errno; 0 for kIOReturnSuccess.
  */
@@ -63,6 +76,21 @@ int vu_device_result(struct vu_device *device, kern_return_t result);
  * Return: an errno or 0.
  */
 int vu_device_wake(struct vu_device *device);
+
+/** vu_device_check - ask whether it is still there, and note it when not. */
+void vu_device_check(struct vu_device *device);
+
+/**
+ * vu_device_reopen - find it again, and claim it and set it up as vu_device_open() does
+ * @same: only if nothing about it has changed; else any device of that address will do,
+ *	and @irq is another afterwards
+ *
+ * Quiet as long as there is no such device. When there is another one than before,
+ * and @same, that is said, and the device counts as gone.
+ *
+ * Return: whether it is present again.
+ */
+bool vu_device_reopen(struct vu_device *device, bool same);
 
 /** vu_device_silence - stop its DMA: bus mastering off. */
 void vu_device_silence(struct vu_device *device);

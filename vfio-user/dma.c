@@ -18,9 +18,9 @@ struct vu_dma_range {
 	bool registered;
 };
 
-void vu_dma_init(struct vu_dma *dma, struct vu_device *device, size_t limit)
+void vu_dma_init(struct vu_dma *dma, struct vu_device *device, size_t limit, uint64_t page_size)
 {
-	*dma = (struct vu_dma){.device = device, .limit = limit};
+	*dma = (struct vu_dma){.device = device, .limit = limit, .page_size = page_size};
 }
 
 static void free_range(struct vu_dma *dma, struct vu_dma_range *range)
@@ -66,9 +66,9 @@ static size_t place_of(const struct vu_dma *dma, uint64_t address)
 	return low;
 }
 
-static bool page_aligned(uint64_t value)
+static bool is_multiple(uint64_t value, uint64_t page_size)
 {
-	return (value & (VU_PAGE_SIZE - 1)) == 0;
+	return (value & (page_size - 1)) == 0;
 }
 
 /* Whether [@start, @start + @size) is a range that ends at @limit at the latest. */
@@ -77,7 +77,7 @@ static bool is_range(uint64_t start, uint64_t size, uint64_t limit)
 	return size != 0 && start <= limit && size - 1 <= limit - start;
 }
 
-static int check_map(const struct vu_dma_map *request, int fd)
+static int check_map(const struct vu_dma *dma, const struct vu_dma_map *request, int fd)
 {
 	const uint32_t known = VU_DMA_READ_FLAG | VU_DMA_WRITE_FLAG;
 
@@ -85,10 +85,10 @@ static int check_map(const struct vu_dma_map *request, int fd)
 		return EINVAL;
 	if ((request->flags & known) == 0 || (request->flags & ~known) != 0)
 		return EINVAL;
-	if (!page_aligned(request->address) || !page_aligned(request->size) ||
+	if (!is_multiple(request->address | request->size, dma->page_size) ||
 		!is_range(request->address, request->size, UINT64_MAX))
 		return EINVAL;
-	if (fd >= 0 && (!page_aligned(request->offset) ||
+	if (fd >= 0 && (!is_multiple(request->offset, VU_PAGE_SIZE) ||
 			       !is_range(request->offset, request->size, INT64_MAX)))
 		return EINVAL;
 	return 0;
@@ -137,16 +137,21 @@ static void tell_of_bus_address(struct vu_dma *dma, uint64_t address, uint64_t b
 		dma->device->name, address, bus_address);
 }
 
-static int register_range(struct vu_dma *dma, struct vu_dma_range *range, uint64_t lead)
+static int register_range(struct vu_dma *dma, struct vu_dma_range *range)
 {
+	uint64_t lead = range->mapping_size - range->size;
 	uint64_t bus_address = range->address, bus_length = 0;
-	int error = vu_device_result(dma->device,
+	int error;
+
+	if (!vu_device_is_present(dma->device))
+		return 0;
+	error = vu_device_result(dma->device,
 		apple_dext_register_dma(dma->device->connection, range->address,
 			(uint64_t)(uintptr_t)range->mapping + lead, range->size, &bus_address,
 			&bus_length));
-
+	/* It has just gone: the range waits for it. */
 	if (error != 0)
-		return error;
+		return vu_device_is_present(dma->device) ? error : 0;
 	range->registered = true;
 	tell_of_bus_address(dma, range->address, bus_address);
 	return 0;
@@ -160,7 +165,7 @@ static int share_range(
 	if (error == 0)
 		error = map_file(range, request);
 	if (error == 0)
-		error = register_range(dma, range, range->mapping_size - request->size);
+		error = register_range(dma, range);
 	return error;
 }
 
@@ -219,7 +224,7 @@ static int add_range(struct vu_dma *dma, const struct vu_dma_map *request, size_
 int vu_dma_map(struct vu_dma *dma, const struct vu_dma_map *request, int fd)
 {
 	size_t place = 0;
-	int error = check_map(request, fd);
+	int error = check_map(dma, request, fd);
 
 	if (error == 0) {
 		place = place_of(dma, request->address);
@@ -268,4 +273,31 @@ int vu_dma_unmap(struct vu_dma *dma, const struct vu_dma_unmap *request)
 	memmove(dma->ranges + place, dma->ranges + place + 1,
 		(dma->count - place) * sizeof(dma->ranges[0]));
 	return 0;
+}
+
+void vu_dma_resume(struct vu_dma *dma)
+{
+	for (size_t i = 0; i < dma->count; i++) {
+		struct vu_dma_range *range = dma->ranges[i];
+		int error = 0;
+
+		range->registered = false;
+		if (range->mapping)
+			error = register_range(dma, range);
+		if (error != 0)
+			vu_log("device %s: guest memory at 0x%" PRIx64 " is lost to it: %s",
+				dma->device->name, range->address, vu_errno_name(error));
+	}
+}
+
+void vu_dma_expect(struct vu_dma *dma)
+{
+	for (size_t i = 0; i < dma->count; i++)
+		if (dma->ranges[i]->fd >= 0)
+			return;
+	if (!dma->warned)
+		vu_log("device %s: its client shares no memory, so it cannot reach any: for QEMU, "
+		       "-object memory-backend-memfd,...,share=on",
+			dma->device->name);
+	dma->warned = true;
 }

@@ -5,7 +5,11 @@
  * A range that comes with a descriptor is mapped here and registered with the
  * driver, which reaches it through this process's descriptors: each stays open
  * as long as its range. A range without one (ROMs, video memory) is remembered
- * alone; the device cannot reach it.
+ * alone; the device cannot reach it: a device that is passed through moves its data
+ * itself, so there is nothing here that could fetch it by messages.
+ *
+ * While the device is away, ranges come and go all the same; vu_dma_resume() registers
+ * those that are there when it is back.
  *
  * Threads: the session's alone.
  */
@@ -21,11 +25,17 @@ struct vu_dma {
 	struct vu_dma_range **ranges;	/* in order of address, none overlaps another */
 	size_t count, room;
 	size_t limit;
+	uint64_t page_size;
 	bool told;		/* that bus addresses are not the guest's */
+	bool warned;		/* that nothing is shared */
 };
 
-/** vu_dma_init - no ranges. @limit: how many there may be at a time. */
-void vu_dma_init(struct vu_dma *dma, struct vu_device *device, size_t limit);
+/**
+ * vu_dma_init - no ranges
+ * @limit: how many there may be at a time
+ * @page_size: what addresses and sizes are multiples of; a power of two
+ */
+void vu_dma_init(struct vu_dma *dma, struct vu_device *device, size_t limit, uint64_t page_size);
 /** vu_dma_destroy - take every range away from the device. */
 void vu_dma_destroy(struct vu_dma *dma);
 
@@ -51,5 +61,11 @@ int vu_dma_map(struct vu_dma *dma, const struct vu_dma_map *request, int fd);
  * dirty pages.
  */
 int vu_dma_unmap(struct vu_dma *dma, const struct vu_dma_unmap *request);
+
+/** vu_dma_resume - register every range with the device, which is back and knows of none. */
+void vu_dma_resume(struct vu_dma *dma);
+
+/** vu_dma_expect - the guest lets its device master the bus: say so, once, if that is no use. */
+void vu_dma_expect(struct vu_dma *dma);
 
 #endif

@@ -54,6 +54,41 @@ int vu_get_region_info(struct vu_session *session)
 	return 0;
 }
 
+/*
+ * None, for any region: what is written to a register must reach the device, and an
+ * eventfd says that something was written, not what.
+ */
+int vu_get_region_io_fds(struct vu_session *session)
+{
+	struct vu_region_io_fds info;
+
+	memcpy(&info, session->message.payload, sizeof(info));
+	if (info.argsz < sizeof(info) || info.flags != 0 || info.index >= VU_REGIONS ||
+		info.count != 0)
+		return EINVAL;
+	info = (struct vu_region_io_fds){.argsz = sizeof(info), .index = info.index};
+	answer(session, &info, sizeof(info));
+	return 0;
+}
+
+/*
+ * There are none: they are all parts of migration, which a device that is passed
+ * through cannot have. ENOTTY is how VFIO says so.
+ */
+int vu_device_feature(struct vu_session *session)
+{
+	const uint32_t methods = VU_FEATURE_GET | VU_FEATURE_SET;
+	struct vu_device_feature feature;
+
+	memcpy(&feature, session->message.payload, sizeof(feature));
+	if (feature.argsz < sizeof(feature) ||
+		(feature.flags & ~(VU_FEATURE_NUMBER | methods | VU_FEATURE_PROBE)) != 0 ||
+		(feature.flags & (methods | VU_FEATURE_PROBE)) == 0 ||
+		(feature.flags & (methods | VU_FEATURE_PROBE)) == methods)
+		return EINVAL;
+	return ENOTTY;
+}
+
 int vu_get_irq_info(struct vu_session *session)
 {
 	struct vu_irq_info info;

@@ -28,7 +28,7 @@ struct vu_irq {
 	/*
 	 * Guards everything below against the notification queue. Held for as
 	 * long as it takes to signal eventfds, which never waits. The driver is
-	 * called with it once alone, in take_interrupts().
+	 * called with it once alone, in vu_irq_attach().
 	 */
 	pthread_mutex_t lock;
 	AppleDextInterruptNotify *notify;	/* NULL: the device has no interrupts */
@@ -36,7 +36,7 @@ struct vu_irq {
 	bool intx_off;
 };
 
-/* What each index can do. Error and request interrupts do not exist here: their count is 0. */
+/* What each index can do. Error interrupts do not exist here: their count is 0. */
 static const uint32_t index_flags[VU_IRQS] = {
 	[VU_IRQ_INTX] = VU_IRQ_EVENTFD | VU_IRQ_MASKABLE | VU_IRQ_AUTOMASKED,
 	[VU_IRQ_MSI] = VU_IRQ_EVENTFD | VU_IRQ_MASKABLE,
@@ -77,6 +77,10 @@ static void deliver_kept(struct vu_irq *irq, uint32_t index, uint32_t number)
 		deliver(irq, index, number);
 }
 
+/* The device's own, the best first. */
+static const uint32_t order[] = {VU_IRQ_MSIX, VU_IRQ_MSI, VU_IRQ_INTX};
+#define ORDERS (sizeof(order) / sizeof(order[0]))
+
 /*
  * The index that interrupts go to: the best one with an eventfd. Without any,
  * the best one that the VMM has chosen: it will bring its eventfds, and what
@@ -84,12 +88,10 @@ static void deliver_kept(struct vu_irq *irq, uint32_t index, uint32_t number)
  */
 static uint32_t current_index(const struct vu_irq *irq)
 {
-	static const uint32_t order[] = {VU_IRQ_MSIX, VU_IRQ_MSI, VU_IRQ_INTX};
-
-	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+	for (size_t i = 0; i < ORDERS; i++)
 		if (irq->indices[order[i]].in_use > 0)
 			return order[i];
-	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+	for (size_t i = 0; i < ORDERS; i++)
 		if (irq->indices[order[i]].active)
 			return order[i];
 	return VU_IRQS;
@@ -150,9 +152,10 @@ static void update_device_mask(struct vu_irq *irq)
 	bool wanted = false;
 
 	/* The session's thread is the only one that changes @active. */
-	for (size_t i = 0; i < VU_IRQS; i++)
-		wanted = wanted || irq->indices[i].active;
-	if (!irq->notify || wanted == irq->vectors_enabled)
+	for (size_t i = 0; i < ORDERS; i++)
+		wanted = wanted || irq->indices[order[i]].active;
+	if (!irq->notify || wanted == irq->vectors_enabled ||
+		!vu_device_is_present(irq->device))
 		return;
 	memset(mask, wanted ? 0xff : 0, sizeof(mask));
 	if (vu_device_result(irq->device,
@@ -230,6 +233,11 @@ void vu_irq_trigger(struct vu_irq *irq, uint32_t index, uint32_t vector)
 	if (irq->indices[index].vectors[vector].fd >= 0)
 		deliver(irq, index, vector);
 	pthread_mutex_unlock(&irq->lock);
+}
+
+void vu_irq_request(struct vu_irq *irq)
+{
+	vu_irq_trigger(irq, VU_IRQ_REQ, 0);
 }
 
 void vu_irq_set_intx_off(struct vu_irq *irq, bool off)
@@ -310,6 +318,7 @@ static bool make_indices(struct vu_irq *irq)
 		[VU_IRQ_INTX] = device->interrupt_pin != 0,
 		[VU_IRQ_MSI] = device->msi_vectors,
 		[VU_IRQ_MSIX] = device->msix.vectors,
+		[VU_IRQ_REQ] = 1,
 	};
 
 	for (size_t i = 0; i < VU_IRQS; i++)
@@ -318,12 +327,13 @@ static bool make_indices(struct vu_irq *irq)
 	return true;
 }
 
-static kern_return_t take_interrupts(struct vu_irq *irq)
+kern_return_t vu_irq_attach(struct vu_irq *irq)
 {
 	kern_return_t result = apple_dext_setup_interrupts(irq->device->connection, NULL);
 
 	if (result != kIOReturnSuccess)
 		return result == kIOReturnUnsupported ? kIOReturnSuccess : result;
+	vu_irq_forget(irq);
 	irq->vectors_enabled = true;
 	/* The handler may run at once; the lock makes it wait until it can arm again. */
 	pthread_mutex_lock(&irq->lock);
@@ -334,6 +344,17 @@ static kern_return_t take_interrupts(struct vu_irq *irq)
 		return kIOReturnNoResources;
 	update_device_mask(irq);
 	return kIOReturnSuccess;
+}
+
+void vu_irq_detach(struct vu_irq *irq)
+{
+	AppleDextInterruptNotify *notify;
+
+	pthread_mutex_lock(&irq->lock);
+	notify = irq->notify;
+	irq->notify = NULL;
+	pthread_mutex_unlock(&irq->lock);
+	apple_dext_interrupt_notify_destroy(notify);
 }
 
 struct vu_irq *vu_irq_create(struct vu_device *device, kern_return_t *result)
@@ -348,7 +369,7 @@ struct vu_irq *vu_irq_create(struct vu_device *device, kern_return_t *result)
 	for (size_t i = 0; i < VU_INTX_CONTROLS; i++)
 		irq->controls[i] = -1;
 	if (make_indices(irq))
-		*result = take_interrupts(irq);
+		*result = vu_irq_attach(irq);
 	if (*result == kIOReturnSuccess)
 		return irq;
 	vu_irq_destroy(irq);
@@ -359,7 +380,7 @@ void vu_irq_destroy(struct vu_irq *irq)
 {
 	if (!irq)
 		return;
-	apple_dext_interrupt_notify_destroy(irq->notify);
+	vu_irq_detach(irq);
 	for (size_t i = 0; i < VU_IRQS; i++) {
 		disable_locked(&irq->indices[i]);
 		free(irq->indices[i].vectors);

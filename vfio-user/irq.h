@@ -8,6 +8,9 @@
  * any vector as the one line, which masks itself until the VMM unmasks it. An
  * interrupt that cannot be delivered now (masked, or no eventfd yet) is kept and
  * delivered when it can.
+ *
+ * One more is the server's own: by the request interrupt it asks the VMM to unplug a
+ * device that has gone.
  */
 #ifndef VFIO_USER_IRQ_H
 #define VFIO_USER_IRQ_H
@@ -33,6 +36,20 @@ struct vu_irq *vu_irq_create(struct vu_device *device, kern_return_t *result);
 /** vu_irq_destroy - no handler is running afterwards. NULL is fine. */
 void vu_irq_destroy(struct vu_irq *irq);
 
+/**
+ * vu_irq_detach - let go of the device's interrupts, before its connection changes
+ *
+ * The session's thread alone. No handler is running afterwards.
+ */
+void vu_irq_detach(struct vu_irq *irq);
+/**
+ * vu_irq_attach - take them again, on a new connection to the same device
+ *
+ * What the VMM has connected stays so. What was kept is forgotten: nobody waits for it
+ * any more. Return: kIOReturnSuccess, or why not.
+ */
+kern_return_t vu_irq_attach(struct vu_irq *irq);
+
 /** vu_irq_count - how many interrupts an index has; 0 for an unknown one. Any thread. */
 uint32_t vu_irq_count(const struct vu_irq *irq, uint32_t index);
 /** vu_irq_flags - what an index can do: VU_IRQ_*. Any thread. */
@@ -54,6 +71,8 @@ void vu_irq_mask(struct vu_irq *irq, uint32_t index, uint32_t vector);
 void vu_irq_unmask(struct vu_irq *irq, uint32_t index, uint32_t vector);
 /** vu_irq_trigger - as if the device had raised it; nothing without an eventfd. */
 void vu_irq_trigger(struct vu_irq *irq, uint32_t index, uint32_t vector);
+/** vu_irq_request - ask the VMM to give the device up. */
+void vu_irq_request(struct vu_irq *irq);
 /** vu_irq_set_intx_off - the VMM has set or cleared COMMAND's interrupt disable bit. */
 void vu_irq_set_intx_off(struct vu_irq *irq, bool off);
 /** vu_irq_forget - the device has been reset: what was kept is no longer true. */

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /* How long not to accept when there are no descriptors or no memory for it. */
@@ -15,6 +16,36 @@ enum { STOP, LISTEN, CLIENT, CONTROLS, ENTRIES = CONTROLS + VU_INTX_CONTROLS };
 static bool is_shortage(int error)
 {
 	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Tick if it is time to. @timeout: set to how long poll() may wait. Return: as loop->tick. */
+static bool tick(struct vu_loop *loop, int *timeout)
+{
+	uint64_t interval = loop->tick_ms != 0 ? loop->tick_ms : VU_TICK_MS;
+	uint64_t now;
+	bool wanted = true;
+
+	*timeout = -1;
+	if (!loop->tick)
+		return true;
+	now = now_ms();
+	if (loop->next_tick == 0 || loop->next_tick > now + interval)
+		loop->next_tick = now + interval;
+	if (now >= loop->next_tick) {
+		wanted = loop->tick(loop->tick_context);
+		now = now_ms();
+		loop->next_tick = now + interval;
+	}
+	*timeout = (int)(loop->next_tick - now);
+	return wanted;
 }
 
 /* Another client knocks. Return: false when it stays in the queue for want of descriptors. */
@@ -47,10 +78,15 @@ bool vu_loop_wait(void *context, int fd, short events)
 	bool shortage = false;
 
 	for (;;) {
+		int timeout;
+
+		tick(loop, &timeout);
 		fill_in(loop, entries, fd, events);
 		if (shortage)
 			entries[LISTEN].fd = -1;
-		if (poll(entries, ENTRIES, shortage ? SHORTAGE_MS : -1) < 0) {
+		if (shortage && (timeout < 0 || timeout > SHORTAGE_MS))
+			timeout = SHORTAGE_MS;
+		if (poll(entries, ENTRIES, timeout) < 0) {
 			if (errno != EINTR)
 				return true;
 			continue;
@@ -78,9 +114,11 @@ int vu_loop_accept(struct vu_loop *loop)
 			{.fd = loop->stop_fd, .events = POLLIN},
 			{.fd = loop->listen_fd, .events = POLLIN},
 		};
-		int fd;
+		int fd, timeout;
 
-		if (poll(entries, 2, -1) < 0 && errno != EINTR)
+		if (!tick(loop, &timeout))
+			return -3;
+		if (poll(entries, 2, timeout) < 0 && errno != EINTR)
 			return -2;
 		if (entries[0].revents != 0)
 			return -1;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Where the server's thread waits: always in one place, so that whatever it
- * waits for, it can be stopped, turns second clients away and hears INTx being
- * unmasked.
+ * waits for, it can be stopped, turns second clients away, hears INTx being
+ * unmasked, and looks after its device once in a while.
  */
 #ifndef VFIO_USER_LOOP_H
 #define VFIO_USER_LOOP_H
@@ -16,7 +16,14 @@ struct vu_loop {
 	int listen_fd;		/* -1: none */
 	struct vu_irq *irq;	/* NULL: none */
 	const char *name;	/* of the device, for the log */
+	/* Called every @tick_ms while it waits. Returns false when no client is wanted any more. */
+	bool (*tick)(void *context);	/* NULL: nothing */
+	void *tick_context;
+	unsigned tick_ms;	/* 0: VU_TICK_MS */
+	uint64_t next_tick;	/* the loop's own: when, in ms */
 };
+
+#define VU_TICK_MS 1000u
 
 /**
  * vu_loop_wait - wait for a client's socket (vu_channel.wait)
@@ -30,7 +37,8 @@ bool vu_loop_wait(void *context, int fd, short events);
 /**
  * vu_loop_accept - wait for a client
  *
- * Return: its socket; -1 when the server is to stop; -2 when the listening socket has failed.
+ * Return: its socket; -1 when the server is to stop; -2 when the listening socket has failed;
+ * -3 when none is wanted.
  */
 int vu_loop_accept(struct vu_loop *loop);
 

@@ -8,6 +8,7 @@
 #define PCI_FIRST_CAPABILITY 0x40u
 
 /* The header. */
+#define PCI_IDS                0x00u
 #define PCI_COMMAND            0x04u
 #define PCI_COMMAND_IO         0x0001u
 #define PCI_COMMAND_MEMORY     0x0002u
@@ -15,7 +16,9 @@
 #define PCI_COMMAND_INTX_OFF   0x0400u
 #define PCI_STATUS             0x06u
 #define PCI_STATUS_CAPS        0x0010u
+#define PCI_CLASS              0x08u
 #define PCI_BAR0               0x10u
+#define PCI_SUBSYSTEM          0x2cu
 #define PCI_ROM                0x30u
 #define PCI_CAPABILITIES       0x34u
 #define PCI_INTERRUPT_LINE     0x3cu

@@ -116,6 +116,18 @@ struct vu_region_info {
 };
 _Static_assert(sizeof(struct vu_region_info) == 32, "layout");
 
+/*
+ * Which parts of a region have descriptors for accesses that need no message. So many
+ * entries as @count says would follow, and a descriptor for each.
+ */
+struct vu_region_io_fds {
+	uint32_t argsz;
+	uint32_t flags;
+	uint32_t index;
+	uint32_t count;
+};
+_Static_assert(sizeof(struct vu_region_io_fds) == 16, "layout");
+
 /* Interrupt indices of a PCI device. */
 enum { VU_IRQ_INTX, VU_IRQ_MSI, VU_IRQ_MSIX, VU_IRQ_ERR, VU_IRQ_REQ, VU_IRQS };
 
@@ -169,6 +181,19 @@ struct vu_region_write {
 	uint8_t data[8];
 };
 _Static_assert(sizeof(struct vu_region_write) == 24, "layout");
+
+/* vu_device_feature.flags: the feature's number, and what is wanted of it. */
+#define VU_FEATURE_NUMBER 0x0000ffffu
+#define VU_FEATURE_GET    0x00010000u
+#define VU_FEATURE_SET    0x00020000u
+#define VU_FEATURE_PROBE  0x00040000u
+
+/* Followed by what the feature has. */
+struct vu_device_feature {
+	uint32_t argsz;
+	uint32_t flags;
+};
+_Static_assert(sizeof(struct vu_device_feature) == 8, "layout");
 
 /* What this server takes. Clients refuse a server that offers more descriptors than 16. */
 #define VU_FDS_MAX     16u

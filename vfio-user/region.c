@@ -19,9 +19,13 @@ static int check_access(const struct vu_session *session, const struct vu_region
 static int write_config(
 	struct vu_session *session, const struct vu_region_access *access, const uint8_t *data)
 {
+	uint16_t before = session->view.command;
 	bool reset;
 	int error = vu_config_write(
 		&session->view, access->offset, data, access->count, &reset);
+
+	if ((session->view.command & ~before & PCI_COMMAND_MASTER) != 0)
+		vu_dma_expect(&session->dma);
 
 	vu_irq_set_intx_off(
 		session->device->irq, (session->view.command & PCI_COMMAND_INTX_OFF) != 0);
@@ -50,6 +54,9 @@ int vu_region_read(struct vu_session *session)
 	int error;
 
 	memcpy(&access, session->message.payload, sizeof(access));
+	/* More than the client said that it takes in one message. */
+	if (access.count > session->limits.client_data)
+		return EINVAL;
 	error = check_access(session, &access);
 	if (error != 0)
 		return error;

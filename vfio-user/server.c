@@ -33,29 +33,47 @@ struct vu_server *vu_server_create(struct vu_device *device, const char *path, c
 	return NULL;
 }
 
+/* No client is there: look after the device. Return: whether one can be served. */
+static bool look_after_device(void *context)
+{
+	struct vu_device *device = context;
+
+	vu_device_check(device);
+	if (device->options.reconnect && !vu_device_is_present(device))
+		vu_device_reopen(device, false);
+	return device->options.reconnect || vu_device_is_present(device);
+}
+
 bool vu_server_run(struct vu_server *server)
 {
+	struct vu_device *device = server->device;
 	struct vu_loop loop = {
 		.stop_fd = server->stop[0],
 		.listen_fd = server->listener.fd,
-		.irq = server->device->irq,
-		.name = server->device->name,
+		.name = device->name,
 	};
 
-	while (!atomic_load(&server->device->gone)) {
-		int client = vu_loop_accept(&loop);
+	for (;;) {
+		int client;
 
-		if (client < 0) {
-			if (client != -1)
-				vu_log("device %s: the socket has failed: %s",
-					server->device->name, strerror(errno));
+		loop.irq = NULL;
+		loop.tick = look_after_device;
+		loop.tick_context = device;
+		if (!look_after_device(device))
+			return false;
+		client = vu_loop_accept(&loop);
+		if (client == -2)
+			vu_log("device %s: the socket has failed: %s", device->name,
+				strerror(errno));
+		if (client < 0)
 			return client == -1;
-		}
+		/* A service that was started anew a moment ago. */
+		look_after_device(device);
+		loop.irq = device->irq;
 		/* One that was told to stop leaves the byte in the pipe. */
-		vu_session_run(server->device, client, &loop);
+		vu_session_run(device, client, &loop);
 		close(client);
 	}
-	return false;
 }
 
 void vu_server_stop(struct vu_server *server)

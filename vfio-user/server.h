@@ -24,6 +24,7 @@ struct vu_device_options {
 	uint8_t bus, device, function;
 	enum vu_bar_access bar_access;
 	bool verbose;	/* one line for each message */
+	bool reconnect;	/* a driver service that goes will be back: wait for it */
 };
 
 /* Room for any error line, paths of the longest kind included. */
@@ -60,6 +61,11 @@ struct vu_server *vu_server_create(struct vu_device *device, const char *path, c
  * vu_server_run - serve one client after the other
  *
  * A client that comes while another is there is turned away at once.
+ *
+ * With @reconnect the server stays when the device goes, and goes on when it is back.
+ * In the middle of a client's session the device must be the same as before, and
+ * what the client has set up is set up again; for the next client any device of that
+ * address will do.
  *
  * Return: true after vu_server_stop(); false when it cannot go on, because the
  * device has gone or the socket has failed, which has been said in one line.

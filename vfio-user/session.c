@@ -6,6 +6,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* How often the VMM is asked for a device that has gone, in ticks of the loop. */
+#define REQUEST_TICKS 10
+
 int vu_session_begin(struct vu_session *session)
 {
 	int error = vu_device_wake(session->device);
@@ -16,7 +19,8 @@ int vu_session_begin(struct vu_session *session)
 		error = vu_bar_space_init(&session->bars, session->device);
 	if (error != 0)
 		return error;
-	vu_dma_init(&session->dma, session->device, session->limits.maps);
+	vu_dma_init(&session->dma, session->device, session->limits.maps,
+		session->limits.page_sizes & -session->limits.page_sizes);
 	session->agreed = true;
 	return 0;
 }
@@ -37,7 +41,7 @@ static void end(struct vu_session *session)
 	vu_dma_destroy(&session->dma);
 	vu_bar_space_destroy(&session->bars);
 	error = vu_device_reset(session->device);
-	if (error != 0 && !atomic_load(&session->device->gone))
+	if (error != 0 && vu_device_is_present(session->device))
 		vu_log("device %s: not reset after its client went: %s", session->device->name,
 			vu_errno_name(error));
 	vu_irq_forget(session->device->irq);
@@ -52,6 +56,42 @@ int vu_session_reset(struct vu_session *session)
 	vu_irq_forget(session->device->irq);
 	vu_config_view_was_reset(&session->view);
 	return 0;
+}
+
+/*
+ * The device is back as after a reset: the guest finds out when its commands time out,
+ * and sets it up anew. It gets what only the VMM would: memory, and COMMAND.
+ */
+static void resume(struct vu_session *session)
+{
+	int error = vu_device_wake(session->device);
+
+	vu_dma_resume(&session->dma);
+	if (error == 0)
+		error = vu_config_view_restore(&session->view);
+	if (error != 0)
+		vu_log("device %s: not as before: %s", session->device->name,
+			vu_errno_name(error));
+}
+
+static bool on_tick(void *context)
+{
+	struct vu_session *session = context;
+	struct vu_device *device = session->device;
+
+	vu_device_check(device);
+	switch (atomic_load(&device->presence)) {
+	case VU_PRESENT:
+		break;
+	case VU_AWAY:
+		if (vu_device_reopen(device, true) && session->agreed)
+			resume(session);
+		break;
+	default:
+		if (session->ticks_gone++ % REQUEST_TICKS == 0)
+			vu_irq_request(device->irq);
+	}
+	return true;
 }
 
 /* What is wrong with a message before its handler looks at it. */
@@ -69,7 +109,7 @@ static int check(const struct vu_session *session, const struct vu_command_row *
 	if (message->payload_size < row->payload_min || message->fds_lost ||
 		message->fd_count > row->fds_max)
 		return EINVAL;
-	return atomic_load(&session->device->gone) ? ENODEV : 0;
+	return row->needs_device && !vu_device_is_present(session->device) ? ENODEV : 0;
 }
 
 static void tell(const struct vu_session *session, const struct vu_command_row *row, int error)
@@ -103,6 +143,9 @@ static bool carry_out(struct vu_session *session)
 		vu_log("device %s: a client was turned away: it did not begin with a version that "
 		       "suits, %u.%u",
 			session->device->name, VU_VERSION_MAJOR, VU_VERSION_MINOR);
+	else if (!session->agreed)
+		vu_log("device %s: a client was turned away: %s", session->device->name,
+			error == ENODEV ? "there is no device" : vu_errno_name(error));
 	return session->agreed;
 }
 
@@ -133,7 +176,10 @@ void vu_session_run(struct vu_device *device, int fd, struct vu_loop *loop)
 		session->reply = malloc(VU_PAYLOAD_MAX);
 	}
 	if (session && vu_message_init(&session->message) && session->reply) {
+		loop->tick = on_tick;
+		loop->tick_context = session;
 		serve(session);
+		loop->tick = NULL;
 		end(session);
 	} else {
 		vu_log("device %s: out of memory: a client was turned away", device->name);

@@ -5,6 +5,11 @@
  * answered with an error and changes nothing; a stream that cannot be followed
  * any more ends the session.
  *
+ * While the device is away, what needs it is answered with ENODEV, and the rest is
+ * carried out: the client goes on sharing memory and connecting eventfds, and when the
+ * device is back it gets all of that. A device that has gone for good is asked back
+ * from the VMM by the request interrupt.
+ *
  * Threads: the server's alone.
  */
 #ifndef VFIO_USER_SESSION_H
@@ -21,7 +26,7 @@ struct vu_limits {
 	uint32_t client_fds;		/* descriptors it takes with one message of ours */
 	uint64_t client_data;		/* bytes of data it takes in one */
 	uint32_t maps;			/* DMA ranges at a time */
-	uint64_t page_sizes;		/* of DMA ranges, or'ed */
+	uint64_t page_sizes;		/* of DMA ranges, or'ed; the smallest is what counts */
 	bool write_multiple;
 };
 
@@ -33,6 +38,7 @@ struct vu_session {
 	struct vu_config_view view;
 	struct vu_bar_space bars;
 	struct vu_dma dma;
+	unsigned ticks_gone;		/* since the device went */
 	struct vu_message message;	/* the one being carried out */
 	unsigned char *reply;		/* room for VU_PAYLOAD_MAX bytes */
 	size_t reply_size;		/* set by the handler; 0 before */
@@ -63,6 +69,8 @@ int vu_dma_map_command(struct vu_session *session);
 int vu_dma_unmap_command(struct vu_session *session);
 int vu_get_device_info(struct vu_session *session);
 int vu_get_region_info(struct vu_session *session);
+int vu_get_region_io_fds(struct vu_session *session);
+int vu_device_feature(struct vu_session *session);
 int vu_get_irq_info(struct vu_session *session);
 int vu_set_irqs(struct vu_session *session);
 int vu_region_read(struct vu_session *session);

@@ -144,20 +144,30 @@ static bool find_free(struct soft_iommu *iommu, uint64_t length, uint64_t alignm
 	return true;
 }
 
+/* What a mapping takes of the limit: of a DART, whole pages. */
+static uint64_t bytes_charged(const struct soft_iommu *iommu, const struct mapping *mapping)
+{
+	if (iommu->kind != SOFT_IOMMU_DART)
+		return mapping->length;
+	return align_up(mapping->address % SOFT_DART_PAGE + mapping->length, SOFT_DART_PAGE);
+}
+
 /* Where a DART maps it: whole pages, and the offset in the first one is the memory's own. */
 static kern_return_t place_dart(
 	struct soft_iommu *iommu, const struct dma_request *request, struct mapping *mapping)
 {
 	const struct dma_span *first = &request->spans[0];
-	uint64_t va = first->host ? (uintptr_t)first->host : first->va;
+	uint64_t va = first->is_private ? first->va : (uintptr_t)first->host;
 	uint64_t offset = va % SOFT_DART_PAGE, page;
 	uint64_t alignment =
 		request->alignment > SOFT_DART_PAGE ? request->alignment : SOFT_DART_PAGE;
 
-	if (iommu->used.maps >= iommu->limits.maps || request->length > iommu->limits.bytes ||
-		iommu->used.bytes > iommu->limits.bytes - request->length)
+	uint64_t size = align_up(offset + request->length, SOFT_DART_PAGE);
+
+	if (iommu->used.maps >= iommu->limits.maps || size > iommu->limits.bytes ||
+		iommu->used.bytes > iommu->limits.bytes - size)
 		return kIOReturnNoSpace;
-	if (!find_free(iommu, align_up(offset + request->length, SOFT_DART_PAGE), alignment, &page))
+	if (!find_free(iommu, size, alignment, &page))
 		return kIOReturnNoSpace;
 	mapping->address = page + offset;
 	return kIOReturnSuccess;
@@ -168,7 +178,7 @@ static kern_return_t place_identity(
 {
 	uint64_t last;
 
-	if (request->iova == DMA_ADDRESS_ANY)
+	if (request->anywhere)
 		return find_free(iommu, request->length,
 			       request->alignment ? request->alignment : 4096, &mapping->address) ?
 			       kIOReturnSuccess :
@@ -199,7 +209,7 @@ kern_return_t soft_iommu_map(struct soft_iommu *iommu, const struct dma_request 
 	if (status == kIOReturnSuccess) {
 		RB_INSERT(mapping_tree, &iommu->tree, mapping);
 		iommu->used.maps++;
-		iommu->used.bytes += mapping->length;
+		iommu->used.bytes += bytes_charged(iommu, mapping);
 		*segment = (struct dma_segment){ mapping->address, mapping->length };
 	}
 	pthread_rwlock_unlock(&iommu->lock);
@@ -217,7 +227,7 @@ void soft_iommu_unmap(struct soft_iommu *iommu, const struct dma_segment *segmen
 	if (mapping && mapping->address == segment->bus_address) {
 		RB_REMOVE(mapping_tree, &iommu->tree, mapping);
 		iommu->used.maps--;
-		iommu->used.bytes -= mapping->length;
+		iommu->used.bytes -= bytes_charged(iommu, mapping);
 	} else {
 		mapping = NULL;
 	}

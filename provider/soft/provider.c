@@ -101,6 +101,14 @@ static struct config_effects write_config(
 	return effects;
 }
 
+/* COMMAND as it is by now: two writes at once may come here in another order. */
+static void tell_command(struct soft_device *device)
+{
+	pthread_rwlock_rdlock(&device->access);
+	device->model->command_changed(device, (uint16_t)atomic_load(&device->command));
+	pthread_rwlock_unlock(&device->access);
+}
+
 static kern_return_t soft_config_write_op(
 	struct pci_provider *provider, uint32_t offset, uint32_t width, uint32_t value)
 {
@@ -115,7 +123,7 @@ static kern_return_t soft_config_write_op(
 	if (effects.resets)
 		soft_begin_reset(device, effects.kind);
 	else if (effects.command_changed && device->model->command_changed)
-		device->model->command_changed(device, effects.command);
+		tell_command(device);
 	return kIOReturnSuccess;
 }
 

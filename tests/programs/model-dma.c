@@ -53,12 +53,31 @@ static bool taken(const struct model_device *device, const struct model_mapping 
 	return false;
 }
 
-static bool is_full(const struct model_device *device, uint64_t size)
+static uint64_t whole_pages(uint64_t bytes)
 {
-	uint64_t bytes = model_bytes(device);
+	return (bytes + MODEL_DART_PAGE - 1) / MODEL_DART_PAGE * MODEL_DART_PAGE;
+}
 
-	return device->dart && (device->mapping_count >= device->maps_max ||
-				       size > device->bytes_max || bytes > device->bytes_max - size);
+/*
+ * A DART's limit counts whole pages. How many a mapping takes depends on where in a page
+ * its memory begins, which is the driver's to know: within that doubt it is @refused that
+ * counts, which is whether the driver said so.
+ */
+static bool is_full(const struct model_device *device, uint64_t size, bool refused)
+{
+	uint64_t used = 0, left;
+
+	if (!device->dart)
+		return false;
+	for (size_t i = 0; i < device->mapping_count; i++) {
+		const struct model_mapping *mapping = &device->mappings[i];
+
+		used += whole_pages(mapping->bus % MODEL_DART_PAGE + mapping->size);
+	}
+	left = used < device->bytes_max ? device->bytes_max - used : 0;
+	if (device->mapping_count >= device->maps_max || size > left || whole_pages(size) > left)
+		return true;
+	return refused && whole_pages(size + MODEL_DART_PAGE - 1) > left;
 }
 
 static kern_return_t check_region(struct model_client *client, const struct model_region *region)
@@ -86,7 +105,7 @@ kern_return_t model_register(struct model_client *client, const struct model_reg
 
 	if (status != kIOReturnSuccess)
 		return status;
-	if (is_full(device, region->size))
+	if (is_full(device, region->size, region->refused))
 		return kIOReturnNoSpace;
 	if (!device->dart && last < region->iova)
 		return kIOReturnBadArgument;
@@ -145,7 +164,7 @@ struct model_mapping *model_buffer(struct model_client *client)
 }
 
 kern_return_t model_allocate_buffer(struct model_client *client, uint64_t size,
-	uint64_t alignment, struct model_mapping **mapping)
+	uint64_t alignment, bool refused, struct model_mapping **mapping)
 {
 	struct model_device *device = client->device;
 
@@ -156,7 +175,7 @@ kern_return_t model_allocate_buffer(struct model_client *client, uint64_t size,
 	if (model_buffer(client))
 		return kIOReturnStillOpen;
 	size = (size + BUFFER_PAGE - 1) / BUFFER_PAGE * BUFFER_PAGE;
-	if (is_full(device, size))
+	if (is_full(device, size, refused))
 		return kIOReturnNoSpace;
 	*mapping = add(device,
 		&(struct model_mapping){ .owner = client, .buffer = true, .size = size });

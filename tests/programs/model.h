@@ -96,10 +96,10 @@ void model_store(struct model_device *device, uint64_t offset, uint32_t value);
 
 /* --- model-dma.c ------------------------------------------------------------------ */
 
-/* Whether the client's memory is all there: the caller knows. */
 struct model_region {
 	uint64_t iova, va, size;
-	bool there;
+	bool there;	/* the caller knows: the client's memory is all there */
+	bool refused;	/* the driver answered kIOReturnNoSpace, which a DART may or may not */
 };
 
 /*
@@ -113,7 +113,7 @@ kern_return_t model_unregister(struct model_client *client, uint64_t iova);
 kern_return_t model_probe(
 	struct model_client *client, uint64_t iova, uint64_t offset, uintptr_t *va);
 kern_return_t model_allocate_buffer(struct model_client *client, uint64_t size,
-	uint64_t alignment, struct model_mapping **mapping);
+	uint64_t alignment, bool refused, struct model_mapping **mapping);
 kern_return_t model_free_buffer(struct model_client *client);
 /* The client's buffer, or NULL. */
 struct model_mapping *model_buffer(struct model_client *client);

@@ -124,6 +124,10 @@ static void pick_region(struct property *property, struct property_client *clien
 		region->va = UINT64_MAX - property_below(property, 2);
 		region->size = 4096;
 		break;
+	case 5:
+		region->va = (uintptr_t)property->arena + ARENA_END - 4096 * property_below(property, 2);
+		region->size = 8192;
+		break;
 	}
 	region->there = is_there(property, region->va, region->size);
 }
@@ -144,7 +148,7 @@ static void register_region(struct property *property, struct property_client *c
 	struct model_mapping *mapping = NULL;
 	struct model_region region;
 	uint64_t bus = 0, length = 0;
-	kern_return_t expected;
+	kern_return_t got, expected;
 
 	if (client->model->device->mapping_count == MODEL_MAPPINGS_MAX)
 		return;
@@ -154,11 +158,11 @@ static void register_region(struct property *property, struct property_client *c
 		(unsigned long long)(region.there ? region.va - (uintptr_t)property->arena :
 						    region.va),
 		(unsigned long long)region.size);
+	got = apple_dext_register_dma(
+		client->connection, region.iova, region.va, region.size, &bus, &length);
+	region.refused = got == kIOReturnNoSpace;
 	expected = model_register(client->model, &region, &mapping);
-	if (property_status(property,
-		    apple_dext_register_dma(client->connection, region.iova, region.va,
-			    region.size, &bus, &length),
-		    expected))
+	if (property_status(property, got, expected))
 		compare_address(property, client, mapping, bus, length);
 }
 
@@ -254,7 +258,7 @@ static void allocate_buffer(struct property *property, struct property_client *c
 	uint64_t in[DEXT_IN_AllocateDMABuffer], out[DEXT_OUT_AllocateDMABuffer] = { 0 };
 	uint32_t count = DEXT_OUT_AllocateDMABuffer;
 	struct model_mapping *mapping = NULL;
-	kern_return_t expected;
+	kern_return_t got, expected;
 
 	if (client->model->device->mapping_count == MODEL_MAPPINGS_MAX)
 		return;
@@ -266,11 +270,11 @@ static void allocate_buffer(struct property *property, struct property_client *c
 		in[1] = 0x3000;
 	property_say(property, client, "allocate buffer of %#llx aligned %#llx",
 		(unsigned long long)in[0], (unsigned long long)in[1]);
-	expected = model_allocate_buffer(client->model, in[0], in[1], &mapping);
-	if (!property_status(property,
-		    IOConnectCallScalarMethod(client->connection, DEXT_SELECTOR_AllocateDMABuffer,
-			    in, DEXT_IN_AllocateDMABuffer, out, &count),
-		    expected))
+	got = IOConnectCallScalarMethod(client->connection, DEXT_SELECTOR_AllocateDMABuffer, in,
+		DEXT_IN_AllocateDMABuffer, out, &count);
+	expected = model_allocate_buffer(
+		client->model, in[0], in[1], got == kIOReturnNoSpace, &mapping);
+	if (!property_status(property, got, expected))
 		return;
 	client->buffers++;
 	property_value(property, "size", out[DEXT_BUFFER_SIZE], mapping->size);

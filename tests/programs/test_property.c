@@ -218,7 +218,7 @@ static void close_client(struct property_client *client)
 
 static void run_claim(struct property *state, struct property_client *client)
 {
-	bool exclusive = property_one_in(state, 6);
+	bool exclusive = property_one_in(state, 3);
 	kern_return_t expected = model_claim(&state->model, client->model, exclusive);
 
 	property_say(state, client, exclusive ? "claim for itself alone" : "claim");
@@ -253,15 +253,55 @@ static const struct property_row *pick_row(void)
 		}
 }
 
+/*
+ * How many clients there are to be: now a crowd, now one alone, who may then have the
+ * device for itself, now none.
+ */
+#define MOOD_OPERATIONS 300
+
+static unsigned wanted_clients(void)
+{
+	static unsigned wanted;
+
+	if (property.operation % MOOD_OPERATIONS == 0)
+		wanted = (unsigned)property_below(&property, MODEL_CLIENTS + 1);
+	return wanted;
+}
+
+static unsigned open_clients(void)
+{
+	unsigned count = 0;
+
+	for (size_t i = 0; i < MODEL_DEVICES; i++)
+		count += model_clients(&property.model, &property.model.devices[i]);
+	return count;
+}
+
+/* A random one, open or closed as asked for; there is one. */
+static struct property_client *pick_client(bool open)
+{
+	struct property_client *client;
+
+	do
+		client = &property.clients[property_below(&property, MODEL_CLIENTS)];
+	while ((client->model->device != NULL) != open);
+	return client;
+}
+
 static void one_operation(void)
 {
-	struct property_client *client = &property.clients[property_below(&property, MODEL_CLIENTS)];
+	unsigned wanted = wanted_clients(), open = open_clients();
 	const struct property_row *row = pick_row();
+	struct property_client *client;
 
-	if (!client->model->device) {
-		if (property_one_in(&property, 4))
-			open_client(client);
-	} else if (property_one_in(&property, 200)) {
+	if (open < wanted && (!open || property_one_in(&property, 8))) {
+		open_client(pick_client(false));
+		return;
+	}
+	if (!open)
+		return;
+	client = pick_client(true);
+	if (open > wanted || property_one_in(&property, 200)) {
 		close_client(client);
 	} else {
 		/* What needs a claim is mostly not tried without. */

@@ -3,9 +3,11 @@
 #include "driver/dma-span.h"
 #include "tests/unit/cmocka-all.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -243,8 +245,9 @@ static void test_private_memory_of_a_process(void **state)
 		NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int to_child[2], from_child[2], status;
 	struct dma_span span;
-	char word[16] = "";
+	char word[16] = "", path[32];
 	pid_t child;
+	int fd;
 
 	(void)state;
 	assert_int_equal(pipe(to_child), 0);
@@ -257,8 +260,10 @@ static void test_private_memory_of_a_process(void **state)
 		_exit(memory[PAGE] == 'W' ? 42 : 2);
 	}
 	assert_int_equal(read(from_child[0], word, 1), 1);
-	span = (struct dma_span){ .length = 2 * PAGE, .pid = child, .va = (uintptr_t)memory,
-		.writable = true };
+	snprintf(path, sizeof(path), "/proc/%d/mem", (int)child);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	span = (struct dma_span){ .length = 2 * PAGE, .memory_fd = fd, .is_private = true,
+		.va = (uintptr_t)memory, .writable = true };
 	if (!dma_spans_read(&span, 1, PAGE - 4, word, 12)) {
 		kill(child, SIGKILL);
 		waitpid(child, &status, 0);
@@ -273,6 +278,10 @@ static void test_private_memory_of_a_process(void **state)
 	assert_int_equal(write(to_child[1], "g", 1), 1);
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(WEXITSTATUS(status), 42);
+	/* It has gone, and whoever has its number now is somebody else. */
+	span.length = 2 * PAGE;
+	assert_false(dma_spans_read(&span, 1, 0, word, 8));
+	close(fd);
 	assert_false(dma_spans_read(&span, 1, 0, word, 1));
 	munmap((void *)(uintptr_t)memory, 2 * PAGE);
 }
@@ -358,7 +367,8 @@ static void test_memory_for_system_calls(void **state)
 {
 	char a[16], b[16];
 	struct dma_span spans[] = { host_span(a, 16), host_span(b, 16),
-		{ .length = 16, .pid = 1, .va = 0x1000, .writable = true } };
+		{ .length = 16, .memory_fd = -1, .is_private = true, .va = 0x1000,
+			.writable = true } };
 	struct iovec iov;
 
 	(void)state;

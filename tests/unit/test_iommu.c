@@ -13,6 +13,9 @@
 #include <unistd.h>
 
 #define PAGE UINT64_C(4096)
+/* Stands for an iova that no test wants. */
+#define ANYWHERE UINT64_C(0x0123456789abcdef)
+
 #define NO_LIMITS { SOFT_DART_BYTES_MAX, SOFT_DART_MAPS_MAX }
 
 static struct soft_iommu *iommu;
@@ -49,8 +52,8 @@ static kern_return_t map_aligned(uint64_t iova, uint64_t offset, uint64_t length
 {
 	const struct dma_span span = {
 		.length = length, .host = memory + offset, .writable = true };
-	const struct dma_request request = { .iova = iova, .alignment = alignment, .length = length,
-		.spans = &span, .span_count = 1 };
+	const struct dma_request request = { .anywhere = iova == ANYWHERE, .iova = iova,
+		.alignment = alignment, .length = length, .spans = &span, .span_count = 1 };
 
 	return soft_iommu_map(iommu, &request, segment);
 }
@@ -140,17 +143,17 @@ static void test_addresses_given_out(void **state)
 	struct dma_segment first, second, third;
 
 	(void)state;
-	assert_int_equal(map_aligned(DMA_ADDRESS_ANY, 0, 0x100, 0, &first), kIOReturnSuccess);
+	assert_int_equal(map_aligned(ANYWHERE, 0, 0x100, 0, &first), kIOReturnSuccess);
 	assert_int_equal(
-		map_aligned(DMA_ADDRESS_ANY, 0, 0x100, 1 << 20, &second), kIOReturnSuccess);
+		map_aligned(ANYWHERE, 0, 0x100, 1 << 20, &second), kIOReturnSuccess);
 	assert_int_equal(first.bus_address % PAGE, 0);
 	assert_int_equal(second.bus_address % (1 << 20), 0);
 	assert_true(second.bus_address >= first.bus_address + 0x100);
 	/* What a client has put there itself is gone round. */
 	assert_int_equal(map(second.bus_address + PAGE, 0, 5 * PAGE, &third), kIOReturnSuccess);
-	assert_int_equal(map_aligned(DMA_ADDRESS_ANY, 0, PAGE, 0, &third), kIOReturnSuccess);
+	assert_int_equal(map_aligned(ANYWHERE, 0, PAGE, 0, &third), kIOReturnSuccess);
 	assert_true(third.bus_address >= second.bus_address + 6 * PAGE);
-	assert_int_equal(map_aligned(DMA_ADDRESS_ANY, 0, 0x100, UINT64_C(1) << 63, &third),
+	assert_int_equal(map_aligned(ANYWHERE, 0, 0x100, UINT64_C(1) << 63, &third),
 		kIOReturnNoSpace);
 }
 
@@ -220,9 +223,11 @@ static void test_read_only_memory(void **state)
 static void test_files_over_mixed_mappings(void **state)
 {
 	static char private[8192], original[8192 + 8192];
+	const int self = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
 	const struct dma_span spans[] = {
 		{ .length = 100, .host = memory + 0x4000, .writable = true },
-		{ .length = 8000, .pid = getpid(), .va = (uintptr_t)private, .writable = true },
+		{ .length = 8000, .memory_fd = self, .is_private = true, .va = (uintptr_t)private,
+			.writable = true },
 		{ .length = 92, .host = memory + 0x6000, .writable = true },
 	};
 	const struct dma_request request = { .iova = 0x10000, .length = 8192, .spans = spans,
@@ -362,17 +367,18 @@ static void test_a_darts_alignment(void **state)
 	assert_int_equal(map_aligned(0, 0, PAGE, UINT64_C(1) << 39, &segment), kIOReturnNoSpace);
 }
 
+/* It counts whole pages. */
 static void test_a_darts_limits(void **state)
 {
-	const struct soft_iommu_limits limits = { .bytes = 0x9000, .maps = 3 };
+	const struct soft_iommu_limits limits = { .bytes = 0x10000, .maps = 3 };
 	struct dma_segment a, b, c, d;
 
 	(void)state;
 	assert_int_equal(begin(SOFT_IOMMU_DART, limits), 0);
-	assert_int_equal(map(0, 0, 0x9001, &a), kIOReturnNoSpace);
-	assert_int_equal(map(0, 0, 0x8000, &a), kIOReturnSuccess);
-	assert_int_equal(map(0, 0, 0x1001, &b), kIOReturnNoSpace);
-	assert_int_equal(map(0, 0, 0x1000, &b), kIOReturnSuccess);
+	assert_int_equal(map(0, 0, 0x10001, &a), kIOReturnNoSpace);
+	assert_int_equal(map(0, 0, 0xc000, &a), kIOReturnSuccess);
+	assert_int_equal(map(0, 0, 0x4001, &b), kIOReturnNoSpace);
+	assert_int_equal(map(0, 0, 0x4000, &b), kIOReturnSuccess);
 	assert_int_equal(map(0, 0, 1, &c), kIOReturnNoSpace);
 	unmap(a.bus_address, a.length);
 	assert_int_equal(map(0, 0, 1, &a), kIOReturnSuccess);

@@ -128,9 +128,13 @@ void iouser_async_completion(struct iouser_completion *completion, IOReturn stat
  */
 struct iouser_segment {
 	uint64_t length;
-	void *host;	/* mapped here; NULL when the memory is private to the client */
-	pid_t pid;	/* private memory: whose */
-	uint64_t va;	/* and where, for process_vm_readv() and process_vm_writev() */
+	union {
+		void *host;	/* mapped here */
+		uint64_t va;	/* private memory of the client: where it is there */
+	};
+	void *runtime;		/* the runtime's own */
+	int memory_fd;		/* private memory: the client's /proc/PID/mem, borrowed */
+	bool is_private;
 	bool writable;
 };
 

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A register of a mapped BAR, against plain memory. */
+#include "benchmarks/bench.h"
+#include "tests/programs/rig.h"
+
+#include <apple-dext-client.h>
+#include <stdio.h>
+
+#define LOADS 10000
+
+static struct rig rig;
+static io_connect_t connection;
+static mach_vm_address_t bar;
+static uint32_t plain;
+
+static double load(const uint32_t *word)
+{
+	double began = bench_now();
+
+	for (unsigned i = 0; i < LOADS; i++)
+		__atomic_load_n(word, __ATOMIC_RELAXED);
+	return (bench_now() - began) / LOADS;
+}
+
+static double load_plain(void *unused)
+{
+	(void)unused;
+	return load(&plain);
+}
+
+/* CAP, which does not change. */
+static double load_mapped(void *unused)
+{
+	(void)unused;
+	return load((const uint32_t *)(uintptr_t)bar);
+}
+
+static bool begin(void)
+{
+	static const char *const specs[] = { "nvme,addr=01:00.0,size=1M", NULL };
+	mach_vm_size_t size;
+
+	if (!rig_start(&rig, specs))
+		return false;
+	connection = apple_dext_connect(1, 0, 0);
+	if (apple_dext_claim(connection) == kIOReturnSuccess &&
+		apple_dext_map_bar(connection, 0, &bar, &size, NULL) == kIOReturnSuccess)
+		return true;
+	fprintf(stderr, "dextpci: BAR 0 cannot be mapped\n");
+	return false;
+}
+
+static void end(void)
+{
+	apple_dext_disconnect(connection);
+	rig_stop(&rig);
+}
+
+static const struct bench_case cases[] = {
+	{ "load from memory", 0, load_plain, NULL },
+	{ "load from a mapped BAR", 0, load_mapped, NULL },
+};
+
+const struct bench_group bench_bars = {
+	.name = "bars", .title = "Mapped BARs", .cases = cases,
+	.case_count = sizeof(cases) / sizeof(*cases), .burst = 10, .seconds = 2, .begin = begin,
+	.end = end,
+};

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What ./bench runs: see help() there. $DEXTD and $DEXT_VFIO_USER are the programs to measure. */
+#include "benchmarks/bench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The last one publishes a service in this process, which from then on finds no other's. */
+static const struct bench_group *const groups[] = { &bench_messages,
+	&bench_messages_one_core, &bench_bars, &bench_interrupts, &bench_nvme, &bench_dma,
+	&bench_in_process };
+#define GROUPS (sizeof(groups) / sizeof(*groups))
+
+static int usage_error(const char *what, const char *option)
+{
+	fprintf(stderr, "dextpci: %s: %s\n", option, what);
+	return 2;
+}
+
+/* The group of that name, or NULL. */
+static const struct bench_group *find(const char *name)
+{
+	for (size_t i = 0; i < GROUPS; i++)
+		if (strcmp(groups[i]->name, name) == 0)
+			return groups[i];
+	return NULL;
+}
+
+static bool run(const struct bench_group *group, struct bench_report *report)
+{
+	struct bench_result results[BENCH_CASES_MAX];
+	bool done;
+
+	if (!isatty(STDOUT_FILENO))
+		fprintf(stderr, "  Measuring: %s\n", group->title);
+	bench_place_servers(group->placement);
+	done = group->begin();
+	bench_place_measurer(group->placement);
+	done = done && bench_measure(group, results);
+	bench_place_anywhere();
+	if (done)
+		bench_report_group(report, group, results);
+	else
+		fprintf(stderr, "dextpci: benchmark \"%s\" did not run\n", group->title);
+	group->end();
+	return done;
+}
+
+int main(int argc, char **argv)
+{
+	const struct bench_group *only = NULL;
+	struct bench_report *report;
+	bool json = false, done = true;
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--json") == 0) {
+			json = true;
+		} else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc) {
+			only = find(argv[++i]);
+			if (!only)
+				return usage_error("no such group of benchmarks", argv[i]);
+		} else {
+			return usage_error("no such option", argv[i]);
+		}
+	}
+	report = bench_report_begin(json);
+	if (!report)
+		return 1;
+	for (size_t i = 0; i < GROUPS; i++)
+		if (!only || only == groups[i])
+			done = run(groups[i], report) && done;
+	bench_report_end(report);
+	return done ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a call costs that another process carries out, against the least that it can cost. */
+#include "benchmarks/bench.h"
+#include "tests/programs/rig.h"
+#include "vfio-user/protocol.h"
+
+#include <apple-dext-client.h>
+#include <stdio.h>
+
+static struct rig rig;
+static io_connect_t connection;
+static uint32_t config_region = VU_REGION_CONFIG, bar_region;
+
+static double config_read(void *unused)
+{
+	uint64_t value;
+	double began = bench_now();
+
+	(void)unused;
+	if (apple_dext_config_read(connection, 0, 4, &value) != kIOReturnSuccess)
+		return -1;
+	return bench_now() - began;
+}
+
+static double mmio_read(void *unused)
+{
+	uint64_t value;
+	double began = bench_now();
+
+	(void)unused;
+	if (apple_dext_mmio_read(connection, 0, 0, 4, &value) != kIOReturnSuccess)
+		return -1;
+	return bench_now() - began;
+}
+
+static bool begin(void)
+{
+	static const char *const specs[] = { "nvme,addr=01:00.0,size=1M", NULL };
+
+	if (!bench_ping_pong_begin() || !bench_vfio_user_begin("nvme,addr=01:00.0,size=1M") ||
+		!rig_start(&rig, specs))
+		return false;
+	connection = apple_dext_connect(1, 0, 0);
+	if (connection == IO_OBJECT_NULL) {
+		fprintf(stderr, "dextpci: %s\n", apple_dext_last_error());
+		return false;
+	}
+	return apple_dext_claim(connection) == kIOReturnSuccess;
+}
+
+static void end(void)
+{
+	apple_dext_disconnect(connection);
+	rig_stop(&rig);
+	bench_vfio_user_end();
+	bench_ping_pong_end();
+}
+
+static const struct bench_case cases[] = {
+	{ "AF_UNIX ping-pong, 32 bytes", 0, bench_ping_pong, NULL },
+	{ "config read, dextd", 0, config_read, NULL },
+	{ "MMIO read, dextd", 0, mmio_read, NULL },
+	{ "config region read, dext-vfio-user", 0, bench_vfio_user_read, &config_region },
+	{ "BAR region read, dext-vfio-user", 0, bench_vfio_user_read, &bar_region },
+};
+
+const struct bench_group bench_messages = {
+	.name = "messages", .title = "Message round trips, from core to core",
+	.placement = BENCH_TWO_CORES, .cases = cases,
+	.case_count = sizeof(cases) / sizeof(*cases), .burst = 50, .seconds = 8, .begin = begin,
+	.end = end,
+};
+
+const struct bench_group bench_messages_one_core = {
+	.name = "messages-one-core", .title = "Message round trips, on one core",
+	.placement = BENCH_ONE_CORE, .cases = cases,
+	.case_count = sizeof(cases) / sizeof(*cases), .burst = 50, .seconds = 5, .begin = begin,
+	.end = end,
+};
