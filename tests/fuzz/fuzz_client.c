@@ -230,8 +230,9 @@ static void step_call(struct client *client, bool async)
 	reference[kIOAsyncCalloutFuncIndex] = (uintptr_t)completed;
 	reference[kIOAsyncCalloutRefconIndex] = (uintptr_t)arena();
 	if (async)
-		IOConnectCallAsyncMethod(connection->name, how, IONotificationPortGetMachPort(client->port),
-			reference, kIOAsyncCalloutCount, in, 8, NULL, 0, out, &out_count, bytes, &out_size);
+		IOConnectCallAsyncMethod(connection->name, how,
+			IONotificationPortGetMachPort(client->port), reference,
+			kIOAsyncCalloutCount, in, 8, NULL, 0, out, &out_count, bytes, &out_size);
 	else
 		IOConnectCallMethod(connection->name, how, in, how & 8 ? 8 : 4, in + 4,
 			how & 4 ? sizeof(in) / 2 : 0, out, &out_count, bytes, &out_size);
@@ -364,7 +365,7 @@ static void step_hang_up(struct client *client)
 	line_hang_up(pick_connection(client)->line);
 }
 
-/* The client library's search: a list, then a connection to each service, which is asked who it is. */
+/* The client library's search: a list, then each service is opened and asked who it is. */
 static void step_find(struct client *client)
 {
 	struct connection searched = { .last_id = 1 };
@@ -406,7 +407,9 @@ static void call_library(io_connect_t name, uint8_t how)
 	switch (how % 8) {
 	case 0: apple_dext_get_bar_info(name, how >> 3, &small, words, &type); break;
 	case 1: apple_dext_config_read_block(name, how, block, how >> 2); break;
-	case 2: apple_dext_register_dma(name, how, (uintptr_t)arena(), 0x4000, words, words + 1); break;
+	case 2:
+		apple_dext_register_dma(name, how, (uintptr_t)arena(), 0x4000, words, words + 1);
+		break;
 	case 3: apple_dext_read_pending_irqs(name, words); break;
 	case 4: apple_dext_setup_interrupts(name, &vectors); break;
 	case 5: apple_dext_get_status(name, &status); break;

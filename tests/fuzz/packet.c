@@ -77,12 +77,12 @@ void packet_tamper(struct packet *packet, struct fuzz_input *input)
 
 void packet_garble(struct packet *packet, struct fuzz_input *input)
 {
-	size_t size = fuzz_byte(input);
+	size_t size = fuzz_byte(input), header = sizeof(struct iou_header);
 	unsigned fds = fuzz_byte(input) % 4;
 
 	if (size == UINT8_MAX)
 		size = sizeof(packet->bytes);
-	packet_begin(packet, 0, 0, size < sizeof(struct iou_header) ? sizeof(struct iou_header) : size);
+	packet_begin(packet, 0, 0, size < header ? header : size);
 	fuzz_bytes(input, packet->bytes, size < 64 ? size : 64);
 	packet->size = size;
 	for (unsigned i = 0; i < fds; i++)

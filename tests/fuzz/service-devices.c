@@ -25,6 +25,16 @@ static struct device {
 
 static struct iouser_peer watcher_peer;
 
+struct timespec;
+int __wrap_nanosleep(const struct timespec *wanted, struct timespec *left);
+
+/* While a driver looks whether its device answers again, no time passes. */
+int __wrap_nanosleep(const struct timespec *wanted, struct timespec *left)
+{
+	(void)wanted, (void)left;
+	return 0;
+}
+
 /* A driver keeps its trace once somebody has mapped it, for good: let it be now. */
 static void have_traced(struct device *device)
 {
@@ -89,13 +99,14 @@ void rig_other(unsigned index, enum rig_other what)
 
 	if (what == RIG_OTHER_IDLE)
 		return;
-	call(device, what == RIG_OTHER_EXCLUDES ? DEXT_SELECTOR_ClaimExclusive : DEXT_SELECTOR_Claim,
+	call(device,
+		what == RIG_OTHER_EXCLUDES ? DEXT_SELECTOR_ClaimExclusive : DEXT_SELECTOR_Claim,
 		output);
 	if (what == RIG_OTHER_INTERRUPTED)
 		call(device, DEXT_SELECTOR_SetupInterrupts, output);
 }
 
-/* The watcher's own claim goes first. False: the driver has been terminated, or its device has gone. */
+/* The watcher's own claim goes first. False: the driver was terminated, or its device removed. */
 static bool require_clean(struct device *device)
 {
 	uint64_t status[IOUSER_SCALARS_MAX] = { 0 };

@@ -80,41 +80,69 @@ static bool is_full(const struct model_device *device, uint64_t size, bool refus
 	return refused && whole_pages(size + MODEL_DART_PAGE - 1) > left;
 }
 
-static kern_return_t check_region(struct model_client *client, const struct model_region *region)
+/* Things that are wrong with one call. */
+struct faults {
+	kern_return_t codes[8];
+	size_t count;
+};
+
+static void note(struct faults *faults, bool wrong, kern_return_t code)
 {
+	if (wrong)
+		faults->codes[faults->count++] = code;
+}
+
+/* The one that the driver named, if it is one of them. */
+static kern_return_t name_one(const struct faults *faults, kern_return_t got)
+{
+	for (size_t i = 0; i < faults->count; i++)
+		if (faults->codes[i] == got)
+			return got;
+	return faults->count ? faults->codes[0] : kIOReturnSuccess;
+}
+
+static kern_return_t check_values(struct model_client *client, const struct model_region *region)
+{
+	bool wraps = region->size > 1 && region->iova > UINT64_MAX - (region->size - 1);
+	struct faults faults = { .count = 0 };
+
 	if (!client->claimed)
 		return kIOReturnNotOpen;
 	if (!region->size || !region->va)
 		return kIOReturnBadArgument;
-	if (find(client, region->iova))
-		return kIOReturnStillOpen;
-	if (regions_of(client) >= DEXT_REGIONS_MAX ||
-		region->size > DEXT_CHUNKS_MAX * DEXT_CHUNK_MAX)
-		return kIOReturnNoSpace;
-	if (region->va > UINT64_MAX - region->size)
-		return kIOReturnBadArgument;
-	return region->there ? kIOReturnSuccess : kIOReturnVMError;
+	note(&faults, find(client, region->iova), kIOReturnStillOpen);
+	note(&faults, region->size > DEXT_CHUNKS_MAX * DEXT_CHUNK_MAX, kIOReturnNoSpace);
+	note(&faults, regions_of(client) >= DEXT_REGIONS_MAX, kIOReturnNoSpace);
+	note(&faults, region->va > UINT64_MAX - region->size, kIOReturnBadArgument);
+	note(&faults, wraps && !client->device->dart, kIOReturnBadArgument);
+	return name_one(&faults, region->got);
+}
+
+static kern_return_t check_state(struct model_client *client, const struct model_region *region)
+{
+	struct model_device *device = client->device;
+	uint64_t last = region->iova + (region->size - 1);
+	struct faults faults = { .count = 0 };
+
+	note(&faults, !region->there, kIOReturnVMError);
+	note(&faults, is_full(device, region->size, region->got == kIOReturnNoSpace),
+		kIOReturnNoSpace);
+	note(&faults, !device->dart && taken(device, NULL, region->iova, last), kIOReturnBusy);
+	return name_one(&faults, region->got);
 }
 
 kern_return_t model_register(struct model_client *client, const struct model_region *region,
 	struct model_mapping **mapping)
 {
-	struct model_device *device = client->device;
-	kern_return_t status = check_region(client, region);
-	uint64_t last = region->iova + (region->size - 1);
+	kern_return_t status = check_values(client, region);
 
-	if (status != kIOReturnSuccess)
-		return status;
-	if (is_full(device, region->size, region->refused))
-		return kIOReturnNoSpace;
-	if (!device->dart && last < region->iova)
-		return kIOReturnBadArgument;
-	if (!device->dart && taken(device, NULL, region->iova, last))
-		return kIOReturnBusy;
-	*mapping = add(device, &(struct model_mapping){ .owner = client, .iova = region->iova,
-				       .va = region->va, .size = region->size,
-				       .bus = region->iova });
-	return kIOReturnSuccess;
+	if (status == kIOReturnSuccess)
+		status = check_state(client, region);
+	if (status == kIOReturnSuccess)
+		*mapping = add(client->device,
+			&(struct model_mapping){ .owner = client, .iova = region->iova,
+				.va = region->va, .size = region->size, .bus = region->iova });
+	return status;
 }
 
 bool model_choose_bus(struct model_device *device, struct model_mapping *mapping, uint64_t bus)

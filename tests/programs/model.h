@@ -6,8 +6,9 @@
  *
  * Each function is one operation of one client and returns what the driver must
  * return. Where several things are wrong with a call, the first of these counts: too
- * few scalars, an unmet precondition, values out of range, what is taken, what is full,
- * memory that is not there, bus addresses.
+ * few scalars, an unmet precondition, what the values alone show or the client has done
+ * before, the state of the device and of memory. Where several of one kind are wrong, a
+ * driver may name any of them.
  *
  * The device is an NVMe controller that is never enabled: registers that hold what is
  * written to them, and messages that a client triggers.
@@ -98,8 +99,8 @@ void model_store(struct model_device *device, uint64_t offset, uint32_t value);
 
 struct model_region {
 	uint64_t iova, va, size;
-	bool there;	/* the caller knows: the client's memory is all there */
-	bool refused;	/* the driver answered kIOReturnNoSpace, which a DART may or may not */
+	bool there;		/* the caller knows: the client's memory is all there */
+	kern_return_t got;	/* what the driver answered, for where it has the choice */
 };
 
 /*

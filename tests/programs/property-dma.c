@@ -148,7 +148,6 @@ static void register_region(struct property *property, struct property_client *c
 	struct model_mapping *mapping = NULL;
 	struct model_region region;
 	uint64_t bus = 0, length = 0;
-	kern_return_t got, expected;
 
 	if (client->model->device->mapping_count == MODEL_MAPPINGS_MAX)
 		return;
@@ -158,11 +157,9 @@ static void register_region(struct property *property, struct property_client *c
 		(unsigned long long)(region.there ? region.va - (uintptr_t)property->arena :
 						    region.va),
 		(unsigned long long)region.size);
-	got = apple_dext_register_dma(
+	region.got = apple_dext_register_dma(
 		client->connection, region.iova, region.va, region.size, &bus, &length);
-	region.refused = got == kIOReturnNoSpace;
-	expected = model_register(client->model, &region, &mapping);
-	if (property_status(property, got, expected))
+	if (property_status(property, region.got, model_register(client->model, &region, &mapping)))
 		compare_address(property, client, mapping, bus, length);
 }
 

@@ -158,10 +158,27 @@ static unsigned count_mappings(pid_t process)
 	return count;
 }
 
+static unsigned resident_kb(pid_t process)
+{
+	char path[64], line[128];
+	unsigned kb = 0;
+	FILE *status;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)process);
+	status = fopen(path, "r");
+	if (!status)
+		return 0;
+	while (fgets(line, sizeof(line), status))
+		if (sscanf(line, "RssAnon: %u", &kb) == 1)
+			break;
+	fclose(status);
+	return kb;
+}
+
 struct rig_holdings rig_holdings(pid_t process)
 {
 	return (struct rig_holdings){ count_entries(process, "fd"), count_mappings(process),
-		count_entries(process, "task") };
+		count_entries(process, "task"), resident_kb(process) };
 }
 
 bool rig_wait_holdings(pid_t process, const struct rig_holdings *before, unsigned seconds)
@@ -171,11 +188,13 @@ bool rig_wait_holdings(pid_t process, const struct rig_holdings *before, unsigne
 	for (unsigned i = 0; i < seconds * 200; i++, nap()) {
 		now = rig_holdings(process);
 		if (now.descriptors <= before->descriptors && now.mappings <= before->mappings &&
-			now.threads <= before->threads)
+			now.threads <= before->threads &&
+			now.memory_kb <= before->memory_kb + RIG_MEMORY_SLACK_KB)
 			return true;
 	}
-	fprintf(stderr, "descriptors %u -> %u, mappings %u -> %u, threads %u -> %u\n",
+	fprintf(stderr,
+		"descriptors %u -> %u, mappings %u -> %u, threads %u -> %u, memory %u -> %u KiB\n",
 		before->descriptors, now.descriptors, before->mappings, now.mappings,
-		before->threads, now.threads);
+		before->threads, now.threads, before->memory_kb, now.memory_kb);
 	return false;
 }

@@ -35,9 +35,18 @@ bool rig_restart(struct rig *rig, const char *const *specs);
 /* How many descriptors, mappings and threads a process has. */
 struct rig_holdings {
 	unsigned descriptors, mappings, threads;
+	unsigned memory_kb;	/* resident and its own */
 };
 struct rig_holdings rig_holdings(pid_t process);
-/* Wait until @process holds no more than @before, for @seconds at the most. */
+/*
+ * Wait until @process holds no more than @before, for @seconds at the most. Memory may
+ * have grown by what an allocator keeps: RIG_MEMORY_SLACK_KB.
+ */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define RIG_MEMORY_SLACK_KB (512u << 10)	/* what is freed is kept for a while */
+#else
+#define RIG_MEMORY_SLACK_KB 4096u
+#endif
 bool rig_wait_holdings(pid_t process, const struct rig_holdings *before, unsigned seconds);
 
 #endif
