@@ -49,9 +49,11 @@ static void close_device(struct dext_driver *driver)
 {
 	const uint32_t all = PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY | PCI_COMMAND_IO;
 
-	change_command(driver, 0, PCI_COMMAND_MASTER);
-	dext_reset(driver);
-	change_command(driver, 0, all);
+	if (atomic_load(&driver->state) != DRIVER_REMOVED) {
+		change_command(driver, 0, PCI_COMMAND_MASTER);
+		dext_reset(driver);
+		change_command(driver, 0, all);
+	}
 	/* Nothing is restored behind the back of the next client. */
 	atomic_store(&driver->unrestored, false);
 	driver->provider->ops->close(driver->provider);

@@ -11,11 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* Clients at a time; each has a thread. More are turned away at once. */
@@ -25,11 +27,21 @@
 /* A session's thread needs little: a few message buffers and the driver's frames. */
 #define CLIENT_STACK_SIZE (512u << 10)
 
+/* What iouser_server_run() is woken for, besides the ends of processes (by client number). */
+#define EVENT_STOP   UINT64_MAX
+#define EVENT_ACCEPT (UINT64_MAX - 1)
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+
 struct client {
 	LIST_ENTRY(client) link;
 	struct iouser_server *server;
 	int fd;
+	uint64_t number;	/* never used again */
 	pid_t pid;
+	int process;		/* a pidfd: the session ends with the process; -1: it is not known */
 	kern_return_t refusal;	/* kIOReturnSuccess: it is served */
 };
 
@@ -37,6 +49,8 @@ struct iouser_server {
 	char *path;
 	struct iouser_server_options options;	/* its arrays are copies */
 	int listener, stop, lock_file;
+	int epoll;	/* the three things that iouser_server_run() waits for */
+	uint64_t last_number;
 	/* The lock guards what follows. */
 	pthread_mutex_t lock;
 	pthread_cond_t client_gone;
@@ -149,6 +163,8 @@ static void server_free(struct iouser_server *server, bool unlink_path)
 		close(server->lock_file);
 	if (server->stop >= 0)
 		close(server->stop);
+	if (server->epoll >= 0)
+		close(server->epoll);
 	pthread_cond_destroy(&server->client_gone);
 	pthread_mutex_destroy(&server->lock);
 	free((void *)(uintptr_t)server->options.allowed_uids);
@@ -183,6 +199,19 @@ static bool copy_options(struct iouser_server *server, const struct iouser_serve
 	return server->path && own->allowed_uids && own->allowed_gids;
 }
 
+static bool wait_for_events(struct iouser_server *server, char *error, size_t size)
+{
+	struct epoll_event stop = { .events = EPOLLIN, .data.u64 = EVENT_STOP };
+	struct epoll_event accept = { .events = EPOLLIN, .data.u64 = EVENT_ACCEPT };
+
+	server->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (server->epoll >= 0 &&
+		epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->stop, &stop) == 0 &&
+		epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->listener, &accept) == 0)
+		return true;
+	return fail(error, size, "cannot be waited for", server->path, errno);
+}
+
 struct iouser_server *iouser_server_create(const char *path, char *error, size_t error_size)
 {
 	const struct iouser_server_options options = { .path = path, .group = (gid_t)-1 };
@@ -199,14 +228,14 @@ struct iouser_server *iouser_server_create_with(
 		snprintf(error, error_size, "out of memory");
 		return NULL;
 	}
-	server->listener = server->lock_file = -1;
+	server->listener = server->lock_file = server->epoll = -1;
 	pthread_mutex_init(&server->lock, NULL);
 	pthread_cond_init(&server->client_gone, NULL);
 	LIST_INIT(&server->clients);
 	server->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (!copy_options(server, options) || server->stop < 0)
 		snprintf(error, error_size, "out of memory or descriptors");
-	else if (bind_listener(server, error, error_size))
+	else if (bind_listener(server, error, error_size) && wait_for_events(server, error, error_size))
 		return server;
 	server_free(server, false);
 	return NULL;
@@ -225,6 +254,8 @@ static void *client_thread(void *argument)
 	pthread_mutex_lock(&server->lock);
 	LIST_REMOVE(client, link);
 	close(client->fd);	/* under the lock: nobody shuts down a descriptor used anew */
+	if (client->process >= 0)
+		close(client->process);
 	server->client_count--;
 	pthread_cond_broadcast(&server->client_gone);
 	pthread_mutex_unlock(&server->lock);
@@ -284,6 +315,48 @@ static kern_return_t admit(struct iouser_server *server, struct client *client)
 							       kIOReturnNoResources;
 }
 
+static int open_process(int fd, pid_t pid)
+{
+	int process;
+	socklen_t size = sizeof(process);
+
+	/* Of whoever connected, whatever has its number by now; older kernels know the number alone. */
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &process, &size) == 0)
+		return process;
+	return pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+}
+
+/*
+ * A process that ends must lose its connection even if somebody else still holds an end of
+ * it: another process, or this one, to which it was sent as a port. The lock is held.
+ */
+static void watch_process(struct iouser_server *server, struct client *client)
+{
+	struct epoll_event event = { .events = EPOLLIN };
+
+	client->number = ++server->last_number;
+	client->process = open_process(client->fd, client->pid);
+	if (client->process < 0)
+		return;
+	event.data.u64 = client->number;
+	epoll_ctl(server->epoll, EPOLL_CTL_ADD, client->process, &event);
+}
+
+static void process_ended(struct iouser_server *server, uint64_t number)
+{
+	struct client *client;
+
+	pthread_mutex_lock(&server->lock);
+	LIST_FOREACH (client, &server->clients, link)
+		if (client->number == number)
+			break;
+	if (client) {
+		epoll_ctl(server->epoll, EPOLL_CTL_DEL, client->process, NULL);
+		shutdown(client->fd, SHUT_RDWR);
+	}
+	pthread_mutex_unlock(&server->lock);
+}
+
 /* Begin a thread for a new client. False: turned away. */
 static bool begin_client(struct iouser_server *server, int fd)
 {
@@ -301,6 +374,7 @@ static bool begin_client(struct iouser_server *server, int fd)
 	pthread_attr_setstacksize(&attributes, CLIENT_STACK_SIZE);
 	pthread_mutex_lock(&server->lock);
 	client->refusal = admit(server, client);
+	watch_process(server, client);
 	if (server->client_count < CLIENTS_MAX &&
 		pthread_create(&thread, &attributes, client_thread, client) == 0) {
 		LIST_INSERT_HEAD(&server->clients, client, link);
@@ -309,32 +383,41 @@ static bool begin_client(struct iouser_server *server, int fd)
 	}
 	pthread_mutex_unlock(&server->lock);
 	pthread_attr_destroy(&attributes);
-	if (!begun)
+	if (!begun) {
+		if (client->process >= 0)
+			close(client->process);
 		free(client);
+	}
 	return begun;
+}
+
+static void accept_client(struct iouser_server *server)
+{
+	int fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd >= 0 && !begin_client(server, fd))
+		close(fd);
+	else if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+		poll(NULL, 0, 50);	/* out of descriptors: wait for clients to go */
 }
 
 void iouser_server_run(struct iouser_server *server)
 {
-	struct pollfd polled[] = {
-		{ .fd = server->stop, .events = POLLIN },
-		{ .fd = server->listener, .events = POLLIN },
-	};
+	struct epoll_event event;
 
 	for (;;) {
-		int fd;
+		int ready = epoll_wait(server->epoll, &event, 1, -1);
 
-		if (poll(polled, 2, -1) < 0 && errno != EINTR)
+		if (ready < 0 && errno != EINTR)
 			return;
-		if (polled[0].revents)
+		if (ready <= 0)
+			continue;
+		if (event.data.u64 == EVENT_STOP)
 			return;
-		fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
-		if (fd >= 0) {
-			if (!begin_client(server, fd))
-				close(fd);
-		} else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
-			poll(NULL, 0, 50);	/* out of descriptors: wait for clients to go */
-		}
+		if (event.data.u64 == EVENT_ACCEPT)
+			accept_client(server);
+		else
+			process_ended(server, event.data.u64);
 	}
 }
 

@@ -361,6 +361,8 @@ static kern_return_t session_copy_memory(struct iouser_peer *peer, uint64_t va, 
 	kern_return_t status;
 	bool more = true;
 
+	if (session->broken)
+		return kIOReturnNotAttached;
 	status = iou_memory_begin(&builder, peer, va, size);
 	if (status != kIOReturnSuccess)
 		return status;

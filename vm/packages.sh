@@ -9,7 +9,7 @@ PACKAGES_BUILD=(gcc libc6-dev pkg-config meson ninja-build libjson-c-dev uthash-
 	libbsd-dev libcmocka-dev)
 # shellcheck disable=SC2034 # for those who source this
 # To test: what the tests themselves run.
-PACKAGES_TEST=(pciutils bsdutils spin)
+PACKAGES_TEST=(pciutils bsdutils spin clang libclang-rt-dev)
 # shellcheck disable=SC2034 # for those who source this
 # To make a guest and to look at what it did.
 PACKAGES_VM=(cpio kmod e2fsprogs gzip util-linux binutils)

@@ -9,12 +9,14 @@
 #include "tests/programs/rig.h"
 #include "tests/unit/cmocka-all.h"
 
+#include <dext-abi.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -144,6 +146,50 @@ static void test_killed_clients(void **state)
 	assert_true(one_good_client());
 }
 
+/*
+ * A client that sends its own connection as the port of its arming: the driver then holds an
+ * end of it, which must not keep the dead client's claim alive. Any descriptor of a
+ * socket of the right kind is taken for a port, so every one is tried.
+ */
+static void __attribute__((noreturn)) be_its_own_port(void)
+{
+	io_connect_t connection = apple_dext_connect(1, 0, 0);
+	uint64_t reference[kIOAsyncCalloutCount] = { 0 };
+	IONotificationPortRef port = IONotificationPortCreate(kIOMainPortDefault);
+	int before = dup(0), type;
+
+	/* The port's sending end is the last socket that was made: the connection takes its place. */
+	for (int fd = before - 1, sending = -1; fd > 2; fd--) {
+		socklen_t size = sizeof(type);
+
+		if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0)
+			continue;
+		if (sending < 0)
+			sending = fd;
+		else if (fd != sending - 1)
+			dup2(fd, sending);
+	}
+	if (apple_dext_claim(connection) != kIOReturnSuccess ||
+		apple_dext_setup_interrupts(connection, NULL) != kIOReturnSuccess)
+		_exit(1);
+	_exit(IOConnectCallAsyncScalarMethod(connection, DEXT_SELECTOR_WaitInterrupt,
+		      IONotificationPortGetMachPort(port), reference, kIOAsyncCalloutCount, NULL, 0,
+		      NULL, NULL) != kIOReturnSuccess);
+}
+
+static void test_a_connection_that_holds_itself(void **state)
+{
+	pid_t client = fork();
+	int status;
+
+	(void)state;
+	if (client == 0)
+		be_its_own_port();
+	assert_int_equal(waitpid(client, &status, 0), client);
+	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_true(wait_free());
+}
+
 /* A client that is stopped, not dead, holds nobody else up. */
 static void test_a_stopped_client_holds_nobody_up(void **state)
 {
@@ -211,6 +257,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_killed_clients),
+		cmocka_unit_test(test_a_connection_that_holds_itself),
 		cmocka_unit_test(test_a_stopped_client_holds_nobody_up),
 		cmocka_unit_test(test_a_dead_driver),
 	};
