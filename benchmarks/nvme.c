@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Blocks of an NVMe device, one command at a time, against reads of the file that it keeps them in. */
+/*
+ * Blocks of an NVMe device, one command at a time, against reads of a file with the same
+ * content, which the page cache holds.
+ */
 #include "benchmarks/bench.h"
 #include "tests/programs/nvme-host.h"
 #include "tests/programs/rig.h"

@@ -35,6 +35,8 @@ static kern_return_t open_device(struct dext_driver *driver)
 		return status;
 	if (has_io_bar(provider))
 		bits |= PCI_COMMAND_IO;
+	/* What the last claim's end restores: the device as nobody has touched it. */
+	dext_save_config(provider, &driver->pristine);
 	status = dext_answers(driver) ? change_command(driver, bits, 0) : kIOReturnNotResponding;
 	if (status != kIOReturnSuccess)
 		provider->ops->close(provider);
@@ -51,6 +53,8 @@ static void close_device(struct dext_driver *driver)
 
 	if (atomic_load(&driver->state) != DRIVER_REMOVED) {
 		change_command(driver, 0, PCI_COMMAND_MASTER);
+		driver->saved = driver->pristine;
+		atomic_store(&driver->unrestored, true);
 		dext_reset(driver);
 		change_command(driver, 0, all);
 	}

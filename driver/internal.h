@@ -99,6 +99,7 @@ struct dext_driver {
 	unsigned claims;
 	bool exclusive;		/* the one claim there is excludes others */
 	bool irq_routed;
+	struct saved_config pristine;	/* what the first claim found */
 	struct saved_config saved;	/* what the last reset found */
 	atomic_bool unrestored;		/* the device has not got it back; set under lock */
 
@@ -153,6 +154,8 @@ void dext_unclaim(struct dext_client *client);
 
 /* reset.c: reset by whatever the device has, config space restored. driver->lock is held. */
 kern_return_t dext_reset(struct dext_driver *driver);
+/* reset.c: remember what is worth restoring. */
+void dext_save_config(struct pci_provider *provider, struct saved_config *saved);
 /* reset.c: restore config space if a reset that timed out has left that to be done. */
 void dext_restore_late(struct dext_driver *driver);
 /* reset.c: whether the device answers: what does not reads as ones. */

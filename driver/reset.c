@@ -36,7 +36,7 @@ static const struct {
 	{ PCI_CAP_ID_MSIX, PCI_MSIX_FLAGS, 2 },
 };
 
-static void save_config(struct pci_provider *provider, struct saved_config *saved)
+void dext_save_config(struct pci_provider *provider, struct saved_config *saved)
 {
 	saved->count = 0;
 	if (provider->ops->config_read(provider, PCI_COMMAND, 2, &saved->command) !=
@@ -107,7 +107,7 @@ kern_return_t dext_reset(struct dext_driver *driver)
 
 	/* What an earlier one saved is still what is to be restored. */
 	if (!atomic_load(&driver->unrestored) && wait_until_it_answers(driver)) {
-		save_config(provider, &driver->saved);
+		dext_save_config(provider, &driver->saved);
 		atomic_store(&driver->unrestored, true);
 	}
 	for (unsigned kind = 0; kind < PCI_RESET_KINDS; kind++) {

@@ -3,7 +3,6 @@
 #include "driver/internal.h"
 
 #include <fcntl.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
@@ -82,12 +81,8 @@ uint64_t dext_trace_begin(const struct driver_trace *trace)
 	return atomic_load(&trace->users) ? now() : 0;
 }
 
-static void copy_scalars(uint64_t *to, const uint64_t *from, size_t count)
-{
-	if (count)
-		memcpy(to, from, sizeof(*to) * (count < DEXT_TRACE_SCALARS ? count :
-									    DEXT_TRACE_SCALARS));
-}
+/* Release: a reader that sees any of it sees that the sequence went before it. */
+#define PUT(field, value) __atomic_store_n(&entry->field, value, __ATOMIC_RELEASE)
 
 void dext_trace_end(struct dext_client *client, const struct iouser_arguments *arguments,
 	kern_return_t status, uint64_t began)
@@ -97,15 +92,16 @@ void dext_trace_end(struct dext_client *client, const struct iouser_arguments *a
 	struct dext_trace_entry *entry = &ring->entries[number % DEXT_TRACE_ENTRIES];
 
 	__atomic_store_n(&entry->sequence, 0, __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_RELEASE);	/* before anything else of the slot changes */
-	entry->began = began;
-	entry->took = now() - began;
-	entry->client = client->number;
-	entry->selector = arguments->selector;
-	entry->status = status;
-	entry->in_count = (uint16_t)arguments->scalar_input_count;
-	entry->out_count = (uint16_t)arguments->scalar_output_count;
-	copy_scalars(entry->in, arguments->scalar_input, entry->in_count);
-	copy_scalars(entry->out, arguments->scalar_output, entry->out_count);
+	PUT(began, began);
+	PUT(took, now() - began);
+	PUT(client, client->number);
+	PUT(selector, arguments->selector);
+	PUT(status, status);
+	PUT(in_count, (uint16_t)arguments->scalar_input_count);
+	PUT(out_count, (uint16_t)arguments->scalar_output_count);
+	for (uint32_t i = 0; i < DEXT_TRACE_SCALARS; i++) {
+		PUT(in[i], i < arguments->scalar_input_count ? arguments->scalar_input[i] : 0);
+		PUT(out[i], i < arguments->scalar_output_count ? arguments->scalar_output[i] : 0);
+	}
 	__atomic_store_n(&entry->sequence, number + 1, __ATOMIC_SEQ_CST);
 }

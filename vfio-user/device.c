@@ -149,6 +149,14 @@ static bool take_interrupts(struct vu_device *device, char *error)
 	return device->irq != NULL;
 }
 
+static io_connect_t connect_to(const struct vu_device_options *options)
+{
+	if (options->root[0] == '\0')
+		return apple_dext_connect(options->bus, options->device, options->function);
+	return apple_dext_connect_with_root(
+		options->root, options->bus, options->device, options->function);
+}
+
 /* Everything but its interrupts. */
 static struct vu_device *find(const struct vu_device_options *options, char *error)
 {
@@ -160,10 +168,10 @@ static struct vu_device *find(const struct vu_device_options *options, char *err
 	}
 	device->options = *options;
 	atomic_init(&device->presence, VU_PRESENT);
-	snprintf(device->name, sizeof(device->name), "%02x:%02x.%x", options->bus,
-		options->device & 0x1fu, options->function & 7u);
-	device->connection =
-		apple_dext_connect(options->bus, options->device, options->function);
+	snprintf(device->name, sizeof(device->name), "%s%s%02x:%02x.%x", options->root,
+		options->root[0] != '\0' ? "/" : "", options->bus, options->device & 0x1fu,
+		options->function & 7u);
+	device->connection = connect_to(options);
 	if (device->connection == IO_OBJECT_NULL)
 		snprintf(error, VU_ERROR_SIZE, "%s", apple_dext_last_error());
 	else if (claim(device, error) && look_into(device, error))

@@ -38,7 +38,7 @@ enum vu_presence {
 
 struct vu_device {
 	struct vu_device_options options;
-	char name[8];		/* 01:00.0 */
+	char name[32];		/* 01:00.0, or with its root, left/01:00.0 */
 	io_connect_t connection;
 	struct vu_bar bars[DEXT_BARS];
 	struct vu_caps caps;

@@ -10,6 +10,7 @@
 #ifndef VFIO_USER_SERVER_H
 #define VFIO_USER_SERVER_H
 
+#include <dext-abi.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,6 +23,7 @@ enum vu_bar_access {
 
 struct vu_device_options {
 	uint8_t bus, device, function;
+	char root[DEXT_ROOT_MAX];	/* the PCI root's name; "": the address alone will do */
 	enum vu_bar_access bar_access;
 	bool verbose;	/* one line for each message */
 	bool reconnect;	/* a driver service that goes will be back: wait for it */

@@ -6,7 +6,7 @@
 /* PCI 3.0, 6.1 and 6.8.2. */
 enum { CONFIG_COMMAND = 0x04, CONFIG_STATUS = 0x06, CONFIG_CACHE_LINE = 0x0c, CONFIG_BAR0 = 0x10,
 	CONFIG_CAPABILITIES = 0x34, CONFIG_INTERRUPT_LINE = 0x3c };
-enum { COMMAND_IO = 1, COMMAND_MEMORY = 2, COMMAND_MASTER = 4 };
+enum { COMMAND_MEMORY = 2, COMMAND_MASTER = 4 };
 #define COMMAND_WRITABLE 0x0547u	/* the three above, parity, SERR#, no INTx */
 #define MSIX_ID          0x11
 #define MSIX_WRITABLE    0xc0u		/* enable and mask all: in the control's upper byte */
@@ -38,6 +38,7 @@ void model_device_init(struct model_device *device, const uint8_t config[DEXT_CO
 	device->bar_size = bar_size;
 	device->vectors = vectors;
 	memcpy(device->config, config, DEXT_CONFIG_SIZE);
+	memcpy(device->untouched, config, DEXT_CONFIG_SIZE);
 	device->writable[CONFIG_COMMAND] = COMMAND_WRITABLE & 0xff;
 	device->writable[CONFIG_COMMAND + 1] = COMMAND_WRITABLE >> 8;
 	device->writable[CONFIG_CACHE_LINE] = 0xff;
@@ -94,7 +95,7 @@ void model_close(struct model *model, struct model_client *client)
 	if (model_claims(model, device))
 		return;
 	reset(device);
-	set_command(device, 0, COMMAND_IO | COMMAND_MEMORY | COMMAND_MASTER);
+	memcpy(device->config, device->untouched, DEXT_CONFIG_SIZE);
 }
 
 kern_return_t model_claim(struct model *model, struct model_client *client, bool exclusive)

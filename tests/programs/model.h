@@ -48,6 +48,7 @@ struct model_device {
 	bool exclusive;
 	uint64_t resets;
 	uint8_t config[DEXT_CONFIG_SIZE], writable[DEXT_CONFIG_SIZE];
+	uint8_t untouched[DEXT_CONFIG_SIZE];	/* before the first claim, and after the last */
 	uint32_t power_on[MODEL_BAR_WORDS], registers[MODEL_BAR_WORDS];
 	struct model_mapping mappings[MODEL_MAPPINGS_MAX];
 	size_t mapping_count;

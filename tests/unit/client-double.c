@@ -157,6 +157,13 @@ io_connect_t apple_dext_connect(uint8_t bus, uint8_t device, uint8_t function)
 	return connection;
 }
 
+io_connect_t apple_dext_connect_with_root(
+	const char *root, uint8_t bus, uint8_t device, uint8_t function)
+{
+	return strcmp(root, "left") == 0 ? apple_dext_connect(bus, device, function)
+					 : IO_OBJECT_NULL;
+}
+
 const char *apple_dext_last_error(void)
 {
 	return "no such device";

@@ -404,6 +404,23 @@ static void a_device_in_use_is_said_to_be(void **state)
 	(void)state;
 }
 
+static void a_device_may_have_a_root(void **state)
+{
+	struct vu_device_options options = {.bus = 1, .root = "right"};
+	char error[VU_ERROR_SIZE];
+	struct vu_device *device;
+
+	assert_null(vu_device_open(&options, error));
+	strcpy(options.root, "left");
+	double_stop();	/* the rig's own connection has the interrupts */
+	double_restart();
+	device = vu_device_open(&options, error);
+	assert_non_null(device);
+	assert_string_equal(vu_device_name(device), "left/01:00.0");
+	vu_device_close(device);
+	(void)state;
+}
+
 #define ON(setup, test) cmocka_unit_test_setup_teardown(test, setup, rig_teardown)
 
 int main(void)
@@ -431,6 +448,7 @@ int main(void)
 		ON(rig_setup_agreed, device_reset),
 		ON(rig_setup_agreed, a_device_that_has_gone_answers_with_errors),
 		ON(rig_setup, a_device_in_use_is_said_to_be),
+		ON(rig_setup, a_device_may_have_a_root),
 	};
 
 	return cmocka_run_group_tests_name("vfio-user session", tests, NULL, NULL);

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tests/programs/test_vfio_user_client.h"
+#include "tests/unit/cmocka-all.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+void vu_client_connect(struct vu_client *client, const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	*client = (struct vu_client){.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+	assert_true(client->fd >= 0);
+	assert_true(strlen(path) < sizeof(address.sun_path));
+	strcpy(address.sun_path, path);
+	assert_int_equal(
+		connect(client->fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+}
+
+void vu_client_close(struct vu_client *client)
+{
+	close(client->fd);
+	client->fd = -1;
+}
+
+int vu_client_agree(struct vu_client *client, const char *path)
+{
+	static const char proposal[] = "\0\0\1\0{\"capabilities\":{\"max_msg_fds\":16,"
+				       "\"write_multiple\":true}}";
+
+	vu_client_connect(client, path);
+	return vu_client_call(
+		client, VU_VERSION, proposal, sizeof(proposal), NULL, 0, NULL, 0);
+}
+
+void vu_client_send(
+	struct vu_client *client, const void *data, size_t size, const int *fds, size_t count)
+{
+	union {
+		struct cmsghdr align;
+		unsigned char space[CMSG_SPACE(16 * sizeof(int))];
+	} control = {0};
+	struct iovec vector = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
+	struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+
+	if (count > 0) {
+		struct cmsghdr *header;
+
+		message.msg_control = &control;
+		message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+		header = CMSG_FIRSTHDR(&message);
+		header->cmsg_level = SOL_SOCKET;
+		header->cmsg_type = SCM_RIGHTS;
+		header->cmsg_len = CMSG_LEN(count * sizeof(int));
+		memcpy(CMSG_DATA(header), fds, count * sizeof(int));
+	}
+	while (vector.iov_len > 0) {
+		ssize_t sent = sendmsg(client->fd, &message, MSG_NOSIGNAL);
+
+		/* The server may have hung up: the reply that does not come tells. */
+		if (sent < 0)
+			return;
+		vector.iov_base = (unsigned char *)vector.iov_base + sent;
+		vector.iov_len -= (size_t)sent;
+		message.msg_controllen = 0;
+	}
+}
+
+static bool receive(int fd, void *data, size_t size)
+{
+	return size == 0 || recv(fd, data, size, MSG_WAITALL) == (ssize_t)size;
+}
+
+static int receive_reply(struct vu_client *client, uint16_t command, void *reply, size_t room)
+{
+	unsigned char rest[256];
+	struct vu_header header;
+	size_t size, kept;
+
+	if (!receive(client->fd, &header, sizeof(header)))
+		return -1;
+	assert_int_equal(header.id, client->id);
+	assert_int_equal(header.command, command);
+	assert_int_equal(header.flags & VU_TYPE_MASK, VU_TYPE_REPLY);
+	size = header.size - sizeof(header);
+	kept = size < room ? size : room;
+	assert_true(receive(client->fd, reply, kept));
+	for (size -= kept; size > 0; size -= kept) {
+		kept = size < sizeof(rest) ? size : sizeof(rest);
+		assert_true(receive(client->fd, rest, kept));
+	}
+	return (header.flags & VU_ERROR) != 0 ? (int)header.error : 0;
+}
+
+int vu_client_call(struct vu_client *client, uint16_t command, const void *payload, size_t size,
+	const int *fds, size_t count, void *reply, size_t room)
+{
+	struct {
+		struct vu_header header;
+		unsigned char payload[512];
+	} message = {.header = {.id = ++client->id, .command = command,
+			     .size = (uint32_t)(sizeof(struct vu_header) + size)}};
+
+	assert_true(size <= sizeof(message.payload));
+	if (size > 0)
+		memcpy(message.payload, payload, size);
+	vu_client_send(client, &message, message.header.size, fds, count);
+	return receive_reply(client, command, reply, room);
+}
+
+int vu_client_read(
+	struct vu_client *client, uint32_t region, uint64_t offset, void *data, uint32_t count)
+{
+	struct {
+		struct vu_region_access access;
+		unsigned char data[8];
+	} reply, request = {.access = {.offset = offset, .region = region, .count = count}};
+	int error;
+
+	assert_true(count <= sizeof(reply.data));
+	error = vu_client_call(client, VU_REGION_READ, &request, sizeof(request.access), NULL, 0,
+		&reply, sizeof(reply));
+	if (error == 0)
+		memcpy(data, reply.data, count);
+	return error;
+}
+
+int vu_client_write(struct vu_client *client, uint32_t region, uint64_t offset, const void *data,
+	uint32_t count)
+{
+	struct {
+		struct vu_region_access access;
+		unsigned char data[8];
+	} request = {.access = {.offset = offset, .region = region, .count = count}};
+
+	assert_true(count <= sizeof(request.data));
+	memcpy(request.data, data, count);
+	return vu_client_call(client, VU_REGION_WRITE, &request, sizeof(request.access) + count,
+		NULL, 0, NULL, 0);
+}
+
+int vu_client_map(struct vu_client *client, uint64_t address, uint64_t size, int fd)
+{
+	struct vu_dma_map map = {.argsz = sizeof(map),
+		.flags = VU_DMA_READ_FLAG | VU_DMA_WRITE_FLAG, .address = address, .size = size};
+
+	return vu_client_call(
+		client, VU_DMA_MAP, &map, sizeof(map), &fd, fd >= 0 ? 1 : 0, NULL, 0);
+}
+
+int vu_client_event(struct vu_client *client, uint32_t index, uint32_t vector, int fd)
+{
+	struct vu_irq_set set = {.argsz = sizeof(set),
+		.flags = VU_SET_DATA_EVENTFD | VU_SET_ACTION_TRIGGER, .index = index,
+		.start = vector, .count = 1};
+
+	return vu_client_call(
+		client, VU_DEVICE_SET_IRQS, &set, sizeof(set), &fd, 1, NULL, 0);
+}
+
+/* --- Programs --------------------------------------------------------------------------- */
+
+pid_t program_start(const char *const *argv)
+{
+	pid_t program = fork();
+
+	assert_true(program >= 0);
+	if (program > 0)
+		return program;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	execv(argv[0], (char **)(uintptr_t)argv);
+	fprintf(stderr, "%s: %s\n", argv[0], strerror(errno));
+	_exit(127);
+}
+
+int program_end(pid_t program, int signal)
+{
+	int status;
+
+	kill(program, signal);
+	assert_int_equal(waitpid(program, &status, 0), program);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static bool is_listening(const char *path)
+{
+	char line[512];
+	size_t length = strlen(path);
+	FILE *sockets = fopen("/proc/net/unix", "re");
+	bool found = false;
+
+	assert_non_null(sockets);
+	/* ... flags type state inode path; a listening socket's flags are 00010000. */
+	while (!found && fgets(line, sizeof(line), sockets)) {
+		size_t end = strcspn(line, "\n");
+
+		found = strstr(line, " 00010000 ") && end > length &&
+			memcmp(line + end - length, path, length) == 0;
+	}
+	fclose(sockets);
+	return found;
+}
+
+void wait_for_socket(const char *path)
+{
+	for (int i = 0; i < 4000 && !is_listening(path); i++)
+		poll(NULL, 0, 5);
+	assert_true(is_listening(path));
+}

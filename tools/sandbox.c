@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tools/sandbox.h"
+
+#include <stdio.h>
+
+#ifndef HAVE_SECCOMP
+
+bool sandbox_available(void)
+{
+	return false;
+}
+
+bool sandbox_enter(char *error, size_t size)
+{
+	snprintf(error, size, "sandbox: built without it, since libseccomp was missing");
+	return false;
+}
+
+#else
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED
+#endif
+#endif
+
+/* By what they are for. Names that a machine does not have are passed over. */
+static const char *const allowed[] = {
+	/* data */
+	"read", "readv", "pread64", "preadv", "preadv2", "write", "writev", "pwrite64", "pwritev",
+	"pwritev2", "fsync", "fdatasync", "sync_file_range", "fallocate", "ftruncate", "lseek",
+	"fadvise64", "ioctl",
+	/* descriptors */
+	"close", "dup", "dup2", "dup3", "fcntl", "fcntl64", "fstat", "fstat64", "fstatfs", "newfstatat",
+	"stat", "lstat", "statx", "pipe", "pipe2", "eventfd2", "memfd_create", "timerfd_create",
+	"timerfd_settime", "timerfd_gettime", "getdents64", "readlink", "readlinkat",
+	/* the socket that it made */
+	"unlink", "unlinkat",
+	/* sockets; which ones can be made is another rule's */
+	"socketpair", "connect", "accept", "accept4", "sendto", "sendmsg", "sendmmsg", "recvfrom",
+	"recvmsg", "recvmmsg", "shutdown", "getsockopt", "setsockopt", "getsockname", "getpeername",
+	/* waiting */
+	"poll", "ppoll", "select", "pselect6", "epoll_create1", "epoll_ctl", "epoll_wait",
+	"epoll_pwait", "futex", "futex_waitv", "nanosleep", "clock_nanosleep", "restart_syscall",
+	"sched_yield",
+	/* time */
+	"clock_gettime", "clock_getres", "gettimeofday", "time",
+	/* memory */
+	"mmap", "mmap2", "munmap", "mprotect", "mremap", "madvise", "msync", "mincore", "brk",
+	"membarrier",
+	/* threads; which processes can be made is another rule's */
+	"set_robust_list", "set_tid_address", "rseq", "gettid", "exit", "exit_group",
+	"sched_getaffinity", "sched_getparam", "sched_getscheduler", "arch_prctl", "prctl",
+	/* signals */
+	"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait", "sigaltstack", "tgkill",
+	/* who and where it is */
+	"getpid", "getppid", "getuid", "geteuid", "getgid", "getegid", "getrandom", "uname", "sysinfo",
+	"getrlimit", "prlimit64", "getcpu",
+#ifdef SANITIZED
+	/* what the sanitizers do when they have something to tell */
+	"clone", "clone3", "getdents", "ptrace", "wait4", "kill", "open", "openat", "getcwd", "access",
+	"faccessat", "personality", "setrlimit",
+#endif
+};
+
+static int allow_listed(scmp_filter_ctx filter)
+{
+	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
+		int number = seccomp_syscall_resolve_name(allowed[i]);
+		int result = 0;
+
+		if (number != __NR_SCMP_ERROR)
+			result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0);
+		/* Of the names that only other machines have. */
+		if (result != 0 && result != -EDOM)
+			return result;
+	}
+	return 0;
+}
+
+/* Sockets of this machine; files to be read (the process's own maps); threads. */
+static int allow_some(scmp_filter_ctx filter)
+{
+	const uint64_t writing = O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND;
+	int result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+		SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+
+#ifndef SANITIZED
+	if (result == 0)
+		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
+			SCMP_A2(SCMP_CMP_MASKED_EQ, writing, O_RDONLY));
+	if (result == 0)
+		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+			SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
+	/* Its flags are in memory, where no filter sees them: libraries then do without. */
+	if (result == 0)
+		result = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+#else
+	(void)writing;
+#endif
+	return result;
+}
+
+bool sandbox_available(void)
+{
+	return true;
+}
+
+bool sandbox_enter(char *error, size_t size)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	int result = filter ? 0 : -ENOMEM;
+
+	/* Threads that are there already, too. */
+	if (result == 0)
+		result = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+	if (result == 0)
+		result = allow_listed(filter);
+	if (result == 0)
+		result = allow_some(filter);
+	if (result == 0)
+		result = seccomp_load(filter);
+	seccomp_release(filter);
+	if (result != 0)
+		snprintf(error, size, "sandbox: %s; --no-sandbox does without", strerror(-result));
+	return result == 0;
+}
+
+#endif
