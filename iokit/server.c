@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The socket on which other processes find this one's services. */
+#include "iokit/admission.h"
 #include "iokit/session.h"
 #include "iokit/socket.h"
 
@@ -17,7 +18,6 @@
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 /* Clients at a time; each has a thread. More are turned away at once. */
@@ -30,10 +30,6 @@
 /* What iouser_server_run() is woken for, besides the ends of processes (by client number). */
 #define EVENT_STOP   UINT64_MAX
 #define EVENT_ACCEPT (UINT64_MAX - 1)
-
-#ifndef SO_PEERPIDFD
-#define SO_PEERPIDFD 77
-#endif
 
 struct client {
 	LIST_ENTRY(client) link;
@@ -263,67 +259,18 @@ static void *client_thread(void *argument)
 	return NULL;
 }
 
-static bool is_group_allowed(const struct iouser_server_options *options, gid_t group)
-{
-	for (size_t i = 0; i < options->allowed_gid_count; i++)
-		if (options->allowed_gids[i] == group)
-			return true;
-	return false;
-}
-
-/* Whether one of the supplementary groups that the client connected with is allowed. */
-static bool is_any_group_allowed(const struct iouser_server_options *options, int fd)
-{
-	gid_t groups[256];
-	socklen_t size = sizeof(groups);
-
-	if (!options->allowed_gid_count ||
-		getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &size) != 0)
-		return false;
-	for (size_t i = 0; i < size / sizeof(groups[0]); i++)
-		if (is_group_allowed(options, groups[i]))
-			return true;
-	return false;
-}
-
-static bool is_allowed(
-	const struct iouser_server_options *options, int fd, const struct ucred *peer)
-{
-	if (peer->uid == 0 || peer->uid == geteuid())
-		return true;
-	for (size_t i = 0; i < options->allowed_uid_count; i++)
-		if (options->allowed_uids[i] == peer->uid)
-			return true;
-	return is_group_allowed(options, peer->gid) || is_any_group_allowed(options, fd);
-}
-
 /* The kernel says who connected; whether that one is served. The lock is held. */
 static kern_return_t admit(struct iouser_server *server, struct client *client)
 {
-	struct ucred peer = { .pid = 0 };
-	socklen_t size = sizeof(peer);
 	struct client *other;
 	unsigned connections = 0;
 
-	if (getsockopt(client->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 ||
-		!is_allowed(&server->options, client->fd, &peer))
+	if (!iou_peer_is_allowed(&server->options, client->fd, &client->pid))
 		return kIOReturnNotPermitted;
-	client->pid = peer.pid;
 	LIST_FOREACH (other, &server->clients, link)
-		connections += other->pid == peer.pid;
+		connections += other->pid == client->pid;
 	return connections < server->options.connections_max ? kIOReturnSuccess :
 							       kIOReturnNoResources;
-}
-
-static int open_process(int fd, pid_t pid)
-{
-	int process;
-	socklen_t size = sizeof(process);
-
-	/* Of whoever connected, whatever has its number by now; older kernels know the number alone. */
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &process, &size) == 0)
-		return process;
-	return pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
 }
 
 /*
@@ -335,7 +282,7 @@ static void watch_process(struct iouser_server *server, struct client *client)
 	struct epoll_event event = { .events = EPOLLIN };
 
 	client->number = ++server->last_number;
-	client->process = open_process(client->fd, client->pid);
+	client->process = iou_peer_process(client->fd, client->pid);
 	if (client->process < 0)
 		return;
 	event.data.u64 = client->number;

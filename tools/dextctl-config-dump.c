@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* dextctl config dump: all of config space, as lspci -xxxx prints it. */
-#include "tools/dextctl.h"
 #include "tools/dextctl-json.h"
-#include "tools/dextctl-view.h"
+#include "tools/dextctl-look.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* The form that lspci -F reads: the title, then lines of 16 bytes, then an empty one. */
 static void print_text(const struct view *view, struct names *names)
@@ -36,37 +34,17 @@ static void print_json(const struct view *view)
 	json_print(object);
 }
 
-static void print(const struct view *view, const struct ctl_options *options)
+static void print(const struct view *view, struct names *names, bool json)
 {
-	struct names *names = names_open(options->numeric);
-
-	if (options->json)
+	if (json)
 		print_json(view);
 	else
 		print_text(view, names);
-	names_close(names);
 }
 
 static enum ctl_exit config_dump(const struct ctl_options *options, char **arguments)
 {
-	struct ctl_device device;
-	enum ctl_exit status = ctl_open(arguments[0], &device);
-	kern_return_t result;
-	struct view *view;
-
-	if (status != CTL_OK)
-		return status;
-	view = cli_allocate(sizeof(*view));
-	view->identity = device.identity;
-	memcpy(view->root, device.root, sizeof(view->root));
-	result = view_read(device.connection, VIEW_WHOLE, view);
-	if (result == kIOReturnSuccess)
-		print(view, options);
-	else
-		status = ctl_fail(&device, result, "config space: not read");
-	free(view);
-	ctl_close(&device);
-	return status;
+	return ctl_look(options, arguments[0], "config space: not read", print);
 }
 
 const struct ctl_command ctl_config_dump = {

@@ -1,43 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* dextctl info: all about one device. */
-#include "tools/dextctl.h"
 #include "tools/dextctl-json.h"
-#include "tools/dextctl-view.h"
+#include "tools/dextctl-look.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-static void print(const struct view *view, const struct ctl_options *options)
+static void print(const struct view *view, struct names *names, bool json)
 {
-	struct names *names = names_open(options->numeric);
-
-	if (options->json)
+	if (json)
 		json_print(view_json(view, names, VIEW_WHOLE));
 	else
 		view_print(view, names, stdout);
-	names_close(names);
 }
 
 static enum ctl_exit info(const struct ctl_options *options, char **arguments)
 {
-	struct ctl_device device;
-	enum ctl_exit status = ctl_open(arguments[0], &device);
-	kern_return_t result;
-	struct view *view;
-
-	if (status != CTL_OK)
-		return status;
-	view = cli_allocate(sizeof(*view));
-	view->identity = device.identity;
-	memcpy(view->root, device.root, sizeof(view->root));
-	result = view_read(device.connection, VIEW_WHOLE, view);
-	if (result == kIOReturnSuccess)
-		print(view, options);
-	else
-		status = ctl_fail(&device, result, "cannot be looked at");
-	free(view);
-	ctl_close(&device);
-	return status;
+	return ctl_look(options, arguments[0], "cannot be looked at", print);
 }
 
 const struct ctl_command ctl_info = {
