@@ -14,7 +14,7 @@ static bool is_blank(char character)
 	return character == ' ' || character == '\t' || character == '\r' || character == '\n';
 }
 
-/* One word, with its quotes taken away, in place. Return: what follows it; NULL: a quote is open. */
+/* One word, its quotes taken away, in place. Return: what follows; NULL: a quote is open. */
 static char *take_word(char *at, char **word)
 {
 	char *out = at, quote = '\0';

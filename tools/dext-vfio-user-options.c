@@ -250,7 +250,8 @@ struct command_line {
 static int ask_for_sandbox(struct options *options)
 {
 	if (!sandbox_available())
-		return option_error("", "--sandbox: built without it, since libseccomp was missing");
+		return option_error(
+			"", "--sandbox: built without it, since libseccomp was missing");
 	options->sandbox = true;
 	return -1;
 }

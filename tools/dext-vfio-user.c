@@ -140,7 +140,8 @@ static void tell(void)
 		printf("serving %s at %s\n", vu_device_name(all[i].device), all[i].entry->socket);
 	fflush(stdout);
 #ifdef HAVE_LIBSYSTEMD
-	sd_notifyf(0, "READY=1\nSTATUS=Serving %zu device%s.", all_count, all_count == 1 ? "" : "s");
+	sd_notifyf(
+		0, "READY=1\nSTATUS=Serving %zu device%s.", all_count, all_count == 1 ? "" : "s");
 #endif
 }
 

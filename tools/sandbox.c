@@ -40,8 +40,8 @@ static const char *const allowed[] = {
 	"pwritev2", "fsync", "fdatasync", "sync_file_range", "fallocate", "ftruncate", "lseek",
 	"fadvise64", "ioctl",
 	/* descriptors */
-	"close", "dup", "dup2", "dup3", "fcntl", "fcntl64", "fstat", "fstat64", "fstatfs", "newfstatat",
-	"stat", "lstat", "statx", "pipe", "pipe2", "eventfd2", "memfd_create", "timerfd_create",
+	"close", "dup", "dup2", "dup3", "fcntl", "fcntl64", "fstat", "fstat64", "fstatfs",
+	"newfstatat", "stat", "lstat", "statx", "pipe", "pipe2", "eventfd2", "memfd_create", "timerfd_create",
 	"timerfd_settime", "timerfd_gettime", "getdents64", "readlink", "readlinkat",
 	/* the socket that it made */
 	"unlink", "unlinkat",
@@ -61,10 +61,11 @@ static const char *const allowed[] = {
 	"set_robust_list", "set_tid_address", "rseq", "gettid", "exit", "exit_group",
 	"sched_getaffinity", "sched_getparam", "sched_getscheduler", "arch_prctl", "prctl",
 	/* signals */
-	"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait", "sigaltstack", "tgkill",
+	"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait", "sigaltstack",
+	"tgkill",
 	/* who and where it is */
-	"getpid", "getppid", "getuid", "geteuid", "getgid", "getegid", "getrandom", "uname", "sysinfo",
-	"getrlimit", "prlimit64", "getcpu",
+	"getpid", "getppid", "getuid", "geteuid", "getgid", "getegid", "getrandom", "uname",
+	"sysinfo", "getrlimit", "prlimit64", "getcpu",
 #ifdef SANITIZED
 	/* what the sanitizers do when they have something to tell */
 	"clone", "clone3", "getdents", "ptrace", "wait4", "kill", "open", "openat", "getcwd", "access",

@@ -88,9 +88,7 @@ void vu_device_silence(struct vu_device *device)
 
 	if (!vu_device_is_present(device))
 		return;
-	result =
-		apple_dext_config_read(device->connection, PCI_COMMAND, 2, &command);
-
+	result = apple_dext_config_read(device->connection, PCI_COMMAND, 2, &command);
 	if (result == kIOReturnSuccess)
 		result = apple_dext_config_write(device->connection, PCI_COMMAND, 2,
 			command & ~(uint64_t)PCI_COMMAND_MASTER);

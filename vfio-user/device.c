@@ -132,6 +132,8 @@ static bool look_into(struct vu_device *device, char *error)
 
 	if (result == kIOReturnSuccess)
 		result = open_bars(device);
+	/* The claim has turned bus mastering on; that is the guest's to do. */
+	vu_device_silence(device);
 	if (result != kIOReturnSuccess)
 		snprintf(error, VU_ERROR_SIZE, "device %s cannot be looked into: error 0x%08x",
 			device->name, (unsigned)result);

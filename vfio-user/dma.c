@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "vfio-user/dma.h"
 #include "vfio-user/log.h"
+#include "vfio-user/platform.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 struct vu_dma_range {
@@ -97,12 +97,9 @@ static int check_map(const struct vu_dma *dma, const struct vu_dma_map *request,
 /* Memory that ends inside the range would kill whoever touches what is missing. */
 static int check_file(const struct vu_dma_map *request, int fd)
 {
-	struct stat status;
+	uint64_t size;
 
-	if (fstat(fd, &status) != 0)
-		return errno;
-	if (!S_ISREG(status.st_mode) || status.st_size < 0 ||
-		(uint64_t)status.st_size < request->offset + request->size)
+	if (!vu_platform_is_memory(fd, &size) || size < request->offset + request->size)
 		return EINVAL;
 	return 0;
 }

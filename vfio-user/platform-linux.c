@@ -25,6 +25,12 @@ int vu_platform_accept(int fd)
 	return accept4(fd, NULL, NULL, SOCK_CLOEXEC);
 }
 
+bool vu_platform_prepare(int fd)
+{
+	(void)fd;
+	return true;
+}
+
 ssize_t vu_platform_receive(int fd, struct msghdr *message)
 {
 	return recvmsg(fd, message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
@@ -33,6 +39,16 @@ ssize_t vu_platform_receive(int fd, struct msghdr *message)
 ssize_t vu_platform_send(int fd, const struct msghdr *message)
 {
 	return sendmsg(fd, message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+bool vu_platform_is_memory(int fd, uint64_t *size)
+{
+	struct stat status;
+
+	if (fstat(fd, &status) != 0 || status.st_size < 0)
+		return false;
+	*size = (uint64_t)status.st_size;
+	return S_ISREG(status.st_mode);
 }
 
 /* Files without a type are the kernel's anonymous ones, of which eventfd is one. */

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What POSIX does not offer, or not without a race. One file for each host
- * implements it; nothing else in this folder is a host's own.
+ * implements it, and one does for hosts that have nothing better (meson's option
+ * events); nothing else in this folder is a host's own.
  */
 #ifndef VFIO_USER_PLATFORM_H
 #define VFIO_USER_PLATFORM_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -19,11 +21,20 @@ int vu_platform_pipe(int ends[2]);
 /** vu_platform_accept - accept(), the new descriptor closed on exec. -1 with errno. */
 int vu_platform_accept(int fd);
 
+/** vu_platform_prepare - what a client's socket needs before the two below. False: no use. */
+bool vu_platform_prepare(int fd);
+
 /** vu_platform_receive - recvmsg() that does not wait; received descriptors are closed on exec. */
 ssize_t vu_platform_receive(int fd, struct msghdr *message);
 
 /** vu_platform_send - sendmsg() that neither waits nor raises SIGPIPE. */
 ssize_t vu_platform_send(int fd, const struct msghdr *message);
+
+/**
+ * vu_platform_is_memory - whether a descriptor is memory that can be mapped
+ * @size: set to how many bytes there are
+ */
+bool vu_platform_is_memory(int fd, uint64_t *size);
 
 /**
  * vu_platform_is_event - whether a descriptor can be an event

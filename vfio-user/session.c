@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "vfio-user/commands.h"
 #include "vfio-user/log.h"
+#include "vfio-user/platform.h"
 #include "vfio-user/session.h"
 
 #include <errno.h>
@@ -175,7 +176,8 @@ void vu_session_run(struct vu_device *device, int fd, struct vu_loop *loop)
 			.fd = fd, .wait = vu_loop_wait, .context = loop};
 		session->reply = malloc(VU_PAYLOAD_MAX);
 	}
-	if (session && vu_message_init(&session->message) && session->reply) {
+	if (session && vu_message_init(&session->message) && session->reply &&
+		vu_platform_prepare(fd)) {
 		loop->tick = on_tick;
 		loop->tick_context = session;
 		serve(session);

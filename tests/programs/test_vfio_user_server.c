@@ -52,7 +52,8 @@ static void kill_dextd(void)
 
 static void start_server(const char *option, const char *value)
 {
-	const char *const argv[] = {getenv("DEXT_VFIO_USER"), "--socket", first, option, value, NULL};
+	const char *const argv[] = {
+		getenv("DEXT_VFIO_USER"), "--socket", first, option, value, NULL};
 
 	server = program_start(argv);
 	wait_for_socket(first);
@@ -126,7 +127,8 @@ static void devices_of_a_file_do_not_wait_for_each_other(void **state)
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(vu_client_agree(&other, second), 0);
 		expect_nvme(&other);
-		assert_int_equal(vu_client_call(&other, VU_DEVICE_RESET, NULL, 0, NULL, 0, NULL, 0), 0);
+		assert_int_equal(
+			vu_client_call(&other, VU_DEVICE_RESET, NULL, 0, NULL, 0, NULL, 0), 0);
 		vu_client_close(&other);
 	}
 	vu_client_close(&one);

@@ -88,6 +88,14 @@ static void other_descriptors_are_refused(void **state)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), 0);
 	close(ends[0]);
 	close(sockets[1]);
+#ifdef VFIO_USER_POSIX
+	/* What is an event there must not end the process when its reader has gone. */
+	assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX, CONNECT, 0, 1, &ends[1], 1), 0);
+	raise_vector(0);
+	assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX, DISABLE, 0, 0, NULL, 0), 0);
+	close(ends[1]);
+	ends[1] = open("/", O_RDONLY | O_CLOEXEC);
+#endif
 	fds[0] = ends[1];
 	fds[1] = sockets[0];
 	fds[2] = memfd_create("file", MFD_CLOEXEC);
@@ -124,16 +132,16 @@ static void odd_descriptors_do_no_harm(void **state)
 }
 
 /* A write to it would wait, for ever. */
-static void a_full_eventfd_holds_nobody_up(void **state)
+static void a_full_event_holds_nobody_up(void **state)
 {
-	int full = eventfd(0, EFD_CLOEXEC), fd = event_new();
+	int full = event_new(), fd = event_new();
+	uint64_t count = event_fill(full);
 
-	assert_int_equal(eventfd_write(full, UINT64_MAX - 1), 0);
 	assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX, CONNECT, 0, 1, &full, 1), 0);
 	assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX, CONNECT, 1, 1, &fd, 1), 0);
 	raise_vector(0);
 	raise_vector(1);
-	assert_int_equal(event_take(full), UINT64_MAX - 1);
+	assert_true(event_take(full) == count);
 	assert_int_equal(event_take(fd), 1);
 	raise_vector(0);
 	assert_int_equal(event_take(full), 1);
@@ -190,7 +198,7 @@ int main(void)
 		ON(eventfds_must_be_as_many_as_they_say),
 		ON(other_descriptors_are_refused),
 		ON(odd_descriptors_do_no_harm),
-		ON(a_full_eventfd_holds_nobody_up),
+		ON(a_full_event_holds_nobody_up),
 		ON(interrupts_come_at_any_time),
 	};
 

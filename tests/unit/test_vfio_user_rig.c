@@ -3,11 +3,13 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 size_t count_fds(void)
 {
@@ -296,6 +298,33 @@ int rig_set_bools(struct rig *rig, uint32_t index, uint32_t action, uint32_t sta
 		0, NULL);
 }
 
+#ifdef VFIO_USER_POSIX
+/* A pipe with both its ends in one descriptor. */
+int event_new(void)
+{
+	char folder[] = "/tmp/test-vfio-user-XXXXXX", path[64];
+	int fd;
+
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/event", folder);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	assert_true(fd >= 0);
+	unlink(path);
+	rmdir(folder);
+	return fd;
+}
+
+uint64_t event_fill(int fd)
+{
+	const uint64_t one = 1;
+	uint64_t count = 0;
+
+	while (write(fd, &one, sizeof(one)) == sizeof(one))
+		count++;
+	return count;
+}
+#else
 int event_new(void)
 {
 	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -304,16 +333,42 @@ int event_new(void)
 	return fd;
 }
 
+uint64_t event_fill(int fd)
+{
+	assert_int_equal(eventfd_write(fd, UINT64_MAX - 1), 0);
+	return UINT64_MAX - 1;
+}
+#endif
+
+void event_signal(int fd)
+{
+	const uint64_t one = 1;
+
+	assert_int_equal(write(fd, &one, sizeof(one)), sizeof(one));
+}
+
+/* One read empties an eventfd; a pipe has an entry for each signal. */
 uint64_t event_take(int fd)
 {
-	uint64_t count;
+	uint64_t count, sum = 0;
 
-	return read(fd, &count, sizeof(count)) == sizeof(count) ? count : 0;
+	while (read(fd, &count, sizeof(count)) == sizeof(count))
+		sum += count;
+	return sum;
 }
 
 int memory_new(uint64_t size)
 {
+#ifdef VFIO_USER_POSIX
+	char name[32];
+	int fd;
+
+	snprintf(name, sizeof(name), "/test-vfio-user-%d", (int)getpid());
+	fd = shm_open(name, O_RDWR | O_CREAT | O_EXCL, 0600);
+	shm_unlink(name);
+#else
 	int fd = memfd_create("guest", MFD_CLOEXEC);
+#endif
 
 	assert_true(fd >= 0);
 	assert_int_equal(ftruncate(fd, (off_t)size), 0);

@@ -77,8 +77,12 @@ int rig_set_irqs(struct rig *rig, uint32_t index, uint32_t flags, uint32_t start
 int rig_set_bools(struct rig *rig, uint32_t index, uint32_t action, uint32_t start,
 	uint32_t count, const void *bools, size_t bool_count);
 
-/** event_new - an eventfd that does not block. */
+/** event_new - an event that does not block, of the kind that the server was built for. */
 int event_new(void);
+/** event_signal - signal it, as a VMM does. */
+void event_signal(int fd);
+/** event_fill - signal it until no more will go in. Return: what event_take() will say. */
+uint64_t event_fill(int fd);
 /** event_take - how often it has been signalled since the last time. */
 uint64_t event_take(int fd);
 /** memory_new - memory that can be shared: a descriptor. */

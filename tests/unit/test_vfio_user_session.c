@@ -294,8 +294,8 @@ static void no_region_has_io_fds(void **state)
 	}
 	assert_int_equal(
 		io_fds(*state, (struct vu_region_io_fds){.argsz = 15}, reply), EINVAL);
-	assert_int_equal(io_fds(*state,
-				 (struct vu_region_io_fds){.argsz = 16, .index = VU_REGIONS}, reply),
+	assert_int_equal(
+		io_fds(*state, (struct vu_region_io_fds){.argsz = 16, .index = VU_REGIONS}, reply),
 		EINVAL);
 	assert_int_equal(
 		io_fds(*state, (struct vu_region_io_fds){.argsz = 16, .flags = 1}, reply), EINVAL);

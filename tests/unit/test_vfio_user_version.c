@@ -82,7 +82,7 @@ static void version_takes_lower_limits(void **state)
 
 static void version_page_sizes_are_kept_to(void **state)
 {
-	static const char text[] = "{\"capabilities\":{\"pgsizes\":81920}}";	/* 16 and 64 KiB */
+	static const char text[] = "{\"capabilities\":{\"pgsizes\":81920}}"; /* 16 and 64 KiB */
 	struct vu_dma_map map = {.argsz = sizeof(map), .flags = VU_DMA_READ_FLAG, .size = 0x1000};
 
 	assert_int_equal(propose(*state, 0, 1, text, NULL), 0);
