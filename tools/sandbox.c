@@ -41,7 +41,8 @@ static const char *const allowed[] = {
 	"fadvise64", "ioctl",
 	/* descriptors */
 	"close", "dup", "dup2", "dup3", "fcntl", "fcntl64", "fstat", "fstat64", "fstatfs",
-	"newfstatat", "stat", "lstat", "statx", "pipe", "pipe2", "eventfd2", "memfd_create", "timerfd_create",
+	"newfstatat", "stat", "lstat", "statx", "pipe",
+	"pipe2", "eventfd2", "memfd_create", "timerfd_create",
 	"timerfd_settime", "timerfd_gettime", "getdents64", "readlink", "readlinkat",
 	/* the socket that it made */
 	"unlink", "unlinkat",
@@ -68,7 +69,8 @@ static const char *const allowed[] = {
 	"sysinfo", "getrlimit", "prlimit64", "getcpu",
 #ifdef SANITIZED
 	/* what the sanitizers do when they have something to tell */
-	"clone", "clone3", "getdents", "ptrace", "wait4", "kill", "open", "openat", "getcwd", "access",
+	"clone", "clone3", "getdents", "ptrace", "wait4",
+	"kill", "open", "openat", "getcwd", "access",
 	"faccessat", "personality", "setrlimit",
 #endif
 };

@@ -6,7 +6,7 @@
 # shellcheck disable=SC2034 # for those who source this
 # To build: the compiler and the libraries.
 PACKAGES_BUILD=(gcc libc6-dev pkg-config meson ninja-build libjson-c-dev uthash-dev libpci-dev
-	libbsd-dev libcmocka-dev)
+	libbsd-dev libcmocka-dev libseccomp-dev libsystemd-dev)
 # shellcheck disable=SC2034 # for those who source this
 # To test: what the tests themselves run.
 PACKAGES_TEST=(pciutils bsdutils spin clang libclang-rt-dev)

@@ -61,8 +61,8 @@ check 'a program of the client library compiles' \
 "$prefix/bin/dextd" --socket "$DEXT_SOCKET" --device nvme,addr=02:00.0,size=1M \
 	--device nvme,addr=01:00.0,size=1M 2>"$work/log" &
 dextd=$!
-for _ in $(seq 100); do
-	[ -S "$DEXT_SOCKET" ] && break
+for _ in $(seq 400); do
+	grep -q '^dextd: serving' "$work/log" && break
 	sleep 0.05
 done
 check 'it finds and drives a device of the installed dextd' "$work/iokit-only"

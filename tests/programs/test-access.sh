@@ -27,10 +27,11 @@ export DEXT_SOCKET=$work/d.sock
 
 begin() {	# begin OPTION...: a dextd with these
 	stop
+	: >"$work/log"
 	"$tools/dextd" --device nvme,addr=01:00.0,size=1M "$@" 2>"$work/log" &
 	dextd=$!
-	for _ in $(seq 200); do
-		[ -S "$DEXT_SOCKET" ] && return
+	for _ in $(seq 400); do	# until it says that it serves: the socket is there before
+		grep -q '^dextd: serving' "$work/log" && return
 		sleep 0.05
 	done
 }

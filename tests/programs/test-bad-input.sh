@@ -107,6 +107,7 @@ export DEXT_SOCKET=$work/d.sock
 "$tools/dextd" --device nvme,addr=01:00.0,size=1M --device nvme,addr=02:00.0,size=1M 2>"$work/d.log" &
 pids+=($!)
 wait_for "$work/d.sock"
+until grep -q "^dextd: serving" "$work/d.log"; do sleep 0.05; done
 refuses 1 'another driver service is running' "$tools/dextd" --device nvme,addr=03:00.0,size=1M
 refuses 2 'no command \(dextctl --help' "$tools/dextctl"
 refuses 2 'frobnicate' "$tools/dextctl" frobnicate

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct rig rig;
@@ -211,6 +212,10 @@ static void test_clients(void **state)
 	assert_ok(apple_dext_setup_interrupts(first, NULL));
 	assert_ok(apple_dext_trigger_interrupt(second, 5));
 	assert_ok(apple_dext_copy_clients(second, &clients, &count));
+	while (count > 2) {	/* one of a moment ago may still be on its way out */
+		free(clients);
+		assert_ok(apple_dext_copy_clients(second, &clients, &count));
+	}
 	assert_int_equal(count, 2);
 	assert_true(clients[0].client < clients[1].client);
 	assert_true(clients[0].claimed && clients[0].takes_interrupts && !clients[0].is_caller);
@@ -325,6 +330,25 @@ static void test_removal(void **state)
 	apple_dext_disconnect(other);
 }
 
+/*
+ * A disconnect is carried out a moment later by the other side: each test begins when what
+ * the one before it held has gone.
+ */
+static int quiet(void **state)
+{
+	io_connect_t connection = apple_dext_connect(1, 0, 0);
+	AppleDextStatus status = { .clients = 0 };
+
+	(void)state;
+	for (int i = 0; i < 10000 && status.clients != 1; i++) {
+		if (apple_dext_get_status(connection, &status) != kIOReturnSuccess)
+			break;
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	}
+	apple_dext_disconnect(connection);
+	return 0;
+}
+
 static int setup(void **state)
 {
 	const char *const specs[] = { "nvme,addr=01:00.0,size=1M",
@@ -344,15 +368,15 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_segments),
-		cmocka_unit_test(test_the_largest_region),
-		cmocka_unit_test(test_rollback),
-		cmocka_unit_test(test_batches),
-		cmocka_unit_test(test_clients),
-		cmocka_unit_test(test_trigger),
-		cmocka_unit_test(test_trace),
-		cmocka_unit_test(test_roots),
-		cmocka_unit_test(test_removal),
+		cmocka_unit_test_setup(test_segments, quiet),
+		cmocka_unit_test_setup(test_the_largest_region, quiet),
+		cmocka_unit_test_setup(test_rollback, quiet),
+		cmocka_unit_test_setup(test_batches, quiet),
+		cmocka_unit_test_setup(test_clients, quiet),
+		cmocka_unit_test_setup(test_trigger, quiet),
+		cmocka_unit_test_setup(test_trace, quiet),
+		cmocka_unit_test_setup(test_roots, quiet),
+		cmocka_unit_test_setup(test_removal, quiet),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
