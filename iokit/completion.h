@@ -12,8 +12,8 @@ void iou_outstanding_release(struct iou_outstanding *outstanding);	/* NULL is fi
 unsigned iou_outstanding_count(const struct iou_outstanding *outstanding);
 
 /*
- * A call that arrived with a port. @outstanding may be NULL, else it is counted there. @fd, the port's sending end, is taken over,
- * also on failure (NULL, without memory).
+ * A call that arrived with a port. @outstanding may be NULL, else it is counted there.
+ * @fd, the port's sending end, is taken over, also on failure (NULL, without memory).
  */
 struct iouser_completion *iou_completion_create(
 	int fd, uint64_t token, struct iou_outstanding *outstanding);

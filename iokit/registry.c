@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 
@@ -107,24 +106,16 @@ static bool entry_is_sound(const union iou_buffer *buffer, int size)
 	       memchr(buffer->entry.user_class, 0, IOU_NAME_MAX);
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* Receive entries until the reply to LIST comes. What came before an error counts. */
 static struct iou_entry_info *receive_list(int fd, size_t *count)
 {
 	struct iou_entry_info *list = NULL, *larger;
 	union iou_buffer buffer;
 	struct iou_fds fds;
-	uint64_t deadline = now_ms() + IOU_HELLO_TIMEOUT_MS;	/* for all of it */
+	int64_t deadline = iou_now_ms() + IOU_HELLO_TIMEOUT_MS;	/* for all of it */
 	int size;
 
-	for (*count = 0; *count < SERVICES_MAX && now_ms() < deadline;) {
+	for (*count = 0; *count < SERVICES_MAX && iou_now_ms() < deadline;) {
 		size = iou_receive(fd, &buffer, &fds, IOU_HELLO_TIMEOUT_MS);
 		if (size <= 0)
 			break;

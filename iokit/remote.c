@@ -13,9 +13,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <sys/queue.h>
-#include <time.h>
 #include <unistd.h>
 
 struct remote {
@@ -188,14 +186,6 @@ static int answer_memory(struct remote *remote, const struct iou_memory_query *q
 	return status;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
-}
-
 /*
  * Wait for the reply to message @id. Replies to calls that timed out earlier are
  * passed over, and the time for all of it is one: a service that keeps talking keeps
@@ -208,7 +198,7 @@ static kern_return_t await_reply(struct remote *remote, uint32_t type, uint32_t 
 	int64_t deadline = 0;
 
 	for (;;) {
-		int64_t left = deadline ? deadline - now_ms() : IOU_CALL_TIMEOUT_MS;
+		int64_t left = deadline ? deadline - iou_now_ms() : IOU_CALL_TIMEOUT_MS;
 		int size = iou_receive(remote->fd, reply, fds, left > 0 ? (int)left : 0);
 
 		if (size == -ETIMEDOUT)
@@ -220,8 +210,8 @@ static kern_return_t await_reply(struct remote *remote, uint32_t type, uint32_t 
 		iou_fds_close(fds);
 		/* Counted from the first message that is not the reply: most calls look at no clock. */
 		if (!deadline)
-			deadline = now_ms() + IOU_CALL_TIMEOUT_MS;
-		else if (now_ms() >= deadline)
+			deadline = iou_now_ms() + IOU_CALL_TIMEOUT_MS;
+		else if (iou_now_ms() >= deadline)
 			return kIOReturnTimeout;
 		if (reply->header.type & IOU_REPLY)
 			continue;

@@ -151,6 +151,9 @@ struct iou_fds {
 	int fd[IOU_FDS_MAX];
 };
 
+/* CLOCK_MONOTONIC in milliseconds, for deadlines over several messages. */
+int64_t iou_now_ms(void);
+
 /* Close those that nobody has taken. */
 void iou_fds_close(struct iou_fds *fds);
 /* Take descriptor @index: -1 when there is none. */

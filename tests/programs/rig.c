@@ -3,6 +3,7 @@
 #include "driver/driver.h"
 #include "provider/spec.h"
 
+#include <apple-dext-client.h>
 #include <dirent.h>
 #include <errno.h>
 #include <iokit-user/service.h>
@@ -123,6 +124,21 @@ void rig_kill(struct rig *rig)
 	snprintf(path, sizeof(path), "%s.lock", rig->socket);
 	unlink(path);
 	rmdir(rig->folder);
+}
+
+int rig_quiet(void **state)
+{
+	io_connect_t connection = apple_dext_connect(1, 0, 0);
+	AppleDextStatus status = { .clients = 0 };
+
+	(void)state;
+	for (int i = 0; i < 10000 && status.clients != 1; i++) {
+		if (apple_dext_get_status(connection, &status) != kIOReturnSuccess)
+			break;
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	}
+	apple_dext_disconnect(connection);
+	return 0;
 }
 
 static unsigned count_entries(pid_t process, const char *folder)

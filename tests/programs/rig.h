@@ -32,6 +32,12 @@ void rig_kill(struct rig *rig);
 /* Start dextd again after rig_kill(), at the same place. */
 bool rig_restart(struct rig *rig, const char *const *specs);
 
+/*
+ * The setup of a cmocka test, for the device at 01:00.0. A disconnect is carried out a
+ * moment later by the other side: the test begins when what the one before it held has gone.
+ */
+int rig_quiet(void **state);
+
 /* How many descriptors, mappings and threads a process has. */
 struct rig_holdings {
 	unsigned descriptors, mappings, threads;

@@ -330,25 +330,6 @@ static void test_removal(void **state)
 	apple_dext_disconnect(other);
 }
 
-/*
- * A disconnect is carried out a moment later by the other side: each test begins when what
- * the one before it held has gone.
- */
-static int quiet(void **state)
-{
-	io_connect_t connection = apple_dext_connect(1, 0, 0);
-	AppleDextStatus status = { .clients = 0 };
-
-	(void)state;
-	for (int i = 0; i < 10000 && status.clients != 1; i++) {
-		if (apple_dext_get_status(connection, &status) != kIOReturnSuccess)
-			break;
-		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
-	}
-	apple_dext_disconnect(connection);
-	return 0;
-}
-
 static int setup(void **state)
 {
 	const char *const specs[] = { "nvme,addr=01:00.0,size=1M",
@@ -368,15 +349,15 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_segments, quiet),
-		cmocka_unit_test_setup(test_the_largest_region, quiet),
-		cmocka_unit_test_setup(test_rollback, quiet),
-		cmocka_unit_test_setup(test_batches, quiet),
-		cmocka_unit_test_setup(test_clients, quiet),
-		cmocka_unit_test_setup(test_trigger, quiet),
-		cmocka_unit_test_setup(test_trace, quiet),
-		cmocka_unit_test_setup(test_roots, quiet),
-		cmocka_unit_test_setup(test_removal, quiet),
+		cmocka_unit_test_setup(test_segments, rig_quiet),
+		cmocka_unit_test_setup(test_the_largest_region, rig_quiet),
+		cmocka_unit_test_setup(test_rollback, rig_quiet),
+		cmocka_unit_test_setup(test_batches, rig_quiet),
+		cmocka_unit_test_setup(test_clients, rig_quiet),
+		cmocka_unit_test_setup(test_trigger, rig_quiet),
+		cmocka_unit_test_setup(test_trace, rig_quiet),
+		cmocka_unit_test_setup(test_roots, rig_quiet),
+		cmocka_unit_test_setup(test_removal, rig_quiet),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -672,25 +672,6 @@ static void test_terminate(void **state)
 	apple_dext_disconnect(connection);
 }
 
-/*
- * A disconnect is carried out a moment later by the other side: each test begins when what
- * the one before it held has gone.
- */
-static int quiet(void **state)
-{
-	io_connect_t connection = apple_dext_connect(1, 0, 0);
-	AppleDextStatus status = { .clients = 0 };
-
-	(void)state;
-	for (int i = 0; i < 10000 && status.clients != 1; i++) {
-		if (apple_dext_get_status(connection, &status) != kIOReturnSuccess)
-			break;
-		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
-	}
-	apple_dext_disconnect(connection);
-	return 0;
-}
-
 static int setup(void **state)
 {
 	const char *const specs[] = { "nvme,addr=01:00.0,size=16M",
@@ -709,23 +690,23 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_connect, quiet),
-		cmocka_unit_test_setup(test_identity_and_enumeration, quiet),
-		cmocka_unit_test_setup(test_claim, quiet),
-		cmocka_unit_test_setup(test_exclusive_claim, quiet),
-		cmocka_unit_test_setup(test_register_dma, quiet),
-		cmocka_unit_test_setup(test_private_memory, quiet),
-		cmocka_unit_test_setup(test_memory_that_goes_away, quiet),
-		cmocka_unit_test_setup(test_config, quiet),
-		cmocka_unit_test_setup(test_bars, quiet),
-		cmocka_unit_test_setup(test_dma_buffer, quiet),
-		cmocka_unit_test_setup(test_interrupts, quiet),
-		cmocka_unit_test_setup(test_irq_state_page, quiet),
-		cmocka_unit_test_setup(test_destroy_waits, quiet),
-		cmocka_unit_test_setup(test_destroy_from_the_handler, quiet),
-		cmocka_unit_test_setup(test_data, quiet),
-		cmocka_unit_test_setup(test_reset, quiet),
-		cmocka_unit_test_setup(test_terminate, quiet),
+		cmocka_unit_test_setup(test_connect, rig_quiet),
+		cmocka_unit_test_setup(test_identity_and_enumeration, rig_quiet),
+		cmocka_unit_test_setup(test_claim, rig_quiet),
+		cmocka_unit_test_setup(test_exclusive_claim, rig_quiet),
+		cmocka_unit_test_setup(test_register_dma, rig_quiet),
+		cmocka_unit_test_setup(test_private_memory, rig_quiet),
+		cmocka_unit_test_setup(test_memory_that_goes_away, rig_quiet),
+		cmocka_unit_test_setup(test_config, rig_quiet),
+		cmocka_unit_test_setup(test_bars, rig_quiet),
+		cmocka_unit_test_setup(test_dma_buffer, rig_quiet),
+		cmocka_unit_test_setup(test_interrupts, rig_quiet),
+		cmocka_unit_test_setup(test_irq_state_page, rig_quiet),
+		cmocka_unit_test_setup(test_destroy_waits, rig_quiet),
+		cmocka_unit_test_setup(test_destroy_from_the_handler, rig_quiet),
+		cmocka_unit_test_setup(test_data, rig_quiet),
+		cmocka_unit_test_setup(test_reset, rig_quiet),
+		cmocka_unit_test_setup(test_terminate, rig_quiet),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
