@@ -154,6 +154,28 @@ bool spec_get_number(const struct device_spec *spec, const char *key, uint64_t m
 	return true;
 }
 
+bool spec_get_word(const struct device_spec *spec, const char *key, const char *const *names,
+	unsigned fallback, unsigned *value, struct spec_error *error)
+{
+	const char *text = spec_get(spec, key);
+	char all[100] = "";
+	size_t used = 0;
+
+	*value = fallback;
+	if (!text)
+		return true;
+	for (unsigned i = 0; names[i]; i++) {
+		if (strcmp(text, names[i]) == 0) {
+			*value = i;
+			return true;
+		}
+		if (used < sizeof(all))
+			used += (size_t)snprintf(all + used, sizeof(all) - used, "%s%s",
+				used ? ", " : "", names[i]);
+	}
+	return spec_fail(error, "%s: %s=%s: it is one of %s", spec->type, key, text, all);
+}
+
 /* Exactly @digits hex digits. */
 static bool parse_hex(const char **text, unsigned digits, unsigned *value)
 {

@@ -58,6 +58,13 @@ bool spec_get_size(const struct device_spec *spec, const char *key, uint64_t fal
 /** spec_get_number - an unsigned number in [@min, @max], decimal or 0x; @fallback when absent. */
 bool spec_get_number(const struct device_spec *spec, const char *key, uint64_t min, uint64_t max,
 	uint64_t fallback, uint64_t *value, struct spec_error *error);
+/**
+ * spec_get_word - one word of a list
+ * @names: the words, ending with NULL
+ * @value: set to the word's place among them; to @fallback when @key is absent
+ */
+bool spec_get_word(const struct device_spec *spec, const char *key, const char *const *names,
+	unsigned fallback, unsigned *value, struct spec_error *error);
 
 /** spec_parse_address - "BB:DD.F" in hex, e.g. 01:00.0, or "ROOT/BB:DD.F" under a named PCI root. */
 bool spec_parse_address(const char *text, struct pci_address *address, struct spec_error *error);

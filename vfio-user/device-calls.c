@@ -69,6 +69,16 @@ void vu_device_check(struct vu_device *device)
 		note_absence(device, VU_GONE, "it does not answer any more");
 }
 
+bool vu_device_line(struct vu_device *device)
+{
+	uint64_t status = 0;
+
+	return vu_device_is_present(device) &&
+		vu_device_result(device, apple_dext_config_read(device->connection, PCI_STATUS, 2,
+						 &status)) == 0 &&
+		status != UINT16_MAX && (status & PCI_STATUS_INTERRUPT) != 0;
+}
+
 int vu_device_wake(struct vu_device *device)
 {
 	uint64_t command = 0;

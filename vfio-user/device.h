@@ -68,6 +68,13 @@ static inline bool vu_device_is_present(const struct vu_device *device)
 int vu_device_result(struct vu_device *device, kern_return_t result);
 
 /**
+ * vu_device_line - whether the device asserts its interrupt pin, as STATUS has it
+ *
+ * Any thread. Return: whether; false when there is no answer.
+ */
+bool vu_device_line(struct vu_device *device);
+
+/**
  * vu_device_wake - make the device ready for a client
  *
  * Its BARs answer; bus mastering is off until the VMM wants it, as on a machine

@@ -23,6 +23,7 @@ struct irq_index {
 
 struct vu_irq {
 	struct vu_device *device;
+	bool level;				/* constant: STATUS tells what the line shows */
 	bool vectors_enabled;			/* at the device; the session's thread alone */
 	int controls[VU_INTX_CONTROLS];		/* likewise; -1: none */
 	/*
@@ -34,6 +35,7 @@ struct vu_irq {
 	AppleDextInterruptNotify *notify;	/* NULL: the device has no interrupts */
 	struct irq_index indices[VU_IRQS];
 	bool intx_off;
+	unsigned line_changes;	/* counts what makes an earlier look at the line worthless */
 };
 
 /* What each index can do. Error interrupts do not exist here: their count is 0. */
@@ -76,6 +78,58 @@ static void deliver_kept(struct vu_irq *irq, uint32_t index, uint32_t number)
 	if (irq->indices[index].vectors[number].kept)
 		deliver(irq, index, number);
 }
+
+/* --- The line of a device that has nothing better ------------------------------- */
+
+/* The lock is held. */
+static bool line_is_open(const struct vu_irq *irq)
+{
+	const struct vector *line = irq->indices[VU_IRQ_INTX].vectors;
+
+	return !line->masked && line->fd >= 0 && !irq->intx_off;
+}
+
+/*
+ * Tell the VMM if the line is asserted and it wants to know. The driver is asked without
+ * the lock; when something has changed meanwhile, once more.
+ */
+static void look_at_line(struct vu_irq *irq)
+{
+	bool open, asserted, settled = false;
+	unsigned changes;
+
+	while (!settled) {
+		pthread_mutex_lock(&irq->lock);
+		changes = irq->line_changes;
+		open = line_is_open(irq);
+		pthread_mutex_unlock(&irq->lock);
+		if (!open)
+			return;
+		asserted = vu_device_line(irq->device);
+		pthread_mutex_lock(&irq->lock);
+		settled = changes == irq->line_changes;
+		if (settled && asserted) {
+			irq->line_changes++;
+			deliver(irq, VU_IRQ_INTX, 0);
+		}
+		pthread_mutex_unlock(&irq->lock);
+	}
+}
+
+/* Vectors can be delivered that could not before. The lock is held, and released. */
+static void opened(struct vu_irq *irq, uint32_t index, uint32_t start, uint32_t count)
+{
+	bool look = irq->level && index == VU_IRQ_INTX;
+
+	irq->line_changes += look;
+	for (uint32_t i = 0; i < count && !look; i++)
+		deliver_kept(irq, index, start + i);
+	pthread_mutex_unlock(&irq->lock);
+	if (look)
+		look_at_line(irq);
+}
+
+/* --- From vectors to indices; the lock is held ---------------------------------- */
 
 /* The device's own, the best first. */
 static const uint32_t order[] = {VU_IRQ_MSIX, VU_IRQ_MSI, VU_IRQ_INTX};
@@ -120,9 +174,11 @@ static AppleDextInterruptNotify *raise_pending(
 {
 	AppleDextInterruptNotify *notify;
 
+	if (irq->level)
+		look_at_line(irq);
 	pthread_mutex_lock(&irq->lock);
 	notify = irq->notify;
-	for (uint32_t word = 0; word < DEXT_IRQ_WORDS; word++)
+	for (uint32_t word = 0; word < DEXT_IRQ_WORDS && !irq->level; word++)
 		for (uint64_t bits = pending[word]; bits != 0; bits &= bits - 1)
 			raise_vector(irq, word * 64 + (uint32_t)__builtin_ctzll(bits));
 	pthread_mutex_unlock(&irq->lock);
@@ -187,9 +243,7 @@ void vu_irq_assign(
 	for (uint32_t i = 0; i < count; i++)
 		replace_fd(&chosen->vectors[start + i].fd, fds ? fds[i] : -1);
 	count_in_use(chosen);
-	for (uint32_t i = 0; i < count; i++)
-		deliver_kept(irq, index, start + i);
-	pthread_mutex_unlock(&irq->lock);
+	opened(irq, index, start, count);
 	update_device_mask(irq);
 }
 
@@ -223,8 +277,7 @@ void vu_irq_unmask(struct vu_irq *irq, uint32_t index, uint32_t vector)
 {
 	pthread_mutex_lock(&irq->lock);
 	irq->indices[index].vectors[vector].masked = false;
-	deliver_kept(irq, index, vector);
-	pthread_mutex_unlock(&irq->lock);
+	opened(irq, index, vector, 1);
 }
 
 void vu_irq_trigger(struct vu_irq *irq, uint32_t index, uint32_t vector)
@@ -244,9 +297,7 @@ void vu_irq_set_intx_off(struct vu_irq *irq, bool off)
 {
 	pthread_mutex_lock(&irq->lock);
 	irq->intx_off = off;
-	if (!off && irq->indices[VU_IRQ_INTX].count > 0)
-		deliver_kept(irq, VU_IRQ_INTX, 0);
-	pthread_mutex_unlock(&irq->lock);
+	opened(irq, VU_IRQ_INTX, 0, off ? 0 : irq->indices[VU_IRQ_INTX].count);
 }
 
 void vu_irq_forget(struct vu_irq *irq)
@@ -368,6 +419,8 @@ struct vu_irq *vu_irq_create(struct vu_device *device, kern_return_t *result)
 	pthread_mutex_init(&irq->lock, NULL);
 	for (size_t i = 0; i < VU_INTX_CONTROLS; i++)
 		irq->controls[i] = -1;
+	irq->level = device->interrupt_pin != 0 && device->msi_vectors == 0 &&
+		device->msix.vectors == 0;
 	if (make_indices(irq))
 		*result = vu_irq_attach(irq);
 	if (*result == kIOReturnSuccess)

@@ -9,6 +9,11 @@
  * interrupt that cannot be delivered now (masked, or no eventfd yet) is kept and
  * delivered when it can.
  *
+ * Of a device that has nothing better than INTx, STATUS tells what the line shows: it is
+ * looked at before the VMM is told, and again when the VMM unmasks. One interrupt too
+ * many would be one too many for ever: a guest that finds nothing to do does not touch
+ * the device, and that is what QEMU takes for the end of the interrupt.
+ *
  * One more is the server's own: by the request interrupt it asks the VMM to unplug a
  * device that has gone.
  */

@@ -15,6 +15,7 @@
 #define PCI_COMMAND_MASTER     0x0004u
 #define PCI_COMMAND_INTX_OFF   0x0400u
 #define PCI_STATUS             0x06u
+#define PCI_STATUS_INTERRUPT   0x0008u
 #define PCI_STATUS_CAPS        0x0010u
 #define PCI_CLASS              0x08u
 #define PCI_BAR0               0x10u

@@ -17,6 +17,18 @@ holdings() {
 	}' "/proc/$1/maps"
 }
 
+# holdings_vanish PID FILE SECONDS - until it holds nothing beyond what it held then
+holdings_vanish() {
+	local deadline=$((SECONDS + $3)) more
+	while more=$(comm -13 <(sort "$2") <(holdings "$1" | sort)) && [[ -n $more ]]; do
+		if ((SECONDS >= deadline)); then
+			printf '%s\n' "$more"
+			return 1
+		fi
+		sleep 0.1
+	done
+}
+
 # holdings_settle PID FILE SECONDS - until it holds what it held when FILE was written
 #
 # Prints what is too much, or missing, when that does not come about.

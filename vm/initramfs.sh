@@ -4,18 +4,24 @@
 # The guest's root: busybox, mkfs.ext4, a handful of modules and guest/init.
 # Needs kernel.sh. VM is the directory of these files.
 
+INITRAMFS_PROGRAMS=(sbin/mke2fs)	# of the guest's tree
+INITRAMFS_JOBS=		# a directory: more jobs for guest/init, as it says
+
 # initramfs_make FILE
 initramfs_make() {
-	local root=$WORK/initramfs
+	local root=$WORK/initramfs program
 	mkdir -p "$root"/{bin,sbin,etc,lib,proc,sys,dev}
 	cp "$GUEST_TREE/bin/busybox" "$root/bin/busybox"
 	ln -s busybox "$root/bin/sh"
 	ln -s /bin/busybox "$root/sbin/modprobe"	# where the kernel looks for it
-	initramfs_program "$root" "$GUEST_TREE/sbin/mke2fs"
+	for program in "${INITRAMFS_PROGRAMS[@]}"; do
+		initramfs_program "$root" "$GUEST_TREE/$program"
+	done
 	ln -s mke2fs "$root/sbin/mkfs.ext4"
 	cp "$GUEST_TREE/etc/mke2fs.conf" "$root/etc/"
 	cp "$VM/guest/modules" "$root/etc/modules"
 	install -m 755 "$VM/guest/init" "$root/init"
+	[[ -z $INITRAMFS_JOBS ]] || cp -r "$INITRAMFS_JOBS" "$root/jobs"
 	initramfs_modules "$root" || return 1
 	(cd "$root" && find . | cpio --quiet -o -H newc -R 0:0) | gzip -1 >"$1" || return 1
 	rm -rf "$root"

@@ -53,7 +53,7 @@ job_image() {
 	[[ $need -eq 0 ]] || FORMAT=$(image_check "$IMAGE" "$need") || die "$FORMAT"
 }
 
-# job_machine WORD... - MACHINE, with WORDs on the guest kernel's command line
+# job_machine WORD... - MACHINE with the disk, and WORDs on the guest kernel's command line
 job_machine() {
 	machine_command "$@"
 	if [[ $MODE == reference ]]; then

@@ -3,13 +3,15 @@
 #
 # The virtual machine's command line. Needs vmm.sh and kernel.sh.
 
+RESET_ACTION=shutdown	# what the VMM does when the guest resets the machine; or "reset"
+
 # machine_command - set MACHINE to the VMM's command
 #
 # Uses MEMORY (as QEMU writes it, "512M"), CPUS, INITRAMFS, and adds the arguments
 # to the kernel's command line. Guest memory is shareable: the device reaches it
 # from another process. Without a source of randomness programs in the guest wait for it.
 machine_command() {
-	MACHINE=("${VMM[@]}" -nodefaults -no-reboot -display none
+	MACHINE=("${VMM[@]}" -nodefaults -action "reboot=$RESET_ACTION" -display none
 		-accel "tcg,thread=multi" -cpu "qemu64,+rdrand" -smp "$CPUS" -m "$MEMORY"
 		-M "q35,memory-backend=ram"
 		-object "memory-backend-memfd,id=ram,size=$MEMORY,share=on"
@@ -29,16 +31,21 @@ machine_serial() {
 	MACHINE+=(-serial "file:$2" -serial "file:$3")
 }
 
-# machine_disk IMAGE - a read-only virtio disk, the guest's /dev/vda
+# machine_disk IMAGE - a read-only virtio disk; the guest's first is /dev/vda
 machine_disk() {
-	MACHINE+=(-blockdev "driver=file,node-name=file0,read-only=on,filename=$1"
-		-blockdev "driver=raw,node-name=disk0,read-only=on,file=file0"
-		-device "virtio-blk-pci,drive=disk0")
+	MACHINE+=(-drive "if=virtio,format=raw,read-only=on,file=$1")
 }
 
-# machine_passthrough SOCKET - the passed-through device, at 00:10.0 in the guest
+# machine_passthrough SOCKET [PLACE] - a passed-through device
+#
+# PLACE are members of the device's JSON; without it, it is at 00:10.0 in the guest.
 machine_passthrough() {
-	MACHINE+=(-device '{"driver":"vfio-user-pci","addr":"10","socket":{"path":"'"$1"'","type":"unix"}}')
+	MACHINE+=(-device "$(machine_passthrough_json "$@")")
+}
+
+machine_passthrough_json() {
+	printf '{"driver":"vfio-user-pci",%s,"socket":{"path":"%s","type":"unix"}}' \
+		"${2:-\"addr\":\"10\"}" "$1"
 }
 
 # machine_reference IMAGE - in its place a disk that the VMM emulates itself

@@ -8,25 +8,31 @@ DEVICE_ADDRESS=01:00.0
 DEXTD_PID=
 SERVER_PID=
 
-# service_start MODE IMAGE DIR - make the disk IMAGE reachable on $WORK/vfio-user.sock
+# service_start MODE IMAGE DIR [KEYS] - make the disk IMAGE reachable on $WORK/vfio-user.sock
 #
 # MODE is split (driver and server in two processes), embedded (in one) or reference
-# (nothing to start: the VMM emulates the disk). Logs go to DIR.
+# (nothing to start: the VMM emulates the disk). Logs go to DIR. KEYS are more of the
+# device's, as "key=value,...".
 service_start() {
 	case $1 in
 	split)
-		dextd_start "$2" "$3"
+		dextd_start "${@:2}"
 		server_start "$3" --addr "$DEVICE_ADDRESS"
 		;;
 	embedded)
-		server_start "$3" --device "nvme,addr=$DEVICE_ADDRESS,image=$2"
+		server_start "$3" --device "$(device_specification "$2" "${4:-}")"
 		;;
 	esac
 }
 
+device_specification() {
+	printf '%s' "nvme,addr=$DEVICE_ADDRESS,image=$1${2:+,$2}"
+}
+
+# dextd_start IMAGE DIR [KEYS]
 dextd_start() {
 	start "$2/dextd.log" "$BUILD/tools/dextd" --socket "$WORK/dextd.sock" \
-		--device "nvme,addr=$DEVICE_ADDRESS,image=$1"
+		--device "$(device_specification "$1" "${3:-}")"
 	DEXTD_PID=$STARTED
 	socket_wait "$WORK/dextd.sock" "$DEXTD_PID" 20 || {
 		show_tail "$2/dextd.log"

@@ -29,6 +29,20 @@ static uint64_t all_ones(unsigned width)
 	return UINT64_MAX >> (64 - 8 * width);
 }
 
+/* Only what has no messages to send uses its pin, and shows it in STATUS. */
+static bool line_asserted(struct soft_device *device)
+{
+	bool asserted;
+
+	if (!device->model->line || soft_config_find(&device->config, PCI_CAP_ID_MSI) ||
+		soft_config_find(&device->config, PCI_CAP_ID_MSIX))
+		return false;
+	pthread_rwlock_rdlock(&device->access);
+	asserted = device->model->line(device);
+	pthread_rwlock_unlock(&device->access);
+	return asserted;
+}
+
 static kern_return_t soft_config_read_op(
 	struct pci_provider *provider, uint32_t offset, uint32_t width, uint32_t *value)
 {
@@ -41,6 +55,8 @@ static kern_return_t soft_config_read_op(
 	pthread_mutex_lock(&device->config_lock);
 	*value = soft_config_get(&device->config, offset, width);
 	pthread_mutex_unlock(&device->config_lock);
+	if (offset <= PCI_STATUS && offset + width > PCI_STATUS && line_asserted(device))
+		*value |= PCI_STATUS_INTERRUPT << 8 * (PCI_STATUS - offset);
 	return kIOReturnSuccess;
 }
 
@@ -73,7 +89,7 @@ static bool asks_for_flr(const struct soft_config *config, uint32_t offset, uint
 
 /* What a write to config space has brought about besides its value. */
 struct config_effects {
-	bool command_changed;
+	bool command_changed, line_enabled;
 	uint16_t command;
 	bool resets;
 	enum pci_reset kind;
@@ -98,6 +114,7 @@ static struct config_effects write_config(
 	}
 	effects.command = (uint16_t)soft_config_get(config, PCI_COMMAND, 2);
 	effects.command_changed = effects.command != command;
+	effects.line_enabled = command & ~(unsigned)effects.command & PCI_COMMAND_INTX_DISABLE;
 	return effects;
 }
 
@@ -124,6 +141,9 @@ static kern_return_t soft_config_write_op(
 		soft_begin_reset(device, effects.kind);
 	else if (effects.command_changed && device->model->command_changed)
 		tell_command(device);
+	/* What was asserted meanwhile is seen now. */
+	if (effects.line_enabled && line_asserted(device))
+		soft_irq_raise(device, 0);
 	return kIOReturnSuccess;
 }
 

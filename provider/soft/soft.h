@@ -67,6 +67,12 @@ struct soft_model {
 	 * later on behalf of what was before. Config space is reset by the framework.
 	 */
 	void (*reset)(struct soft_device *device);
+	/*
+	 * Whether the device asserts its interrupt pin: STATUS tells it, so that who was
+	 * told of an interrupt by the line can see whether it is still so. From any
+	 * thread; a model that raises interrupts with INTx alone must have it.
+	 */
+	bool (*line)(struct soft_device *device);
 	/* Bits of COMMAND changed (bus mastering, say). May be NULL. */
 	void (*command_changed)(struct soft_device *device, uint16_t command);
 };
@@ -117,6 +123,22 @@ unsigned soft_add_vendor_capability(struct soft_device *device, const void *data
  * whatever becomes of the list's pointers.
  */
 void soft_set_config(struct soft_device *device, unsigned offset, unsigned width, uint32_t value);
+
+/* The interrupts of a device that can have several kinds. */
+struct soft_interrupts {
+	enum dext_interrupt_kind kind;
+	unsigned vectors;	/* 0 for none, 1 for INTx */
+};
+/**
+ * soft_parse_interrupts - the keys "irq" (none, intx, msi, msix) and "vectors"
+ * @may_lack: whether irq=none is allowed
+ * @most, @usual: how many MSI-X vectors there can be, and how many there are unless
+ *	"vectors" tells; with MSI these are 32
+ *
+ * irq is msix unless given. The capability is the model's to add.
+ */
+bool soft_parse_interrupts(const struct device_spec *spec, bool may_lack, unsigned most,
+	unsigned usual, struct soft_interrupts *interrupts, struct spec_error *error);
 
 /* --- At work, from any thread ------------------------------------------------------ */
 

@@ -101,6 +101,21 @@ void double_begin(void)
 			memset(state.bars[i], 0, bars[i].size);
 }
 
+void double_line_only(void)
+{
+	pthread_mutex_lock(&lock);
+	put(DOUBLE_PM + 1, 1, DOUBLE_PCIE);
+	put(DOUBLE_PCIE + 1, 1, DOUBLE_VENDOR);
+	pthread_mutex_unlock(&lock);
+}
+
+void double_set_line(bool asserted)
+{
+	pthread_mutex_lock(&lock);
+	put(0x06, 1, asserted ? 0x18 : 0x10);
+	pthread_mutex_unlock(&lock);
+}
+
 void double_end(void)
 {
 	for (size_t i = 0; i < DEXT_BARS; i++)
@@ -212,12 +227,21 @@ kern_return_t apple_dext_config_read(
 	io_connect_t connection, uint64_t offset, uint64_t width, uint64_t *out_value)
 {
 	kern_return_t result = enter(connection);
+	void (*hook)(void) = NULL;
 
 	if (result == kIOReturnSuccess)
 		result = check_config(offset, width);
 	if (result == kIOReturnSuccess)
 		*out_value = get(offset, width);
-	return leave(result);
+	if (offset == 0x06) {
+		state.line_reads++;
+		hook = state.line_hook;
+		state.line_hook = NULL;
+	}
+	result = leave(result);
+	if (hook)
+		hook();
+	return result;
 }
 
 /* What arrives is kept and written down: nothing here is read-only. */

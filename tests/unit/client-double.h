@@ -50,6 +50,8 @@ struct double_state {
 	struct double_access bar_calls[DOUBLE_WRITES_MAX];
 	size_t bar_call_count;
 	uint64_t irq_mask[DEXT_IRQ_WORDS];
+	unsigned line_reads;		/* of STATUS */
+	void (*line_hook)(void);	/* called by the first of them, once, without the lock */
 	unsigned resets, connects, disconnects, mapped_bars, notifications;
 	bool master_at_reset;		/* at the last reset */
 	size_t regions_at_reset;
@@ -62,6 +64,10 @@ struct double_state {
 
 /** double_begin - a device fresh from the factory. */
 void double_begin(void);
+/** double_line_only - before anybody looks: a device without MSI and MSI-X. */
+void double_line_only(void);
+/** double_set_line - what STATUS shows of its interrupt pin. */
+void double_set_line(bool asserted);
 /** double_end - free what it has. */
 void double_end(void);
 /** double_stop - the driver service ends: connections are dead, the device as from the factory. */

@@ -5,8 +5,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,7 +14,7 @@ struct soft_device {
 	void *state;
 	struct soft_identity identity;
 	uint8_t *bar;
-	unsigned msix_vectors;
+	unsigned msi_vectors, msix_vectors;
 	pthread_mutex_t lock;
 	uint8_t *ram;
 	bool bus_master;
@@ -27,97 +25,24 @@ struct soft_device {
 	void *hook_context;
 };
 
-/* --- Specifications --------------------------------------------------------------- */
-
-bool spec_fail(struct spec_error *error, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(error->text, sizeof(error->text), format, arguments);
-	va_end(arguments);
-	return false;
-}
-
-const char *spec_get(const struct device_spec *spec, const char *key)
-{
-	for (size_t i = 0; i < spec->count; i++)
-		if (strcmp(spec->entries[i].key, key) == 0)
-			return spec->entries[i].value;
-	return NULL;
-}
-
-bool spec_get_size(const struct device_spec *spec, const char *key, uint64_t fallback,
-	uint64_t *value, struct spec_error *error)
-{
-	const char *text = spec_get(spec, key);
-	char *end;
-
-	*value = fallback;
-	if (!text)
-		return true;
-	*value = strtoull(text, &end, 0);
-	switch (*end) {
-	case 'G':
-		*value <<= 10;
-		/* fall through */
-	case 'M':
-		*value <<= 10;
-		/* fall through */
-	case 'K':
-		*value <<= 10;
-		end++;
-		break;
-	default:
-		break;
-	}
-	return *end == '\0' || spec_fail(error, "%s=%s: not a size", key, text);
-}
-
-bool spec_get_number(const struct device_spec *spec, const char *key, uint64_t min, uint64_t max,
-	uint64_t fallback, uint64_t *value, struct spec_error *error)
-{
-	const char *text = spec_get(spec, key);
-
-	*value = text ? strtoull(text, NULL, 0) : fallback;
-	if (*value < min || *value > max)
-		return spec_fail(error, "%s=%s: out of range", key, text);
-	return true;
-}
-
-static void split(char *text, struct device_spec *spec)
-{
-	char *save = NULL;
-
-	spec->type = strtok_r(text, ",", &save);
-	for (char *entry = strtok_r(NULL, ",", &save); entry; entry = strtok_r(NULL, ",", &save)) {
-		char *equals = strchr(entry, '=');
-
-		assert(equals && spec->count < SPEC_KEYS_MAX);
-		*equals = '\0';
-		spec->entries[spec->count].key = entry;
-		spec->entries[spec->count++].value = equals + 1;
-	}
-}
-
 /* --- The device ------------------------------------------------------------------- */
 
 struct soft_device *double_create(const struct soft_model *model, const char *text,
 	struct spec_error *error)
 {
 	struct soft_device *device = calloc(1, sizeof(*device));
-	struct device_spec spec = { .text = strdup(text) };
-	bool created;
+	struct device_spec spec;
+	bool parsed, created;
 
-	assert(device && spec.text);
+	parsed = spec_parse(text, &spec, error);
+	assert(device && parsed);
 	device->model = model;
 	device->bus_master = true;
 	device->ram = calloc(1, DOUBLE_RAM_SIZE);
 	assert(device->ram);
 	pthread_mutex_init(&device->lock, NULL);
-	split(spec.text, &spec);
 	created = model->create(device, &spec, error);
-	free(spec.text);
+	spec_free(&spec);
 	if (created)
 		return device;
 	device->model = NULL;
@@ -174,6 +99,12 @@ unsigned soft_add_pcie_capability(struct soft_device *device, bool flr)
 	(void)device;
 	assert(flr);
 	return 0x48;
+}
+
+unsigned soft_add_msi_capability(struct soft_device *device, unsigned vectors)
+{
+	device->msi_vectors = vectors;
+	return 0x84;
 }
 
 unsigned soft_add_msix_capability(struct soft_device *device, unsigned vectors, unsigned table_bar,
@@ -297,6 +228,11 @@ uint8_t *double_bar(struct soft_device *device)
 const struct soft_identity *double_identity(struct soft_device *device)
 {
 	return &device->identity;
+}
+
+unsigned double_msi_vectors(struct soft_device *device)
+{
+	return device->msi_vectors;
 }
 
 unsigned double_msix_vectors(struct soft_device *device)

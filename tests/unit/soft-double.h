@@ -23,6 +23,7 @@ void double_destroy(struct soft_device *device);
 /* The memory that clients of the BAR map. */
 uint8_t *double_bar(struct soft_device *device);
 const struct soft_identity *double_identity(struct soft_device *device);
+unsigned double_msi_vectors(struct soft_device *device);
 unsigned double_msix_vectors(struct soft_device *device);
 
 /* The host's own accesses of its RAM, by bus address. */

@@ -46,6 +46,9 @@ static void test_bad_specifications(void **state)
 	refused("size=1M,readonly=yes", "on or off");
 	refused("size=1M,queues=256", "queues");
 	refused("size=1M,vectors=257", "vectors");
+	refused("size=1M,irq=none", "intx, msi, msix");
+	refused("size=1M,irq=msi,vectors=24", "power of two");
+	refused("size=1M,irq=intx,vectors=2", "vectors");
 	refused("size=1M,mdts=4K", "power of two");
 	refused("size=1M,mdts=12K", "power of two");
 	refused("size=1M,mdts=8M", "power of two");
@@ -98,7 +101,37 @@ static void test_identity(void **state)
 	assert_int_equal(0x010802, double_identity(host.device)->class_code);
 	assert_int_equal(1, double_identity(host.device)->interrupt_pin);
 	assert_int_equal(7, double_msix_vectors(host.device));
+	assert_int_equal(0, double_msi_vectors(host.device));
 	host_close(&host);
+}
+
+static void test_interrupt_kinds(void **state)
+{
+	static const struct {
+		const char *keys;
+		unsigned msi, msix;
+	} cases[] = {
+		{ "size=1M", 0, 64 },
+		{ "size=1M,irq=msix", 0, 64 },
+		{ "size=1M,irq=msi", 32, 0 },
+		{ "size=1M,irq=msi,vectors=4", 4, 0 },
+		{ "size=1M,irq=intx", 0, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct host host;
+
+		host_open(&host, cases[i].keys);
+		assert_int_equal(1, double_identity(host.device)->interrupt_pin);
+		assert_int_equal(cases[i].msi, double_msi_vectors(host.device));
+		assert_int_equal(cases[i].msix, double_msix_vectors(host.device));
+		/* Where no table is, nothing is kept, nor looks like one. */
+		host_write(&host, NVME_BAR_MSIX, 0xfee00000);
+		assert_int_equal(cases[i].msix ? 0xfee00000 : 0, host_read(&host, NVME_BAR_MSIX));
+		assert_int_equal(cases[i].msix != 0, host_read(&host, NVME_BAR_MSIX + 12));
+		host_close(&host);
+	}
 }
 
 static void test_registers(void **state)
@@ -313,6 +346,7 @@ int main(void)
 		cmocka_unit_test(test_bad_images),
 		cmocka_unit_test(test_image_is_locked),
 		cmocka_unit_test(test_identity),
+		cmocka_unit_test(test_interrupt_kinds),
 		cmocka_unit_test(test_registers),
 		cmocka_unit_test(test_interrupt_mask_registers),
 		cmocka_unit_test(test_msix_table_is_memory),

@@ -162,6 +162,59 @@ static void test_interrupts(void **state)
 	host_close(&host);
 }
 
+static bool line(struct host *host)
+{
+	return soft_nvme_model.line(host->device);
+}
+
+/* A command without data, until its completion has arrived. */
+static void complete_one(struct host *host)
+{
+	struct nvme_completion completion;
+
+	host_put(host, &host->admin, (struct nvme_command){
+		.opcode = NVME_ADMIN_GET_FEATURES, .cdw10 = NVME_FEAT_ARBITRATION });
+	host_submit(host, &host->admin);
+	while (!host_take(host, &host->admin, &completion))
+		host_nap();
+}
+
+/* Asserted from an entry's arrival until the host's doorbell says that it has taken it. */
+static void check_line(bool mapped)
+{
+	struct host host;
+
+	host_open(&host, "size=1M,irq=intx");
+	host_map(&host, mapped);
+	host_enable(&host, 8, HOST_CC_ENABLE);
+	assert_false(line(&host));
+	for (int i = 0; i < 20; i++) {
+		complete_one(&host);
+		assert_true(line(&host));
+		/* At once, though the worker may not have seen it yet. */
+		host_release(&host, &host.admin);
+		assert_false(line(&host));
+	}
+	/* The mask, until it goes. */
+	complete_one(&host);
+	host_write(&host, NVME_REG_INTMS, 1);
+	while (line(&host))
+		host_nap();
+	host_write(&host, NVME_REG_INTMC, 1);
+	while (!line(&host))
+		host_nap();
+	host_disable(&host);
+	assert_false(line(&host));
+	host_close(&host);
+}
+
+static void test_line(void **state)
+{
+	(void)state;
+	check_line(false);
+	check_line(true);
+}
+
 static void test_queue_without_interrupts(void **state)
 {
 	struct host host;
@@ -410,6 +463,7 @@ int main(void)
 		cmocka_unit_test(test_full_completion_queue),
 		cmocka_unit_test(test_overtaking_tail),
 		cmocka_unit_test(test_interrupts),
+		cmocka_unit_test(test_line),
 		cmocka_unit_test(test_queue_without_interrupts),
 		cmocka_unit_test(test_mapped),
 		cmocka_unit_test(test_last_look),

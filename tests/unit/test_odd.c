@@ -211,6 +211,50 @@ static void test_interrupt_kinds(void **state)
 	}
 }
 
+static unsigned line_in_status(void)
+{
+	return prig_config_read(&rig, PCI_STATUS, 2) & PCI_STATUS_INTERRUPT;
+}
+
+static void test_line(void **state)
+{
+	uint32_t command;
+
+	(void)state;
+	prig_open(&rig, ODD ",irq=intx");
+	prig_irq_setup(&rig, DEXT_INTERRUPT_INTX, 1);
+	assert_int_equal(line_in_status(), 0);
+	set(ODD_RAISE, 0);
+	assert_int_equal(rig.irqs[0], 1);
+	assert_int_equal(get(ODD_LINE), 1);
+	assert_int_equal(line_in_status(), PCI_STATUS_INTERRUPT);
+	assert_int_equal(prig_config_read(&rig, PCI_STATUS, 1) & 0x08, 0x08);
+	assert_int_equal(prig_config_read(&rig, PCI_COMMAND, 4) >> 16 & 0x08, 0x08);
+	assert_int_equal(prig_config_read(&rig, PCI_STATUS + 1, 1) & 0x08, 0);
+	set(ODD_LINE, 0);
+	assert_int_equal(line_in_status(), 0);
+	set(ODD_LINE, 1);	/* it takes a vector */
+	assert_int_equal(line_in_status(), 0);
+	/* Held back by COMMAND, it is asserted all the same, and seen when that ends. */
+	command = prig_config_read(&rig, PCI_COMMAND, 2);
+	prig_config_write(&rig, PCI_COMMAND, 2, command | PCI_COMMAND_INTX_DISABLE);
+	set(ODD_RAISE, 0);
+	assert_int_equal(rig.irqs[0], 1);
+	assert_int_equal(line_in_status(), PCI_STATUS_INTERRUPT);
+	prig_config_write(&rig, PCI_COMMAND, 2, command);
+	assert_int_equal(rig.irqs[0], 2);
+	assert_int_equal(prig_reset(&rig, PCI_RESET_HOT), kIOReturnSuccess);
+	assert_int_equal(line_in_status(), 0);
+	prig_close(&rig);
+	/* Who sends messages leaves the line alone. */
+	prig_open(&rig, ODD);
+	prig_irq_setup(&rig, DEXT_INTERRUPT_MSIX, 256);
+	set(ODD_RAISE, 0);
+	assert_int_equal(get(ODD_LINE), 0);
+	assert_int_equal(line_in_status(), 0);
+	prig_close(&rig);
+}
+
 /* --- DMA --- */
 
 static void start(uint64_t source, uint64_t destination, uint32_t length, uint32_t control)
@@ -364,6 +408,7 @@ int main(void)
 		cmocka_unit_test(test_all_vectors),
 		cmocka_unit_test(test_more_vectors_than_taken),
 		cmocka_unit_test(test_interrupt_kinds),
+		cmocka_unit_test(test_line),
 		cmocka_unit_test(test_transfers),
 		cmocka_unit_test(test_impossible_transfers),
 		cmocka_unit_test(test_reset_ends_a_transfer),

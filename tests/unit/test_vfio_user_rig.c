@@ -59,7 +59,7 @@ void rig_hang_up(struct rig *rig)
 		rig_wait_end(rig);
 }
 
-static int setup(void **state, enum vu_bar_access access, bool agreed)
+static int setup(void **state, enum vu_bar_access access, void (*prepare)(void), bool agreed)
 {
 	struct vu_device_options options = {.bus = 1, .bar_access = access};
 	char error[VU_ERROR_SIZE];
@@ -69,6 +69,8 @@ static int setup(void **state, enum vu_bar_access access, bool agreed)
 	rig->fds_before = count_fds();
 	rig->fd = -1;
 	double_begin();
+	if (prepare)
+		prepare();
 	rig->device = vu_device_open(&options, error);
 	assert_non_null(rig->device);
 	assert_int_equal(pipe(rig->stop), 0);
@@ -84,17 +86,22 @@ static int setup(void **state, enum vu_bar_access access, bool agreed)
 
 int rig_setup(void **state)
 {
-	return setup(state, VU_BARS_MAPPED, false);
+	return setup(state, VU_BARS_MAPPED, NULL, false);
 }
 
 int rig_setup_agreed(void **state)
 {
-	return setup(state, VU_BARS_MAPPED, true);
+	return setup(state, VU_BARS_MAPPED, NULL, true);
 }
 
 int rig_setup_calls(void **state)
 {
-	return setup(state, VU_BARS_CALLS, true);
+	return setup(state, VU_BARS_CALLS, NULL, true);
+}
+
+int rig_setup_line(void **state)
+{
+	return setup(state, VU_BARS_MAPPED, double_line_only, true);
 }
 
 /* Whatever the test did: nothing of it is left. */

@@ -4,14 +4,6 @@
 # Whether the host's checks find what they are for, on damage made on purpose. Needs
 # vm.sh, check() and try(), and the originals.
 
-# try_not NAME COMMAND... - a check that the command fails
-try_not() {
-	local name=$1 status=0
-	shift
-	"$@" >/dev/null 2>&1 && status=1
-	check "$name" "$status"
-}
-
 test_verifier() {
 	test_verifier_files
 	test_verifier_filesystem
@@ -55,13 +47,6 @@ test_verifier_filesystem() {
 	debugfs -w -R "feature needs_recovery" "$image" >/dev/null 2>&1
 	try_not "verifier: one that was not unmounted is found" verify_filesystem "$image"
 	rm "$image"
-}
-
-try_quiet() {
-	local name=$1 status=0
-	shift
-	"$@" >/dev/null 2>&1 || status=$?
-	check "$name" "$status"
 }
 
 # complaint TEXT [ALLOWED] - whether a line of a kernel's log counts as one

@@ -48,7 +48,7 @@ static void write_doorbell(struct nvme_controller *nvme, size_t offset, uint32_t
 /* The MSI-X table is plain memory; who routes the vectors is the framework. */
 static void write_table(struct nvme_controller *nvme, size_t offset, uint32_t value)
 {
-	if (offset >= NVME_BAR_MSIX && offset < NVME_BAR_MSIX + 16 * (size_t)nvme->vectors)
+	if (offset >= NVME_BAR_MSIX && offset < NVME_BAR_MSIX + nvme_msix_size(nvme))
 		nvme_bar_store(&nvme->registers, offset, value);
 }
 

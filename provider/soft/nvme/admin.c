@@ -29,7 +29,7 @@ uint16_t nvme_create_cq(struct nvme_controller *nvme, struct nvme_request *reque
 		return status;
 	if (NVME_CC_IOCQES(nvme->cc) != NVME_CQE_SHIFT)
 		return NVME_INVALID_FIELD;
-	if (vector >= nvme->vectors)
+	if (vector >= nvme->interrupts.vectors)
 		return NVME_INVALID_VECTOR;
 	nvme_cq_create(nvme, qid, command->prp1, (command->cdw10 >> 16) + 1, (uint16_t)vector,
 		command->cdw11 & NVME_QUEUE_IEN);

@@ -10,6 +10,8 @@ void nvme_controller_clear(struct nvme_controller *nvme)
 	nvme->turn = 0;
 	memset(nvme->sqs, 0, sizeof(nvme->sqs));
 	memset(nvme->cqs, 0, sizeof(nvme->cqs));
+	for (unsigned qid = 0; qid <= nvme->queues; qid++)
+		nvme_line_update(nvme, qid);
 	memset(&nvme->async, 0, sizeof(nvme->async));
 	/* Its entries go with a controller reset; the count of errors goes on. */
 	memset(&nvme->error_log, 0, sizeof(nvme->error_log));

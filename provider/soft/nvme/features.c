@@ -103,7 +103,7 @@ static uint16_t get_vector(struct nvme_controller *nvme, struct nvme_request *re
 {
 	uint32_t vector = request->command.cdw11 & 0xffff;
 
-	if (vector >= nvme->vectors)
+	if (vector >= nvme->interrupts.vectors)
 		return NVME_INVALID_FIELD;
 	request->result = vector;
 	if (!initial && (nvme->features.uncoalesced[vector / 32] >> (vector % 32) & 1))
@@ -116,7 +116,7 @@ static uint16_t set_vector(struct nvme_controller *nvme, struct nvme_request *re
 	uint32_t vector = request->command.cdw11 & 0xffff;
 	uint32_t bit = 1u << (vector % 32);
 
-	if (vector >= nvme->vectors)
+	if (vector >= nvme->interrupts.vectors)
 		return NVME_INVALID_FIELD;
 	if (request->command.cdw11 & NVME_VECTOR_CD)
 		nvme->features.uncoalesced[vector / 32] |= bit;

@@ -28,7 +28,8 @@ static const struct spec_key keys[] = {
 	{ "block", "512|4096", "bytes of a logical block (512)" },
 	{ "readonly", "on|off", "write-protected namespace (off)" },
 	{ "queues", "N", "pairs of I/O queues, 1 to 255 (63)" },
-	{ "vectors", "N", "MSI-X vectors, 1 to 256 (64)" },
+	{ "irq", "KIND", "its interrupts: msix, msi or intx (msix)" },
+	{ "vectors", "N", "msix: 1 to 256 (64); msi: a power of two up to 32 (32)" },
 	{ "mdts", "SIZE", "most data of one command, 8K to 4M, a power of two (512K)" },
 	{ "serial", "TEXT", "serial number, up to 20 characters (from the image's path)" },
 	{ "model", "TEXT", "model number, up to 40 characters" },
@@ -38,20 +39,30 @@ static const struct spec_key keys[] = {
 static bool parse(struct nvme_controller *nvme, const struct device_spec *spec,
 	struct spec_error *error)
 {
-	uint64_t queues, vectors, mdts;
+	uint64_t queues, mdts;
 
 	if (!spec_get_number(spec, "queues", 1, NVME_QUEUES_MAX, DEFAULT_QUEUES, &queues, error) ||
-		!spec_get_number(spec, "vectors", 1, NVME_VECTORS_MAX, DEFAULT_VECTORS, &vectors,
-			error) ||
+		!soft_parse_interrupts(spec, false, NVME_VECTORS_MAX, DEFAULT_VECTORS,
+			&nvme->interrupts, error) ||
 		!spec_get_size(spec, "mdts", DEFAULT_MDTS, &mdts, error))
 		return false;
 	if (mdts < NVME_MDTS_MIN || mdts > NVME_MDTS_MAX || (mdts & (mdts - 1)))
 		return spec_fail(error, "nvme: mdts=%s: it is a power of two from 8K to 4M",
 			spec_get(spec, "mdts"));
 	nvme->queues = (unsigned)queues;
-	nvme->vectors = (unsigned)vectors;
 	nvme->mdts = (uint32_t)mdts;
 	return true;
+}
+
+static void add_interrupts(struct nvme_controller *nvme)
+{
+	unsigned vectors = nvme->interrupts.vectors;
+
+	if (nvme->interrupts.kind == DEXT_INTERRUPT_MSIX)
+		soft_add_msix_capability(
+			nvme->device, vectors, 0, NVME_BAR_MSIX, 0, NVME_BAR_PBA);
+	else if (nvme->interrupts.kind == DEXT_INTERRUPT_MSI)
+		soft_add_msi_capability(nvme->device, vectors);
 }
 
 static bool add_to_bus(struct nvme_controller *nvme, struct spec_error *error)
@@ -71,7 +82,7 @@ static bool add_to_bus(struct nvme_controller *nvme, struct spec_error *error)
 		return false;
 	soft_add_pm_capability(nvme->device);
 	soft_add_pcie_capability(nvme->device, true);
-	soft_add_msix_capability(nvme->device, nvme->vectors, 0, NVME_BAR_MSIX, 0, NVME_BAR_PBA);
+	add_interrupts(nvme);
 	return true;
 }
 
@@ -176,4 +187,5 @@ const struct soft_model soft_nvme_model = {
 	.bar_mapped = bar_mapped,
 	.reset = reset,
 	.command_changed = command_changed,
+	.line = nvme_line,
 };

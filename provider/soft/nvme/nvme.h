@@ -150,7 +150,8 @@ struct nvme_error_log {
 
 struct nvme_controller {
 	struct soft_device *device;
-	unsigned queues, vectors;
+	unsigned queues;
+	struct soft_interrupts interrupts;
 	uint32_t mdts;
 	struct nvme_identity identity;
 	struct nvme_backend backend;
@@ -158,6 +159,8 @@ struct nvme_controller {
 
 	struct nvme_registers registers;
 	atomic_bool halt;	/* leave the command in hand: it is being reset */
+	/* Of each completion queue, what line.c compares with its doorbell. */
+	atomic_uint_least32_t posted[NVME_QUEUES_MAX + 1];
 	pthread_t worker;
 
 	/* The worker's own. */
@@ -200,6 +203,8 @@ void nvme_register_store(struct nvme_controller *nvme, unsigned word, uint32_t v
 /* What the BAR's memory shows of a register. The lock is held. */
 uint32_t nvme_register_shown(const struct nvme_registers *registers, unsigned word);
 void nvme_status_change(struct nvme_controller *nvme, uint32_t clear, uint32_t set);
+/* Bytes of the MSI-X table in the BAR; 0 without MSI-X. */
+size_t nvme_msix_size(const struct nvme_controller *nvme);
 /* A controller reset clears the interrupt mask. */
 void nvme_registers_unmask(struct nvme_controller *nvme);
 uint32_t nvme_interrupt_mask(struct nvme_controller *nvme);
@@ -273,6 +278,13 @@ void nvme_post(struct nvme_controller *nvme, unsigned sqid, uint16_t cid, uint16
 	uint32_t result);
 /* Raise the interrupts that are due and not masked. */
 void nvme_interrupts_raise(struct nvme_controller *nvme);
+
+/* --- line.c: the interrupt pin ------------------------------------------------------ */
+
+/* A completion queue has come, gone or got an entry. */
+void nvme_line_update(struct nvme_controller *nvme, unsigned qid);
+/* The model's function of that name. */
+bool nvme_line(struct soft_device *device);
 
 /* --- schedule.c: which queue is next ----------------------------------------------- */
 

@@ -28,11 +28,13 @@ void nvme_cq_create(struct nvme_controller *nvme, unsigned qid, uint64_t base, u
 		.vector = vector, .size = size, .base = base,
 	};
 	nvme_doorbell_clear(nvme, nvme_cq_doorbell(qid));
+	nvme_line_update(nvme, qid);
 }
 
 void nvme_cq_delete(struct nvme_controller *nvme, unsigned qid)
 {
 	nvme->cqs[qid] = (struct nvme_cq){ .live = false };
+	nvme_line_update(nvme, qid);
 }
 
 static uint32_t distance(uint32_t from, uint32_t to, uint32_t size)
@@ -123,6 +125,7 @@ void nvme_post(struct nvme_controller *nvme, unsigned sqid, uint16_t cid, uint16
 		cq->tail = 0;
 		cq->phase = !cq->phase;
 	}
+	nvme_line_update(nvme, sq->cqid);
 	cq->due = cq->interrupts;
 }
 
@@ -139,7 +142,7 @@ void nvme_interrupts_raise(struct nvme_controller *nvme)
 		if (!mask_known)
 			mask = nvme_interrupt_mask(nvme);
 		mask_known = true;
-		/* The mask is for INTx; a host that uses MSI-X leaves it clear. */
+		/* The mask is for INTx and MSI; a host that uses MSI-X leaves it clear. */
 		if (cq->vector < 32 && (mask >> cq->vector & 1))
 			continue;
 		cq->due = false;

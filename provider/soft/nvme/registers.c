@@ -123,15 +123,19 @@ void nvme_register_store(struct nvme_controller *nvme, unsigned word, uint32_t v
 			(value & writable->mask);
 }
 
+size_t nvme_msix_size(const struct nvme_controller *nvme)
+{
+	return nvme->interrupts.kind == DEXT_INTERRUPT_MSIX ? 16 * (size_t)nvme->interrupts.vectors
+							     : 0;
+}
+
 /* All vectors masked, none pending. */
 static void show_msix(struct nvme_controller *nvme)
 {
 	struct nvme_registers *registers = &nvme->registers;
 
-	for (size_t vector = 0; vector < nvme->vectors; vector++)
-		for (size_t word = 0; word < 4; word++)
-			nvme_bar_store(registers, NVME_BAR_MSIX + 16 * vector + 4 * word,
-				word == 3 ? 1 : 0);
+	for (size_t at = 0; at < nvme_msix_size(nvme); at += 4)
+		nvme_bar_store(registers, NVME_BAR_MSIX + at, at % 16 == 12 ? 1 : 0);
 	for (size_t offset = 0; offset < NVME_VECTORS_MAX / 8; offset += 4)
 		nvme_bar_store(registers, NVME_BAR_PBA + offset, 0);
 }

@@ -31,11 +31,13 @@ static bool add_bars(struct odd *odd, struct spec_error *error)
 
 static void add_interrupts(struct odd *odd)
 {
-	if (odd->options.irq == ODD_IRQ_MSIX)
-		soft_add_msix_capability(odd->device, odd->options.vectors, ODD_BAR_REGISTERS,
+	const struct soft_interrupts *interrupts = &odd->options.interrupts;
+
+	if (interrupts->kind == DEXT_INTERRUPT_MSIX)
+		soft_add_msix_capability(odd->device, interrupts->vectors, ODD_BAR_REGISTERS,
 			ODD_TABLE, ODD_BAR_REGISTERS, ODD_PBA);
-	else if (odd->options.irq == ODD_IRQ_MSI)
-		soft_add_msi_capability(odd->device, odd->options.vectors);
+	else if (interrupts->kind == DEXT_INTERRUPT_MSI)
+		soft_add_msi_capability(odd->device, interrupts->vectors);
 }
 
 /* Lead the list's end, the next pointer of the capability at @last, astray. */
@@ -77,7 +79,7 @@ bool odd_add_to_bus(struct odd *odd, struct spec_error *error)
 		.vendor_id = VENDOR_ID, .device_id = DEVICE_ID,
 		.subsystem_vendor_id = VENDOR_ID, .subsystem_id = DEVICE_ID,
 		.class_code = CLASS, .revision = 1,
-		.interrupt_pin = odd->options.irq != ODD_IRQ_NONE,
+		.interrupt_pin = odd->options.interrupts.kind != DEXT_INTERRUPT_NONE,
 	};
 
 	soft_set_identity(odd->device, &identity);

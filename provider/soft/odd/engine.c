@@ -30,8 +30,8 @@ static void finish(struct odd *odd, bool failed)
 	uint32_t control = odd->transfer.control, vector = control >> ODD_CONTROL_VECTOR_SHIFT;
 
 	odd->dma_status = ODD_DMA_DONE | (failed ? ODD_DMA_FAILED : 0);
-	if ((control & ODD_CONTROL_RAISE) && vector < odd->options.vectors)
-		soft_irq_raise(odd->device, vector);
+	if (control & ODD_CONTROL_RAISE)
+		odd_raise(odd, vector);
 }
 
 void odd_engine_control(struct odd *odd, uint32_t control)

@@ -19,50 +19,9 @@ static const struct spec_key keys[] = {
 	{ NULL, NULL, NULL },
 };
 
-static const char *const irq_names[ODD_IRQS + 1] = { "none", "intx", "msi", "msix" };
 static const char *const caps_names[ODD_CAPS_KINDS + 1] = { "sane", "loop", "self", "header",
 	"end" };
 static const char *const reset_names[ODD_RESET_WAYS + 1] = { "on", "off", "fail", "hang" };
-
-/* The place of a key's value among @names; @fallback when it is absent. */
-static bool get_word(const struct device_spec *spec, const char *key, const char *const *names,
-	unsigned fallback, unsigned *value, struct spec_error *error)
-{
-	const char *text = spec_get(spec, key);
-	char all[100] = "";
-
-	*value = fallback;
-	if (!text)
-		return true;
-	for (unsigned i = 0; names[i]; i++) {
-		if (strcmp(text, names[i]) == 0) {
-			*value = i;
-			return true;
-		}
-		strcat(strcat(all, *all ? ", " : ""), names[i]);
-	}
-	return spec_fail(error, "odd: %s=%s: it is one of %s", key, text, all);
-}
-
-static bool parse_vectors(struct odd_options *options, const struct device_spec *spec,
-	struct spec_error *error)
-{
-	static const uint64_t most[ODD_IRQS] = { 0, 1, 32, ODD_VECTORS_MAX };
-	static const uint64_t defaults[ODD_IRQS] = { 0, 1, 32, DEFAULT_VECTORS };
-	uint64_t vectors = defaults[options->irq];
-
-	if (options->irq == ODD_IRQ_NONE && spec_get(spec, "vectors"))
-		return spec_fail(error, "odd: vectors does not go with irq=none");
-	if (options->irq != ODD_IRQ_NONE &&
-		!spec_get_number(spec, "vectors", 1, most[options->irq], vectors, &vectors, error))
-		return false;
-	if (options->irq == ODD_IRQ_MSI && (vectors & (vectors - 1)))
-		return spec_fail(error,
-			"odd: vectors=%s: with irq=msi it is a power of two up to 32",
-			spec_get(spec, "vectors"));
-	options->vectors = (unsigned)vectors;
-	return true;
-}
 
 static bool parse_resets(struct odd_options *options, const struct device_spec *spec,
 	struct spec_error *error)
@@ -75,7 +34,7 @@ static bool parse_resets(struct odd_options *options, const struct device_spec *
 		unsigned fallback = kind == PCI_RESET_FUNCTION ? ODD_RESET_OFF : ODD_RESET_ON;
 		unsigned way;
 
-		if (!get_word(spec, names[kind], reset_names, fallback, &way, error))
+		if (!spec_get_word(spec, names[kind], reset_names, fallback, &way, error))
 			return false;
 		options->resets[kind] = (enum odd_reset)way;
 	}
@@ -90,14 +49,14 @@ static bool parse_resets(struct odd_options *options, const struct device_spec *
 static bool parse(struct odd_options *options, const struct device_spec *spec,
 	struct spec_error *error)
 {
-	unsigned irq, caps;
+	unsigned caps;
 
-	if (!get_word(spec, "irq", irq_names, ODD_IRQ_MSIX, &irq, error) ||
-		!get_word(spec, "caps", caps_names, ODD_CAPS_SANE, &caps, error))
+	if (!soft_parse_interrupts(spec, true, ODD_VECTORS_MAX, DEFAULT_VECTORS,
+		    &options->interrupts, error) ||
+		!spec_get_word(spec, "caps", caps_names, ODD_CAPS_SANE, &caps, error))
 		return false;
-	options->irq = (enum odd_irq)irq;
 	options->caps = (enum odd_caps)caps;
-	return parse_vectors(options, spec, error) && parse_resets(options, spec, error);
+	return parse_resets(options, spec, error);
 }
 
 static bool create(struct soft_device *device, const struct device_spec *spec,
@@ -156,6 +115,17 @@ static void reset(struct soft_device *device)
 	pthread_mutex_unlock(&odd->lock);
 }
 
+static bool line(struct soft_device *device)
+{
+	struct odd *odd = soft_private(device);
+	bool asserted;
+
+	pthread_mutex_lock(&odd->lock);
+	asserted = odd->line;
+	pthread_mutex_unlock(&odd->lock);
+	return asserted;
+}
+
 const struct soft_model soft_odd_model = {
 	.name = "odd",
 	.summary = "a device for tests: every kind of BAR, broken lists, resets that fail",
@@ -166,4 +136,5 @@ const struct soft_model soft_odd_model = {
 	.bar_write = odd_bar_write,
 	.try_reset = try_reset,
 	.reset = reset,
+	.line = line,
 };

@@ -20,6 +20,8 @@
  *                          one that failed is there too; survives resets
  *   0x10  RAISE        WO  raise this vector; one that the device lacks: nothing
  *   0x14  STALL        RW  how many milliseconds a read of it takes, 10000 at most
+ *   0x18  LINE         RW  bit 0: INTx is asserted, by a raised vector; a write of 0
+ *                          ends that
  *   0x20  SOURCE       RW  8: a bus address, or an offset in the internal buffer
  *   0x28  DESTINATION  RW  8: likewise
  *   0x30  LENGTH       RW  bytes to move
@@ -55,6 +57,7 @@ enum odd_register_offset {
 	ODD_RESET_LOG = 0x0c,
 	ODD_RAISE = 0x10,
 	ODD_STALL = 0x14,
+	ODD_LINE = 0x18,
 	ODD_SOURCE = 0x20,
 	ODD_DESTINATION = 0x28,
 	ODD_LENGTH = 0x30,
@@ -79,7 +82,6 @@ enum odd_register_offset {
 #define ODD_TABLE_SIZE  (ODD_VECTORS_MAX * 16)
 #define ODD_PBA         0x10000u
 
-enum odd_irq { ODD_IRQ_NONE, ODD_IRQ_INTX, ODD_IRQ_MSI, ODD_IRQ_MSIX, ODD_IRQS };
 enum odd_caps { ODD_CAPS_SANE, ODD_CAPS_LOOP, ODD_CAPS_SELF, ODD_CAPS_HEADER, ODD_CAPS_END,
 	ODD_CAPS_KINDS };
 /* How a kind of reset goes: well, it is lacking, it fails, the device does not come back. */
@@ -87,8 +89,7 @@ enum odd_reset { ODD_RESET_ON, ODD_RESET_OFF, ODD_RESET_FAIL, ODD_RESET_HANG, OD
 
 /* What the specification says. */
 struct odd_options {
-	enum odd_irq irq;
-	unsigned vectors;
+	struct soft_interrupts interrupts;
 	enum odd_caps caps;
 	enum odd_reset resets[PCI_RESET_KINDS];
 	unsigned reset_ms;	/* or SOFT_NEVER */
@@ -114,6 +115,7 @@ struct odd {
 	bool stop;
 	bool moving;		/* the worker moves a piece, without the lock */
 	uint32_t scratch, resets, reset_log, stall_ms;
+	bool line;		/* INTx is asserted */
 	uint64_t source, destination;
 	uint32_t length, dma_status;
 	struct odd_transfer transfer;	/* while dma_status says that it runs */
@@ -133,6 +135,8 @@ void odd_bar_write(struct soft_device *device, unsigned bar, uint64_t offset, un
 /* registers.c: one register of BAR4. The lock is held. */
 uint32_t odd_register_read(struct odd *odd, uint32_t offset);
 void odd_register_write(struct odd *odd, uint32_t offset, uint32_t value);
+/* Raise a vector; one that the device lacks: nothing. The lock is held. */
+void odd_raise(struct odd *odd, uint32_t vector);
 /* Everything that a reset clears. The lock is held, the worker moves nothing. */
 void odd_power_on(struct odd *odd);
 

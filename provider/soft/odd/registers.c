@@ -8,6 +8,7 @@ void odd_power_on(struct odd *odd)
 {
 	odd->scratch = 0;
 	odd->stall_ms = 0;
+	odd->line = false;
 	odd->source = 0;
 	odd->destination = 0;
 	odd->length = 0;
@@ -46,10 +47,23 @@ static uint32_t read_reset_log(const struct odd *odd)
 	return odd->reset_log;
 }
 
-static void raise_vector(struct odd *odd, uint32_t vector)
+void odd_raise(struct odd *odd, uint32_t vector)
 {
-	if (vector < odd->options.vectors)
-		soft_irq_raise(odd->device, vector);
+	if (vector >= odd->options.interrupts.vectors)
+		return;
+	odd->line = odd->options.interrupts.kind == DEXT_INTERRUPT_INTX;
+	soft_irq_raise(odd->device, vector);
+}
+
+static uint32_t read_line(const struct odd *odd)
+{
+	return odd->line;
+}
+
+/* It takes a vector to assert it. */
+static void write_line(struct odd *odd, uint32_t value)
+{
+	odd->line = odd->line && (value & 1);
 }
 
 static uint32_t read_stall(const struct odd *odd)
@@ -126,8 +140,9 @@ static const struct odd_register {
 	{ ODD_SCRATCH, read_scratch, write_scratch },
 	{ ODD_RESETS, read_resets, NULL },
 	{ ODD_RESET_LOG, read_reset_log, NULL },
-	{ ODD_RAISE, NULL, raise_vector },
+	{ ODD_RAISE, NULL, odd_raise },
 	{ ODD_STALL, read_stall, write_stall },
+	{ ODD_LINE, read_line, write_line },
 	{ ODD_SOURCE, read_source, write_source },
 	{ ODD_SOURCE + 4, read_source_high, write_source_high },
 	{ ODD_DESTINATION, read_destination, write_destination },

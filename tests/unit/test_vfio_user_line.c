@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The interrupt line of a device that has nothing better: STATUS tells what it shows. */
+#include "tests/unit/test_vfio_user_rig.h"
+
+#include <string.h>
+
+static int act(struct rig *rig, uint32_t action)
+{
+	return rig_set_irqs(rig, VU_IRQ_INTX, VU_SET_DATA_NONE | action, 0, 1, NULL, 0);
+}
+
+static void unmask(struct rig *rig)
+{
+	assert_int_equal(act(rig, VU_SET_ACTION_UNMASK), 0);
+}
+
+static void connect_line(struct rig *rig, int *fd)
+{
+	assert_int_equal(rig_set_irqs(rig, VU_IRQ_INTX, CONNECT, 0, 1, fd, 1), 0);
+}
+
+static void it_is_all_there_is(void **state)
+{
+	struct rig *rig = *state;
+
+	assert_int_equal(vu_irq_count(rig->device->irq, VU_IRQ_INTX), 1);
+	assert_int_equal(vu_irq_count(rig->device->irq, VU_IRQ_MSI), 0);
+	assert_int_equal(vu_irq_count(rig->device->irq, VU_IRQ_MSIX), 0);
+}
+
+static void an_asserted_line_is_told_of(void **state)
+{
+	int fd = event_new();
+
+	connect_line(*state, &fd);
+	double_set_line(true);
+	raise_vector(0);
+	assert_int_equal(event_take(fd), 1);
+	raise_vector(0);	/* it is masked */
+	assert_int_equal(event_take(fd), 0);
+	close(fd);
+}
+
+/* The guest has dealt with it already, because of the interrupt before. */
+static void one_that_is_over_is_not(void **state)
+{
+	int fd = event_new();
+
+	connect_line(*state, &fd);
+	raise_vector(0);
+	assert_int_equal(event_take(fd), 0);
+	double_set_line(true);
+	raise_vector(0);
+	assert_int_equal(event_take(fd), 1);
+	raise_vector(0);
+	double_set_line(false);
+	unmask(*state);
+	assert_int_equal(event_take(fd), 0);
+	close(fd);
+}
+
+/* Without another interrupt of the device: the line is what counts. */
+static void still_asserted_it_comes_again(void **state)
+{
+	int fd = event_new();
+
+	connect_line(*state, &fd);
+	double_set_line(true);
+	raise_vector(0);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_int_equal(event_take(fd), 1);
+		unmask(*state);
+	}
+	assert_int_equal(event_take(fd), 1);
+	double_set_line(false);
+	unmask(*state);
+	assert_int_equal(event_take(fd), 0);
+	close(fd);
+}
+
+static void it_waits_for_an_eventfd(void **state)
+{
+	int fd = event_new();
+
+	double_set_line(true);
+	raise_vector(0);
+	connect_line(*state, &fd);
+	assert_int_equal(event_take(fd), 1);
+	close(fd);
+}
+
+static void command_holds_it_back(void **state)
+{
+	struct rig *rig = *state;
+	int fd = event_new();
+
+	connect_line(rig, &fd);
+	rig_set_config(rig, 0x04, 2, 0x0406);
+	double_set_line(true);
+	raise_vector(0);
+	assert_int_equal(event_take(fd), 0);
+	rig_set_config(rig, 0x04, 2, 0x0006);
+	assert_int_equal(event_take(fd), 1);
+	close(fd);
+}
+
+/* The VMM tries its eventfd: what the line shows does not matter. */
+static void the_vmm_can_trigger_it(void **state)
+{
+	int fd = event_new();
+
+	connect_line(*state, &fd);
+	assert_int_equal(act(*state, VU_SET_ACTION_TRIGGER), 0);
+	assert_int_equal(event_take(fd), 1);
+	close(fd);
+}
+
+static void a_device_that_has_gone_asserts_nothing(void **state)
+{
+	struct double_state *device;
+	int fd = event_new();
+
+	connect_line(*state, &fd);
+	double_set_line(true);
+	raise_vector(0);
+	assert_int_equal(event_take(fd), 1);
+	device = double_lock();
+	memset(device->config, 0xff, sizeof(device->config));
+	double_unlock();
+	unmask(*state);
+	assert_int_equal(event_take(fd), 0);
+	close(fd);
+}
+
+static struct rig *racing;
+
+static void unmask_meanwhile(void)
+{
+	double_set_line(false);
+	vu_irq_unmask(racing->device->irq, VU_IRQ_INTX, 0);
+}
+
+/* Between the look at STATUS and the telling the guest has dealt with it. */
+static void a_look_that_is_too_old_is_not_believed(void **state)
+{
+	struct double_state *device;
+	int fd = event_new();
+
+	racing = *state;
+	connect_line(racing, &fd);
+	double_set_line(true);
+	device = double_lock();
+	device->line_hook = unmask_meanwhile;
+	device->line_reads = 0;
+	double_unlock();
+	raise_vector(0);
+	assert_int_equal(event_take(fd), 0);
+	device = double_lock();
+	assert_true(device->line_reads >= 2);
+	double_unlock();
+	close(fd);
+}
+
+#define ON(test) cmocka_unit_test_setup_teardown(test, rig_setup_line, rig_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ON(it_is_all_there_is),
+		ON(an_asserted_line_is_told_of),
+		ON(one_that_is_over_is_not),
+		ON(still_asserted_it_comes_again),
+		ON(it_waits_for_an_eventfd),
+		ON(command_holds_it_back),
+		ON(the_vmm_can_trigger_it),
+		ON(a_device_that_has_gone_asserts_nothing),
+		ON(a_look_that_is_too_old_is_not_believed),
+	};
+
+	return cmocka_run_group_tests_name("vfio-user interrupt line", tests, NULL, NULL);
+}

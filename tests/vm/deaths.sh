@@ -1,0 +1,68 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# One dextd for all of it: whole job, the server killed and the VMM killed while the
+# guest writes, whole job.
+
+# flood_begin DIR NAME - have a guest that has written a while and is writing still
+flood_begin() {
+	local status=0
+	job_machine dextpci.job=flood
+	machine_disk "$ORIGINALS/originals.img"
+	guest_start "$1"
+	guest_follow "$1" "$LIMIT" flood_settled
+	progress_end
+	flood_under_way "$1" || status=$?
+	check "$2: the guest is writing" "$status"
+	[[ $status -eq 0 ]] || job_show_logs "$1"
+}
+
+flood_settled() {
+	flood_under_way "$1" || guest_gone || ! service_alive
+}
+
+flood_under_way() {
+	local written
+	written=$(guest_value "$1" written)
+	((${written:-0} >= 24 << 20)) && ! guest_gone
+}
+
+test_killed_server() {
+	local name="server killed" dir
+	dir=$(logs "server-killed")
+	server_start "$dir" --addr "$DEVICE_ADDRESS"
+	flood_begin "$dir" "$name"
+	try "$name: the device was claimed before" device_is 'device["claim"]["claims"] == 1'
+	process_kill "$SERVER_PID"
+	check_dextd "$name"
+	process_end "$GUEST_PID"
+}
+
+test_killed_vmm() {
+	local name="VMM killed" dir
+	dir=$(logs "vmm-killed")
+	server_start "$dir" --addr "$DEVICE_ADDRESS"
+	holdings "$SERVER_PID" >"$WORK/server.idle"
+	flood_begin "$dir" "$name"
+	process_kill "$GUEST_PID"
+	try "$name: the server goes on" kill -0 "$SERVER_PID"
+	try "$name: the server holds nothing of it" \
+		holdings_settle "$SERVER_PID" "$WORK/server.idle" 10
+	try "$name: dextd goes on" kill -0 "$DEXTD_PID"
+	try "$name: the device cannot reach memory" device_settles "$NO_BUS_MASTER"
+}
+
+test_deaths() {
+	new_disk
+	dextd_start "$DISK" "$FILES"
+	holdings "$DEXTD_PID" >"$WORK/dextd.idle"
+	server_start "$FILES" --addr "$DEVICE_ADDRESS"
+	whole_job "first job"
+	dma_clean "first job"
+	try "first job: the server ends well" process_end "$SERVER_PID"
+	check_dextd "first job"
+	test_killed_server
+	test_killed_vmm
+	whole_job "next job, same dextd and server"
+	try "deaths: the programs end well" service_stop
+}

@@ -1,0 +1,48 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# A guest whose two processors have a queue each, and that unbinds, binds, resets and
+# removes the PCI function. guest/function is the guest's part.
+
+FUNCTION_JOBS=run,queues,rebind,flr,controller_reset,rescan
+
+# resets_counted FILE - how many resets of the device a trace shows
+resets_counted() {
+	grep -c '"ResetDevice"' "$1"
+}
+
+test_function() {
+	local name="function" dir trace
+	dir=$(logs "function")
+	new_disk
+	service_start "$MODE" "$DISK" "$dir"
+	job_machine "dextpci.job=$FUNCTION_JOBS" dextpci.format=yes dextpci.directory=files
+	machine_disk "$ORIGINALS/originals.img"
+	start "$dir/trace.json" "$BUILD/tools/dextctl" --socket "$WORK/dextd.sock" trace \
+		"$DEVICE_ADDRESS" --json
+	trace=$STARTED
+	guest_start "$dir"
+	if guest_ends "$name" "$dir"; then
+		function_reported "$name" "$dir"
+		kernel_log_clean "$name" "$dir"
+	fi
+	process_end "$trace"
+	try "$name: the resets reached the device ($(resets_counted "$dir/trace.json"))" \
+		test "$(resets_counted "$dir/trace.json")" -ge "$(guest_value "$dir" resets)"
+	dma_clean "$name"
+	image_holds "$name" "$DISK" files
+	try "$name: the programs end well" service_stop
+}
+
+function_reported() {
+	local name=$1 dir=$2 cpu
+	try "$name: two I/O queues" test "$(guest_value "$dir" queues)" -eq 2
+	for cpu in 0 1; do
+		try "$name: processor $cpu takes its queue's interrupts ($(guest_value "$dir" "cpu-$cpu"))" \
+			test "$(guest_value "$dir" "cpu-$cpu")" -gt 0
+	done
+	try "$name: the function can be reset by FLR" \
+		grep -qw flr <<<"$(guest_value "$dir" methods)"
+	try "$name: unbound and bound $(guest_value "$dir" rebinds) times" \
+		test "$(guest_value "$dir" rebinds)" -eq 10
+}

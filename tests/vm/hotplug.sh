@@ -1,0 +1,99 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# The device is taken away from a running machine by its host: unplugged and plugged in
+# again by the VMM, at rest and while the guest writes; at last pulled out of the driver
+# service. guest/hotplug is the guest's part.
+#
+# The device has MSI: QEMU 11.1 ends itself when a vfio-user device with MSI-X is
+# unplugged, whoever serves it (it takes the region of the pending bits out of a BAR that
+# has let go of it already). It does not ask for the request interrupt either: what is
+# pulled out is not unplugged by it, and its guest finds out from the device.
+
+monitor() {
+	python3 "$HERE/qmp.py" "$WORK/qmp.sock" "$@"
+}
+
+# The device sits behind a port that can be unplugged from.
+hotplug_machine() {
+	# Five seconds, not thirty, until the driver looks what has become of a command.
+	machine_command dextpci.job=hotplug dextpci.directory=files nvme_core.io_timeout=5
+	MACHINE+=(-device "pcie-root-port,id=plug0,chassis=1,slot=1,addr=10"
+		-qmp "unix:$WORK/qmp.sock,server=on,wait=off")
+	machine_passthrough "$WORK/vfio-user.sock" "$HOTPLUG_PLACE"
+	machine_disk "$ORIGINALS/originals.img"
+}
+HOTPLUG_PLACE='"bus":"plug0","id":"disk"'
+
+# What is written to a disk that is not there any more fails, and is said to.
+HOTPLUG_ALLOWED='^EXT4-fs|JBD2|^Buffer I/O error|I/O error, dev nvme|^nvme nvme0: |^nvme0n1: detected capacity'
+HOTPLUG_ALLOWED+='|^Aborting journal|enabling device|Unable to change power state from D3cold'
+
+# hotplug_reaches DIR STEP - wait until the guest has begun a step
+hotplug_reaches() {
+	HOTPLUG_STEP=$2
+	guest_follow "$1" "$LIMIT" hotplug_reached && ! guest_gone
+}
+
+hotplug_reached() {
+	reported "$1" step "$HOTPLUG_STEP\$" || guest_gone
+}
+
+# The guest has agreed, and the VMM has hung up.
+unplug() {
+	monitor device_del '{"id":"disk"}' DEVICE_DELETED >/dev/null
+}
+
+plug() {
+	monitor device_add "$(machine_passthrough_json "$WORK/vfio-user.sock" "$HOTPLUG_PLACE")" >/dev/null
+}
+
+# unplugged NAME WHEN - checks of what an unplugged device leaves behind
+unplugged() {
+	try "$1: unplugged $2" unplug
+	try "$1: $2: the server holds nothing of the machine" \
+		holdings_settle "$SERVER_PID" "$WORK/server.idle" 10
+	try "$1: $2: the device cannot reach memory" device_settles "$NO_BUS_MASTER"
+	try "$1: $2: no memory is registered" driver_says dma 'device["regions"] == []'
+}
+
+# hotplug_steps NAME DIR - the host's part
+hotplug_steps() {
+	local name=$1 dir=$2
+	hotplug_reaches "$dir" unplug || return 1
+	unplugged "$name" "at rest"
+	hotplug_reaches "$dir" plug || return 1
+	try "$name: plugged in again" plug
+	hotplug_reaches "$dir" unplug-busy || return 1
+	sleep 1
+	unplugged "$name" "at work"
+	hotplug_reaches "$dir" plug-again || return 1
+	try "$name: plugged in once more" plug
+	hotplug_reaches "$dir" pull || return 1
+	sleep 1
+	try "$name: pulled out of the driver service" \
+		"$BUILD/tools/dextctl" --socket "$WORK/dextd.sock" remove "$DEVICE_ADDRESS"
+	hotplug_reaches "$dir" unplug-lost || return 1
+	try "$name: unplugged what was pulled out" unplug
+	# And nothing of the device either, which it had at the beginning.
+	try "$name: unplugged what was pulled out: the server holds nothing of the machine" \
+		holdings_vanish "$SERVER_PID" "$WORK/server.idle" 10
+}
+
+test_hotplug() {
+	local name="hotplug" dir
+	dir=$(logs "hotplug")
+	new_disk
+	service_start "$MODE" "$DISK" "$dir" irq=msi
+	holdings "$SERVER_PID" >"$WORK/server.idle"
+	hotplug_machine
+	guest_start "$dir"
+	hotplug_steps "$name" "$dir"
+	if guest_ends "$name" "$dir"; then
+		kernel_log_clean "$name" "$dir" "$HOTPLUG_ALLOWED"
+	fi
+	try "$name: dextd and the server go on" service_alive
+	try_quiet "$name: the file system's journal is all it needs" e2fsck -p "$(realpath "$DISK")"
+	image_holds "$name" "$DISK" files
+	try "$name: the programs end well" service_stop
+}

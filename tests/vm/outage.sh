@@ -1,0 +1,40 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# The driver service is killed below a working guest, and started anew. The guest's
+# driver waits for what was under way, five seconds and five more, resets the controller
+# and does it again: nothing is lost. guest/outage is the guest's part.
+
+OUTAGE_ALLOWED='^nvme nvme0: (I/O [0-9]+ .*(aborting|reset controller)|Abort status: )'
+
+outage_begun() {
+	[[ $(guest_rounds "$1") -ge 2 ]] || guest_gone
+}
+
+guest_rounds() {
+	grep -c '^dextpci: rounds' "$1/report.log"
+}
+
+test_outage() {
+	local name="outage" dir rounds
+	dir=$(logs "outage")
+	new_disk
+	service_start "$MODE" "$DISK" "$dir"
+	job_machine dextpci.job=outage dextpci.directory=files nvme_core.io_timeout=5
+	machine_disk "$ORIGINALS/originals.img"
+	guest_start "$dir"
+	guest_follow "$dir" "$LIMIT" outage_begun
+	progress_end
+	process_kill "$DEXTD_PID"
+	sleep 1
+	dextd_start "$DISK" "$dir"
+	rounds=$(guest_rounds "$dir")
+	if guest_ends "$name" "$dir"; then
+		try "$name: the guest has gone on writing" test "$(guest_rounds "$dir")" -gt "$rounds"
+		try "$name: its driver has met the outage, and reset the controller" \
+			grep -q 'nvme0: I/O .* reset controller' "$dir/kernel.log"
+		kernel_log_clean "$name" "$dir" "$OUTAGE_ALLOWED"
+	fi
+	image_holds "$name" "$DISK" files
+	try "$name: the programs end well" service_stop
+}

@@ -1,0 +1,43 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# A machine that begins anew three times under the same VMM and server: by its reset
+# button while the device works, by an orderly reboot, and by kexec. guest/reboot is
+# the guest's part.
+
+# What kexec starts: the same kernel and initramfs, on a disk.
+kernel_image() {
+	local root=$WORK/kernel
+	mkdir -p "$root"
+	cp "$GUEST_TREE/boot/vmlinuz-$GUEST_KERNEL" "$root/vmlinuz"
+	cp "$INITRAMFS" "$root/initramfs"
+	truncate -s 64M "$WORK/kernel.img"
+	mke2fs -q -t ext4 -O ^has_journal -E nodiscard -d "$root" "$WORK/kernel.img"
+	rm -rf "$root"
+}
+
+# reported DIR KEY VALUE - whether the guest ever said so
+reported() {
+	grep -q "^dextpci: $2 $3" "$1/report.log"
+}
+
+test_reboot() {
+	local name="reboot" dir RESET_ACTION=reset
+	dir=$(logs "reboot")
+	new_disk
+	step "Packing the kernel into a disk" kernel_image || return 1
+	service_start "$MODE" "$DISK" "$dir"
+	job_machine dextpci.job=reboot
+	machine_disk "$ORIGINALS/originals.img"
+	machine_disk "$WORK/kernel.img"
+	guest_start "$dir"
+	if guest_ends "$name" "$dir"; then
+		try "$name: four boots, by reset, reboot and kexec" reported "$dir" boot 4
+		kernel_log_clean "$name" "$dir"
+	fi
+	dma_clean "$name"
+	try "$name: dextd and the server go on" service_alive
+	image_holds "$name" "$DISK" boot-1 boot-2 boot-3 boot-4
+	try "$name: the programs end well" service_stop
+	rm -f "$WORK/kernel.img"
+}
