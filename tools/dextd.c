@@ -15,6 +15,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#ifdef HAVE_LIBSYSTEMD
+#include <systemd/sd-daemon.h>
+#endif
 
 static struct iouser_server *server;	/* for the signal handler */
 
@@ -94,6 +97,11 @@ static void serve(const struct devices *devices, const char *path)
 	sigaction(SIGTERM, &action, NULL);
 	fprintf(stderr, "dextd: serving %zu device%s at %s\n", devices->count,
 		devices->count == 1 ? "" : "s", path);
+#ifdef HAVE_LIBSYSTEMD
+	/* Services that need this one are started when they will find it. */
+	sd_notifyf(0, "READY=1\nSTATUS=Serving %zu device%s.", devices->count,
+		devices->count == 1 ? "" : "s");
+#endif
 	iouser_server_run(server);
 }
 

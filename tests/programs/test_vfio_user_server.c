@@ -2,7 +2,7 @@
 /*
  * The whole server, $DEXT_VFIO_USER, with devices of its own and with those of a driver
  * service, $DEXTD, which is killed and started anew. $SANDBOX is "yes" when the server was
- * built with its sandbox, $NOTIFY when it tells systemd.
+ * built with its sandbox, $NOTIFY when both tell systemd.
  */
 #include "tests/programs/test_vfio_user_client.h"
 #include "tests/unit/cmocka-all.h"
@@ -313,29 +313,40 @@ static void the_sandbox_holds_every_thread(void **state)
 	vu_client_close(&client);
 }
 
-static void systemd_is_told_when_clients_may_come(void **state)
+/* start_told - start a program as systemd does, and wait until it says that it is ready */
+static pid_t start_told(const char *const *argv)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	char text[256] = "";
+	pid_t program;
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/notify", folder);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	setenv("NOTIFY_SOCKET", address.sun_path, 1);
+	program = program_start(argv);
+	unsetenv("NOTIFY_SOCKET");
+	assert_true(recv(fd, text, sizeof(text) - 1, 0) > 0);
+	assert_non_null(strstr(text, "READY=1"));
+	close(fd);
+	unlink(address.sun_path);
+	return program;
+}
+
+/* Each is ready when what needs it can connect at once. */
+static void systemd_is_told_when_clients_may_come(void **state)
+{
 	struct vu_client client;
 
 	(void)state;
 	if (!is_set("NOTIFY"))
 		skip();
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s/notify", folder);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	setenv("NOTIFY_SOCKET", address.sun_path, 1);
-	write_config("--socket %s --device nvme,addr=01:00.0,size=1M\n", first);
-	server = program_start(
-		(const char *const[]){getenv("DEXT_VFIO_USER"), "--config", config, NULL});
-	unsetenv("NOTIFY_SOCKET");
-	assert_true(recv(fd, text, sizeof(text) - 1, 0) > 0);
-	assert_non_null(strstr(text, "READY=1"));
+	dextd = start_told((const char *const[]){getenv("DEXTD"), "--socket", dextd_socket,
+		"--device", "nvme,addr=01:00.0,size=1M", NULL});
+	server = start_told((const char *const[]){getenv("DEXT_VFIO_USER"), "--socket", first,
+		"--driver", dextd_socket, "--addr", "01:00.0", NULL});
 	assert_int_equal(vu_client_agree(&client, first), 0);
 	vu_client_close(&client);
-	close(fd);
-	unlink(address.sun_path);
 }
 
 #define ON(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
