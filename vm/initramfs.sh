@@ -23,8 +23,13 @@ initramfs_make() {
 	install -m 755 "$VM/guest/init" "$root/init"
 	[[ -z $INITRAMFS_JOBS ]] || cp -r "$INITRAMFS_JOBS" "$root/jobs"
 	initramfs_modules "$root" || return 1
-	(cd "$root" && find . | cpio --quiet -o -H newc -R 0:0) | gzip -1 >"$1" || return 1
+	initramfs_pack "$root" | gzip -1 >"$1" || return 1
 	rm -rf "$root"
+}
+
+# initramfs_pack DIR - as the kernel wants it, everything root's
+initramfs_pack() {
+	(cd "$1" && find . | cpio --quiet -o -H newc -R 0:0)
 }
 
 # A program and the libraries that it needs.

@@ -1,0 +1,88 @@
+# shellcheck shell=dash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# What the parts ask units, programs and sockets.
+
+# shellcheck disable=SC2034 # for the parts
+SERVER=dext-vfio-user@01:00.0.service
+SOCKETS=/run/dextpci
+
+# is UNIT PROPERTY VALUE
+is() {
+	local value
+	value=$(property "$1" "$2")
+	[ "$value" = "$3" ] || {
+		echo "$1: $2 is $value, expected $3"
+		return 1
+	}
+}
+
+property() {
+	systemctl show --value --property "$2" "$1"
+}
+
+# main_pid UNIT - of one that does not run, what is no process
+main_pid() {
+	local pid
+	pid=$(property "$1" MainPID)
+	[ "$pid" != 0 ] || pid=none
+	echo "$pid"
+}
+
+# another_pid UNIT PID - whether it runs, in another process than before
+another_pid() {
+	is "$1" ActiveState active && no is "$1" MainPID "$2"
+}
+
+# status PID KEY - a line of /proc/PID/status
+status() {
+	sed -n "s/^$2:[[:space:]]*//p" "/proc/$1/status"
+}
+
+# as USER COMMAND...
+#
+# With util-linux's program, whose options busybox has not.
+as() {
+	local user="$1"
+	shift
+	/usr/bin/setpriv --reuid "$user" --regid "$user" --init-groups "$@"
+}
+
+# says TEXT COMMAND... - whether it fails and says so
+says() {
+	local text="$1" output
+	shift
+	! output=$("$@" 2>&1 </dev/null) && echo "$output" && echo "$output" | grep -qF "$text"
+}
+
+# prints PATTERN COMMAND... - whether it succeeds and prints a line like that
+prints() {
+	local pattern="$1" output
+	shift
+	output=$("$@" 2>&1 </dev/null) && echo "$output" && echo "$output" | grep -qE "$pattern"
+}
+
+# file_is FILE OWNER:GROUP:MODE
+file_is() {
+	[ "$(stat -c %U:%G:%a "$1")" = "$2" ] || {
+		stat -c '%n: %U:%G:%a' "$1"
+		return 1
+	}
+}
+
+# dextctl_as USER ARGUMENT... - what the service says to a user
+dextctl_as() {
+	local user="$1"
+	shift
+	as "$user" dextctl --socket $SOCKETS/dextd.sock "$@"
+}
+
+# look [USER] [ADDRESS] - a vfio-user client's view of a device
+look() {
+	as "${1:-monitor}" ./vfio-user-look "$SOCKETS/vfio-user-${2:-01:00.0}.sock" </dev/null
+}
+
+# journal UNIT [TEXT] - what its processes said in this boot
+journal() {
+	journalctl --quiet --no-pager -o cat -u "$1" | grep -F -e "${2:-}"
+}
