@@ -15,7 +15,7 @@ machine_command() {
 		-accel "tcg,thread=multi" -cpu "qemu64,+rdrand" -smp "$CPUS" -m "$MEMORY"
 		-M "q35,memory-backend=ram"
 		-object "memory-backend-memfd,id=ram,size=$MEMORY,share=on"
-		-kernel "$GUEST_TREE/boot/vmlinuz-$GUEST_KERNEL" -initrd "$INITRAMFS"
+		-kernel "$GUEST_IMAGE" -initrd "$INITRAMFS"
 		-append "console=ttyS0 quiet panic=-1 $*")
 }
 

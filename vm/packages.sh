@@ -9,10 +9,10 @@ PACKAGES_BUILD=(gcc libc6-dev pkg-config meson ninja-build libjson-c-dev uthash-
 	libbsd-dev libcmocka-dev libseccomp-dev libsystemd-dev)
 # shellcheck disable=SC2034 # for those who source this
 # To test: what the tests themselves run.
-PACKAGES_TEST=(pciutils bsdutils spin clang libclang-rt-dev)
+PACKAGES_TEST=(pciutils bsdutils spin clang libclang-rt-dev python3)
 # shellcheck disable=SC2034 # for those who source this
 # To make a guest and to look at what it did.
-PACKAGES_VM=(cpio kmod e2fsprogs gzip util-linux binutils)
+PACKAGES_VM=(cpio kmod e2fsprogs gzip xz-utils util-linux binutils)
 
 # packages_need PACKAGE... - install those of them that are missing
 #

@@ -11,6 +11,7 @@ region_above() {
 }
 
 test_memory() {
+	# shellcheck disable=SC2034 # for machine_command()
 	local name="3 GiB" dir bytes begin MEMORY=3G
 	dir=$(logs "memory")
 	new_disk

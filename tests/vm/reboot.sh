@@ -22,6 +22,7 @@ reported() {
 }
 
 test_reboot() {
+	# shellcheck disable=SC2034 # for machine_command()
 	local name="reboot" dir RESET_ACTION=reset
 	dir=$(logs "reboot")
 	new_disk

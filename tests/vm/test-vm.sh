@@ -102,6 +102,7 @@ test_embedded() {
 # end of the interrupt, so that two processors with a driver that does not touch the
 # device when there is nothing to do can end up with a line that stays asserted: one.
 test_intx() {
+	# shellcheck disable=SC2034 # for machine_command()
 	local CPUS=1
 	new_disk
 	service_start "$MODE" "$DISK" "$FILES" irq=intx
