@@ -19,7 +19,8 @@ static int device_reset(struct vu_session *session)
 static const struct vu_command_row rows[] = {
 	DEVICE_ROW(VERSION, vu_version, sizeof(struct vu_version), 0),
 	ROW(DMA_MAP, vu_dma_map_command, sizeof(struct vu_dma_map), 1),
-	ROW(DMA_UNMAP, vu_dma_unmap_command, sizeof(struct vu_dma_unmap), 0),
+	/* Some clients send the memory's descriptor here too. It is closed. */
+	ROW(DMA_UNMAP, vu_dma_unmap_command, sizeof(struct vu_dma_unmap), 1),
 	ROW(DEVICE_GET_INFO, vu_get_device_info, sizeof(struct vu_device_info), 0),
 	ROW(DEVICE_GET_REGION_INFO, vu_get_region_info, sizeof(struct vu_region_info), 0),
 	ROW(DEVICE_GET_REGION_IO_FDS, vu_get_region_io_fds, sizeof(struct vu_region_io_fds), 0),

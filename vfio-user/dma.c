@@ -293,8 +293,8 @@ void vu_dma_expect(struct vu_dma *dma)
 		if (dma->ranges[i]->fd >= 0)
 			return;
 	if (!dma->warned)
-		vu_log("device %s: its client shares no memory, so it cannot reach any: for QEMU, "
-		       "-object memory-backend-memfd,...,share=on",
+		vu_log("device %s: its client has shared no memory so far, so it cannot reach any: "
+		       "for QEMU, -object memory-backend-memfd,...,share=on",
 			dma->device->name);
 	dma->warned = true;
 }

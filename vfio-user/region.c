@@ -34,6 +34,16 @@ static int write_config(
 	return error;
 }
 
+/*
+ * A device that has gone reads as ones and takes no writes, as on a bus: that is what a
+ * guest's driver looks for. An error would tell it no more, and there are clients that
+ * do not look at errors and wait for the data for ever.
+ */
+static int as_on_a_bus(int error)
+{
+	return error == ENODEV ? 0 : error;
+}
+
 static int write_region(
 	struct vu_session *session, const struct vu_region_access *access, const uint8_t *data)
 {
@@ -42,9 +52,11 @@ static int write_region(
 	if (error != 0 || access->count == 0)
 		return error;
 	if (access->region == VU_REGION_CONFIG)
-		return write_config(session, access, data);
-	return vu_bar_write(&session->bars, access->region, access->offset, data, access->count,
-		session->view.command);
+		error = write_config(session, access, data);
+	else
+		error = vu_bar_write(&session->bars, access->region, access->offset, data,
+			access->count, session->view.command);
+	return as_on_a_bus(error);
 }
 
 int vu_region_read(struct vu_session *session)
@@ -65,9 +77,11 @@ int vu_region_read(struct vu_session *session)
 	else if (access.count > 0)
 		error = vu_bar_read(&session->bars, access.region, access.offset, data,
 			access.count, session->view.command);
+	if (error == ENODEV)
+		memset(data, 0xff, access.count);
 	memcpy(session->reply, &access, sizeof(access));
 	session->reply_size = sizeof(access) + access.count;
-	return error;
+	return as_on_a_bus(error);
 }
 
 int vu_region_write(struct vu_session *session)

@@ -206,6 +206,24 @@ static void only_what_was_mapped_is_unmapped(void **state)
 	close(fd);
 }
 
+/* As SPDK does. Two descriptors are nobody's way. */
+static void a_descriptor_may_come_along(void **state)
+{
+	struct vu_dma_unmap request = {.argsz = sizeof(request), .address = 0x4000, .size = 0x4000};
+	size_t before = count_fds();
+	int fds[2] = {memory_new(0x10000), memory_new(0x10000)};
+
+	assert_int_equal(map(*state, 0x4000, 0x4000, 0, RW, fds[0]), 0);
+	assert_int_equal(rig_call(*state, VU_DMA_UNMAP, &request, sizeof(request), fds, 2, NULL),
+		EINVAL);
+	assert_int_equal(registered(), 1);
+	assert_int_equal(
+		rig_call(*state, VU_DMA_UNMAP, &request, sizeof(request), fds, 1, NULL), 0);
+	assert_int_equal(registered(), 0);
+	close_all(fds, 2);
+	assert_int_equal(count_fds(), before);
+}
+
 static void all_is_unmapped_at_once(void **state)
 {
 	size_t before = count_fds();
@@ -301,6 +319,7 @@ int main(void)
 		ON(a_descriptor_must_allow_what_the_flags_ask_for),
 		ON(overlaps_are_refused),
 		ON(only_what_was_mapped_is_unmapped),
+		ON(a_descriptor_may_come_along),
 		ON(all_is_unmapped_at_once),
 		ON(what_the_driver_refuses_is_undone),
 		ON(a_client_that_goes_leaves_no_memory),
