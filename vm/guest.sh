@@ -35,6 +35,11 @@ guest_value() {
 		END { print value }' "$1/report.log"
 }
 
+# guest_reported DIR KEY VALUE - whether the guest ever said so
+guest_reported() {
+	grep -q "^dextpci: $2 $3" "$1/report.log"
+}
+
 # guest_took DIR STEP - in milliseconds, by the guest's clock
 guest_took() {
 	awk -v name="$2" '

@@ -7,7 +7,7 @@
 # flood_begin DIR NAME - have a guest that has written a while and is writing still
 flood_begin() {
 	local status=0
-	job_machine dextpci.job=flood
+	job_machine dextpci.job=flood nvme_core.io_timeout=5
 	machine_disk "$ORIGINALS/originals.img"
 	guest_start "$1"
 	guest_follow "$1" "$LIMIT" flood_settled
@@ -35,7 +35,16 @@ test_killed_server() {
 	try "$name: the device was claimed before" device_is 'device["claim"]["claims"] == 1'
 	process_kill "$SERVER_PID"
 	check_dextd "$name"
+	guest_follow "$dir" "$LIMIT" disk_lost
+	progress_end
+	try "$name: the guest sees that its disk has gone" disk_lost "$dir"
 	process_end "$GUEST_PID"
+}
+
+# What comes first: the device node vanishes, or writing fails. QEMU may also end itself
+# when its server has gone, and its guest with it.
+disk_lost() {
+	guest_reported "$1" lost "" || guest_reported "$1" failed flood || guest_gone
 }
 
 test_killed_vmm() {

@@ -36,7 +36,7 @@ hotplug_reaches() {
 }
 
 hotplug_reached() {
-	reported "$1" step "$HOTPLUG_STEP\$" || guest_gone
+	guest_reported "$1" step "$HOTPLUG_STEP\$" || guest_gone
 }
 
 # The guest has agreed, and the VMM has hung up.

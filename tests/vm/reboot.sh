@@ -16,11 +16,6 @@ kernel_image() {
 	rm -rf "$root"
 }
 
-# reported DIR KEY VALUE - whether the guest ever said so
-reported() {
-	grep -q "^dextpci: $2 $3" "$1/report.log"
-}
-
 test_reboot() {
 	# shellcheck disable=SC2034 # for machine_command()
 	local name="reboot" dir RESET_ACTION=reset
@@ -33,7 +28,7 @@ test_reboot() {
 	machine_disk "$WORK/kernel.img"
 	guest_start "$dir"
 	if guest_ends "$name" "$dir"; then
-		try "$name: four boots, by reset, reboot and kexec" reported "$dir" boot 4
+		try "$name: four boots, by reset, reboot and kexec" guest_reported "$dir" boot 4
 		kernel_log_clean "$name" "$dir"
 	fi
 	dma_clean "$name"
