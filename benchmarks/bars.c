@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A register of a mapped BAR, against plain memory. */
+/* A register of a mapped BAR, and one that a virtual machine's monitor maps, against plain memory. */
 #include "benchmarks/bench.h"
 #include "tests/programs/rig.h"
 
@@ -11,7 +11,8 @@
 static struct rig rig;
 static io_connect_t connection;
 static mach_vm_address_t bar;
-static uint32_t plain;
+static const uint32_t *shared;
+static uint32_t plain, bar_region;
 
 static double load(const uint32_t *word)
 {
@@ -35,15 +36,22 @@ static double load_mapped(void *unused)
 	return load((const uint32_t *)(uintptr_t)bar);
 }
 
+static double load_shared(void *unused)
+{
+	(void)unused;
+	return load(shared);
+}
+
 static bool begin(void)
 {
 	static const char *const specs[] = { "nvme,addr=01:00.0,size=1M", NULL };
 	mach_vm_size_t size;
 
-	if (!rig_start(&rig, specs))
+	if (!bench_vfio_user_begin(specs[0], "shared") || !rig_start(&rig, specs))
 		return false;
+	shared = bench_vfio_user_map(0);
 	connection = apple_dext_connect(1, 0, 0);
-	if (apple_dext_claim(connection) == kIOReturnSuccess &&
+	if (shared && apple_dext_claim(connection) == kIOReturnSuccess &&
 		apple_dext_map_bar(connection, 0, &bar, &size, NULL) == kIOReturnSuccess)
 		return true;
 	fprintf(stderr, "dextpci: BAR 0 cannot be mapped\n");
@@ -54,11 +62,14 @@ static void end(void)
 {
 	apple_dext_disconnect(connection);
 	rig_stop(&rig);
+	bench_vfio_user_end();
 }
 
 static const struct bench_case cases[] = {
 	{ "load from memory", 0, load_plain, NULL },
 	{ "load from a mapped BAR", 0, load_mapped, NULL },
+	{ "load from a BAR mapped over vfio-user", 0, load_shared, NULL },
+	{ "read of it by a message instead", 0, bench_vfio_user_read, &bar_region },
 };
 
 const struct bench_group bench_bars = {

@@ -90,10 +90,12 @@ double bench_ping_pong(void *unused);
 
 /* --- vfio-user-client.c: just enough of a vfio-user client --- */
 
-/* Start dext-vfio-user ($DEXT_VFIO_USER) with a device of its own, and greet it. */
-bool bench_vfio_user_begin(const char *spec);
+/* Start dext-vfio-user ($DEXT_VFIO_USER) with a device of its own and that --bar-access, and greet it. */
+bool bench_vfio_user_begin(const char *spec, const char *bar_access);
 void bench_vfio_user_end(void);
 /* A case: read 4 bytes at offset 0 of the region that *context (a uint32_t) names. */
 double bench_vfio_user_read(void *region);
+/* Map what it lets clients map of a region, until the end: --bar-access shared. NULL: nothing. */
+const uint32_t *bench_vfio_user_map(uint32_t region);
 
 #endif

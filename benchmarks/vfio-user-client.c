@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -20,15 +21,18 @@ static char folder[64], path[80];
 static pid_t server;
 static int fd = -1;
 static uint16_t next_id;
+static void *mapping;
+static size_t mapped;
 
-static void __attribute__((noreturn)) exec_server(const char *spec)
+static void __attribute__((noreturn)) exec_server(const char *spec, const char *bar_access)
 {
 	const char *program = getenv("DEXT_VFIO_USER");
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	/* Its "serving ..." is not for the report. */
 	if (program && freopen("/dev/null", "w", stdout))
-		execl(program, program, "--socket", path, "--device", spec, (char *)NULL);
+		execl(program, program, "--socket", path, "--device", spec, "--bar-access",
+			bar_access, (char *)NULL);
 	fprintf(stderr, "dextpci: $DEXT_VFIO_USER: %s\n", strerror(program ? errno : EINVAL));
 	_exit(127);
 }
@@ -51,9 +55,30 @@ static bool receive(void *to, size_t size)
 	return recv(fd, to, size, MSG_WAITALL) == (ssize_t)size;
 }
 
-/* One message and its answer, of @reply_size bytes at most, the header apart. */
-static bool exchange(enum vu_command command, const void *payload, size_t size, void *reply,
-	size_t reply_size)
+/* The same, with a descriptor. */
+static bool receive_with(void *to, size_t size, int *descriptor)
+{
+	union {
+		struct cmsghdr align;
+		unsigned char space[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec vector = { .iov_base = to, .iov_len = size };
+	struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control,
+		.msg_controllen = sizeof(control) };
+
+	if (recvmsg(fd, &message, MSG_WAITALL | MSG_CMSG_CLOEXEC) != (ssize_t)size)
+		return false;
+	if (CMSG_FIRSTHDR(&message))
+		memcpy(descriptor, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(*descriptor));
+	return true;
+}
+
+/*
+ * One message and its answer, of @reply_size bytes at most, the header apart. @descriptor:
+ * of the answer; NULL where none is expected.
+ */
+static bool exchange_with(enum vu_command command, const void *payload, size_t size, void *reply,
+	size_t reply_size, int *descriptor)
 {
 	struct {
 		struct vu_header header;
@@ -64,11 +89,18 @@ static bool exchange(enum vu_command command, const void *payload, size_t size, 
 
 	memcpy(message.payload, payload, size);
 	if (send(fd, &message, message.header.size, MSG_NOSIGNAL) != (ssize_t)message.header.size ||
-		!receive(&answer, sizeof(answer)))
+		!(descriptor ? receive_with(&answer, sizeof(answer), descriptor) :
+			       receive(&answer, sizeof(answer))))
 		return false;
 	return answer.id == message.header.id && !(answer.flags & VU_ERROR) &&
 	       answer.size >= sizeof(answer) && answer.size - sizeof(answer) <= reply_size &&
 	       receive(reply, answer.size - sizeof(answer));
+}
+
+static bool exchange(enum vu_command command, const void *payload, size_t size, void *reply,
+	size_t reply_size)
+{
+	return exchange_with(command, payload, size, reply, reply_size, NULL);
 }
 
 /* Memory space on, so that the BARs answer. */
@@ -95,7 +127,7 @@ static bool greet(void)
 	       enable_memory();
 }
 
-bool bench_vfio_user_begin(const char *spec)
+bool bench_vfio_user_begin(const char *spec, const char *bar_access)
 {
 	snprintf(folder, sizeof(folder), "/tmp/dextpci-bench-XXXXXX");
 	if (!mkdtemp(folder)) {
@@ -105,7 +137,7 @@ bool bench_vfio_user_begin(const char *spec)
 	snprintf(path, sizeof(path), "%s/vfio-user", folder);
 	server = fork();
 	if (server == 0)
-		exec_server(spec);
+		exec_server(spec, bar_access);
 	for (unsigned i = 0; i < START_SECONDS * 100 && !try_connect(); i++) {
 		if (waitpid(server, NULL, WNOHANG) == server) {
 			server = 0;
@@ -121,6 +153,9 @@ bool bench_vfio_user_begin(const char *spec)
 
 void bench_vfio_user_end(void)
 {
+	if (mapping)
+		munmap(mapping, mapped);
+	mapping = NULL;
 	if (fd >= 0)
 		close(fd);
 	fd = -1;
@@ -142,4 +177,28 @@ double bench_vfio_user_read(void *region)
 	if (!exchange(VU_REGION_READ, &access, sizeof(access), reply, sizeof(reply)))
 		return -1;
 	return bench_now() - began;
+}
+
+const uint32_t *bench_vfio_user_map(uint32_t region)
+{
+	struct {
+		struct vu_region_info info;
+		struct vu_sparse_mmap part;
+	} reply = { .part.count = 0 };
+	const struct vu_region_info question = { .argsz = sizeof(reply), .index = region };
+	int descriptor = -1;
+	void *memory = MAP_FAILED;
+
+	if (exchange_with(VU_DEVICE_GET_REGION_INFO, &question, sizeof(question), &reply,
+		    sizeof(reply), &descriptor) &&
+		descriptor >= 0) {
+		mapped = reply.part.count ? reply.part.size : reply.info.size;
+		memory = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor,
+			(off_t)(reply.info.offset + reply.part.offset));
+		close(descriptor);
+	}
+	if (memory == MAP_FAILED)
+		return NULL;
+	mapping = memory;
+	return memory;
 }

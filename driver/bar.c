@@ -77,15 +77,11 @@ kern_return_t dext_handle_MMIOWrite(struct dext_client *client, const uint64_t *
 kern_return_t dext_bar_memory(struct dext_client *client, unsigned bar, struct iouser_memory *memory)
 {
 	struct pci_provider *provider = client->driver->provider;
-	kern_return_t status;
 
 	if (!client->claimed)
 		return kIOReturnNotOpen;
 	if (!provider->bars[bar].implemented)
 		return kIOReturnNotReady;
 	*memory = (struct iouser_memory){ .size = provider->bars[bar].size };
-	status = provider->ops->bar_memory(provider, bar, &memory->fd, &memory->offset);
-	if (status == kIOReturnSuccess)
-		provider->ops->bar_mapped(provider, bar, true);
-	return status;
+	return provider->ops->bar_memory(provider, bar, &memory->fd, &memory->offset);
 }

@@ -44,15 +44,14 @@ static kern_return_t open_device(struct dext_driver *driver)
 }
 
 /*
- * The last claim gone: no DMA, then a reset, so that nothing of one client's is
- * left for the next. driver->lock is held, so that nobody claims it meanwhile.
+ * The last claim gone, the device masters the bus no more: a reset, so that nothing of one
+ * client's is left for the next. driver->lock is held, so that nobody claims it meanwhile.
  */
 static void close_device(struct dext_driver *driver)
 {
 	const uint32_t all = PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY | PCI_COMMAND_IO;
 
 	if (atomic_load(&driver->state) != DRIVER_REMOVED) {
-		change_command(driver, 0, PCI_COMMAND_MASTER);
 		driver->saved = driver->pristine;
 		atomic_store(&driver->unrestored, true);
 		dext_reset(driver);
@@ -110,16 +109,23 @@ kern_return_t dext_handle_ClaimExclusive(struct dext_client *client, const uint6
 }
 
 /*
- * First the device is made quiet, if nobody else uses it, then its memory is taken away
- * (the other way round it would run into what is not there), and only then can
+ * First the device masters the bus no more, if nobody else uses it, so that what the
+ * client may still store in BARs comes to nothing; then BARs are taken away, so that it
+ * stores nothing in what a reset has made good; then the device is reset and its memory
+ * taken away (the other way round it would run into what is not there). Only then can
  * anybody else have it: nothing of this client's is left by then.
  */
 void dext_unclaim(struct dext_client *client)
 {
 	struct dext_driver *driver = client->driver;
+	bool last;
 
 	pthread_mutex_lock(&driver->lock);
-	if (client->claimed && driver->claims == 1)
+	last = client->claimed && driver->claims == 1;
+	if (last && atomic_load(&driver->state) != DRIVER_REMOVED)
+		change_command(driver, 0, PCI_COMMAND_MASTER);
+	dext_drop_mappings(client);
+	if (last)
 		close_device(driver);
 	dext_drop_regions(client);
 	dext_drop_buffer(client);

@@ -80,13 +80,12 @@ static void client_unmapped(void *context, uint32_t memory_type)
 		return;
 	--*mappings;
 	if (is_bar(memory_type))
-		provider->ops->bar_mapped(provider, memory_type - DEXT_MEMORY_BAR0, false);
+		provider->ops->bar_unmapped(provider, memory_type - DEXT_MEMORY_BAR0);
 	else if (memory_type == DEXT_MEMORY_TRACE)
 		atomic_fetch_sub(&client->driver->trace.users, 1);
 }
 
-/* What a client that went without a word had mapped. */
-static void drop_mappings(struct dext_client *client)
+void dext_drop_mappings(struct dext_client *client)
 {
 	for (uint32_t type = 0; type < DEXT_MEMORY_TYPES; type++)
 		while (client->mappings[type])
@@ -102,7 +101,6 @@ static void client_closed(void *context)
 
 	dext_drop_interrupts(client);
 	dext_unclaim(client);
-	drop_mappings(client);
 	pthread_mutex_lock(&driver->lock);
 	TAILQ_REMOVE(&driver->clients, client, link);
 	pthread_mutex_unlock(&driver->lock);

@@ -149,7 +149,13 @@ void dext_complete_all(struct dext_driver *driver, kern_return_t status);
 /* capability.c: the offset of a capability in config space, 0 for none. */
 unsigned dext_find_capability(struct pci_provider *provider, uint8_t id);
 
-/* claim.c: give up the client's claim and DMA memory; the last one leaves the device reset and quiet. */
+/* driver.c: end the mappings of a client that has gone. */
+void dext_drop_mappings(struct dext_client *client);
+
+/*
+ * claim.c: give up the client's claim, mappings and DMA memory, now that it has gone; the
+ * last one leaves the device reset and quiet.
+ */
 void dext_unclaim(struct dext_client *client);
 
 /* reset.c: reset by whatever the device has, config space restored. driver->lock is held. */

@@ -90,11 +90,17 @@ struct pci_provider_ops {
 		unsigned width, uint64_t *value);
 	kern_return_t (*bar_write)(struct pci_provider *provider, unsigned bar, uint64_t offset,
 		unsigned width, uint64_t value);
-	/* The BAR as a descriptor to map, borrowed; kIOReturnNotReady when it has none. */
+	/*
+	 * The BAR as a descriptor to map: one mapping more, which lasts, as the descriptor
+	 * does, until bar_unmapped. kIOReturnNotReady when it has none; kIOReturnNoResources.
+	 */
 	kern_return_t (*bar_memory)(
 		struct pci_provider *provider, unsigned bar, int *fd, uint64_t *offset);
-	/* Somebody has mapped the BAR (true), or unmapped it (false): once each for each mapping. */
-	void (*bar_mapped)(struct pci_provider *provider, unsigned bar, bool mapped);
+	/*
+	 * One mapping of the BAR has ended. With the last one whoever kept it, or the
+	 * descriptor, reaches nothing of the device any more.
+	 */
+	void (*bar_unmapped)(struct pci_provider *provider, unsigned bar);
 
 	/*
 	 * Map for DMA. kIOReturnBusy when the addresses are taken, kIOReturnNoSpace

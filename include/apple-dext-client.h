@@ -361,6 +361,36 @@ kern_return_t apple_dext_claim_exclusive(io_connect_t connection);
  */
 kern_return_t apple_dext_terminate(io_connect_t connection);
 
+/**
+ * apple_dext_copy_bar_descriptor - the descriptor behind a BAR, for another process to map
+ * @bar: 0 to 5
+ * @out_fd: set to a descriptor of the caller's own, which the caller closes
+ * @out_offset: set to where in the file the BAR begins, in bytes
+ * @out_size: set to its size in bytes
+ *
+ * Whoever maps it, shared, reaches the device's registers by loads and stores, as with
+ * apple_dext_map_bar(), until the descriptor is given back or the connection ends. Closing
+ * it gives nothing back. What is mapped then stays mapped; of a software device it is
+ * memory without a device behind it once nobody else has the BAR mapped.
+ *
+ * Return: as apple_dext_map_bar(); kIOReturnUnsupported where the host's IOKit has no
+ * descriptors behind memory; kIOReturnNoResources without descriptors or memory, here or
+ * in the driver.
+ */
+kern_return_t apple_dext_copy_bar_descriptor(io_connect_t connection, uint8_t bar, int *out_fd,
+	uint64_t *out_offset, uint64_t *out_size);
+
+/**
+ * apple_dext_return_bar_descriptor - give a descriptor back
+ * @bar: of the copy; once for each
+ *
+ * The driver has heard of it before it carries out the connection's next call.
+ *
+ * Return: kIOReturnSuccess; kIOReturnBadArgument when there is none that was copied;
+ * kIOReturnUnsupported as above.
+ */
+kern_return_t apple_dext_return_bar_descriptor(io_connect_t connection, uint8_t bar);
+
 typedef struct AppleDextSegment {
 	uint64_t bus_address, length;
 } AppleDextSegment;

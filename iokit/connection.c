@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "iokit/connection.h"
 
+#include <iokit-user/client.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/queue.h>
@@ -9,7 +10,7 @@
 struct mapping {
 	LIST_ENTRY(mapping) link;
 	uint32_t memory_type;
-	void *address;
+	void *address;	/* NULL: a descriptor, which the program has */
 	size_t size;
 };
 
@@ -24,17 +25,22 @@ struct connection {
 	LIST_HEAD(, mapping) mappings;
 };
 
+static void forget(struct mapping *mapping)
+{
+	LIST_REMOVE(mapping, link);
+	if (mapping->address)
+		munmap(mapping->address, mapping->size);
+	free(mapping);
+}
+
 /* Let go of all that the connection holds. It is locked, or nobody has it any more. */
 static void close_down(struct connection *connection)
 {
 	struct mapping *mapping;
 
 	connection->closed = true;
-	while ((mapping = LIST_FIRST(&connection->mappings))) {
-		LIST_REMOVE(mapping, link);
-		munmap(mapping->address, mapping->size);
-		free(mapping);
-	}
+	while ((mapping = LIST_FIRST(&connection->mappings)))
+		forget(mapping);
 	connection->transport->close(connection->state);
 }
 
@@ -221,6 +227,13 @@ kern_return_t IOConnectCallAsyncScalarMethod(mach_port_t connect, uint32_t selec
 		input, input_count, NULL, 0, output, output_count, NULL, NULL);
 }
 
+/* Whether what the driver gave can be a part of a file. */
+static bool is_sound(const struct iou_map_result *result)
+{
+	return result->size && result->size <= SIZE_MAX / 2 && result->offset <= INT64_MAX &&
+	       result->size <= INT64_MAX - result->offset;
+}
+
 /* Map what the driver gave and remember it. The connection is locked. */
 static kern_return_t map_result(struct connection *connection, uint32_t memory_type,
 	const struct iou_map_result *result, IOOptionBits options, struct mapping **mapped)
@@ -228,7 +241,7 @@ static kern_return_t map_result(struct connection *connection, uint32_t memory_t
 	bool read_only = result->read_only || (options & kIOMapReadOnly);
 	struct mapping *mapping;
 
-	if (!result->size || result->size > SIZE_MAX / 2 || result->offset > INT64_MAX)
+	if (!is_sound(result))
 		return kIOReturnVMError;
 	mapping = calloc(1, sizeof(*mapping));
 	if (!mapping)
@@ -277,27 +290,81 @@ kern_return_t IOConnectMapMemory64(io_connect_t connect, uint32_t memory_type,
 	return status;
 }
 
-kern_return_t IOConnectUnmapMemory64(io_connect_t connect, uint32_t memory_type,
-	task_port_t from_task, mach_vm_address_t address)
+/* Undo one mapping at @address, or one copy of the descriptor with NULL. */
+static kern_return_t unmap(io_connect_t connect, uint32_t memory_type, const void *address)
 {
 	struct connection *connection;
 	struct mapping *mapping;
-	kern_return_t status;
+	kern_return_t status = enter(connect, &connection);
 
-	if (from_task != mach_task_self())
-		return kIOReturnBadArgument;
-	status = enter(connect, &connection);
 	if (status != kIOReturnSuccess)
 		return status;
 	LIST_FOREACH (mapping, &connection->mappings, link)
-		if (mapping->memory_type == memory_type && (uintptr_t)mapping->address == address)
+		if (mapping->memory_type == memory_type && mapping->address == address)
 			break;
 	if (mapping) {
-		LIST_REMOVE(mapping, link);
-		munmap(mapping->address, mapping->size);
-		free(mapping);
+		forget(mapping);
 		connection->transport->unmapped(connection->state, memory_type);
 	}
 	leave(connection);
 	return mapping ? kIOReturnSuccess : kIOReturnBadArgument;
+}
+
+kern_return_t IOConnectUnmapMemory64(io_connect_t connect, uint32_t memory_type,
+	task_port_t from_task, mach_vm_address_t address)
+{
+	if (from_task != mach_task_self() || !address)
+		return kIOReturnBadArgument;
+	return unmap(connect, memory_type, (void *)(uintptr_t)address);
+}
+
+/* Remember that the program has the descriptor. The connection is locked. */
+static kern_return_t hand_out(struct connection *connection, uint32_t memory_type,
+	const struct iou_map_result *result)
+{
+	struct mapping *mapping;
+
+	if (!is_sound(result))
+		return kIOReturnVMError;
+	if (result->read_only)
+		return kIOReturnNotPermitted;	/* the descriptor may be good for more */
+	mapping = calloc(1, sizeof(*mapping));
+	if (!mapping)
+		return kIOReturnNoMemory;
+	mapping->memory_type = memory_type;
+	LIST_INSERT_HEAD(&connection->mappings, mapping, link);
+	return kIOReturnSuccess;
+}
+
+kern_return_t IOUserConnectCopyMemoryDescriptor(io_connect_t connect, uint32_t memory_type,
+	int *out_fd, uint64_t *out_offset, uint64_t *out_size)
+{
+	struct iou_map_result result = { .fd = -1 };
+	struct connection *connection;
+	kern_return_t status;
+
+	if (!out_fd || !out_offset || !out_size)
+		return kIOReturnBadArgument;
+	status = enter(connect, &connection);
+	if (status != kIOReturnSuccess)
+		return status;
+	status = connection->transport->map(connection->state, memory_type, &result);
+	if (status == kIOReturnSuccess) {
+		status = hand_out(connection, memory_type, &result);
+		if (status == kIOReturnSuccess) {
+			*out_fd = result.fd;
+			*out_offset = result.offset;
+			*out_size = result.size;
+		} else {
+			close(result.fd);
+			connection->transport->unmapped(connection->state, memory_type);
+		}
+	}
+	leave(connection);
+	return status;
+}
+
+kern_return_t IOUserConnectReturnMemoryDescriptor(io_connect_t connect, uint32_t memory_type)
+{
+	return unmap(connect, memory_type, NULL);
 }

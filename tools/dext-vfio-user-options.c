@@ -39,9 +39,10 @@ static const char help_text[] =
 	"  --driver PATH    the driver service's socket, instead of $DEXT_SOCKET,\n"
 	"                   $XDG_RUNTIME_DIR/dextpci/dextd.sock or /run/dextpci/dextd.sock\n"
 	"  --device SPEC    make and drive the device in this program; no driver service\n"
-	"  --bar-access mapped|calls\n"
+	"  --bar-access mapped|calls|shared\n"
 	"                   reach registers by loads and stores (the default), or by a call\n"
-	"                   of the driver for each access\n"
+	"                   of the driver for each access; shared: as mapped, and the virtual\n"
+	"                   machine maps them as well, so that most accesses need no message\n"
 	"  --config FILE    serve many devices: each line of FILE has the options of one, such\n"
 	"                   as --socket /run/vm1.sock --addr 01:00.0; # begins a comment\n"
 	"  --sandbox, --no-sandbox\n"
@@ -119,14 +120,23 @@ static int replace(char **place, const char *text)
 
 static int set_bar_access(struct entry *entry, const char *value)
 {
-	if (strcmp(value, "mapped") == 0)
-		entry->device.bar_access = VU_BARS_MAPPED;
-	else if (strcmp(value, "calls") == 0)
-		entry->device.bar_access = VU_BARS_CALLS;
-	else
-		return option_error(
-			entry->where, "--bar-access: it must be 'mapped' or 'calls'");
-	return -1;
+	static const struct {
+		const char *name;
+		enum vu_bar_access access;
+	} ways[] = {
+		{"mapped", VU_BARS_MAPPED},
+		{"calls", VU_BARS_CALLS},
+		{"shared", VU_BARS_SHARED},
+	};
+
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		if (strcmp(value, ways[i].name) == 0) {
+			entry->device.bar_access = ways[i].access;
+			return -1;
+		}
+	}
+	return option_error(
+		entry->where, "--bar-access: it must be 'mapped', 'calls' or 'shared'");
 }
 
 /* Return: -1 to go on, or the exit status. */

@@ -5,11 +5,42 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+kern_return_t vu_device_map_bar(struct vu_device *device, uint8_t index)
+{
+	struct vu_bar *bar = &device->bars[index];
+	mach_vm_size_t size;
+	kern_return_t result =
+		apple_dext_map_bar(device->connection, index, &bar->mapped, &size, NULL);
+
+	if (result == kIOReturnSuccess && size < bar->size) {
+		apple_dext_unmap_bar(device->connection, index, bar->mapped);
+		result = kIOReturnNotReady;
+	}
+	if (result != kIOReturnSuccess)
+		bar->mapped = 0;
+	/* What cannot be mapped is reached by calls. */
+	return result == kIOReturnNotReady ? kIOReturnSuccess : result;
+}
+
+void vu_device_unmap_bar(struct vu_device *device, uint8_t index)
+{
+	struct vu_bar *bar = &device->bars[index];
+
+	if (bar->descriptor >= 0) {
+		close(bar->descriptor);
+		apple_dext_return_bar_descriptor(device->connection, index);
+	}
+	bar->descriptor = -1;
+	if (bar->mapped != 0)
+		apple_dext_unmap_bar(device->connection, index, bar->mapped);
+	bar->mapped = 0;
+}
 
 static kern_return_t open_bar(struct vu_device *device, uint8_t index)
 {
 	struct vu_bar *bar = &device->bars[index];
-	mach_vm_size_t size;
 	kern_return_t result = apple_dext_get_bar_info(
 		device->connection, index, &bar->memory_index, &bar->size, &bar->type);
 
@@ -19,15 +50,7 @@ static kern_return_t open_bar(struct vu_device *device, uint8_t index)
 	}
 	if (result != kIOReturnSuccess || device->options.bar_access == VU_BARS_CALLS)
 		return result;
-	result = apple_dext_map_bar(device->connection, index, &bar->mapped, &size, NULL);
-	if (result == kIOReturnSuccess && size < bar->size) {
-		apple_dext_unmap_bar(device->connection, index, bar->mapped);
-		result = kIOReturnNotReady;
-	}
-	if (result != kIOReturnSuccess)
-		bar->mapped = 0;
-	/* What cannot be mapped is reached by calls. */
-	return result == kIOReturnNotReady ? kIOReturnSuccess : result;
+	return vu_device_map_bar(device, index);
 }
 
 static kern_return_t open_bars(struct vu_device *device)
@@ -170,6 +193,9 @@ static struct vu_device *find(const struct vu_device_options *options, char *err
 	}
 	device->options = *options;
 	atomic_init(&device->presence, VU_PRESENT);
+	atomic_init(&device->lent, false);
+	for (size_t i = 0; i < DEXT_BARS; i++)
+		device->bars[i].descriptor = -1;
 	snprintf(device->name, sizeof(device->name), "%s%s%02x:%02x.%x", options->root,
 		options->root[0] != '\0' ? "/" : "", options->bus, options->device & 0x1fu,
 		options->function & 7u);
@@ -185,11 +211,8 @@ static struct vu_device *find(const struct vu_device_options *options, char *err
 /* Let go of the driver: what it gave is gone. */
 static void let_go(struct vu_device *device)
 {
-	for (uint8_t i = 0; i < DEXT_BARS; i++) {
-		if (device->bars[i].mapped != 0)
-			apple_dext_unmap_bar(device->connection, i, device->bars[i].mapped);
-		device->bars[i].mapped = 0;
-	}
+	for (uint8_t i = 0; i < DEXT_BARS; i++)
+		vu_device_unmap_bar(device, i);
 	apple_dext_disconnect(device->connection);
 	device->connection = IO_OBJECT_NULL;
 }

@@ -4,7 +4,7 @@
  * VMM makes of it while it is connected is the session's (session.h).
  *
  * Threads: everything here belongs to the thread that runs the server, apart
- * from @presence, which the notification queue changes too.
+ * from @presence, which the notification queue changes too, and @lent, which it reads.
  */
 #ifndef VFIO_USER_DEVICE_H
 #define VFIO_USER_DEVICE_H
@@ -21,6 +21,8 @@ struct vu_bar {
 	uint8_t type;		/* DEXT_BAR_* */
 	uint8_t memory_index;	/* for apple_dext_mmio_read() */
 	mach_vm_address_t mapped;	/* 0: not mapped */
+	int descriptor;		/* lent to the client: share.h; -1: it is not */
+	uint64_t descriptor_offset;	/* where in the file it begins */
 };
 
 /* Where the MSI-X table lies. It is the host's: see msix-table.h. */
@@ -49,6 +51,7 @@ struct vu_device {
 	uint32_t identity[3];	/* config space: ids, class, subsystem */
 	struct vu_irq *irq;
 	atomic_int presence;	/* enum vu_presence */
+	atomic_bool lent;	/* the client may have BARs mapped */
 };
 
 /** vu_device_is_present - whether calls make sense. Any thread. */
@@ -98,6 +101,15 @@ void vu_device_check(struct vu_device *device);
  * Return: whether it is present again.
  */
 bool vu_device_reopen(struct vu_device *device, bool same);
+
+/**
+ * vu_device_map_bar - map a BAR that is not mapped, for this server itself
+ *
+ * Return: kIOReturnSuccess, also for one that can be reached by calls alone.
+ */
+kern_return_t vu_device_map_bar(struct vu_device *device, uint8_t index);
+/** vu_device_unmap_bar - give up its mapping and its descriptor, as far as there are. */
+void vu_device_unmap_bar(struct vu_device *device, uint8_t index);
 
 /** vu_device_silence - stop its DMA: bus mastering off. */
 void vu_device_silence(struct vu_device *device);

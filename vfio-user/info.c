@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What there is: the device, its regions, its interrupts. */
 #include "vfio-user/session.h"
+#include "vfio-user/share.h"
 
 #include <errno.h>
 #include <string.h>
@@ -35,22 +36,61 @@ uint64_t vu_region_size(const struct vu_device *device, uint32_t index)
 	return index == VU_REGION_CONFIG ? device->config_size : 0;
 }
 
+struct region_reply {
+	struct vu_region_info info;
+	struct vu_sparse_mmap sparse;
+};
+
+/*
+ * Say that the region can be mapped, and by which descriptor. A client that has left no
+ * room for what it must know of it learns how much room that takes, and asks again.
+ */
+static void offer(struct vu_session *session, struct region_reply *reply, uint32_t room,
+	const struct vu_shared *shared)
+{
+	struct vu_region_info *info = &reply->info;
+
+	if (shared->area.size != info->size) {
+		info->argsz = sizeof(*reply);
+		if (room < sizeof(*reply))
+			return;
+		info->flags |= VU_REGION_HAS_CAPS;
+		info->cap_offset = offsetof(struct region_reply, sparse);
+		reply->sparse = (struct vu_sparse_mmap){
+			.id = VU_CAP_SPARSE_MMAP,
+			.version = VU_CAP_SPARSE_MMAP_VERSION,
+			.count = 1,
+			.offset = shared->area.offset,
+			.size = shared->area.size,
+		};
+	}
+	info->flags |= VU_REGION_CAN_MAP;
+	info->offset = shared->offset;
+	session->reply_fd = shared->fd;
+}
+
 int vu_get_region_info(struct vu_session *session)
 {
-	struct vu_region_info info;
+	struct vu_region_info asked;
+	struct vu_shared shared;
+	struct region_reply reply;
 	uint64_t size;
 
-	memcpy(&info, session->message.payload, sizeof(info));
-	if (info.argsz < sizeof(info) || info.index >= VU_REGIONS)
+	memcpy(&asked, session->message.payload, sizeof(asked));
+	if (asked.argsz < sizeof(asked) || asked.index >= VU_REGIONS)
 		return EINVAL;
-	size = vu_region_size(session->device, info.index);
-	info = (struct vu_region_info){
-		.argsz = sizeof(info),
+	size = vu_region_size(session->device, asked.index);
+	reply.info = (struct vu_region_info){
+		.argsz = sizeof(reply.info),
 		.flags = size != 0 ? VU_REGION_CAN_READ | VU_REGION_CAN_WRITE : 0,
-		.index = info.index,
+		.index = asked.index,
 		.size = size,
 	};
-	answer(session, &info, sizeof(info));
+	if (asked.index < DEXT_BARS && session->limits.client_fds > 0 &&
+		vu_share_bar(session->device, asked.index, &shared))
+		offer(session, &reply, asked.argsz, &shared);
+	answer(session, &reply,
+		(reply.info.flags & VU_REGION_HAS_CAPS) != 0 ? sizeof(reply) : sizeof(reply.info));
 	return 0;
 }
 

@@ -155,6 +155,9 @@ static bool send_all(struct vu_channel *channel, struct msghdr *message)
 
 		if (sent >= 0) {
 			advance(message, (size_t)sent);
+			/* The descriptor has gone with the first byte. */
+			message->msg_control = NULL;
+			message->msg_controllen = 0;
 		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
 			if (!channel->wait(channel->context, channel->fd, POLLOUT))
 				return false;
@@ -165,8 +168,27 @@ static bool send_all(struct vu_channel *channel, struct msghdr *message)
 	return true;
 }
 
+union one_descriptor {
+	struct cmsghdr align;
+	unsigned char space[CMSG_SPACE(sizeof(int))];
+};
+
+static void attach(struct msghdr *message, union one_descriptor *control, int fd)
+{
+	struct cmsghdr *header;
+
+	memset(control, 0, sizeof(*control));
+	message->msg_control = control;
+	message->msg_controllen = sizeof(control->space);
+	header = CMSG_FIRSTHDR(message);
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(header), &fd, sizeof(fd));
+}
+
 bool vu_message_reply(struct vu_channel *channel, const struct vu_header *request, int error,
-	const void *payload, size_t size)
+	const void *payload, size_t size, int fd)
 {
 	struct vu_header header = {
 		.id = request->id,
@@ -179,7 +201,10 @@ bool vu_message_reply(struct vu_channel *channel, const struct vu_header *reques
 		{.iov_base = (void *)(uintptr_t)payload, .iov_len = error != 0 ? 0 : size},
 	};
 	struct msghdr message = {.msg_iov = vectors, .msg_iovlen = 2};
+	union one_descriptor control;
 
+	if (fd >= 0 && error == 0)
+		attach(&message, &control, fd);
 	header.size = (uint32_t)(sizeof(header) + vectors[1].iov_len);
 	return send_all(channel, &message);
 }

@@ -56,10 +56,11 @@ void vu_message_close_fds(struct vu_message *message);
  * @error: an errno, or 0
  * @payload: of a successful reply; may be NULL when @size is 0
  * @size: in bytes
+ * @fd: a descriptor to go with a successful reply, the caller's; -1 for none
  *
  * Return: false when the client has gone or the server is to stop.
  */
 bool vu_message_reply(struct vu_channel *channel, const struct vu_header *request, int error,
-	const void *payload, size_t size);
+	const void *payload, size_t size, int fd);
 
 #endif

@@ -105,6 +105,8 @@ enum { VU_REGION_ROM = 6, VU_REGION_CONFIG = 7, VU_REGION_VGA = 8, VU_REGIONS = 
 /* vu_region_info.flags */
 #define VU_REGION_CAN_READ  0x1u
 #define VU_REGION_CAN_WRITE 0x2u
+#define VU_REGION_CAN_MAP   0x4u	/* a descriptor comes with the reply */
+#define VU_REGION_HAS_CAPS  0x8u	/* they follow, the first one at @cap_offset */
 
 struct vu_region_info {
 	uint32_t argsz;
@@ -115,6 +117,21 @@ struct vu_region_info {
 	uint64_t offset;
 };
 _Static_assert(sizeof(struct vu_region_info) == 32, "layout");
+
+/* The capability of a region that says which part of it can be mapped, with one part. */
+#define VU_CAP_SPARSE_MMAP         1u
+#define VU_CAP_SPARSE_MMAP_VERSION 1u
+
+struct vu_sparse_mmap {
+	uint16_t id;
+	uint16_t version;
+	uint32_t next;	/* from the region's info on; 0: no other */
+	uint32_t count;
+	uint32_t reserved;
+	uint64_t offset;
+	uint64_t size;
+};
+_Static_assert(sizeof(struct vu_sparse_mmap) == 32, "layout");
 
 /*
  * Which parts of a region have descriptors for accesses that need no message. So many

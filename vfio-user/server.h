@@ -19,6 +19,7 @@
 enum vu_bar_access {
 	VU_BARS_MAPPED,	/* loads and stores; calls for what cannot be mapped */
 	VU_BARS_CALLS,	/* a call of the driver for each access */
+	VU_BARS_SHARED,	/* as VU_BARS_MAPPED; and by the client itself, who maps them too */
 };
 
 struct vu_device_options {
@@ -67,7 +68,8 @@ struct vu_server *vu_server_create(struct vu_device *device, const char *path, c
  * With @reconnect the server stays when the device goes, and goes on when it is back.
  * In the middle of a client's session the device must be the same as before, and
  * what the client has set up is set up again; for the next client any device of that
- * address will do.
+ * address will do. A client that may have mapped BARs (VU_BARS_SHARED) is asked to let
+ * go of the device instead.
  *
  * Return: true after vu_server_stop(); false when it cannot go on, because the
  * device has gone or the socket has failed, which has been said in one line.

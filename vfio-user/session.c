@@ -3,6 +3,7 @@
 #include "vfio-user/log.h"
 #include "vfio-user/platform.h"
 #include "vfio-user/session.h"
+#include "vfio-user/share.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -29,7 +30,8 @@ int vu_session_begin(struct vu_session *session)
 /*
  * Bus mastering first: from then on the device cannot touch the memory that is
  * taken away next, nor raise interrupts; and since a reset restores config
- * space, it stays off.
+ * space, it stays off. BARs are taken away before the reset, so that nothing
+ * is stored there after it.
  */
 static void end(struct vu_session *session)
 {
@@ -41,6 +43,7 @@ static void end(struct vu_session *session)
 	vu_irq_release(session->device->irq);
 	vu_dma_destroy(&session->dma);
 	vu_bar_space_destroy(&session->bars);
+	vu_share_end(session->device);
 	error = vu_device_reset(session->device);
 	if (error != 0 && vu_device_is_present(session->device))
 		vu_log("device %s: not reset after its client went: %s", session->device->name,
@@ -132,13 +135,14 @@ static bool carry_out(struct vu_session *session)
 	int error = check(session, row);
 
 	session->reply_size = 0;
+	session->reply_fd = -1;
 	if (error == 0)
 		error = row->handler(session);
 	tell(session, row, error);
 	vu_message_close_fds(&session->message);
 	if ((header->flags & VU_NO_REPLY) == 0 &&
 		!vu_message_reply(&session->channel, header, error, session->reply,
-			session->reply_size))
+			session->reply_size, session->reply_fd))
 		return false;
 	if (!session->agreed && error == EINVAL)
 		vu_log("device %s: a client was turned away: it did not begin with a version that "
@@ -162,7 +166,7 @@ static void serve(struct vu_session *session)
 			session->device->name, session->message.header.size,
 			sizeof(struct vu_header) + VU_PAYLOAD_MAX);
 		vu_message_reply(
-			&session->channel, &session->message.header, EINVAL, NULL, 0);
+			&session->channel, &session->message.header, EINVAL, NULL, 0, -1);
 	}
 }
 

@@ -42,6 +42,7 @@ struct vu_session {
 	struct vu_message message;	/* the one being carried out */
 	unsigned char *reply;		/* room for VU_PAYLOAD_MAX bytes */
 	size_t reply_size;		/* set by the handler; 0 before */
+	int reply_fd;			/* to go with it, borrowed; -1 before */
 };
 
 /**

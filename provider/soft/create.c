@@ -99,7 +99,7 @@ static struct soft_device *device_alloc(const struct soft_model *model)
 	device->provider.ops = &soft_provider_ops;
 	device->model = model;
 	for (unsigned bar = 0; bar < DEXT_BARS; bar++)
-		device->bars[bar].fd = -1;
+		device->bars[bar].fd = device->bars[bar].spare = -1;
 	pthread_rwlock_init(&device->access, NULL);
 	pthread_mutex_init(&device->config_lock, NULL);
 	pthread_mutex_init(&device->map_lock, NULL);

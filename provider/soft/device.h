@@ -10,10 +10,13 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+/* Memory and size are fixed once created, the rest is guarded by map_lock. */
 struct soft_bar {
-	int fd;		/* -1: no memory */
-	void *memory;
-	unsigned mappings;	/* guarded by map_lock */
+	void *memory;		/* NULL: none; what is behind the address changes: bar-memory.c */
+	uint64_t size;
+	int fd;			/* of what is behind it now */
+	int spare;		/* what will be behind it when the last mapping ends; -1: none yet */
+	unsigned mappings;
 };
 
 struct soft_device {
@@ -33,7 +36,12 @@ struct soft_device {
 	struct soft_config config;
 	atomic_uint command;	/* a copy for those that only look */
 
-	pthread_mutex_t map_lock;	/* the order of bar_mapped calls */
+	/*
+	 * map_lock guards who has BARs mapped, and makes bar_mapped calls one at a time. It
+	 * is taken before access and before memory_lock, the model's: soft_set_memory_lock().
+	 */
+	pthread_mutex_t map_lock;
+	pthread_mutex_t *memory_lock;
 
 	/* irq_lock guards the route; it is held while the sink runs. */
 	pthread_mutex_t irq_lock;
@@ -59,6 +67,17 @@ struct soft_device {
 
 /* Take the copy of COMMAND that those who only look use. config_lock is held. */
 void soft_publish_command(struct soft_device *device);
+
+/*
+ * bar-memory.c: the memory of a BAR, zeroed; false with errno. What has been created, in
+ * part or not at all, can be destroyed.
+ */
+bool soft_bar_create(struct soft_bar *bar, uint64_t size);
+void soft_bar_destroy(struct soft_bar *bar);
+/* bar-memory.c: the provider's functions of these names. */
+kern_return_t soft_bar_memory(
+	struct pci_provider *provider, unsigned bar, int *fd, uint64_t *offset);
+void soft_bar_unmapped(struct pci_provider *provider, unsigned bar);
 
 /* reset.c: whether the device answers, or is not ready after a reset. */
 bool soft_answers(struct soft_device *device);

@@ -4,8 +4,6 @@
 #include "provider/soft/device.h"
 
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 static struct soft_device *device_of(struct pci_provider *provider)
 {
@@ -171,34 +169,6 @@ static kern_return_t soft_bar_write(struct pci_provider *provider, unsigned bar,
 	return kIOReturnSuccess;
 }
 
-static kern_return_t soft_bar_memory(
-	struct pci_provider *provider, unsigned bar, int *fd, uint64_t *offset)
-{
-	struct soft_device *device = device_of(provider);
-
-	if (device->bars[bar].fd < 0)
-		return kIOReturnNotReady;
-	*fd = device->bars[bar].fd;
-	*offset = 0;
-	return kIOReturnSuccess;
-}
-
-static void soft_bar_mapped(struct pci_provider *provider, unsigned bar, bool mapped)
-{
-	struct soft_device *device = device_of(provider);
-	struct soft_bar *memory = &device->bars[bar];
-	bool edge;
-
-	pthread_mutex_lock(&device->map_lock);
-	edge = mapped ? memory->mappings++ == 0 : --memory->mappings == 0;
-	if (edge && device->model->bar_mapped) {
-		pthread_rwlock_rdlock(&device->access);
-		device->model->bar_mapped(device, bar, mapped);
-		pthread_rwlock_unlock(&device->access);
-	}
-	pthread_mutex_unlock(&device->map_lock);
-}
-
 static kern_return_t soft_dma_map(struct pci_provider *provider,
 	const struct dma_request *request, struct dma_segment *segment)
 {
@@ -244,12 +214,8 @@ static void soft_destroy(struct pci_provider *provider)
 
 	if (device->private)
 		device->model->destroy(device);
-	for (unsigned bar = 0; bar < DEXT_BARS; bar++) {
-		if (device->bars[bar].memory)
-			munmap(device->bars[bar].memory, (size_t)provider->bars[bar].size);
-		if (device->bars[bar].fd >= 0)
-			close(device->bars[bar].fd);
-	}
+	for (unsigned bar = 0; bar < DEXT_BARS; bar++)
+		soft_bar_destroy(&device->bars[bar]);
 	soft_iommu_destroy(device->iommu);
 	pthread_mutex_destroy(&device->irq_lock);
 	pthread_mutex_destroy(&device->map_lock);
@@ -266,7 +232,7 @@ const struct pci_provider_ops soft_provider_ops = {
 	.bar_read = soft_bar_read,
 	.bar_write = soft_bar_write,
 	.bar_memory = soft_bar_memory,
-	.bar_mapped = soft_bar_mapped,
+	.bar_unmapped = soft_bar_unmapped,
 	.dma_map = soft_dma_map,
 	.dma_unmap = soft_dma_unmap,
 	.irq_setup = soft_irq_setup,

@@ -5,10 +5,7 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #define PCI_CAP_ID_VENDOR 0x09
 
@@ -36,20 +33,9 @@ void soft_set_identity(struct soft_device *device, const struct soft_identity *i
 	soft_config_set(config, PCI_INTERRUPT_PIN, 1, identity->interrupt_pin);
 }
 
-/* Memory that a client can map but not shrink. */
-static bool allocate(struct soft_bar *bar, uint64_t size, struct spec_error *error)
+void soft_set_memory_lock(struct soft_device *device, pthread_mutex_t *lock)
 {
-	bar->fd = memfd_create("dext-bar", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (bar->fd >= 0 && ftruncate(bar->fd, (off_t)size) == 0 &&
-		fcntl(bar->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0) {
-		bar->memory = mmap(
-			NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, bar->fd, 0);
-		if (bar->memory != MAP_FAILED)
-			return true;
-		bar->memory = NULL;
-	}
-	return spec_fail(error, "memory for a BAR of %llu bytes cannot be had (%s)",
-		(unsigned long long)size, strerror(errno));
+	device->memory_lock = lock;
 }
 
 void *soft_add_bar(struct soft_device *device, unsigned bar, uint64_t size, uint8_t type,
@@ -60,8 +46,12 @@ void *soft_add_bar(struct soft_device *device, unsigned bar, uint64_t size, uint
 	uint64_t address_bits = ~(size - 1);
 
 	assert(bar < DEXT_BARS && size >= 4 && (size & (size - 1)) == 0);
-	if (memory == SOFT_BAR_SHARED && !allocate(&device->bars[bar], size, error))
+	assert(memory != SOFT_BAR_SHARED || device->memory_lock);
+	if (memory == SOFT_BAR_SHARED && !soft_bar_create(&device->bars[bar], size)) {
+		spec_fail(error, "memory for a BAR of %llu bytes cannot be had (%s)",
+			(unsigned long long)size, strerror(errno));
 		return NULL;
+	}
 	device->provider.bars[bar] = (struct pci_bar){ true, type, size };
 	soft_config_set(config, at, 4, type);
 	soft_config_set_writable(config, at, 4, (uint32_t)address_bits & ~(type & DEXT_BAR_IO ? 3u : 15u));

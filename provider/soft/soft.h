@@ -19,6 +19,8 @@
 #include "driver/provider.h"
 #include "provider/spec.h"
 
+#include <pthread.h>
+
 struct soft_device;
 
 /* How long a device takes that never answers again. */
@@ -90,6 +92,17 @@ struct soft_identity {
 };
 void soft_set_identity(struct soft_device *device, const struct soft_identity *identity);
 
+/**
+ * soft_set_memory_lock - name the lock under which the model touches the memory of its BARs
+ * @lock: the model's; need not be initialised before create returns
+ *
+ * Before soft_add_bar() with SOFT_BAR_SHARED. All of the model's loads and stores there
+ * are made with the lock held, on whatever thread. The framework takes it, as a leaf,
+ * while it puts other memory of the same content in the same place: when nobody has the
+ * BAR mapped any more, so that those who kept a mapping reach nothing of the device.
+ */
+void soft_set_memory_lock(struct soft_device *device, pthread_mutex_t *lock);
+
 enum soft_bar_memory {
 	SOFT_BAR_CALLS,		/* no memory: every access calls the model */
 	SOFT_BAR_SHARED,	/* memory that clients can map; calls go to the model too */
@@ -99,7 +112,7 @@ enum soft_bar_memory {
  * @size: a power of two; memory BARs at least 16 KiB, so that every host can map them
  * @type: DEXT_BAR_*
  *
- * Return: the memory of a SOFT_BAR_SHARED one, zeroed, there until the device goes;
+ * Return: the memory of a SOFT_BAR_SHARED one, zeroed, at this address until the device goes;
  * NULL for another kind, or (with @error filled in) when it failed.
  */
 void *soft_add_bar(struct soft_device *device, unsigned bar, uint64_t size, uint8_t type,

@@ -204,7 +204,8 @@ static void make_query(struct message *message)
 {
 	static const uint16_t commands[] = {VU_DEVICE_GET_INFO, VU_DEVICE_GET_REGION_INFO,
 		VU_DEVICE_GET_IRQ_INFO, VU_DEVICE_GET_REGION_IO_FDS, VU_DEVICE_FEATURE};
-	uint32_t words[8] = {32};
+	/* Once with room for capabilities, once without. */
+	uint32_t words[8] = {(run.steps & 1) != 0 ? 64 : 32};
 
 	message->header.command = commands[fuzz_byte(&run.input) % 5];
 	words[message->header.command == VU_DEVICE_FEATURE ? 1 : 2] = number32();
@@ -471,6 +472,7 @@ static void require_nothing_left(void)
 	bool quiet = device->failure != kIOReturnSuccess || !vu_device_is_present(run.device);
 
 	fuzz_require(quiet || device->region_count == 0, "memory is still registered");
+	fuzz_require(device->lent == 0, "descriptors of BARs are still lent");
 	fuzz_require(quiet || (device->config[4] & 4) == 0, "the device still masters the bus");
 	fuzz_require(quiet || device->irq_mask[0] == 0, "interrupts are still on");
 	double_unlock();
@@ -478,6 +480,8 @@ static void require_nothing_left(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static const enum vu_bar_access accesses[] = {
+		VU_BARS_MAPPED, VU_BARS_CALLS, VU_BARS_SHARED, VU_BARS_CALLS};
 	static bool ready;
 	struct vu_device_options options = {.bus = 1};
 	char error[VU_ERROR_SIZE];
@@ -488,7 +492,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ready = true;
 	fuzz_note_fds();
 	run = (struct run){.input = fuzz_begin(data, size)};
-	options.bar_access = (fuzz_byte(&run.input) & 1) != 0 ? VU_BARS_CALLS : VU_BARS_MAPPED;
+	options.bar_access = accesses[fuzz_byte(&run.input) % 4];
 	options.reconnect = true;
 	double_begin();
 	run.device = vu_device_open(&options, error);

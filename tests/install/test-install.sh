@@ -34,6 +34,7 @@ lib=$(dirname "$(find "$work/root" -name 'libiokit-user.so.1' | head -n 1)")
 for file in bin/dextd bin/dext-vfio-user bin/dextctl include/apple-dext-client.h include/dext-abi.h \
 	include/iokit-user/IOKit/IOKitLib.h include/iokit-user/CoreFoundation/CoreFoundation.h \
 	include/iokit-user/dispatch/dispatch.h include/iokit-user/mach/mach.h \
+	include/iokit-user/iokit-user/client.h include/iokit-user/iokit-user/service.h \
 	share/man/man1/dextctl.1 share/man/man7/dextpci.7 share/man/man8/dextd.8 \
 	share/man/man8/dext-vfio-user.8 share/bash-completion/completions/dextctl; do
 	check "$file is there" test -s "$prefix/$file"

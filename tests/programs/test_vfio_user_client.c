@@ -80,13 +80,33 @@ static bool receive(int fd, void *data, size_t size)
 	return size == 0 || recv(fd, data, size, MSG_WAITALL) == (ssize_t)size;
 }
 
-static int receive_reply(struct vu_client *client, uint16_t command, void *reply, size_t room)
+/* A header, and the descriptor that came with it, or -1. */
+static bool receive_header(int socket, struct vu_header *header, int *fd)
+{
+	union {
+		struct cmsghdr align;
+		unsigned char space[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec vector = {.iov_base = header, .iov_len = sizeof(*header)};
+	struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control,
+		.msg_controllen = sizeof(control)};
+
+	*fd = -1;
+	if (recvmsg(socket, &message, MSG_WAITALL | MSG_CMSG_CLOEXEC) != sizeof(*header))
+		return false;
+	if (CMSG_FIRSTHDR(&message))
+		memcpy(fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(*fd));
+	return true;
+}
+
+static int receive_reply(
+	struct vu_client *client, uint16_t command, void *reply, size_t room, int *fd)
 {
 	unsigned char rest[256];
 	struct vu_header header;
 	size_t size, kept;
 
-	if (!receive(client->fd, &header, sizeof(header)))
+	if (!receive_header(client->fd, &header, fd))
 		return -1;
 	assert_int_equal(header.id, client->id);
 	assert_int_equal(header.command, command);
@@ -101,8 +121,8 @@ static int receive_reply(struct vu_client *client, uint16_t command, void *reply
 	return (header.flags & VU_ERROR) != 0 ? (int)header.error : 0;
 }
 
-int vu_client_call(struct vu_client *client, uint16_t command, const void *payload, size_t size,
-	const int *fds, size_t count, void *reply, size_t room)
+static int call(struct vu_client *client, uint16_t command, const void *payload, size_t size,
+	const int *fds, size_t count, void *reply, size_t room, int *fd)
 {
 	struct {
 		struct vu_header header;
@@ -114,7 +134,31 @@ int vu_client_call(struct vu_client *client, uint16_t command, const void *paylo
 	if (size > 0)
 		memcpy(message.payload, payload, size);
 	vu_client_send(client, &message, message.header.size, fds, count);
-	return receive_reply(client, command, reply, room);
+	return receive_reply(client, command, reply, room, fd);
+}
+
+int vu_client_call(struct vu_client *client, uint16_t command, const void *payload, size_t size,
+	const int *fds, size_t count, void *reply, size_t room)
+{
+	int fd, error = call(client, command, payload, size, fds, count, reply, room, &fd);
+
+	assert_int_equal(fd, -1);
+	return error;
+}
+
+int vu_client_region(struct vu_client *client, uint32_t index, struct vu_client_region *region)
+{
+	struct {
+		struct vu_region_info info;
+		struct vu_sparse_mmap sparse;
+	} reply = {.info = {.argsz = 0}};
+	struct vu_region_info info = {.argsz = sizeof(reply), .index = index};
+	int error = call(client, VU_DEVICE_GET_REGION_INFO, &info, sizeof(info), NULL, 0, &reply,
+		sizeof(reply), &region->fd);
+
+	region->info = reply.info;
+	region->sparse = reply.sparse;
+	return error;
 }
 
 int vu_client_read(

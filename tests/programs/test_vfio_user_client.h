@@ -34,6 +34,15 @@ void vu_client_send(
 int vu_client_call(struct vu_client *client, uint16_t command, const void *payload, size_t size,
 	const int *fds, size_t count, void *reply, size_t room);
 
+/* What the server says of a region; the descriptor is the caller's, -1 when there is none. */
+struct vu_client_region {
+	struct vu_region_info info;
+	struct vu_sparse_mmap sparse;	/* with VU_REGION_HAS_CAPS */
+	int fd;
+};
+/** vu_client_region - ask with room for all of it. Return: as vu_client_call(). */
+int vu_client_region(struct vu_client *client, uint32_t index, struct vu_client_region *region);
+
 /* Config space and BARs, up to 8 bytes. Return: as vu_client_call(). */
 int vu_client_read(
 	struct vu_client *client, uint32_t region, uint64_t offset, void *data, uint32_t count);

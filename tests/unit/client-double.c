@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/unit/client-double.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define CONNECTION 0x77u	/* the first; each restart makes another */
 
@@ -22,6 +25,7 @@ static uint64_t pending[DEXT_IRQ_WORDS];
 static bool interrupts;
 static io_connect_t connection_now;
 static struct AppleDextInterruptNotify *current;
+static int bar_fds[DEXT_BARS];
 
 static const struct {
 	uint64_t size;
@@ -86,6 +90,22 @@ static void fill_config(void)
 		put(registers[i].offset, registers[i].width, registers[i].value);
 }
 
+/* Where BARs begin in their files. */
+#define BAR_OFFSET 0x10000
+
+static void *bar_memory(size_t bar)
+{
+	void *memory = MAP_FAILED;
+
+	bar_fds[bar] = memfd_create("bar", MFD_CLOEXEC);
+	if (bar_fds[bar] >= 0 && ftruncate(bar_fds[bar], BAR_OFFSET + DOUBLE_BAR0_SIZE) == 0)
+		memory = mmap(NULL, bars[bar].size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			bar_fds[bar], BAR_OFFSET);
+	if (memory == MAP_FAILED)
+		abort();
+	return memory;
+}
+
 void double_begin(void)
 {
 	memset(&state, 0, sizeof(state));
@@ -95,10 +115,7 @@ void double_begin(void)
 	fill_config();
 	for (size_t i = 0; i < DEXT_BARS; i++)
 		if (bars[i].size != 0)
-			state.bars[i] = aligned_alloc(4096, (bars[i].size + 4095) / 4096 * 4096);
-	for (size_t i = 0; i < DEXT_BARS; i++)
-		if (state.bars[i])
-			memset(state.bars[i], 0, bars[i].size);
+			state.bars[i] = bar_memory(i);
 }
 
 void double_line_only(void)
@@ -118,8 +135,12 @@ void double_set_line(bool asserted)
 
 void double_end(void)
 {
-	for (size_t i = 0; i < DEXT_BARS; i++)
-		free(state.bars[i]);
+	for (size_t i = 0; i < DEXT_BARS; i++) {
+		if (!state.bars[i])
+			continue;
+		munmap(state.bars[i], bars[i].size);
+		close(bar_fds[i]);
+	}
 }
 
 void double_stop(void)
@@ -208,6 +229,7 @@ kern_return_t apple_dext_reset_device(io_connect_t connection)
 		result = state.reset_result;
 	if (result == kIOReturnSuccess) {
 		state.resets++;
+		state.lent_at_reset = state.lent;
 		state.master_at_reset = (state.config[4] & 4) != 0;
 		state.regions_at_reset = state.region_count;
 	}
@@ -289,10 +311,13 @@ kern_return_t apple_dext_map_bar(io_connect_t connection, uint8_t bar,
 	kern_return_t result = enter(connection);
 
 	(void)out_type;
+	if (result == kIOReturnSuccess)
+		result = state.map_result;
 	if (result == kIOReturnSuccess && (bars[bar].type & DEXT_BAR_IO) != 0)
 		result = kIOReturnNotReady;
 	if (result == kIOReturnSuccess) {
 		state.mapped_bars++;
+		state.maps++;
 		*out_addr = (uintptr_t)state.bars[bar];
 		*out_size = bars[bar].size;
 	}
@@ -306,6 +331,41 @@ kern_return_t apple_dext_unmap_bar(io_connect_t connection, uint8_t bar, mach_vm
 	state.mapped_bars -= addr == (uintptr_t)state.bars[bar];
 	pthread_mutex_unlock(&lock);
 	return kIOReturnSuccess;
+}
+
+kern_return_t apple_dext_copy_bar_descriptor(io_connect_t connection, uint8_t bar, int *out_fd,
+	uint64_t *out_offset, uint64_t *out_size)
+{
+	kern_return_t result = enter(connection);
+
+	if (result == kIOReturnSuccess)
+		result = state.descriptor_result;
+	if (result == kIOReturnSuccess && (bars[bar].type & DEXT_BAR_IO) != 0)
+		result = kIOReturnNotReady;
+	if (result == kIOReturnSuccess) {
+		*out_fd = fcntl(bar_fds[bar], F_DUPFD_CLOEXEC, 0);
+		*out_offset = BAR_OFFSET + state.descriptor_skew;
+		*out_size = bars[bar].size;
+		if (*out_fd >= 0)
+			state.lent++;
+		else
+			result = kIOReturnNoResources;
+	}
+	return leave(result);
+}
+
+kern_return_t apple_dext_return_bar_descriptor(io_connect_t connection, uint8_t bar)
+{
+	kern_return_t result = kIOReturnSuccess;
+
+	(void)connection, (void)bar;
+	pthread_mutex_lock(&lock);
+	if (state.lent > 0)
+		state.lent--;
+	else
+		result = kIOReturnBadArgument;
+	pthread_mutex_unlock(&lock);
+	return result;
 }
 
 static kern_return_t bar_call(uint8_t index, uint64_t offset, uint64_t width, uint64_t value)
@@ -501,7 +561,9 @@ void double_fire(unsigned vector)
 void double_wait_idle(void)
 {
 	pthread_mutex_lock(&lock);
-	while (current && (any_pending() || current->running))
+	/* While calls fail the handler takes nothing; after some failures it does not arm again. */
+	while (current && state.failure == kIOReturnSuccess &&
+		((any_pending() && current->armed) || current->running))
 		pthread_cond_wait(&changed, &lock);
 	pthread_mutex_unlock(&lock);
 }

@@ -53,13 +53,18 @@ struct double_state {
 	unsigned line_reads;		/* of STATUS */
 	void (*line_hook)(void);	/* called by the first of them, once, without the lock */
 	unsigned resets, connects, disconnects, mapped_bars, notifications;
+	unsigned lent;			/* descriptors of BARs */
+	unsigned maps;			/* how often a BAR has been mapped */
 	bool master_at_reset;		/* at the last reset */
+	unsigned lent_at_reset;
 	size_t regions_at_reset;
 	/* Knobs. */
 	kern_return_t failure;		/* every call returns it, unless it is success */
 	kern_return_t claim_result, register_result, reset_result, setup_result;
 	uint64_t bus_offset;		/* between iova and bus address */
 	bool down;			/* nobody can connect */
+	kern_return_t descriptor_result, map_result;	/* of BARs */
+	uint64_t descriptor_skew;	/* added to where in the file the BAR begins */
 };
 
 /** double_begin - a device fresh from the factory. */

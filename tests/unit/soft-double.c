@@ -75,6 +75,11 @@ void soft_set_identity(struct soft_device *device, const struct soft_identity *i
 	device->identity = *identity;
 }
 
+void soft_set_memory_lock(struct soft_device *device, pthread_mutex_t *lock)
+{
+	(void)device, (void)lock;
+}
+
 void *soft_add_bar(struct soft_device *device, unsigned bar, uint64_t size, uint8_t type,
 	enum soft_bar_memory memory, struct spec_error *error)
 {

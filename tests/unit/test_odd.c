@@ -53,6 +53,8 @@ static void test_bars(void **state)
 		assert_int_equal(found->size, expected[bar].size);
 		assert_int_equal(rig.provider->ops->bar_memory(rig.provider, bar, &fd, &offset),
 			can_be_mapped[bar] ? kIOReturnSuccess : kIOReturnNotReady);
+		if (can_be_mapped[bar])
+			rig.provider->ops->bar_unmapped(rig.provider, bar);
 		/* What config space says when it is asked for the size. */
 		prig_config_write(&rig, PCI_BASE_ADDRESS_0 + 4 * bar, 4, UINT32_MAX);
 		assert_int_equal(prig_config_read(&rig, PCI_BASE_ADDRESS_0 + 4 * bar, 4),
@@ -76,7 +78,6 @@ static void test_memory_by_call_and_mapped(void **state)
 		rig.provider->ops->bar_memory(rig.provider, bars[i], &fd, &offset);
 		memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
 		assert_ptr_not_equal(memory, MAP_FAILED);
-		rig.provider->ops->bar_mapped(rig.provider, bars[i], true);
 		prig_write(&rig, bars[i], size - 8, 8, 0x8877665544332211);
 		assert_int_equal(memory[size - 1], 0x88);
 		memory[size - 8] = 0x99;
@@ -87,7 +88,7 @@ static void test_memory_by_call_and_mapped(void **state)
 		assert_int_equal(prig_read(&rig, bars[i], 3, 1), 0xab);
 		assert_int_equal(prig_reset(&rig, PCI_RESET_HOT), kIOReturnSuccess);
 		assert_int_equal(memory[size - 1], 0);
-		rig.provider->ops->bar_mapped(rig.provider, bars[i], false);
+		rig.provider->ops->bar_unmapped(rig.provider, bars[i]);
 		munmap(memory, size);
 	}
 	prig_close(&rig);

@@ -10,11 +10,11 @@
 #define RW (VU_DMA_READ_FLAG | VU_DMA_WRITE_FLAG)
 
 /* Looks after its device every few milliseconds, and expects it back. */
-static int setup(void **state)
+static int setup_with(void **state, enum vu_bar_access access)
 {
 	struct rig *rig;
 
-	if (rig_setup(state) != 0)
+	if (rig_setup_with(state, access, false) != 0)
 		return -1;
 	rig = *state;
 	rig->loop.tick_ms = 5;
@@ -22,6 +22,16 @@ static int setup(void **state)
 	rig_connect(rig);
 	rig_agree(rig);
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return setup_with(state, VU_BARS_MAPPED);
+}
+
+static int setup_shared(void **state)
+{
+	return setup_with(state, VU_BARS_SHARED);
 }
 
 static int setup_without_return(void **state)
@@ -263,6 +273,65 @@ static void a_driver_that_is_not_expected_back_is_a_removal(void **state)
 	close(request);
 }
 
+/* --- BARs that the client maps -------------------------------------------------------- */
+
+/* Ask for a BAR that can be mapped; the descriptor, if one comes, is dropped. */
+static bool is_offered(struct rig *rig)
+{
+	struct vu_region_info info = {.argsz = sizeof(info), .index = 4};
+	struct reply *reply = malloc(sizeof(*reply));
+
+	assert_non_null(reply);
+	assert_int_equal(rig_call(rig, VU_DEVICE_GET_REGION_INFO, &info, sizeof(info), NULL, 0,
+				 reply),
+		0);
+	memcpy(&info, reply->payload, sizeof(info));
+	free(reply);
+	return (info.flags & VU_REGION_CAN_MAP) != 0;
+}
+
+static void mapped_memory_does_not_survive_the_service(void **state)
+{
+	struct rig *rig = *state;
+	int request = event_new();
+
+	assert_int_equal(rig_set_irqs(rig, VU_IRQ_REQ, CONNECT, 0, 1, &request, 1), 0);
+	assert_true(is_offered(rig));
+	double_stop();
+	while (event_take(request) == 0)
+		poll(NULL, 0, 1);
+	double_restart();
+	/* The request is repeated: nothing has come back. */
+	while (event_take(request) == 0)
+		poll(NULL, 0, 1);
+	assert_false(answers(rig));
+	assert_int_equal(atomic_load(&rig->device->presence), VU_GONE);
+	assert_false(is_offered(rig));
+	rig_hang_up(rig);
+	assert_int_equal(double_lock()->lent, 0);
+	double_unlock();
+	/* For the next client any device will do. */
+	assert_true(vu_device_reopen(rig->device, false));
+	rig->loop.irq = rig->device->irq;
+	rig_connect(rig);
+	rig_agree(rig);
+	assert_true(answers(rig));
+	assert_true(is_offered(rig));
+	close(request);
+}
+
+static void a_client_that_maps_nothing_survives_it(void **state)
+{
+	struct rig *rig = *state;
+
+	double_stop();
+	wait_until_it_answers(rig, false);
+	assert_false(is_offered(rig));
+	double_restart();
+	wait_until_it_answers(rig, true);
+	assert_true(is_offered(rig));
+}
+
 #define ON(setup, test) cmocka_unit_test_setup_teardown(test, setup, rig_teardown)
 
 int main(void)
@@ -278,6 +347,8 @@ int main(void)
 		ON(setup, removal_asks_the_vmm_to_unplug),
 		ON(setup, ones_for_config_space_are_a_removal),
 		ON(setup_without_return, a_driver_that_is_not_expected_back_is_a_removal),
+		ON(setup_shared, mapped_memory_does_not_survive_the_service),
+		ON(setup_shared, a_client_that_maps_nothing_survives_it),
 	};
 
 	return cmocka_run_group_tests_name("vfio-user life", tests, NULL, NULL);

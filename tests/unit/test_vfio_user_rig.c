@@ -84,6 +84,11 @@ static int setup(void **state, enum vu_bar_access access, void (*prepare)(void),
 	return 0;
 }
 
+int rig_setup_with(void **state, enum vu_bar_access access, bool agreed)
+{
+	return setup(state, access, NULL, agreed);
+}
+
 int rig_setup(void **state)
 {
 	return setup(state, VU_BARS_MAPPED, NULL, false);
@@ -116,11 +121,12 @@ int rig_teardown(void **state)
 	assert_true(device->failure != kIOReturnSuccess || device->region_count == 0);
 	assert_int_equal(device->connects, device->disconnects);
 	assert_int_equal(device->mapped_bars, 0);
+	assert_int_equal(device->lent, 0);
 	double_unlock();
 	close(rig->stop[0]);
 	close(rig->stop[1]);
-	assert_int_equal(count_fds(), rig->fds_before);
 	double_end();
+	assert_int_equal(count_fds(), rig->fds_before);
 	free(rig);
 	return 0;
 }

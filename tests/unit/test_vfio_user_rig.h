@@ -40,6 +40,7 @@ int rig_setup(void **state);
 int rig_setup_agreed(void **state);
 int rig_setup_calls(void **state);	/* likewise, BARs reached by calls */
 int rig_setup_line(void **state);	/* likewise, of a device with INTx alone */
+int rig_setup_with(void **state, enum vu_bar_access access, bool agreed);
 int rig_teardown(void **state);
 
 /** rig_connect - begin a session. */

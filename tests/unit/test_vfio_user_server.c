@@ -70,10 +70,10 @@ static int teardown(void **state)
 	}
 	vu_server_destroy(rig->server);
 	vu_device_close(rig->rig.device);
+	double_end();
 	assert_int_equal(count_fds(), rig->rig.fds_before);
 	unlink(rig->path);
 	assert_int_equal(rmdir(rig->directory), 0);
-	double_end();
 	free(rig);
 	return 0;
 }

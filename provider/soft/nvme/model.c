@@ -76,6 +76,7 @@ static bool add_to_bus(struct nvme_controller *nvme, struct spec_error *error)
 	nvme->vendor_id = identity.vendor_id;
 	nvme->subsystem_vendor_id = identity.subsystem_vendor_id;
 	soft_set_identity(nvme->device, &identity);
+	soft_set_memory_lock(nvme->device, &nvme->registers.lock);
 	nvme->registers.bar = soft_add_bar(nvme->device, 0, NVME_BAR_SIZE, DEXT_BAR_MEM64,
 		SOFT_BAR_SHARED, error);
 	if (!nvme->registers.bar)

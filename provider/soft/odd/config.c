@@ -17,6 +17,7 @@ static bool add_bars(struct odd *odd, struct spec_error *error)
 	struct soft_device *device = odd->device;
 
 	soft_add_bar(device, ODD_BAR_IO, ODD_IO_SIZE, DEXT_BAR_IO, SOFT_BAR_CALLS, error);
+	soft_set_memory_lock(device, &odd->lock);
 	odd->buffer = soft_add_bar(device, ODD_BAR_BUFFER, ODD_BUFFER_SIZE, DEXT_BAR_PREFETCHABLE,
 		SOFT_BAR_SHARED, error);
 	if (!odd->buffer)

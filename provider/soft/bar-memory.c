@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The memory behind BARs: lent to clients as a descriptor, and taken back.
+ *
+ * Nobody can be made to give a descriptor or a mapping back. So the memory itself is
+ * left to whoever keeps it: when the last mapping of a BAR ends, other memory with the
+ * same content takes its place, at the same address here, and is what the next client
+ * gets. Stores to the old one reach nothing from then on.
+ *
+ * The other memory is made before the first mapping is granted, so that taking back
+ * needs neither a descriptor nor luck.
+ */
+#include "provider/soft/device.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* Memory whose size nobody can change, whoever gets the descriptor. -1 with errno. */
+static int make_memory(uint64_t size)
+{
+	int fd = memfd_create("dext-bar", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int error;
+
+	if (fd < 0)
+		return -1;
+	if (ftruncate(fd, (off_t)size) == 0 &&
+		fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+		return fd;
+	error = errno;
+	close(fd);
+	errno = error;
+	return -1;
+}
+
+bool soft_bar_create(struct soft_bar *bar, uint64_t size)
+{
+	void *memory = MAP_FAILED;
+
+	bar->fd = make_memory(size);
+	if (bar->fd >= 0)
+		memory = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, bar->fd, 0);
+	if (memory == MAP_FAILED)
+		return false;
+	bar->memory = memory;
+	bar->size = size;
+	return true;
+}
+
+void soft_bar_destroy(struct soft_bar *bar)
+{
+	if (bar->memory)
+		munmap(bar->memory, (size_t)bar->size);
+	if (bar->fd >= 0)
+		close(bar->fd);
+	if (bar->spare >= 0)
+		close(bar->spare);
+}
+
+/* What cannot be copied is left zero: a device out of memory loses registers, not its walls. */
+static bool copy(const struct soft_bar *bar)
+{
+	uint64_t done = 0;
+
+	while (done < bar->size) {
+		ssize_t written = pwrite(bar->spare, (const char *)bar->memory + done,
+			(size_t)(bar->size - done), (off_t)done);
+
+		if (written > 0)
+			done += (uint64_t)written;
+		else if (written == 0 || errno != EINTR)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * The spare takes the memory's place. map_lock is held; the model's lock keeps stores
+ * of the model's own from falling between the copy and the change. A mapping that is
+ * replaced is never missing in between.
+ */
+static bool take_back(struct soft_device *device, struct soft_bar *bar)
+{
+	bool copied, replaced;
+
+	pthread_mutex_lock(device->memory_lock);
+	copied = copy(bar);
+	replaced = mmap(bar->memory, (size_t)bar->size, PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_FIXED, bar->spare, 0) != MAP_FAILED;
+	pthread_mutex_unlock(device->memory_lock);
+	if (!replaced) {
+		soft_log(device, "the memory of a BAR cannot be taken back (%s): nobody gets it",
+			strerror(errno));
+		return false;
+	}
+	if (!copied)
+		soft_log(device, "out of memory: registers of a BAR are zero now");
+	/* Under its number, so that the device's descriptors are the same ones for good. */
+	if (dup3(bar->spare, bar->fd, O_CLOEXEC) >= 0) {
+		close(bar->spare);
+	} else {
+		close(bar->fd);
+		bar->fd = bar->spare;
+	}
+	bar->spare = -1;
+	return true;
+}
+
+/* The first mapping, or the end of the last. map_lock is held. */
+static void tell_model(struct soft_device *device, unsigned bar, bool mapped)
+{
+	if (!device->model->bar_mapped)
+		return;
+	pthread_rwlock_rdlock(&device->access);
+	device->model->bar_mapped(device, bar, mapped);
+	pthread_rwlock_unlock(&device->access);
+}
+
+/* All that the first mapping takes. map_lock is held. */
+static bool prepare(struct soft_device *device, struct soft_bar *bar)
+{
+	/* Taking it back has failed before, and does not need to again. */
+	if (bar->spare >= 0 && !take_back(device, bar))
+		return false;
+	bar->spare = make_memory(bar->size);
+	return bar->spare >= 0;
+}
+
+kern_return_t soft_bar_memory(
+	struct pci_provider *provider, unsigned bar, int *fd, uint64_t *offset)
+{
+	struct soft_device *device = (struct soft_device *)provider;
+	struct soft_bar *memory = &device->bars[bar];
+	kern_return_t status = kIOReturnSuccess;
+
+	if (!memory->memory)
+		return kIOReturnNotReady;
+	pthread_mutex_lock(&device->map_lock);
+	if (memory->mappings == 0 && !prepare(device, memory))
+		status = kIOReturnNoResources;
+	if (status == kIOReturnSuccess) {
+		*fd = memory->fd;
+		*offset = 0;
+		if (memory->mappings++ == 0)
+			tell_model(device, bar, true);
+	}
+	pthread_mutex_unlock(&device->map_lock);
+	return status;
+}
+
+void soft_bar_unmapped(struct pci_provider *provider, unsigned bar)
+{
+	struct soft_device *device = (struct soft_device *)provider;
+	struct soft_bar *memory = &device->bars[bar];
+
+	pthread_mutex_lock(&device->map_lock);
+	if (--memory->mappings == 0) {
+		take_back(device, memory);
+		tell_model(device, bar, false);
+	}
+	pthread_mutex_unlock(&device->map_lock);
+}
