@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # Two devices of one driver service, offered by one server on two sockets, in one
-# machine. guest/devices is the guest's part.
+# machine; the registers of the first are mapped into it. guest/devices is the guest's part.
 
 devices_start() {
 	local dir=$1 socket
@@ -13,7 +13,7 @@ devices_start() {
 	socket_wait "$WORK/dextd.sock" "$DEXTD_PID" 20 || die "dextd does not serve its socket"
 	cat >"$WORK/devices.conf" <<-END
 		# a line for each
-		--socket $WORK/first.sock --addr 01:00.0
+		--socket $WORK/first.sock --addr 01:00.0 --bar-access shared
 		--socket $WORK/second.sock --addr 02:00.0
 	END
 	start "$dir/dext-vfio-user.log" "$BUILD/tools/dext-vfio-user" --config "$WORK/devices.conf" \
@@ -27,6 +27,10 @@ devices_start() {
 	done
 }
 
+devices_found() {
+	guest_reported "$1" serials "" || guest_gone
+}
+
 test_devices() {
 	local name="two devices" dir
 	dir=$(logs "devices")
@@ -37,6 +41,10 @@ test_devices() {
 	machine_passthrough "$WORK/second.sock" '"addr":"11"'
 	machine_disk "$ORIGINALS/originals.img"
 	guest_start "$dir"
+	guest_follow "$dir" "$LIMIT" devices_found
+	progress_end
+	try "$name: the VMM has mapped the registers of the first, and of it alone" \
+		test "$(grep -c dext-bar "/proc/$GUEST_PID/maps")" -eq 1
 	if guest_ends "$name" "$dir"; then
 		try "$name: all files twice" \
 			test "$(guest_value "$dir" checked)" -eq $((2 * ORIGINALS_COUNT))
