@@ -13,6 +13,7 @@ enum { REG_CC = 0x14, REG_CSTS = 0x1c, REG_AQA = 0x24, REG_ASQ = 0x28, REG_ACQ =
 #define CSTS_READY   1u
 #define ADMIN_ENTRIES 32u
 #define IO_ENTRIES    64u
+#define QUIET_ENTRIES 4u
 #define WAIT_SECONDS  10
 
 static double now(void)
@@ -139,15 +140,32 @@ static bool admin(struct nvme_host *host, uint32_t opcode, uint32_t nsid, uint64
 	return nvme_host_run(host, &host->admin, command, &completion) && !completion.status;
 }
 
+/* A contiguous pair on @vector; without interrupts for 0, the admin queue's. */
+static bool create_queues(struct nvme_host *host, struct nvme_queue_pair *queue, uint32_t vector)
+{
+	uint32_t size = (queue->entries - 1u) << 16 | queue->id;
+
+	return admin(host, 0x05, 0, host->bus + queue->completions, size,
+		       vector << 16 | (vector ? 3 : 1)) &&
+	       admin(host, 0x01, 0, host->bus + queue->submissions, size,
+		       (uint32_t)queue->id << 16 | 1);
+}
+
 static bool create_io_queues(struct nvme_host *host)
 {
 	host->io = (struct nvme_queue_pair){ .submissions = 0x2000, .completions = 0x3000, .id = 1,
 		.entries = IO_ENTRIES, .phase = 1 };
-	/* Completion queue 1: contiguous, interrupts on, vector 1; submission queue 1 on it. */
-	return admin(host, 0x05, 0, host->bus + host->io.completions, (IO_ENTRIES - 1) << 16 | 1,
-		       1u << 16 | 3) &&
-	       admin(host, 0x01, 0, host->bus + host->io.submissions, (IO_ENTRIES - 1) << 16 | 1,
-		       1u << 16 | 1);
+	host->quiet = (struct nvme_queue_pair){ .submissions = 0x4000, .completions = 0x5000,
+		.id = 2, .entries = QUIET_ENTRIES, .phase = 1 };
+	return create_queues(host, &host->io, 1) && create_queues(host, &host->quiet, 0);
+}
+
+bool nvme_host_settle(struct nvme_host *host)
+{
+	uint32_t flush[16] = { [0] = 0, [1] = 1 };
+	struct nvme_completion completion;
+
+	return nvme_host_run(host, &host->quiet, flush, &completion) && !completion.status;
 }
 
 bool nvme_host_start(struct nvme_host *host, io_connect_t connection, enum nvme_host_access access,
@@ -160,7 +178,8 @@ bool nvme_host_start(struct nvme_host *host, io_connect_t connection, enum nvme_
 	if (access == NVME_HOST_MAPPED &&
 		apple_dext_map_bar(connection, 0, &host->bar, &size, NULL) != kIOReturnSuccess)
 		return false;
-	return get_memory(host) && enable(host) && create_io_queues(host);
+	return get_memory(host) && enable(host) && create_io_queues(host) &&
+	       nvme_host_settle(host);
 }
 
 void nvme_host_stop(struct nvme_host *host)

@@ -24,7 +24,7 @@ struct nvme_host {
 	uint8_t *memory;		/* NVME_HOST_MEMORY bytes, shared */
 	int memory_fd;
 	uint64_t iova, bus;		/* of the memory */
-	struct nvme_queue_pair admin, io;
+	struct nvme_queue_pair admin, io, quiet;	/* the last one raises no interrupts */
 	uint16_t next_id;
 };
 
@@ -33,7 +33,10 @@ struct nvme_completion {
 	uint16_t head, queue, id, status;	/* status: with the phase bit shifted out */
 };
 
-/* Bring a claimed controller up: memory registered at @iova, admin queues, one I/O queue pair. */
+/*
+ * Bring a claimed controller up: memory registered at @iova, admin queues, an I/O queue pair on
+ * vector 1, and the quiet one. All of its interrupts have been raised when it returns.
+ */
 bool nvme_host_start(struct nvme_host *host, io_connect_t connection, enum nvme_host_access access,
 	uint64_t iova);
 /* Let go of the memory. The controller is left as it is. */
@@ -47,6 +50,12 @@ void nvme_host_submit(struct nvme_host *host, struct nvme_queue_pair *queue, uin
 /* Wait for one completion. */
 bool nvme_host_complete(
 	struct nvme_host *host, struct nvme_queue_pair *queue, struct nvme_completion *completion);
+
+/*
+ * Wait until the interrupts of all that has completed have been raised: a completion is seen
+ * before its interrupt is, but the next command is begun after it.
+ */
+bool nvme_host_settle(struct nvme_host *host);
 
 /* Move whole 4 KiB pages (1 or 2) between memory at NVME_HOST_DATA + @offset and the disk. */
 bool nvme_host_transfer(

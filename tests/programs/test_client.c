@@ -498,6 +498,7 @@ static void test_interrupts(void **state)
 	assert_int_equal(listener.bits[0], 1);
 	/* One-shot: not armed, not called. */
 	assert_true(nvme_host_identify(&host));
+	assert_true(nvme_host_settle(&host));
 	assert_int_equal(listener.calls, 1);
 	/* Arming finds what came meanwhile. */
 	assert_ok(apple_dext_interrupt_notify_rearm(listener.notify));
@@ -510,8 +511,11 @@ static void test_interrupts(void **state)
 	assert_int_equal(listener.bits[0], 3);
 
 	/* What fires while masked is dropped. */
+	assert_true(nvme_host_settle(&host));
+	assert_ok(apple_dext_read_pending_irqs(connection, pending));
 	assert_ok(apple_dext_set_irq_mask(connection, none));
 	assert_true(nvme_host_identify(&host));
+	assert_true(nvme_host_settle(&host));
 	assert_ok(apple_dext_set_irq_mask(connection, all));
 	assert_ok(apple_dext_read_pending_irqs(connection, pending));
 	assert_int_equal(pending[0], 0);
@@ -538,6 +542,7 @@ static void test_irq_state_page(void **state)
 	assert_int_equal(__atomic_exchange_n(&page->pending[0], 0, __ATOMIC_SEQ_CST), 1);
 	__atomic_store_n(&page->enabled[0], 0, __ATOMIC_SEQ_CST);
 	assert_true(nvme_host_identify(&host));
+	assert_true(nvme_host_settle(&host));
 	assert_int_equal(__atomic_load_n(&page->pending[0], __ATOMIC_SEQ_CST), 0);
 	assert_ok(apple_dext_unmap_irq_state(connection, address));
 	assert_fails(apple_dext_unmap_irq_state(connection, address), kIOReturnBadArgument);
@@ -567,6 +572,7 @@ static void test_destroy_waits(void **state)
 		apple_dext_interrupt_notify_destroy(listener.notify);
 		calls = listener.calls;
 		assert_true(nvme_host_identify(&host));
+		assert_true(nvme_host_settle(&host));
 		assert_int_equal(listener.calls, calls);
 	}
 	nvme_host_stop(&host);
@@ -590,6 +596,7 @@ static void test_destroy_from_the_handler(void **state)
 	assert_true(nvme_host_identify(&host));
 	assert_true(wait_called(&listener, 10));
 	assert_true(nvme_host_identify(&host));
+	assert_true(nvme_host_settle(&host));
 	assert_int_equal(listener.calls, 1);
 	nvme_host_stop(&host);
 	apple_dext_disconnect(connection);
