@@ -23,6 +23,8 @@ struct soft_device {
 	int file_error;
 	void (*hook)(void *context);
 	void *hook_context;
+	void (*write_hook)(void *context);
+	void *write_hook_context;
 };
 
 /* --- The device ------------------------------------------------------------------- */
@@ -154,7 +156,15 @@ bool soft_dma_read(struct soft_device *device, uint64_t bus_address, void *buffe
 bool soft_dma_write(struct soft_device *device, uint64_t bus_address, const void *buffer,
 	size_t length)
 {
-	return copy(device, bus_address, NULL, buffer, length);
+	bool done = copy(device, bus_address, NULL, buffer, length);
+
+	pthread_mutex_lock(&device->lock);
+	void (*hook)(void *context) = device->write_hook;
+	void *context = device->write_hook_context;
+	pthread_mutex_unlock(&device->lock);
+	if (hook)
+		hook(context);
+	return done;
 }
 
 static int file_result(ssize_t moved, size_t length)
@@ -303,6 +313,14 @@ void double_fail_files(struct soft_device *device, int error)
 {
 	pthread_mutex_lock(&device->lock);
 	device->file_error = error;
+	pthread_mutex_unlock(&device->lock);
+}
+
+void double_on_write(struct soft_device *device, void (*hook)(void *context), void *context)
+{
+	pthread_mutex_lock(&device->lock);
+	device->write_hook = hook;
+	device->write_hook_context = context;
 	pthread_mutex_unlock(&device->lock);
 }
 

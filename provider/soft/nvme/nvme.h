@@ -281,6 +281,8 @@ void nvme_interrupts_raise(struct nvme_controller *nvme);
 
 /* --- line.c: the interrupt pin ------------------------------------------------------ */
 
+/* A completion queue's next entry is being written: its tail will be @next. */
+void nvme_line_expect(struct nvme_controller *nvme, unsigned qid, uint32_t next);
 /* A completion queue has come, gone or got an entry. */
 void nvme_line_update(struct nvme_controller *nvme, unsigned qid);
 /* The model's function of that name. */

@@ -108,6 +108,7 @@ void nvme_post(struct nvme_controller *nvme, unsigned sqid, uint16_t cid, uint16
 {
 	struct nvme_sq *sq = &nvme->sqs[sqid];
 	struct nvme_cq *cq = &nvme->cqs[sq->cqid];
+	uint32_t next = cq->tail + 1 == cq->size ? 0 : cq->tail + 1;
 	_Alignas(8) struct nvme_completion completion = {
 		.result = htole32(result),
 		.sq_head = htole16((uint16_t)sq->head),
@@ -116,15 +117,16 @@ void nvme_post(struct nvme_controller *nvme, unsigned sqid, uint16_t cid, uint16
 		.status = htole16((uint16_t)(status << 1 | (cq->phase ? 1 : 0))),
 	};
 
+	nvme_line_expect(nvme, sq->cqid, next);
 	if (!write_completion(nvme, cq->base + (uint64_t)cq->tail * sizeof(completion),
 		    &completion)) {
+		nvme_line_update(nvme, sq->cqid);
 		nvme_controller_fatal(nvme, "a completion queue cannot be written");
 		return;
 	}
-	if (++cq->tail == cq->size) {
-		cq->tail = 0;
+	cq->tail = next;
+	if (next == 0)
 		cq->phase = !cq->phase;
-	}
 	nvme_line_update(nvme, sq->cqid);
 	cq->due = cq->interrupts;
 }
