@@ -162,6 +162,45 @@ static void test_interrupts(void **state)
 	host_close(&host);
 }
 
+/* Told of, and left in the queue while the vector is masked: told of again. */
+static void check_unmasking(bool mapped)
+{
+	struct host host;
+	unsigned before;
+
+	host_start(&host, "size=1M");
+	host_map(&host, mapped);
+	before = double_irqs(host.device, 1);
+	put_flushes(&host, 1);
+	while (double_irqs(host.device, 1) == before)
+		host_nap();
+	for (unsigned i = 2; i < 5; i++) {
+		host_write(&host, NVME_REG_INTMS, 2);
+		host_await(&host, NVME_REG_INTMS, 2, 2);
+		barrier(&host);
+		assert_int_equal(before + i - 1, double_irqs(host.device, 1));
+		host_write(&host, NVME_REG_INTMC, 2);
+		while (double_irqs(host.device, 1) == before + i - 1)
+			host_nap();
+		barrier(&host);
+		assert_int_equal(before + i, double_irqs(host.device, 1));
+	}
+	/* Not when it was taken meanwhile. */
+	host_write(&host, NVME_REG_INTMS, 2);
+	host_wait(&host, &host.io);
+	host_write(&host, NVME_REG_INTMC, 2);
+	barrier(&host);
+	assert_int_equal(before + 4, double_irqs(host.device, 1));
+	host_close(&host);
+}
+
+static void test_unmasking(void **state)
+{
+	(void)state;
+	check_unmasking(false);
+	check_unmasking(true);
+}
+
 static bool line(struct host *host)
 {
 	return soft_nvme_model.line(host->device);
@@ -512,6 +551,7 @@ int main(void)
 		cmocka_unit_test(test_full_completion_queue),
 		cmocka_unit_test(test_overtaking_tail),
 		cmocka_unit_test(test_interrupts),
+		cmocka_unit_test(test_unmasking),
 		cmocka_unit_test(test_line),
 		cmocka_unit_test(test_line_of_early),
 		cmocka_unit_test(test_queue_without_interrupts),

@@ -82,6 +82,8 @@ struct nvme_registers {
 	uint32_t doorbell[NVME_DOORBELLS];	/* last value taken from a host */
 	uint64_t rung[NVME_DOORBELLS / 64];	/* doorbells the worker has not looked at */
 	unsigned reasons;			/* enum nvme_wake */
+	/* Vectors whose mask has gone since the worker looked; written under the lock. */
+	atomic_uint_least32_t unmasked;
 	bool mapped;				/* clients can store into @bar */
 	bool last_look;				/* unmapped just now: notice what came before */
 	bool stop, reset;
@@ -207,7 +209,8 @@ void nvme_status_change(struct nvme_controller *nvme, uint32_t clear, uint32_t s
 size_t nvme_msix_size(const struct nvme_controller *nvme);
 /* A controller reset clears the interrupt mask. */
 void nvme_registers_unmask(struct nvme_controller *nvme);
-uint32_t nvme_interrupt_mask(struct nvme_controller *nvme);
+/* And *@unmasked: the vectors whose mask has gone since this was called last. */
+uint32_t nvme_interrupt_mask(struct nvme_controller *nvme, uint32_t *unmasked);
 /* A doorbell was written. The lock is held. */
 void nvme_doorbell_ring(struct nvme_registers *registers, unsigned index, uint32_t value);
 /* A queue is new: its doorbell is zero and not rung. */

@@ -131,21 +131,34 @@ void nvme_post(struct nvme_controller *nvme, unsigned sqid, uint16_t cid, uint16
 	cq->due = cq->interrupts;
 }
 
+static bool any_due(const struct nvme_controller *nvme)
+{
+	for (unsigned qid = 0; qid <= nvme->queues; qid++)
+		if (nvme->cqs[qid].due)
+			return true;
+	return false;
+}
+
+/* The mask is for INTx and MSI; a host that uses MSI-X leaves it clear. */
+static bool is_set(uint32_t mask, const struct nvme_cq *cq)
+{
+	return cq->vector < 32 && (mask >> cq->vector & 1);
+}
+
 void nvme_interrupts_raise(struct nvme_controller *nvme)
 {
-	uint32_t mask = 0;
-	bool mask_known = false;
+	uint32_t mask, unmasked;
 
+	if (!any_due(nvme) && !atomic_load(&nvme->registers.unmasked))
+		return;
+	mask = nvme_interrupt_mask(nvme, &unmasked);
 	for (unsigned qid = 0; qid <= nvme->queues; qid++) {
 		struct nvme_cq *cq = &nvme->cqs[qid];
 
-		if (!cq->due)
-			continue;
-		if (!mask_known)
-			mask = nvme_interrupt_mask(nvme);
-		mask_known = true;
-		/* The mask is for INTx and MSI; a host that uses MSI-X leaves it clear. */
-		if (cq->vector < 32 && (mask >> cq->vector & 1))
+		/* What the host has left in the queue is told again when the mask goes. */
+		if (cq->live && is_set(unmasked, cq))
+			cq->due = cq->interrupts;
+		if (!cq->due || is_set(mask, cq))
 			continue;
 		cq->due = false;
 		if (cq->head != cq->tail)

@@ -66,7 +66,10 @@ void nvme_wake(struct nvme_registers *registers, unsigned reasons)
 /* Where memory shows something else than the old mask, a client has stored it: poll.c's. */
 static void set_mask(struct nvme_registers *registers, uint32_t mask)
 {
-	nvme_bar_replace(registers, NVME_REG_INTMS, registers->value[WORD(NVME_REG_INTMS)], mask);
+	uint32_t before = registers->value[WORD(NVME_REG_INTMS)];
+
+	nvme_bar_replace(registers, NVME_REG_INTMS, before, mask);
+	atomic_fetch_or(&registers->unmasked, before & ~mask);
 	registers->value[WORD(NVME_REG_INTMS)] = mask;
 	registers->value[WORD(NVME_REG_INTMC)] = mask;
 	nvme_wake(registers, NVME_WAKE_OTHER);
@@ -148,6 +151,7 @@ void nvme_registers_power_on(struct nvme_controller *nvme)
 	memset(registers->doorbell, 0, sizeof(registers->doorbell));
 	memset(registers->rung, 0, sizeof(registers->rung));
 	registers->reasons = 0;
+	atomic_store(&registers->unmasked, 0);
 	registers->value[WORD(NVME_REG_CAP)] = (uint32_t)capabilities();
 	registers->value[WORD(NVME_REG_CAP) + 1] = (uint32_t)(capabilities() >> 32);
 	registers->value[WORD(NVME_REG_VS)] = NVME_VERSION_1_4;
@@ -164,6 +168,7 @@ void nvme_registers_unmask(struct nvme_controller *nvme)
 {
 	pthread_mutex_lock(&nvme->registers.lock);
 	set_mask(&nvme->registers, 0);
+	atomic_store(&nvme->registers.unmasked, 0);	/* the queues have gone too */
 	pthread_mutex_unlock(&nvme->registers.lock);
 }
 
@@ -178,10 +183,12 @@ void nvme_status_change(struct nvme_controller *nvme, uint32_t clear, uint32_t s
 	pthread_mutex_unlock(&registers->lock);
 }
 
-uint32_t nvme_interrupt_mask(struct nvme_controller *nvme)
+uint32_t nvme_interrupt_mask(struct nvme_controller *nvme, uint32_t *unmasked)
 {
 	pthread_mutex_lock(&nvme->registers.lock);
 	uint32_t mask = nvme->registers.value[WORD(NVME_REG_INTMS)];
+
+	*unmasked = atomic_exchange(&nvme->registers.unmasked, 0);
 	pthread_mutex_unlock(&nvme->registers.lock);
 	return mask;
 }
