@@ -243,8 +243,11 @@ void vu_irq_assign(
 	for (uint32_t i = 0; i < count; i++)
 		replace_fd(&chosen->vectors[start + i].fd, fds ? fds[i] : -1);
 	count_in_use(chosen);
-	opened(irq, index, start, count);
+	pthread_mutex_unlock(&irq->lock);
+	/* Before the line is looked at: what it shows after that is an interrupt. */
 	update_device_mask(irq);
+	pthread_mutex_lock(&irq->lock);
+	opened(irq, index, start, count);
 }
 
 static void disable_locked(struct irq_index *index)

@@ -161,6 +161,25 @@ static void a_look_that_is_too_old_is_not_believed(void **state)
 	close(fd);
 }
 
+static void assert_it_now(void)
+{
+	double_set_line(true);
+	double_fire(0);
+}
+
+/* Just after the look that connecting it brings. */
+static void nothing_is_lost_while_it_is_connected(void **state)
+{
+	int fd = event_new();
+
+	double_lock()->line_hook = assert_it_now;
+	double_unlock();
+	connect_line(*state, &fd);
+	double_wait_idle();
+	assert_int_equal(event_take(fd), 1);
+	close(fd);
+}
+
 #define ON(test) cmocka_unit_test_setup_teardown(test, rig_setup_line, rig_teardown)
 
 int main(void)
@@ -171,6 +190,7 @@ int main(void)
 		ON(one_that_is_over_is_not),
 		ON(still_asserted_it_comes_again),
 		ON(it_waits_for_an_eventfd),
+		ON(nothing_is_lost_while_it_is_connected),
 		ON(command_holds_it_back),
 		ON(the_vmm_can_trigger_it),
 		ON(a_device_that_has_gone_asserts_nothing),
