@@ -39,24 +39,11 @@ static void note_absence(struct vu_device *device, int presence, const char *wha
 		vu_log("device %s: %s", device->name, what);
 }
 
-/*
- * A service that is started anew has other memory behind BARs than the client has mapped,
- * who would go on with the old: for that client the device is gone.
- */
-static void note_service_gone(struct vu_device *device)
-{
-	if (atomic_load(&device->lent))
-		note_absence(device, VU_GONE,
-			"the driver service has gone, and with it the memory of BARs that are mapped");
-	else
-		note_absence(device, device->options.reconnect ? VU_AWAY : VU_GONE,
-			"the driver service has gone");
-}
-
 int vu_device_result(struct vu_device *device, kern_return_t result)
 {
 	if (result == kIOReturnNotAttached)
-		note_service_gone(device);
+		note_absence(device, device->options.reconnect ? VU_AWAY : VU_GONE,
+			"the driver service has gone");
 	else if (result == kIOReturnOffline)
 		note_absence(device, VU_GONE, "the driver has let go of it");
 	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)

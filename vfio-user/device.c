@@ -193,7 +193,6 @@ static struct vu_device *find(const struct vu_device_options *options, char *err
 	}
 	device->options = *options;
 	atomic_init(&device->presence, VU_PRESENT);
-	atomic_init(&device->lent, false);
 	for (size_t i = 0; i < DEXT_BARS; i++)
 		device->bars[i].descriptor = -1;
 	snprintf(device->name, sizeof(device->name), "%s%s%02x:%02x.%x", options->root,
@@ -285,6 +284,12 @@ bool vu_device_reopen(struct vu_device *device, bool same)
 	char error[VU_ERROR_SIZE];
 	struct vu_device *found;
 
+	if (same && device->lent) {
+		vu_log("device %s: gone with the memory of BARs that its client may have mapped",
+			device->name);
+		atomic_store(&device->presence, VU_GONE);
+		return false;
+	}
 	vu_irq_detach(device->irq);
 	let_go(device);
 	found = find(&device->options, error);

@@ -4,7 +4,7 @@
  * VMM makes of it while it is connected is the session's (session.h).
  *
  * Threads: everything here belongs to the thread that runs the server, apart
- * from @presence, which the notification queue changes too, and @lent, which it reads.
+ * from @presence, which the notification queue changes too.
  */
 #ifndef VFIO_USER_DEVICE_H
 #define VFIO_USER_DEVICE_H
@@ -51,7 +51,7 @@ struct vu_device {
 	uint32_t identity[3];	/* config space: ids, class, subsystem */
 	struct vu_irq *irq;
 	atomic_int presence;	/* enum vu_presence */
-	atomic_bool lent;	/* the client may have BARs mapped */
+	bool lent;		/* the client may have BARs mapped */
 };
 
 /** vu_device_is_present - whether calls make sense. Any thread. */
@@ -96,7 +96,8 @@ void vu_device_check(struct vu_device *device);
  *	and @irq is another afterwards
  *
  * Quiet as long as there is no such device. When there is another one than before,
- * and @same, that is said, and the device counts as gone.
+ * and @same, that is said, and the device counts as gone; so it does, with @same, when the
+ * client may have mapped BARs: it would go on with memory that the new one does not have.
  *
  * Return: whether it is present again.
  */

@@ -69,7 +69,7 @@ static bool borrow(struct vu_device *device, uint8_t index, uint64_t page)
 	}
 	bar->descriptor = fd;
 	bar->descriptor_offset = offset;
-	atomic_store(&device->lent, true);
+	device->lent = true;
 	return true;
 }
 
@@ -97,5 +97,5 @@ void vu_share_end(struct vu_device *device)
 		if (vu_device_is_present(device))
 			vu_device_result(device, vu_device_map_bar(device, i));
 	}
-	atomic_store(&device->lent, false);
+	device->lent = false;
 }

@@ -337,6 +337,7 @@ kern_return_t apple_dext_copy_bar_descriptor(io_connect_t connection, uint8_t ba
 	uint64_t *out_offset, uint64_t *out_size)
 {
 	kern_return_t result = enter(connection);
+	void (*hook)(void) = NULL;
 
 	if (result == kIOReturnSuccess)
 		result = state.descriptor_result;
@@ -350,8 +351,13 @@ kern_return_t apple_dext_copy_bar_descriptor(io_connect_t connection, uint8_t ba
 			state.lent++;
 		else
 			result = kIOReturnNoResources;
+		hook = state.descriptor_hook;
+		state.descriptor_hook = NULL;
 	}
-	return leave(result);
+	result = leave(result);
+	if (hook)
+		hook();
+	return result;
 }
 
 kern_return_t apple_dext_return_bar_descriptor(io_connect_t connection, uint8_t bar)

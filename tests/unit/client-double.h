@@ -54,6 +54,7 @@ struct double_state {
 	void (*line_hook)(void);	/* called by the first of them, once, without the lock */
 	unsigned resets, connects, disconnects, mapped_bars, notifications;
 	unsigned lent;			/* descriptors of BARs */
+	void (*descriptor_hook)(void);	/* called once, when one was copied, without the lock */
 	unsigned maps;			/* how often a BAR has been mapped */
 	bool master_at_reset;		/* at the last reset */
 	unsigned lent_at_reset;

@@ -320,6 +320,33 @@ static void mapped_memory_does_not_survive_the_service(void **state)
 	close(request);
 }
 
+static struct vu_device *handing_out;
+
+/* The notification queue hears of it first. */
+static void service_dies(void)
+{
+	double_stop();
+	vu_device_result(handing_out, kIOReturnNotAttached);
+}
+
+static void nor_does_memory_that_is_just_being_handed_out(void **state)
+{
+	struct rig *rig = *state;
+	int request = event_new();
+
+	assert_int_equal(rig_set_irqs(rig, VU_IRQ_REQ, CONNECT, 0, 1, &request, 1), 0);
+	handing_out = rig->device;
+	double_lock()->descriptor_hook = service_dies;
+	double_unlock();
+	assert_true(is_offered(rig));
+	double_restart();
+	while (event_take(request) == 0 && !answers(rig))
+		poll(NULL, 0, 1);
+	assert_false(answers(rig));
+	assert_int_equal(atomic_load(&rig->device->presence), VU_GONE);
+	close(request);
+}
+
 static void a_client_that_maps_nothing_survives_it(void **state)
 {
 	struct rig *rig = *state;
@@ -348,6 +375,7 @@ int main(void)
 		ON(setup, ones_for_config_space_are_a_removal),
 		ON(setup_without_return, a_driver_that_is_not_expected_back_is_a_removal),
 		ON(setup_shared, mapped_memory_does_not_survive_the_service),
+		ON(setup_shared, nor_does_memory_that_is_just_being_handed_out),
 		ON(setup_shared, a_client_that_maps_nothing_survives_it),
 	};
 
