@@ -5,7 +5,7 @@
  * interrupt kinds, ids from config space, and the first register of BAR 0. It stays
  * connected and looks once more for each line of standard input.
  *
- * Exit status: 0 when the last look saw a device, else 1.
+ * Exit status: 0 when the last look saw a device, else 1. One that reads as ones is none.
  */
 #include "tests/programs/test_vfio_user_client.h"
 
@@ -52,6 +52,8 @@ static bool look(struct vu_client *client)
 	if (error != 0)
 		return failed("device info", error);
 	error = vu_client_read(client, VU_REGION_CONFIG, 0, &ids, sizeof(ids));
+	if (error == 0 && ids == UINT32_MAX)
+		error = ENODEV;
 	if (error != 0)
 		return failed("config", error);
 	error = vu_client_write(client, VU_REGION_CONFIG, 4, &command, sizeof(command));
