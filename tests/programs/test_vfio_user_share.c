@@ -7,6 +7,7 @@
 #include "tests/programs/test_vfio_user_client.h"
 #include "tests/unit/cmocka-all.h"
 
+#include <apple-dext-client.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -67,6 +68,21 @@ static void start_server(const char *option, const char *value, const char *acce
 
 	server = program_start(argv);
 	wait_for_socket(path);
+}
+
+/* A driver service learns of a client's death a moment after it. */
+static void wait_until_it_is_free(void)
+{
+	io_connect_t connection = apple_dext_connect(1, 0, 0);
+	AppleDextStatus status = {.claims = 1};
+
+	assert_int_not_equal(connection, IO_OBJECT_NULL);
+	for (int i = 0; i < 4000 && status.claims != 0; i++) {
+		assert_int_equal(apple_dext_get_status(connection, &status), kIOReturnSuccess);
+		poll(NULL, 0, 5);
+	}
+	assert_int_equal(status.claims, 0);
+	apple_dext_disconnect(connection);
 }
 
 static int setup_embedded(void **state)
@@ -326,6 +342,7 @@ static void nor_when_the_server_was_killed(void **state)
 	enable(&kept);
 	assert_int_equal(program_end(server, SIGKILL), 128 + SIGKILL);
 	vu_client_close(&kept.client);
+	wait_until_it_is_free();
 	start_server("--addr", "01:00.0", "shared");
 	expect_next_undisturbed(&kept);
 	end(&kept);
