@@ -201,6 +201,32 @@ static void a_controller_heeds_no_kept_mapping(void **state)
 	prig_close(&rig);
 }
 
+/* Nor does the next one find what it has left anywhere in the memory. */
+static void nothing_is_left_for_the_next(void **state)
+{
+	static const char *const devices[] = {NVME, NVME ",irq=intx", ODD};
+	static const unsigned bars[] = {0, 0, ODD_BAR_MEMORY};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		struct mapping first, second;
+
+		prig_open(&rig, devices[i]);
+		first = map(bars[i]);
+		for (uint32_t offset = 0; offset < first.size; offset += 4)
+			store(&first, offset, 0x5ec2e700);
+		pretend_to_unmap(bars[i]);
+		drop(&first);
+		assert_int_equal(prig_reset(&rig, PCI_RESET_HOT), kIOReturnSuccess);
+		second = map(bars[i]);
+		for (uint32_t offset = 0; offset < second.size; offset += 4)
+			assert_int_not_equal(load(&second, offset), 0x5ec2e700);
+		pretend_to_unmap(bars[i]);
+		drop(&second);
+		prig_close(&rig);
+	}
+}
+
 /* --- Taking back, and the device's own stores ----------------------------------------- */
 
 static atomic_bool enough;
@@ -265,6 +291,7 @@ int main(void)
 		cmocka_unit_test(its_size_is_fixed),
 		cmocka_unit_test(without_descriptors_nothing_is_lent),
 		cmocka_unit_test(a_controller_heeds_no_kept_mapping),
+		cmocka_unit_test(nothing_is_left_for_the_next),
 		cmocka_unit_test(no_store_of_the_device_is_lost),
 	};
 

@@ -132,15 +132,13 @@ size_t nvme_msix_size(const struct nvme_controller *nvme)
 							     : 0;
 }
 
-/* All vectors masked, none pending. */
+/* All vectors masked. */
 static void show_msix(struct nvme_controller *nvme)
 {
 	struct nvme_registers *registers = &nvme->registers;
 
 	for (size_t at = 0; at < nvme_msix_size(nvme); at += 4)
 		nvme_bar_store(registers, NVME_BAR_MSIX + at, at % 16 == 12 ? 1 : 0);
-	for (size_t offset = 0; offset < NVME_VECTORS_MAX / 8; offset += 4)
-		nvme_bar_store(registers, NVME_BAR_PBA + offset, 0);
 }
 
 void nvme_registers_power_on(struct nvme_controller *nvme)
@@ -158,8 +156,7 @@ void nvme_registers_power_on(struct nvme_controller *nvme)
 	for (unsigned word = 0; word < NVME_REGISTER_WORDS; word++)
 		show(registers, word);
 	/* What a client scribbled on reserved words is not for the next one to read. */
-	for (size_t offset = 4 * NVME_REGISTER_WORDS;
-		offset < NVME_REG_DOORBELLS + 4 * NVME_DOORBELLS; offset += 4)
+	for (size_t offset = 4 * NVME_REGISTER_WORDS; offset < NVME_BAR_SIZE; offset += 4)
 		nvme_bar_store(registers, offset, 0);
 	show_msix(nvme);
 }
