@@ -12,7 +12,6 @@
  */
 #include "provider/soft/device.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
