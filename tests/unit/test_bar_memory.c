@@ -268,7 +268,7 @@ static void no_store_of_the_device_is_lost(void **state)
 		rig.memory[i] = (uint8_t)(i / ODD_BUFFER_SIZE + 1);
 	atomic_store(&enough, false);
 	assert_int_equal(pthread_create(&lender, NULL, lend_and_take_back, &rounds), 0);
-	for (unsigned i = 0; i < 2000; i++) {
+	for (unsigned i = 0; i < 300; i++) {
 		uint8_t byte = (uint8_t)(i % 16 + 1);
 
 		fill_buffer((i % 16) * (uint32_t)ODD_BUFFER_SIZE);

@@ -2,6 +2,10 @@
 /* The interrupt line of a device that has nothing better: STATUS tells what it shows. */
 #include "tests/unit/test_vfio_user_rig.h"
 
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <string.h>
 
 static int act(struct rig *rig, uint32_t action)
@@ -180,6 +184,58 @@ static void nothing_is_lost_while_it_is_connected(void **state)
 	close(fd);
 }
 
+/* --- The device, the notification queue and the VMM, each at its own pace ---------------- */
+
+#define ASSERTIONS 3000u
+
+static atomic_uint asserted, dealt_with;
+
+/* Asserts its line as soon as the guest has dealt with it; and interrupts for nothing, too. */
+static void *device(void *argument)
+{
+	for (unsigned i = 1; i <= ASSERTIONS; i++) {
+		atomic_store(&asserted, i);
+		double_set_line(true);
+		double_fire(0);
+		while (atomic_load(&dealt_with) < i)
+			sched_yield();
+		if (i % 3 == 0)
+			double_fire(0);
+	}
+	return argument;
+}
+
+static void no_assertion_is_lost_and_none_is_made_up(void **state)
+{
+	struct rig *rig = *state;
+	int fd = event_new();
+	struct pollfd told = {.fd = fd, .events = POLLIN};
+	pthread_t thread;
+
+	atomic_store(&asserted, 0);
+	atomic_store(&dealt_with, 0);
+	connect_line(rig, &fd);
+	assert_int_equal(pthread_create(&thread, NULL, device, NULL), 0);
+	for (unsigned i = 1; i <= ASSERTIONS; i++) {
+		assert_int_equal(poll(&told, 1, 60000), 1);
+		assert_int_equal(event_take(fd), 1);
+		assert_int_equal(atomic_load(&asserted), i);
+		double_set_line(false);
+		/* Whichever comes first, the next assertion or the unmasking, it is told of. */
+		if (i % 2 == 0) {
+			atomic_store(&dealt_with, i);
+			unmask(rig);
+		} else {
+			unmask(rig);
+			atomic_store(&dealt_with, i);
+		}
+	}
+	pthread_join(thread, NULL);
+	double_wait_idle();
+	assert_int_equal(event_take(fd), 0);
+	close(fd);
+}
+
 #define ON(test) cmocka_unit_test_setup_teardown(test, rig_setup_line, rig_teardown)
 
 int main(void)
@@ -195,6 +251,7 @@ int main(void)
 		ON(the_vmm_can_trigger_it),
 		ON(a_device_that_has_gone_asserts_nothing),
 		ON(a_look_that_is_too_old_is_not_believed),
+		ON(no_assertion_is_lost_and_none_is_made_up),
 	};
 
 	return cmocka_run_group_tests_name("vfio-user interrupt line", tests, NULL, NULL);
