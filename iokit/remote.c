@@ -231,6 +231,7 @@ static kern_return_t exchange(struct remote *remote, void *message, size_t size,
 	int sent;
 
 	reply_fds->count = 0;
+	reply_fds->lost = false;
 	if (remote->fd < 0)
 		return kIOReturnNotAttached;
 	header->id = ++remote->last_id;
@@ -309,6 +310,15 @@ static kern_return_t remote_call(void *state, struct iou_call_args *args)
 	return status;
 }
 
+static void remote_unmapped(void *state, uint32_t memory_type)
+{
+	struct iou_map message = { .header = { .type = IOU_UNMAP }, .memory_type = memory_type };
+	struct remote *remote = state;
+
+	if (remote->fd >= 0)
+		iou_send(remote->fd, &message, sizeof(message), NULL, 0, IOU_CALL_TIMEOUT_MS);
+}
+
 static kern_return_t remote_map(void *state, uint32_t memory_type, struct iou_map_result *result)
 {
 	struct iou_map message = { .header = { .type = IOU_MAP }, .memory_type = memory_type };
@@ -323,6 +333,10 @@ static kern_return_t remote_map(void *state, uint32_t memory_type, struct iou_ma
 		iou_fds_close(&fds);
 		return status;
 	}
+	if (fds.lost) {
+		remote_unmapped(remote, memory_type);
+		return kIOReturnNoResources;
+	}
 	*result = (struct iou_map_result){
 		.fd = iou_fds_take(&fds, 0),
 		.offset = reply.map_reply.offset,
@@ -331,15 +345,6 @@ static kern_return_t remote_map(void *state, uint32_t memory_type, struct iou_ma
 	};
 	iou_fds_close(&fds);
 	return result->fd >= 0 ? kIOReturnSuccess : lose(remote);
-}
-
-static void remote_unmapped(void *state, uint32_t memory_type)
-{
-	struct iou_map message = { .header = { .type = IOU_UNMAP }, .memory_type = memory_type };
-	struct remote *remote = state;
-
-	if (remote->fd >= 0)
-		iou_send(remote->fd, &message, sizeof(message), NULL, 0, IOU_CALL_TIMEOUT_MS);
 }
 
 static void remote_close(void *state)

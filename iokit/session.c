@@ -307,7 +307,7 @@ static int dispatch(struct session *session, union iou_buffer *message, struct i
 {
 	uint32_t type = message->header.type;
 
-	if (type >= IOU_MESSAGES || !handlers[type].handle)
+	if (type >= IOU_MESSAGES || !handlers[type].handle || fds->lost)
 		return -EPROTO;
 	if (session->state != handlers[type].state || fds->count > handlers[type].fds)
 		return -EPROTO;
@@ -327,7 +327,7 @@ static kern_return_t receive_ranges(struct session *session, struct iou_memory_b
 	int size;
 
 	size = iou_receive(session->fd, &answer, &fds, QUESTION_TIMEOUT_MS);
-	if (size <= 0 || answer.header.type != (IOU_MEMORY | IOU_REPLY) ||
+	if (size <= 0 || fds.lost || answer.header.type != (IOU_MEMORY | IOU_REPLY) ||
 		answer.header.id != session->last_question ||
 		size < (int)sizeof(answer.memory_reply)) {
 		session->broken = true;

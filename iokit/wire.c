@@ -119,6 +119,7 @@ int iou_receive(int fd, union iou_buffer *buffer, struct iou_fds *fds, int timeo
 	int status;
 
 	fds->count = 0;
+	fds->lost = false;
 	for (;;) {
 		size = recvmsg(fd, &in, MSG_CMSG_CLOEXEC | (timeout_ms < 0 ? 0 : MSG_DONTWAIT));
 		if (size >= 0)
@@ -134,10 +135,14 @@ int iou_receive(int fd, union iou_buffer *buffer, struct iou_fds *fds, int timeo
 	collect_fds(&in, fds);
 	if (size == 0 && !fds->count)
 		return 0;
-	if ((size_t)size < sizeof(buffer->header) || (in.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ||
+	fds->lost = (in.msg_flags & MSG_CTRUNC) && fds->count < IOU_FDS_MAX;
+	if ((size_t)size < sizeof(buffer->header) || (in.msg_flags & MSG_TRUNC) ||
+		((in.msg_flags & MSG_CTRUNC) && !fds->lost) ||
 		buffer->header.size != (size_t)size) {
 		iou_fds_close(fds);
 		return -EPROTO;
 	}
+	if (fds->lost)
+		iou_fds_close(fds);
 	return (int)size;
 }

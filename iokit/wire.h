@@ -148,6 +148,7 @@ _Static_assert(sizeof(struct iou_memory_reply) + IOU_RANGES_MAX * sizeof(struct 
 /* Descriptors that came with a message; whoever takes one sets its place to -1. */
 struct iou_fds {
 	size_t count;
+	bool lost;	/* some came for which this process has no room: there are none then */
 	int fd[IOU_FDS_MAX];
 };
 
@@ -169,8 +170,9 @@ int iou_send(int fd, void *message, size_t size, const int *fds, size_t fd_count
 /*
  * Receive one message into @buffer. On success header.size has been checked
  * against what came. Returns the size; 0 when the peer has gone; -ETIMEDOUT;
- * -EPROTO for a message too short, too long, or with descriptors cut off (none
- * of which is left open); another negative errno.
+ * -EPROTO for a message too short, too long, or with more than IOU_FDS_MAX descriptors
+ * (none of which is left open); another negative errno. A message is one also when its
+ * descriptors are lost.
  */
 int iou_receive(int fd, union iou_buffer *buffer, struct iou_fds *fds, int timeout_ms);
 

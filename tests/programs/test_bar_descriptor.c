@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -148,6 +149,35 @@ static void what_is_given_back_is_without_a_device(void **state)
 	apple_dext_disconnect(connection);
 }
 
+/* Neither does a copy that failed count, nor does it end the connection. */
+static void without_descriptors_there_is_none(void **state)
+{
+	io_connect_t connection = claim();
+	struct rlimit limit, none;
+	volatile uint32_t *kept;
+	uint64_t offset, size;
+	int fd;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	/* Those that are there can be waited for: poll() looks at the limit, too. */
+	fd = dup(0);
+	none = (struct rlimit){ .rlim_cur = (rlim_t)fd, .rlim_max = limit.rlim_max };
+	close(fd);
+	fd = -1;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_fails(apple_dext_copy_bar_descriptor(connection, 0, &fd, &offset, &size),
+		kIOReturnNoResources);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(fd, -1);
+	kept = map_copy(connection);
+	expect_noticed(connection, kept, 0x001f001f);
+	assert_ok(apple_dext_return_bar_descriptor(connection, 0));
+	expect_walled_off(kept, connection);
+	unmap(kept);
+	apple_dext_disconnect(connection);
+}
+
 /* The device for this connection alone, once the one before has gone. */
 static io_connect_t claim_next(void)
 {
@@ -262,6 +292,7 @@ int main(void)
 		cmocka_unit_test_setup(refusals, rig_quiet),
 		cmocka_unit_test_setup(stores_reach_the_device, rig_quiet),
 		cmocka_unit_test_setup(what_is_given_back_is_without_a_device, rig_quiet),
+		cmocka_unit_test_setup(without_descriptors_there_is_none, rig_quiet),
 		cmocka_unit_test_setup(a_client_that_went_reaches_nothing, rig_quiet),
 		cmocka_unit_test_setup(those_who_share_it_share_memory, rig_quiet),
 		cmocka_unit_test_setup(the_trace_is_not_handed_out, rig_quiet),

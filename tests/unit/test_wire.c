@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -160,6 +161,36 @@ static void test_descriptors_cut_off(void **state)
 	assert_int_equal(open_descriptors(), before);
 }
 
+/* The message has come, its descriptors have not: another could not be taken either. */
+static void test_no_room_for_descriptors(void **state)
+{
+	unsigned before = open_descriptors();
+	struct iou_header message = { .type = IOU_LIST };
+	struct rlimit limit, none;
+	union iou_buffer buffer;
+	struct iou_fds fds;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = limit;
+	/* Room for one of two: it must be among the free ones. */
+	none.rlim_cur = (rlim_t)dup(ends[0]) + 1;
+	close((int)none.rlim_cur - 1);
+	assert_int_equal(iou_send(ends[0], &message, sizeof(message), ends, 2, 0), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(receive(&buffer, &fds), sizeof(message));
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_true(fds.lost);
+	assert_int_equal(fds.count, 0);
+	assert_int_equal(iou_fds_take(&fds, 0), -1);
+	assert_int_equal(open_descriptors(), before);
+	assert_int_equal(iou_send(ends[0], &message, sizeof(message), ends, 1, 0), 0);
+	assert_int_equal(receive(&buffer, &fds), sizeof(message));
+	assert_false(fds.lost);
+	assert_int_equal(fds.count, 1);
+	iou_fds_close(&fds);
+}
+
 /* The descriptors of a message that is refused for another reason are closed, too. */
 static void test_descriptors_of_a_wrong_message(void **state)
 {
@@ -223,6 +254,7 @@ int main(void)
 		EACH(test_a_size_that_is_not_the_messages),
 		EACH(test_descriptors_arrive),
 		EACH(test_descriptors_cut_off),
+		EACH(test_no_room_for_descriptors),
 		EACH(test_descriptors_of_a_wrong_message),
 		EACH(test_nothing_comes),
 		EACH(test_nobody_reads),
