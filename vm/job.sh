@@ -82,11 +82,12 @@ job_run() {
 	job_prove_host "$dir" "$directory"
 }
 
+# job_show_logs DIR - what a guest and the programs under it said last
 job_show_logs() {
 	local log
 	service_deaths
-	for log in console qemu dext-vfio-user dextd; do
-		[[ ! -f $1/$log.log ]] || show_tail "$1/$log.log"
+	for log in "$1/console.log" "$1/qemu.log" "$SERVER_LOG" "$DEXTD_LOG"; do
+		show_tail "$log"
 	done
 }
 

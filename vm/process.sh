@@ -16,9 +16,17 @@ work_begin() {
 	WORK=$(mktemp -d "$parent/dextpci.XXXXXX") || exit 1
 	mkdir "$WORK/files"
 	trap work_end EXIT
-	trap 'progress_drop; exit 129' HUP
-	trap 'progress_drop; exit 130' INT
-	trap 'progress_drop; exit 143' TERM
+	trap 'work_stop 129' HUP
+	trap 'work_stop 130' INT
+	trap 'work_stop 143' TERM
+	trap 'work_stop 141' PIPE
+}
+
+# work_stop STATUS - on a signal, which may have ended who reads what is said here, too
+work_stop() {
+	trap '' PIPE
+	progress_drop
+	exit "$1"
 }
 
 work_end() {

@@ -6,7 +6,9 @@
 
 DEVICE_ADDRESS=01:00.0
 DEXTD_PID=
+DEXTD_LOG=
 SERVER_PID=
+SERVER_LOG=
 
 # service_start MODE IMAGE DIR [KEYS] - make the disk IMAGE reachable on $WORK/vfio-user.sock
 #
@@ -31,24 +33,25 @@ device_specification() {
 
 # dextd_start IMAGE DIR [KEYS]
 dextd_start() {
-	start "$2/dextd.log" "$BUILD/tools/dextd" --socket "$WORK/dextd.sock" \
+	DEXTD_LOG=$2/dextd.log
+	start "$DEXTD_LOG" "$BUILD/tools/dextd" --socket "$WORK/dextd.sock" \
 		--device "$(device_specification "$1" "${3:-}")"
 	DEXTD_PID=$STARTED
 	socket_wait "$WORK/dextd.sock" "$DEXTD_PID" 20 || {
-		show_tail "$2/dextd.log"
+		show_tail "$DEXTD_LOG"
 		die "dextd does not serve its socket"
 	}
 }
 
 # server_start DIR OPTION... - OPTIONs tell which device
 server_start() {
-	local dir=$1
+	SERVER_LOG=$1/dext-vfio-user.log
 	shift
-	start "$dir/dext-vfio-user.log" env DEXT_SOCKET="$WORK/dextd.sock" \
+	start "$SERVER_LOG" env DEXT_SOCKET="$WORK/dextd.sock" \
 		"$BUILD/tools/dext-vfio-user" --socket "$WORK/vfio-user.sock" "$@"
 	SERVER_PID=$STARTED
 	socket_wait "$WORK/vfio-user.sock" "$SERVER_PID" 20 || {
-		show_tail "$dir/dext-vfio-user.log"
+		show_tail "$SERVER_LOG"
 		die "dext-vfio-user does not serve its socket"
 	}
 }
@@ -83,7 +86,9 @@ service_stop() {
 		process_end "$DEXTD_PID" || status=$?
 	fi
 	SERVER_PID=
+	SERVER_LOG=
 	DEXTD_PID=
+	DEXTD_LOG=
 	return "$status"
 }
 

@@ -36,12 +36,13 @@ try_not() {
 	check "$name" "$status"
 }
 
-# try_quiet NAME COMMAND... - try(), without what the command prints
+# try_quiet NAME COMMAND... - try(), with what the command prints only when it fails
 try_quiet() {
 	local name=$1 status=0
 	shift
-	"$@" >/dev/null 2>&1 || status=$?
+	"$@" >"$WORK/try.log" 2>&1 || status=$?
 	check "$name" "$status"
+	[[ $status -eq 0 ]] || show_tail "$WORK/try.log"
 }
 
 # checks_begin NAME - a working directory, and a closing line whatever happens
@@ -51,11 +52,12 @@ checks_begin() {
 	trap checks_end EXIT
 }
 
-# What stopped the tests has failed.
+# What stopped the tests has failed. After Ctrl-C whoever reads this may have gone: what
+# has to be done comes before what is to be said.
 checks_end() {
 	local status=$?
-	[[ -n $COMPLETE ]] || check "$SUITE: to be carried out to the end" 1
 	work_end
+	[[ -n $COMPLETE ]] || check "$SUITE: to be carried out to the end" 1
 	printf '%s: %d passed, %d failed\n' "$SUITE" "$PASSED" "$FAILED"
 	((status == 0 && FAILED == 0)) || exit 1
 	exit 0

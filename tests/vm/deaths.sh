@@ -63,9 +63,9 @@ test_killed_vmm() {
 
 test_deaths() {
 	new_disk
-	dextd_start "$DISK" "$FILES"
+	dextd_start "$DISK" "$(logs "deaths")"
 	holdings "$DEXTD_PID" >"$WORK/dextd.idle"
-	server_start "$FILES" --addr "$DEVICE_ADDRESS"
+	server_start "$(logs "first job")" --addr "$DEVICE_ADDRESS"
 	whole_job "first job"
 	dma_clean "first job"
 	try "first job: the server ends well" process_end "$SERVER_PID"

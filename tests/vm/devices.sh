@@ -6,22 +6,27 @@
 
 devices_start() {
 	local dir=$1 socket
-	start "$dir/dextd.log" "$BUILD/tools/dextd" --socket "$WORK/dextd.sock" \
+	DEXTD_LOG=$dir/dextd.log
+	start "$DEXTD_LOG" "$BUILD/tools/dextd" --socket "$WORK/dextd.sock" \
 		--device "nvme,addr=01:00.0,image=$WORK/first.img,serial=first" \
 		--device "nvme,addr=02:00.0,image=$WORK/second.img,serial=second,block=4096"
 	DEXTD_PID=$STARTED
-	socket_wait "$WORK/dextd.sock" "$DEXTD_PID" 20 || die "dextd does not serve its socket"
+	socket_wait "$WORK/dextd.sock" "$DEXTD_PID" 20 || {
+		show_tail "$DEXTD_LOG"
+		die "dextd does not serve its socket"
+	}
 	cat >"$WORK/devices.conf" <<-END
 		# a line for each
 		--socket $WORK/first.sock --addr 01:00.0 --bar-access shared
 		--socket $WORK/second.sock --addr 02:00.0
 	END
-	start "$dir/dext-vfio-user.log" "$BUILD/tools/dext-vfio-user" --config "$WORK/devices.conf" \
+	SERVER_LOG=$dir/dext-vfio-user.log
+	start "$SERVER_LOG" "$BUILD/tools/dext-vfio-user" --config "$WORK/devices.conf" \
 		--driver "$WORK/dextd.sock"
 	SERVER_PID=$STARTED
 	for socket in first second; do
 		socket_wait "$WORK/$socket.sock" "$SERVER_PID" 20 || {
-			show_tail "$dir/dext-vfio-user.log"
+			show_tail "$SERVER_LOG"
 			die "dext-vfio-user does not serve its sockets"
 		}
 	done

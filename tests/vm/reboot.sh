@@ -8,12 +8,12 @@
 # What kexec starts: the same kernel and initramfs, on a disk.
 kernel_image() {
 	local root=$WORK/kernel
-	mkdir -p "$root"
-	cp "$GUEST_TREE/boot/vmlinuz-$GUEST_KERNEL" "$root/vmlinuz"
-	cp "$INITRAMFS" "$root/initramfs"
-	truncate -s 64M "$WORK/kernel.img"
-	mke2fs -q -t ext4 -O ^has_journal -E nodiscard -d "$root" "$WORK/kernel.img"
-	rm -rf "$root"
+	mkdir -p "$root" &&
+		cp "$GUEST_TREE/boot/vmlinuz-$GUEST_KERNEL" "$root/vmlinuz" &&
+		cp "$INITRAMFS" "$root/initramfs" &&
+		truncate -s 64M "$WORK/kernel.img" &&
+		mke2fs -q -t ext4 -O ^has_journal -E nodiscard -d "$root" "$WORK/kernel.img" &&
+		rm -rf "$root"
 }
 
 test_reboot() {
@@ -21,7 +21,10 @@ test_reboot() {
 	local name="reboot" dir RESET_ACTION=reset
 	dir=$(logs "reboot")
 	new_disk
-	step "Packing the kernel into a disk" kernel_image || return 1
+	step "Packing the kernel into a disk" kernel_image || {
+		check "$name: a disk with the kernel" 1
+		return
+	}
 	service_start "$MODE" "$DISK" "$dir"
 	job_machine dextpci.job=reboot
 	machine_disk "$ORIGINALS/originals.img"

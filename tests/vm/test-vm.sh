@@ -92,7 +92,7 @@ image_holds() {
 test_embedded() {
 	MODE="embedded"
 	new_disk
-	service_start "$MODE" "$DISK" "$FILES"
+	service_start "$MODE" "$DISK" "$(logs "embedded")"
 	whole_job "embedded"
 	try "embedded: the program ends well" service_stop
 	MODE="split"
@@ -105,7 +105,7 @@ test_intx() {
 	# shellcheck disable=SC2034 # for machine_command()
 	local CPUS=1
 	new_disk
-	service_start "$MODE" "$DISK" "$FILES" irq=intx
+	service_start "$MODE" "$DISK" "$(logs "INTx")" irq=intx
 	whole_job "INTx"
 	try "INTx: the programs end well" service_stop
 }
@@ -115,18 +115,21 @@ main() {
 	[[ $# -ge 1 && -x $1/tools/dextd ]] ||
 		usage_die "usage: $0 BUILD [LOGS [CASE...]]: no tools/dextd in '${1:-}'"
 	BUILD=$(realpath "$1")
+	for name in "${@:3}"; do
+		[[ " ${CASES[*]} " == *" $name "* ]] ||
+			usage_die "$name: no such case; there are ${CASES[*]}"
+	done
+	[[ $# -le 2 ]] || CASES=("${@:3}")
 	checks_begin vm
 	FILES=$WORK/files
 	if [[ -n ${2:-} ]]; then
 		mkdir -p "$2" && FILES=$(realpath "$2")
 	fi
-	[[ $# -le 2 ]] || CASES=("${@:3}")
 	INITRAMFS_PROGRAMS+=(sbin/kexec)
 	INITRAMFS_JOBS=$HERE/guest
 	job_prepare
 	job_originals
 	for name in "${CASES[@]}"; do
-		declare -F "test_$name" >/dev/null || die "$name: no such case"
 		"test_$name"
 	done
 	COMPLETE=yes
