@@ -69,8 +69,10 @@ guest_wait() {
 #
 # CONDITION is called with DIR. Return: 1 when a step took more than SECONDS.
 guest_follow() {
-	local dir=$1 limit=$2 condition=$3 current=boot now deadline=$((SECONDS + $2))
-	progress_begin "${GUEST_STEPS[boot]}"
+	local dir=$1 limit=$2 condition=$3 current now deadline=$((SECONDS + $2))
+	current=$(guest_value "$dir" step)
+	current=${current:-boot}
+	progress_begin "${GUEST_STEPS[$current]:-Guest: $current}"
 	until "$condition" "$dir"; do
 		now=$(guest_value "$dir" step)
 		if [[ -n $now && $now != "$current" ]]; then

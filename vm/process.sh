@@ -42,7 +42,7 @@ work_end() {
 #
 # Return: its exit status (137 when it had to be killed).
 process_end() {
-	local pid=$1 deadline=$((SECONDS + 5)) status=0
+	local pid=$1 deadline=$((SECONDS + 15)) status=0
 	kill -TERM -- "-$pid" 2>/dev/null || kill -TERM "$pid" 2>/dev/null
 	while kill -0 "$pid" 2>/dev/null && ((SECONDS < deadline)); do
 		sleep 0.05

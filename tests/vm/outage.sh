@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # The driver service is killed below a working guest, and started anew. The guest's
-# driver waits for what was under way, five seconds and five more, resets the controller
+# driver waits for what was under way, ten seconds and ten more, resets the controller
 # and does it again: nothing is lost. guest/outage is the guest's part.
 
 OUTAGE_ALLOWED='^nvme nvme0: (I/O [0-9]+ .*(aborting|reset controller)|Abort status: )'
@@ -20,7 +20,7 @@ test_outage() {
 	dir=$(logs "outage")
 	new_disk
 	service_start "$MODE" "$DISK" "$dir"
-	job_machine dextpci.job=outage dextpci.directory=files nvme_core.io_timeout=5
+	job_machine dextpci.job=outage dextpci.directory=files nvme_core.io_timeout=10
 	machine_disk "$ORIGINALS/originals.img"
 	guest_start "$dir"
 	guest_follow "$dir" "$LIMIT" outage_begun
