@@ -315,8 +315,10 @@ static void remote_unmapped(void *state, uint32_t memory_type)
 	struct iou_map message = { .header = { .type = IOU_UNMAP }, .memory_type = memory_type };
 	struct remote *remote = state;
 
-	if (remote->fd >= 0)
-		iou_send(remote->fd, &message, sizeof(message), NULL, 0, IOU_CALL_TIMEOUT_MS);
+	/* A driver that does not hear of it would count the mapping for ever. */
+	if (remote->fd >= 0 && iou_send(remote->fd, &message, sizeof(message), NULL, 0,
+				       IOU_CALL_TIMEOUT_MS) < 0)
+		lose(remote);
 }
 
 static kern_return_t remote_map(void *state, uint32_t memory_type, struct iou_map_result *result)
@@ -331,6 +333,9 @@ static kern_return_t remote_map(void *state, uint32_t memory_type, struct iou_ma
 		sizeof(reply.map_reply));
 	if (status != kIOReturnSuccess) {
 		iou_fds_close(&fds);
+		/* Mapped for the driver or not: with the connection that is over in any case. */
+		if (status == kIOReturnTimeout)
+			lose(remote);
 		return status;
 	}
 	if (fds.lost) {

@@ -228,7 +228,8 @@ kern_return_t IOConnectCallAsyncScalarMethod(mach_port_t connect, uint32_t selec
  * @options: kIOMapAnywhere, with a caching mode; a fixed address is refused
  *
  * Return: kIOReturnSuccess, kIOReturnBadArgument, kIOReturnUnsupported without
- * kIOMapAnywhere, kIOReturnVMError when the host refuses, or what the driver answers.
+ * kIOMapAnywhere, kIOReturnVMError when the host refuses, kIOReturnTimeout when the
+ * driver does not answer, which ends the connection, or what it answers.
  */
 kern_return_t IOConnectMapMemory64(io_connect_t connect, uint32_t memory_type,
 	task_port_t into_task, mach_vm_address_t *address, mach_vm_size_t *size,
