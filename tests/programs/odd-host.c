@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "tests/programs/asserts.h"
 #include "tests/programs/odd-host.h"
-#include "tests/unit/cmocka-all.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-#define assert_ok(call) assert_int_equal((call), kIOReturnSuccess)
 
 void odd_host_open(struct odd_host *host, const char *keys)
 {

@@ -3,8 +3,8 @@
  * The additions to the ABI: segments, batches, lists, the trace, roots, triggering,
  * removal; and what the client library does against a driver that lacks them.
  */
+#include "tests/programs/asserts.h"
 #include "tests/programs/rig.h"
-#include "tests/unit/cmocka-all.h"
 
 #include <apple-dext-client.h>
 #include <dext-abi.h>
@@ -17,8 +17,6 @@
 
 static struct rig rig;
 
-#define assert_ok(call)          assert_int_equal((call), kIOReturnSuccess)
-#define assert_fails(call, code) assert_int_equal((call), (code))
 #define GIB                      (UINT64_C(1) << 30)
 
 static io_connect_t claim(uint8_t bus)

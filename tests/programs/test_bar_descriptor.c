@@ -3,8 +3,8 @@
  * Descriptors of BARs: what a client does with one that it was given, and what comes of it
  * when it has given it back, or gone, and keeps it all the same.
  */
+#include "tests/programs/asserts.h"
 #include "tests/programs/rig.h"
-#include "tests/unit/cmocka-all.h"
 
 #include <apple-dext-client.h>
 #include <dext-abi.h>
@@ -15,9 +15,6 @@
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
-
-#define assert_ok(call)          assert_int_equal((call), kIOReturnSuccess)
-#define assert_fails(call, code) assert_int_equal((call), (code))
 
 enum { CC = 0x14, CSTS = 0x1c, AQA = 0x24, BAR_SIZE = 0x8000 };
 

@@ -4,9 +4,9 @@
  * that the client chooses, once behind an IOMMU that chooses them itself.
  */
 #include "provider/soft/edu/edu.h"
+#include "tests/programs/asserts.h"
 #include "tests/programs/irq-listener.h"
 #include "tests/programs/rig.h"
-#include "tests/unit/cmocka-all.h"
 
 #include <apple-dext-client.h>
 #include <stdlib.h>
@@ -15,8 +15,6 @@
 
 #define MEMORY_SIZE 65536u
 #define IOVA        UINT64_C(0x100000)	/* within 28 bits */
-
-#define assert_ok(call) assert_int_equal((call), kIOReturnSuccess)
 
 static struct rig rig;
 

@@ -3,15 +3,12 @@
  * The client library against a driver of the fixed eighteen selectors: a scripted one,
  * in this process, that answers kIOReturnUnsupported to everything else.
  */
-#include "tests/unit/cmocka-all.h"
+#include "tests/programs/asserts.h"
 
 #include <apple-dext-client.h>
 #include <dext-abi.h>
 #include <iokit-user/service.h>
 #include <string.h>
-
-#define assert_ok(call)          assert_int_equal((call), kIOReturnSuccess)
-#define assert_fails(call, code) assert_int_equal((call), (code))
 
 /* The regions that the driver has, and how many claims it was asked for. */
 static uint64_t regions[8];

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* BARs, interrupts, DMA and capability lists of a device that has every oddity. */
 #include "driver/pci-regs.h"
+#include "tests/programs/asserts.h"
 #include "tests/programs/irq-listener.h"
 #include "tests/programs/odd-host.h"
-#include "tests/unit/cmocka-all.h"
 
 #include <stdio.h>
 #include <string.h>
-
-#define assert_ok(call) assert_int_equal((call), kIOReturnSuccess)
 
 static struct odd_host host;
 

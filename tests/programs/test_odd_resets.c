@@ -4,14 +4,12 @@
  * are lacking, fail or do not end, and what outlives them.
  */
 #include "driver/pci-regs.h"
+#include "tests/programs/asserts.h"
 #include "tests/programs/irq-listener.h"
 #include "tests/programs/odd-host.h"
-#include "tests/unit/cmocka-all.h"
 
 #include <string.h>
 #include <time.h>
-
-#define assert_ok(call) assert_int_equal((call), kIOReturnSuccess)
 
 static struct odd_host host;
 

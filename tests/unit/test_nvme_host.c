@@ -241,6 +241,18 @@ uint16_t host_io(struct host *host, struct nvme_command command)
 	return host_run(host, &host->io, command, NULL);
 }
 
+void host_put_flushes(struct host *host, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		host_put(host, &host->io, host_rw(NVME_IO_FLUSH, 0, 1, 0, 0));
+	host_submit(host, &host->io);
+}
+
+void host_barrier(struct host *host)
+{
+	host_admin(host, (struct nvme_command){ .opcode = NVME_ADMIN_ABORT });
+}
+
 struct nvme_command host_rw(uint8_t opcode, uint64_t slba, uint32_t blocks, uint64_t prp1,
 	uint64_t prp2)
 {

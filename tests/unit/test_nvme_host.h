@@ -74,6 +74,11 @@ static inline uint16_t host_status(const struct nvme_completion *completion)
 	return completion->status >> 1 & 0x7ff;
 }
 
+/* Put and submit flushes to the I/O queue. */
+void host_put_flushes(struct host *host, unsigned count);
+/* A command on the admin queue: when it is done, the device has got as far as it can. */
+void host_barrier(struct host *host);
+
 /* A command with SLBA and number of blocks. */
 struct nvme_command host_rw(uint8_t opcode, uint64_t slba, uint32_t blocks, uint64_t prp1,
 	uint64_t prp2);
