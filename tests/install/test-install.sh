@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# meson install --destdir puts everything in its place; a program against IOKit's
+# meson install --destdir puts everything in its place, where it runs as it is; a program against IOKit's
 # surface alone compiles with the installed pkg-config flags and drives a device
 # of the installed dextd.
 # Usage: test-install.sh BUILD SOURCE
@@ -45,7 +45,16 @@ for name in apple-dext-client iokit-user; do
 	check "$name.pc is there" test -s "$lib/pkgconfig/$name.pc"
 done
 
-export PKG_CONFIG_PATH=$lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$work/root LD_LIBRARY_PATH=$lib
+export PKG_CONFIG_PATH=$lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$work/root
+# What is installed finds its libraries by itself, wherever that is.
+unset LD_LIBRARY_PATH
+finds_ours() {
+	[ "$lib/libiokit-user.so.1" -ef "$(ldd "$1" | sed -n 's/.*libiokit-user.so.1 => \([^ ]*\).*/\1/p')" ]
+}
+for name in bin/dextd bin/dext-vfio-user bin/dextctl; do
+	check "the installed $name finds the installed library" finds_ours "$prefix/$name"
+done
+check 'so does the installed client library' finds_ours "$lib/libapple-dext-client.so.1"
 export DEXT_SOCKET=$work/dextd.sock
 flags() { pkg-config --cflags --libs "$1"; }
 # Only the runtime's flags: none of the client library's, none of the build's.
@@ -66,7 +75,8 @@ for _ in $(seq 400); do
 	grep -q '^dextd: serving' "$work/log" && break
 	sleep 0.05
 done
-check 'it finds and drives a device of the installed dextd' "$work/iokit-only"
+check 'it finds and drives a device of the installed dextd' \
+	env LD_LIBRARY_PATH="$lib" "$work/iokit-only"
 check 'the installed dextctl lists it' sh -c "'$prefix/bin/dextctl' list | grep -q '^01:00.0'"
 echo "install: $passed passed, $failed failed"
 [ "$failed" -eq 0 ]

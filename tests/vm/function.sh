@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # A guest whose two processors have a queue each, and that unbinds, binds, resets and
-# removes the PCI function. guest/function is the guest's part.
+# removes the PCI function, and goes to sleep. guest/function is the guest's part.
 
-FUNCTION_JOBS=run,queues,rebind,flr,controller_reset,rescan
+FUNCTION_JOBS=run,queues,rebind,flr,controller_reset,rescan,suspend
 
 # resets_counted FILE - how many resets of the device a trace shows
 resets_counted() {
@@ -16,7 +16,7 @@ test_function() {
 	dir=$(logs "function")
 	new_disk
 	service_start "$MODE" "$DISK" "$dir"
-	job_machine "dextpci.job=$FUNCTION_JOBS" dextpci.format=yes dextpci.directory=files
+	job_machine "dextpci.job=$FUNCTION_JOBS" dextpci.format=yes dextpci.directory=files suspend.pm_test_delay=1
 	machine_disk "$ORIGINALS/originals.img"
 	start "$dir/trace.json" "$BUILD/tools/dextctl" --socket "$WORK/dextd.sock" trace \
 		"$DEVICE_ADDRESS" --json
@@ -45,4 +45,5 @@ function_reported() {
 		grep -qw flr <<<"$(guest_value "$dir" methods)"
 	try "$name: unbound and bound $(guest_value "$dir" rebinds) times" \
 		test "$(guest_value "$dir" rebinds)" -eq 10
+	try "$name: suspended to memory and resumed" test "$(guest_value "$dir" slept)" -eq 1
 }
