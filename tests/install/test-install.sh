@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# meson install --destdir puts everything in its place, where it runs as it is; a program against IOKit's
-# surface alone compiles with the installed pkg-config flags and drives a device
-# of the installed dextd.
+# meson install --destdir puts everything in its place, where it runs as it is; a program
+# against IOKit's surface alone compiles with the installed pkg-config flags and drives a
+# device of the installed dextd.
 # Usage: test-install.sh BUILD SOURCE
 set -u
 build=$1 source=$2
