@@ -95,7 +95,7 @@ static int allow_some(scmp_filter_ctx filter)
 {
 	const uint64_t writing = O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND;
 	int result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-		SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+		SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
 
 #ifndef SANITIZED
 	if (result == 0)
