@@ -17,26 +17,30 @@ holdings() {
 	}' "/proc/$1/maps"
 }
 
-# holdings_vanish PID FILE SECONDS - until it holds nothing beyond what it held then
+# holdings_vanish PID FILE SECONDS - until it holds nothing beyond what it held when FILE was written
+#
+# Prints what is too much when that does not come about.
 holdings_vanish() {
-	local deadline=$((SECONDS + $3)) more
-	while more=$(comm -13 <(sort "$2") <(holdings "$1" | sort)) && [[ -n $more ]]; do
-		if ((SECONDS >= deadline)); then
-			printf '%s\n' "$more"
-			return 1
-		fi
-		sleep 0.1
-	done
+	holdings_await "$1" "$2" "$3" comm -13
 }
 
 # holdings_settle PID FILE SECONDS - until it holds what it held when FILE was written
 #
 # Prints what is too much, or missing, when that does not come about.
 holdings_settle() {
-	local deadline=$((SECONDS + $3)) change
-	until change=$(diff <(sort "$2") <(holdings "$1" | sort)); do
+	holdings_await "$1" "$2" "$3" diff
+}
+
+# holdings_await PID FILE SECONDS COMPARE... - until COMPARE finds nothing between then and now
+holdings_await() {
+	local pid=$1 file=$2 deadline=$((SECONDS + $3)) found
+	shift 3
+	while
+		found=$("$@" <(sort "$file") <(holdings "$pid" | sort))
+		[[ -n $found ]]
+	do
 		if ((SECONDS >= deadline)); then
-			printf '%s\n' "$change"
+			printf '%s\n' "$found"
 			return 1
 		fi
 		sleep 0.1

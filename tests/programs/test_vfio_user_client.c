@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/programs/test_vfio_user_client.h"
+#include "tests/send-fds.h"
 #include "tests/unit/cmocka-all.h"
 
 #include <errno.h>
@@ -45,34 +46,8 @@ int vu_client_agree(struct vu_client *client, const char *path)
 void vu_client_send(
 	struct vu_client *client, const void *data, size_t size, const int *fds, size_t count)
 {
-	union {
-		struct cmsghdr align;
-		unsigned char space[CMSG_SPACE(16 * sizeof(int))];
-	} control = {0};
-	struct iovec vector = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
-	struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
-
-	if (count > 0) {
-		struct cmsghdr *header;
-
-		message.msg_control = &control;
-		message.msg_controllen = CMSG_SPACE(count * sizeof(int));
-		header = CMSG_FIRSTHDR(&message);
-		header->cmsg_level = SOL_SOCKET;
-		header->cmsg_type = SCM_RIGHTS;
-		header->cmsg_len = CMSG_LEN(count * sizeof(int));
-		memcpy(CMSG_DATA(header), fds, count * sizeof(int));
-	}
-	while (vector.iov_len > 0) {
-		ssize_t sent = sendmsg(client->fd, &message, MSG_NOSIGNAL);
-
-		/* The server may have hung up: the reply that does not come tells. */
-		if (sent < 0)
-			return;
-		vector.iov_base = (unsigned char *)vector.iov_base + sent;
-		vector.iov_len -= (size_t)sent;
-		message.msg_controllen = 0;
-	}
+	/* The server may have hung up: the reply that does not come tells. */
+	(void)send_fds(client->fd, data, size, fds, count);
 }
 
 static bool receive(int fd, void *data, size_t size)

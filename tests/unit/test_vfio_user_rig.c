@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/unit/test_vfio_user_rig.h"
+#include "tests/send-fds.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -133,32 +134,7 @@ int rig_teardown(void **state)
 
 void rig_send_raw(struct rig *rig, const void *data, size_t size, const int *fds, size_t count)
 {
-	union {
-		struct cmsghdr align;
-		unsigned char space[CMSG_SPACE(64 * sizeof(int))];
-	} control = {0};
-	struct iovec vector = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
-	struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
-
-	if (count > 0) {
-		struct cmsghdr *header;
-
-		message.msg_control = &control;
-		message.msg_controllen = CMSG_SPACE(count * sizeof(int));
-		header = CMSG_FIRSTHDR(&message);
-		header->cmsg_level = SOL_SOCKET;
-		header->cmsg_type = SCM_RIGHTS;
-		header->cmsg_len = CMSG_LEN(count * sizeof(int));
-		memcpy(CMSG_DATA(header), fds, count * sizeof(int));
-	}
-	while (vector.iov_len > 0) {
-		ssize_t sent = sendmsg(rig->fd, &message, MSG_NOSIGNAL);
-
-		assert_true(sent > 0);
-		vector.iov_base = (unsigned char *)vector.iov_base + sent;
-		vector.iov_len -= (size_t)sent;
-		message.msg_controllen = 0;
-	}
+	assert_true(send_fds(rig->fd, data, size, fds, count));
 }
 
 void rig_send(struct rig *rig, uint16_t command, uint32_t flags, const void *payload, size_t size,
