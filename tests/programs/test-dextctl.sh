@@ -415,7 +415,7 @@ completes() {
 	shift
 	# shellcheck disable=SC1091,SC2034
 	got=$(
-		. "$tree/tools/dextctl.bash-completion"
+		. "$tree/tools/dextctl/bash-completion"
 		COMP_WORDBREAKS=$' \t\n:'
 		COMP_WORDS=(dextctl "$@")
 		COMP_CWORD=$#

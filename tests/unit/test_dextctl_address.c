@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Addresses with and without a root, and lists of vectors. */
-#include "tools/dextctl-address.h"
-#include "tools/dextctl-vectors.h"
+#include "tools/dextctl/address.h"
+#include "tools/dextctl/vectors.h"
 #include "tests/unit/cmocka-all.h"
 
 #include <string.h>

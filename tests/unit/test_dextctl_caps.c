@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Capabilities: what each says, and chains that a sane device would not have. */
-#include "tools/dextctl-caps.h"
+#include "tools/dextctl/caps.h"
 #include "tests/unit/cmocka-all.h"
 
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Commands on a driver that is answered for here: addresses with roots, dma, irq trigger
- * and remove, and what they say when something fails.
+ * Commands on a driver that is answered for here: addresses with roots, dma, irq trigger,
+ * reset and remove, and what they say when something fails.
  */
-#include "tools/dextctl.h"
+#include "tools/dextctl/dextctl.h"
 #include "tests/unit/cmocka-all.h"
 
 #include <iokit-user/service.h>
@@ -19,7 +19,8 @@ static struct {
 	size_t device_count;
 	char connected_root[16];
 	unsigned connects, disconnects;
-	kern_return_t list_result, limits_result, regions_result, trigger_result, remove_result;
+	kern_return_t list_result, limits_result, regions_result, trigger_result, remove_result,
+		claim_result, reset_result;
 	AppleDextDMALimits limits;
 	AppleDextStatus status;
 	AppleDextRegionInfo regions[3];
@@ -91,7 +92,7 @@ kern_return_t apple_dext_get_identity(io_connect_t connection, AppleDextIdentity
 kern_return_t apple_dext_claim(io_connect_t connection)
 {
 	(void)connection;
-	return kIOReturnExclusiveAccess;
+	return driver.claim_result;
 }
 
 kern_return_t apple_dext_get_status(io_connect_t connection, AppleDextStatus *out_status)
@@ -138,6 +139,12 @@ kern_return_t apple_dext_trigger_interrupt(io_connect_t connection, uint32_t vec
 	(void)connection;
 	driver.triggered = vector;
 	return driver.trigger_result;
+}
+
+kern_return_t apple_dext_reset_device(io_connect_t connection)
+{
+	(void)connection;
+	return driver.reset_result;
 }
 
 kern_return_t apple_dext_remove_device(io_connect_t connection)
@@ -349,6 +356,21 @@ static void test_trigger(void **state)
 			 "can be");
 }
 
+static void test_reset(void **state)
+{
+	(void)state;
+	driver.status.claims = 0;
+	assert_int_equal(run(&ctl_reset, true, "01:00.0", NULL), CTL_OK);
+	assert_non_null(strstr(output, "\"reset\": true"));
+	driver.reset_result = kIOReturnTimeout;
+	assert_int_equal(run(&ctl_reset, true, "01:00.0", NULL), CTL_FAILED);
+	assert_one_error("01:00.0: not reset: no answer in time (0xe00002d6)");
+	driver.claim_result = kIOReturnExclusiveAccess;
+	assert_int_equal(run(&ctl_reset, false, "01:00.0", NULL), CTL_FAILED);
+	assert_one_error("01:00.0: claim refused: another client, such as a virtual machine, has "
+			 "the device for itself alone; it has to let go first");
+}
+
 static void test_remove(void **state)
 {
 	(void)state;
@@ -377,6 +399,7 @@ int main(void)
 		CASE(test_dma_json),
 		CASE(test_dma_of_an_old_driver),
 		CASE(test_trigger),
+		CASE(test_reset),
 		CASE(test_remove),
 	};
 

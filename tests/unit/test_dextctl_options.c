@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The command line: options anywhere on it, and mistakes in it. */
-#include "tools/dextctl.h"
+#include "tools/dextctl/dextctl.h"
 #include "tests/unit/cmocka-all.h"
 
 #include <getopt.h>

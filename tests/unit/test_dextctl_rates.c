@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Rates of clients, as text and JSON, on a terminal and elsewhere. */
-#include "tools/dextctl-rates.h"
-#include "tools/dextctl-screen.h"
-#include "tools/dextctl-top-view.h"
+#include "tools/dextctl/top.h"
+#include "tools/dextctl/terminal.h"
 #include "tests/unit/cmocka-all.h"
 
 #include <fcntl.h>

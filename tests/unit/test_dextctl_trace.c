@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The trace: a ring that is read while it is written, and its calls as text and as JSON. */
-#include "tools/dextctl-clock.h"
-#include "tools/dextctl-ring.h"
-#include "tools/dextctl-selectors.h"
-#include "tools/dextctl-trace-view.h"
+#include "tools/dextctl/format.h"
+#include "tools/dextctl/trace.h"
 #include "tests/unit/cmocka-all.h"
 
 #include <IOKit/IOReturn.h>

@@ -3,7 +3,7 @@
  * A device as text and as JSON. The calls of the client library that looking
  * makes are answered here, so that drivers can be had that lack something.
  */
-#include "tools/dextctl-view.h"
+#include "tools/dextctl/view.h"
 #include "tests/unit/cmocka-all.h"
 
 #include <json-c/json.h>

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* How moments and durations (in nanoseconds), processes and the limits of an IOMMU are shown. */
+#ifndef TOOLS_DEXTCTL_FORMAT_H
+#define TOOLS_DEXTCTL_FORMAT_H
+
+#include <apple-dext-client.h>
+#include <stdint.h>
+#include <time.h>
+
+#define CLOCK_SECOND UINT64_C(1000000000)
+
+/** clock_now - nanoseconds of CLOCK_MONOTONIC or CLOCK_REALTIME. */
+uint64_t clock_now(clockid_t clock);
+
+#define CLOCK_TEXT_SIZE sizeof("23:59:59.999999999")
+
+/** clock_format - local time of day of a moment of CLOCK_REALTIME, with 0 to 9 decimals. */
+void clock_format(uint64_t moment, unsigned decimals, char text[CLOCK_TEXT_SIZE]);
+
+#define CLOCK_DURATION_SIZE 48
+
+/** clock_format_duration - "850ns", "12.3us", "4.5ms", "2.0s". */
+void clock_format_duration(uint64_t duration, char text[CLOCK_DURATION_SIZE]);
+
+/* --- Processes that are clients ------------------------------------------------- */
+
+#define PROCESS_NAME_SIZE 32
+#define PROCESS_ID_SIZE	  sizeof("-2147483648")
+
+/**
+ * process_name - what a process is called, in printable characters
+ *
+ * Return: @text; NULL where that is not known, as of a process that has gone.
+ */
+const char *process_name(int32_t pid, char text[PROCESS_NAME_SIZE]);
+
+/** process_id - its number as text; "-" where it is not known (0). Return: @text. */
+const char *process_id(int32_t pid, char text[PROCESS_ID_SIZE]);
+
+/* --- What an IOMMU can map ------------------------------------------------------ */
+
+#define LIMITS_TEXT_SIZE 128
+
+/** limits_kind - "identity", "dart", or "unknown". */
+const char *limits_kind(const AppleDextDMALimits *limits);
+/** limits_exist - whether there is any. */
+bool limits_exist(const AppleDextDMALimits *limits);
+/** limits_use - "12M of 1536M, 3 of 65536 mappings". Return: @text. */
+const char *limits_use(const AppleDextDMALimits *limits, char text[LIMITS_TEXT_SIZE]);
+
+struct json_object;
+/** limits_put - put it under the key "limits"; null where @limits is NULL. */
+void limits_put(struct json_object *object, const AppleDextDMALimits *limits);
+
+#endif
