@@ -10,17 +10,14 @@
 #ifndef DRIVER_PROVIDER_H
 #define DRIVER_PROVIDER_H
 
+#include "common/pci-address.h"
+
 #include <IOKit/IOReturn.h>
 #include <dext-abi.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
-
-struct pci_address {
-	uint8_t bus, device, function;
-	char root[DEXT_ROOT_MAX];	/* the PCI root's name; "" when it has none */
-};
 
 struct pci_bar {
 	bool implemented;

@@ -66,11 +66,9 @@ bool spec_get_number(const struct device_spec *spec, const char *key, uint64_t m
 bool spec_get_word(const struct device_spec *spec, const char *key, const char *const *names,
 	unsigned fallback, unsigned *value, struct spec_error *error);
 
-/** spec_parse_address - "BB:DD.F" in hex, e.g. 01:00.0, or "ROOT/BB:DD.F" under a named PCI root. */
-bool spec_parse_address(const char *text, struct pci_address *address, struct spec_error *error);
-/** spec_format_address - the same, the other way round. Return: @text. */
-#define SPEC_ADDRESS_SIZE (DEXT_ROOT_MAX + sizeof("/ff:1f.7"))
-const char *spec_format_address(const struct pci_address *address, char text[SPEC_ADDRESS_SIZE]);
+/** spec_get_address - the value of the key addr, which has to be there. */
+bool spec_get_address(
+	const struct device_spec *spec, struct pci_address *address, struct spec_error *error);
 
 /**
  * provider_create - make the device that a specification describes

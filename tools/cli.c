@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tools/cli.h"
 
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,82 +49,6 @@ char *cli_format(const char *format, ...)
 		text = NULL;
 	va_end(arguments);
 	return need_memory(text);
-}
-
-static int digit_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return 16;
-}
-
-const char *cli_parse_number(const char *text, uint64_t max, uint64_t *value)
-{
-	unsigned base = 10;
-	uint64_t sum = 0;
-
-	if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) {
-		base = 16;
-		text += 2;
-	}
-	if (!*text)
-		return "expected a number, decimal or 0x and hex";
-	for (; *text; text++) {
-		unsigned digit = (unsigned)digit_value(*text);
-
-		if (digit >= base)
-			return "expected a number, decimal or 0x and hex";
-		if (__builtin_mul_overflow(sum, (uint64_t)base, &sum) ||
-			__builtin_add_overflow(sum, (uint64_t)digit, &sum))
-			return "too large a number";
-	}
-	if (sum > max)
-		return "too large a number";
-	*value = sum;
-	return NULL;
-}
-
-/* Up to @digits hex digits at *@text, which is moved past them. */
-static bool take_hex(const char **text, int digits, unsigned *value)
-{
-	int taken = 0;
-
-	for (*value = 0; taken < digits && isxdigit((unsigned char)**text); taken++, (*text)++)
-		*value = *value * 16 + (unsigned)digit_value(**text);
-	return taken > 0;
-}
-
-static bool take_char(const char **text, char c)
-{
-	if (**text != c)
-		return false;
-	(*text)++;
-	return true;
-}
-
-const char *cli_parse_address(const char *text, struct cli_address *address)
-{
-	unsigned bus, device, function;
-
-	if (!take_hex(&text, 2, &bus) || !take_char(&text, ':') || !take_hex(&text, 2, &device) ||
-		!take_char(&text, '.') || !take_hex(&text, 1, &function) || *text)
-		return "expected an address BB:DD.F in hex, such as 01:00.0";
-	if (device > 0x1f)
-		return "expected a device of 00 to 1f in the address BB:DD.F";
-	if (function > 7)
-		return "expected a function of 0 to 7 in the address BB:DD.F";
-	*address = (struct cli_address){(uint8_t)bus, (uint8_t)device, (uint8_t)function};
-	return NULL;
-}
-
-void cli_format_address(const struct cli_address *address, char text[CLI_ADDRESS_SIZE])
-{
-	snprintf(text, CLI_ADDRESS_SIZE, "%02x:%02x.%x", address->bus, address->device & 0x1fu,
-		address->function & 7u);
 }
 
 void cli_format_size(uint64_t size, char text[CLI_SIZE_SIZE])

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a command-line program needs again and again: one-line errors, numbers
- * and addresses out of arguments, sizes and tables out again. Nothing in here
+ * What a command-line program needs again and again: one-line errors, sizes and
+ * tables. Nothing in here
  * knows a driver. Not thread-safe, but for cli_error().
  */
 #ifndef TOOLS_CLI_H
@@ -23,29 +23,6 @@ void *cli_allocate(size_t size);
 
 /** cli_format - a new string for free(); ends the program when there is no memory. */
 char *cli_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-/**
- * cli_parse_number - an unsigned number, decimal or with 0x in hex
- * @max: the largest that is taken
- *
- * A leading 0 does not mean octal. Return: NULL and @value set, or what is wrong
- * with it, in words to stand after the text itself: "expected a number, ...".
- */
-const char *cli_parse_number(const char *text, uint64_t max, uint64_t *value);
-
-struct cli_address {
-	uint8_t bus, device, function;
-};
-
-#define CLI_ADDRESS_SIZE sizeof("ff:1f.7")
-
-/**
- * cli_parse_address - "BB:DD.F" in hex, e.g. 01:00.0
- *
- * Return: as cli_parse_number().
- */
-const char *cli_parse_address(const char *text, struct cli_address *address);
-void cli_format_address(const struct cli_address *address, char text[CLI_ADDRESS_SIZE]);
 
 #define CLI_SIZE_SIZE sizeof("18446744073709551615")
 

@@ -177,10 +177,13 @@ static int check_device(struct entry *entry)
 {
 	struct spec_error error;
 	struct device_spec spec;
+	const char *problem;
 
 	if (entry->address_text) {
-		if (!spec_parse_address(entry->address_text, &entry->address, &error))
-			return option_error(entry->where, "%s", error.text);
+		problem = pci_address_parse(entry->address_text, &entry->address, NULL);
+		if (problem)
+			return option_error(
+				entry->where, "--addr %s: %s", entry->address_text, problem);
 		return -1;
 	}
 	if (!spec_parse(entry->spec, &spec, &error))

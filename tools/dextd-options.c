@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tools/dextd-options.h"
+#include "common/number.h"
 #include "provider/spec.h"
-#include "tools/cli.h"
 
 #include <getopt.h>
 #include <grp.h>
@@ -57,7 +57,7 @@ static bool parse_count(const char *option, const char *text, uint64_t max, unsi
 {
 	uint64_t number;
 
-	if (cli_parse_number(text, max, &number) || !number) {
+	if (number_parse(text, max, &number) || !number) {
 		fprintf(stderr, "dextd: --%s %s: expected a number from 1 to %llu\n", option, text,
 			(unsigned long long)max);
 		return false;
@@ -71,7 +71,7 @@ static bool parse_uid(const char *option, const char *text, uid_t *uid)
 	const struct passwd *user = getpwnam(text);
 	uint64_t number;
 
-	if (!user && cli_parse_number(text, UINT32_MAX - 1, &number))
+	if (!user && number_parse(text, UINT32_MAX - 1, &number))
 		return refuse(option, text, "no such user, and no number");
 	*uid = user ? user->pw_uid : (uid_t)number;
 	return true;
@@ -82,7 +82,7 @@ static bool parse_gid(const char *option, const char *text, gid_t *gid)
 	const struct group *group = getgrnam(text);
 	uint64_t number;
 
-	if (!group && cli_parse_number(text, UINT32_MAX - 1, &number))
+	if (!group && number_parse(text, UINT32_MAX - 1, &number))
 		return refuse(option, text, "no such group, and no number");
 	*gid = group ? group->gr_gid : (gid_t)number;
 	return true;
@@ -125,19 +125,12 @@ static bool set_group(struct options *options, const char *text)
 
 static bool set_wired(struct options *options, const char *text)
 {
-	char pair[64];
-	struct device_spec spec;
-	struct spec_error error;
-	bool good;
+	uint64_t *wired = &options->quotas.bytes_wired;
+	const char *problem = number_parse_size(text, UINT64_MAX, wired);
 
-	/* The same syntax of sizes as in device specifications. */
-	if (snprintf(pair, sizeof(pair), "x,size=%s", text) >= (int)sizeof(pair) ||
-		!spec_parse(pair, &spec, &error))
-		return refuse("max-wired", text, "expected a size, as in 64G");
-	good = spec_get_size(&spec, "size", 0, &options->quotas.bytes_wired, &error) &&
-	       options->quotas.bytes_wired;
-	spec_free(&spec);
-	return good || refuse("max-wired", text, "expected a size, as in 64G");
+	if (problem)
+		return refuse("max-wired", text, problem);
+	return *wired || refuse("max-wired", text, "expected more than 0 bytes");
 }
 
 static bool take_option(struct options *options, int option, const char *value)

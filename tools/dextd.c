@@ -21,12 +21,6 @@
 
 static struct iouser_server *server;	/* for the signal handler */
 
-static bool same_address(const struct pci_address *a, const struct pci_address *b)
-{
-	return a->bus == b->bus && a->device == b->device && a->function == b->function &&
-	       strcmp(a->root, b->root) == 0;
-}
-
 struct devices {
 	size_t count;
 	struct dext_driver *drivers[DEVICES_MAX];
@@ -38,7 +32,7 @@ static bool add_device(
 	struct devices *devices, const char *spec, const struct dext_quotas *quotas)
 {
 	struct pci_provider *provider;
-	char address[SPEC_ADDRESS_SIZE];
+	char address[PCI_ADDRESS_SIZE];
 	struct spec_error error;
 
 	provider = provider_create(spec, &error);
@@ -47,10 +41,10 @@ static bool add_device(
 		return false;
 	}
 	for (size_t i = 0; i < devices->count; i++) {
-		if (!same_address(&devices->addresses[i], &provider->address))
+		if (!pci_address_equal(&devices->addresses[i], &provider->address))
 			continue;
 		fprintf(stderr, "dextd: %s: address %s is in use by an earlier --device\n", spec,
-			spec_format_address(&provider->address, address));
+			pci_address_format(&provider->address, address));
 		provider->ops->destroy(provider);
 		return false;
 	}

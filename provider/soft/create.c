@@ -66,13 +66,9 @@ static bool parse_iommu(
 static bool parse_address(
 	const struct device_spec *spec, struct soft_device *device, struct spec_error *error)
 {
-	const char *text = spec_get(spec, "addr");
 	struct pci_address *address = &device->provider.address;
 
-	if (!text)
-		return spec_fail(error, "device \"%s\": no address (addr=BB:DD.F, as in addr=01:00.0)",
-			spec->type);
-	if (!spec_parse_address(text, address, error))
+	if (!spec_get_address(spec, address, error))
 		return false;
 	snprintf(device->name, sizeof(device->name), "%s %02x:%02x.%x", spec->type, address->bus,
 		address->device, address->function);

@@ -41,9 +41,7 @@ static void read_values(const struct device_spec *spec)
 			require_one_line(&error);
 		else
 			fuzz_require(value >= 3 && value <= 300, "a number out of its range");
-		if (!spec_parse_address(spec->entries[i].value, &address, &error))
-			require_one_line(&error);
-		else
+		if (!pci_address_parse(spec->entries[i].value, &address, NULL))
 			fuzz_require(address.device < 32 && address.function < 8,
 				"an address that is none");
 	}

@@ -62,14 +62,15 @@ for case in \
 	'nvme,size=1M|no address' \
 	'nvme,addr=01:00.0|image.*size|size.*image' \
 	'nvme,addr=01:00.0,size=1M,image=x|image.*size|size.*image' \
-	'nvme,addr=1:0|"1:0" is no PCI address \(BB:DD.F in hex' \
-	'nvme,addr=01:20.0,size=1M|no PCI address' \
-	'nvme,addr=01:00.8,size=1M|no PCI address' \
+	'nvme,addr=1:0|addr=1:0: expected an address BB:DD.F in hex' \
+	'nvme,addr=01:20.0,size=1M|expected a device of 00 to 1f' \
+	'nvme,addr=01:00.8,size=1M|expected a function of 0 to 7' \
+	'nvme,addr=0001:01:00.0,size=1M|expected the PCI domain 0000' \
 	'nvme,addr=01:00.0,size|"size" is not key=value' \
 	'nvme,addr=01:00.0,size=1M,size=2M|"size" is given twice' \
 	'nvme,addr=01:00.0,size=1M,colour=red|no key "colour" \(it has: addr, ' \
-	'nvme,addr=01:00.0,size=many|size=many is no size' \
-	'nvme,addr=01:00.0,size=99999999999T|is no size' \
+	'nvme,addr=01:00.0,size=many|size=many: expected a size in bytes' \
+	'nvme,addr=01:00.0,size=99999999999T|too large a number' \
 	'nvme,addr=01:00.0,size=1M,block=1000|512.*4096' \
 	'nvme,addr=01:00.0,size=1M,dma=magic|dma=magic is neither identity nor dart' \
 	'nvme,addr=01:00.0,size=1M,dma-maps=9|go with dma=dart' \
@@ -113,6 +114,27 @@ refuses 2 'no command \(dextctl --help' "$tools/dextctl"
 refuses 2 'frobnicate' "$tools/dextctl" frobnicate
 refuses 2 'nowhere' "$tools/dextctl" info nowhere
 refuses 1 '05:00.0.*01:00.0.*02:00.0' "$tools/dextctl" info 05:00.0
+
+# One grammar of addresses for all: what is good, and what is said of what is not.
+for address in 1:0.0 01:00.0 0000:01:00.0; do
+	if ! "$tools/dextctl" info "$address" >"$work/out" 2>&1; then
+		failed=$((failed + 1))
+		echo "not ok - info $address: $(cat "$work/out")"
+	fi
+	refuses 1 'address 01:00.0 is in use' "$tools/dextd" --socket "$work/e.sock" \
+		--device nvme,addr=01:00.0,size=1M --device "nvme,addr=$address,size=1M"
+	refuses 1 "no driver service at $work/none.sock" "$tools/dext-vfio-user" \
+		--driver "$work/none.sock" --socket "$work/v.sock" --addr "$address"
+done
+for case in '100:00.0|expected a bus of 00 to ff' '01:20.0|expected a device of 00 to 1f' \
+	'01:00.8|expected a function of 0 to 7' '0001:01:00.0|expected the PCI domain 0000' \
+	'a b/01:00.0|expected a PCI root of 1 to 15' '01:00|expected an address BB:DD.F in hex'; do
+	refuses 2 "^dextctl: ${case%%|*}: ${case#*|}" "$tools/dextctl" info "${case%%|*}"
+	refuses 1 "^dextd: .*addr=${case%%|*}: ${case#*|}" "$tools/dextd" --socket "$work/e.sock" \
+		--device "nvme,addr=${case%%|*},size=1M"
+	refuses 2 "^dext-vfio-user: --addr ${case%%|*}: ${case#*|}" "$tools/dext-vfio-user" \
+		--socket "$work/v.sock" --addr "${case%%|*}"
+done
 
 # dext-vfio-user.
 vu=$tools/dext-vfio-user

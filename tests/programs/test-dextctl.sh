@@ -402,7 +402,7 @@ test_roots() {
 	expect 'info without a root' "$work/out" '"address": "right/02:00.0"' '"root": "right"'
 	says 1 '2 devices have this address.* left/01:00.0, right/01:00.0$' info 01:00.0
 	says 1 'middle/01:00.0: no such device' info middle/01:00.0
-	says 2 'expected a PCI root of up to 15' info 'mid dle/01:00.0'
+	says 2 'expected a PCI root of 1 to 15' info 'mid dle/01:00.0'
 	completes 'left/01:00.0' info left/
 	completes 'right/01:00.0 right/02:00.0' info r
 	completes '00.0' info right/01 : 0	# what is before the colon stays

@@ -255,7 +255,7 @@ static void test_bad_addresses(void **state)
 	assert_one_error("right/02:00.0: no such device (there are: 01:00.0, 02:00.0, "
 			 "left/02:00.0, right/03:00.0)");
 	assert_int_equal(run(&ctl_dma, false, "le ft/02:00.0", NULL), CTL_USAGE);
-	assert_one_error("le ft/02:00.0: expected a PCI root of up to 15 letters, digits, '_', "
+	assert_one_error("le ft/02:00.0: expected a PCI root of 1 to 15 letters, digits, '_', "
 			 "'.' and '-' before the '/'");
 	assert_int_equal(driver.connects, 0);
 	driver.list_result = kIOReturnNoMemory;

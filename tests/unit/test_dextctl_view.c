@@ -156,7 +156,7 @@ static void test_text(void **state)
 static void test_text_with_a_root(void **state)
 {
 	struct view *view = *state;
-	char *text, address[ADDRESS_SIZE];
+	char *text, address[PCI_ADDRESS_SIZE];
 
 	strcpy(view->root, "le\033ft");
 	device.limits.bytes = device.limits.maps = UINT64_MAX;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* dextctl bar read, bar write: one register of a BAR; bar dump: a stretch of them. */
+#include "common/number.h"
 #include "tools/dextctl/access.h"
 #include "tools/dextctl/json.h"
 
@@ -14,7 +15,7 @@ struct bar {
 static bool parse_bar(const char *text, struct bar *bar)
 {
 	uint64_t index;
-	if (cli_parse_number(text, DEXT_BARS - 1, &index)) {
+	if (number_parse(text, DEXT_BARS - 1, &index)) {
 		cli_error("BAR %s: no such BAR (0 to %u)", text, DEXT_BARS - 1);
 		return false;
 	}

@@ -127,7 +127,7 @@ static void print_text(const struct view *view, struct names *names)
 static void print_json(const struct view *view)
 {
 	struct json_object *object = json_new_object();
-	char address[ADDRESS_SIZE], bytes[2 * DEXT_CONFIG_SIZE + 1] = "";
+	char address[PCI_ADDRESS_SIZE], bytes[2 * DEXT_CONFIG_SIZE + 1] = "";
 
 	for (size_t i = 0; i < view->config_size; i++)
 		snprintf(bytes + 2 * i, 3, "%02x", view->config[i]);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Finding, opening and claiming a device, and saying well why that failed. */
 #include "tools/dextctl/dextctl.h"
+#include "tools/dextctl/format.h"
 
 #include <iokit-user/service.h>
 #include <stdarg.h>
+#include <string.h>
 
 bool ctl_service_answers(void)
 {
@@ -33,32 +35,48 @@ static struct listing list_devices(void)
 	return listing;
 }
 
+/* An address as it was typed: that of one root, or of any. */
+struct wanted {
+	bool rooted;
+	struct pci_address at;
+};
+
+static bool is_wanted(const struct wanted *wanted, const AppleDextDevice *device)
+{
+	const AppleDextIdentity *identity = &device->identity;
+
+	return identity->bus == wanted->at.bus && identity->device == wanted->at.device &&
+		identity->function == wanted->at.function &&
+		(!wanted->rooted ||
+			strncmp(wanted->at.root, device->root, sizeof(device->root)) == 0);
+}
+
 /* How many an address means, and the first of them. */
-static size_t find_listed(const struct listing *listing, const struct address *address,
+static size_t find_listed(const struct listing *listing, const struct wanted *address,
 	const AppleDextDevice **first)
 {
 	size_t found = 0;
 
 	for (size_t i = 0; i < listing->count; i++)
-		if (address_is(address, &listing->devices[i]) && found++ == 0)
+		if (is_wanted(address, &listing->devices[i]) && found++ == 0)
 			*first = &listing->devices[i];
 	return found;
 }
 
 /* "01:00.0, left/02:00.0, ...": those that @wanted means, or all of them without it. */
 static void format_listing(
-	const struct listing *listing, const struct address *wanted, char *list, size_t size)
+	const struct listing *listing, const struct wanted *wanted, char *list, size_t size)
 {
 	size_t used = 0;
 
 	*list = '\0';
 	for (size_t i = 0; i < listing->count; i++) {
 		const AppleDextDevice *device = &listing->devices[i];
-		char text[ADDRESS_SIZE];
+		char text[PCI_ADDRESS_SIZE];
 
-		if (wanted && !address_is(wanted, device))
+		if (wanted && !is_wanted(wanted, device))
 			continue;
-		address_format(device->root, &device->identity, text);
+		format_address(device->root, &device->identity, text);
 		if (used + 2 * sizeof(text) > size)
 			snprintf(text, sizeof(text), "...");
 		/* Among several of one address, the one without a root is told by an empty one. */
@@ -80,7 +98,7 @@ static void say_no_such_device(const char *text, const struct listing *listing)
 		cli_error("%s: no such device (the driver service has none)", text);
 }
 
-static enum ctl_exit open_found(const char *text, const struct address *address,
+static enum ctl_exit open_found(const char *text, const struct wanted *address,
 	const struct listing *listing, struct ctl_device *device)
 {
 	const AppleDextDevice *found = NULL;
@@ -101,8 +119,8 @@ static enum ctl_exit open_found(const char *text, const struct address *address,
 
 enum ctl_exit ctl_open(const char *text, struct ctl_device *device)
 {
-	struct address address;
-	const char *problem = address_parse(text, &address);
+	struct wanted address;
+	const char *problem = pci_address_parse(text, &address.at, &address.rooted);
 	struct listing listing;
 	enum ctl_exit status;
 
@@ -129,7 +147,7 @@ enum ctl_exit ctl_open_listed(const AppleDextDevice *listed, struct ctl_device *
 	kern_return_t result;
 
 	*device = (struct ctl_device){.connection = IO_OBJECT_NULL};
-	address_format(listed->root, identity, device->name);
+	format_address(listed->root, identity, device->name);
 	snprintf(device->root, sizeof(device->root), "%.*s", DEXT_ROOT_MAX - 1, listed->root);
 	device->connection = apple_dext_connect_with_root(
 		device->root, identity->bus, identity->device, identity->function);

@@ -6,8 +6,8 @@
 #ifndef TOOLS_DEXTCTL_H
 #define TOOLS_DEXTCTL_H
 
+#include "common/pci-address.h"
 #include "tools/cli.h"
-#include "tools/dextctl/address.h"
 
 #include <apple-dext-client.h>
 
@@ -96,7 +96,7 @@ bool ctl_check_value(uint64_t value, uint64_t width);
 bool ctl_service_answers(void);
 
 struct ctl_device {
-	char name[ADDRESS_SIZE];	/* with its root, where it names one */
+	char name[PCI_ADDRESS_SIZE];	/* with its root, where it names one */
 	char root[DEXT_ROOT_MAX];
 	io_connect_t connection;
 	AppleDextIdentity identity;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What went wrong, in words; and the checks of arguments that say so themselves. */
+#include "common/number.h"
 #include "tools/dextctl/dextctl.h"
 
 /* The name is not expanded: it is what stands in the source. */
@@ -58,7 +59,7 @@ const char *ctl_result_name(kern_return_t result)
 
 bool ctl_number(const char *what, const char *text, uint64_t max, uint64_t *value)
 {
-	const char *problem = cli_parse_number(text, max, value);
+	const char *problem = number_parse(text, max, value);
 
 	if (problem && max < UINT64_MAX)
 		cli_error("%s %s: %s, at most %llu", what, text, problem, (unsigned long long)max);

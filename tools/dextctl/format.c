@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* How moments, durations, processes and the limits of an IOMMU are shown. */
+/* How addresses, moments, durations, processes and the limits of an IOMMU are shown. */
 #include "tools/cli.h"
 #include "tools/dextctl/format.h"
 #include "tools/dextctl/json.h"
@@ -9,6 +9,15 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+const char *format_address(const char *root, const AppleDextIdentity *identity,
+	char text[PCI_ADDRESS_SIZE])
+{
+	struct pci_address address = {identity->bus, identity->device, identity->function, ""};
+
+	memcpy(address.root, root, strnlen(root, DEXT_ROOT_MAX - 1));
+	return pci_address_format(&address, text);
+}
 
 uint64_t clock_now(clockid_t clock)
 {

@@ -1,11 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* How moments and durations (in nanoseconds), processes and the limits of an IOMMU are shown. */
+/*
+ * How addresses, moments and durations (in nanoseconds), processes and the limits of an IOMMU
+ * are shown.
+ */
 #ifndef TOOLS_DEXTCTL_FORMAT_H
 #define TOOLS_DEXTCTL_FORMAT_H
+
+#include "common/pci-address.h"
 
 #include <apple-dext-client.h>
 #include <stdint.h>
 #include <time.h>
+
+/** format_address - how a device is called: with its root, "" for none. Return: @text. */
+const char *format_address(const char *root, const AppleDextIdentity *identity,
+	char text[PCI_ADDRESS_SIZE]);
 
 #define CLOCK_SECOND UINT64_C(1000000000)
 

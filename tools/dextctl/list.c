@@ -28,7 +28,7 @@ static void look(const AppleDextDevice *device, struct view *view)
 static void add_row(struct cli_table *table, const struct view *view, struct names *names)
 {
 	struct view_interrupts interrupts = view_interrupts(view);
-	char address[ADDRESS_SIZE], id[sizeof("ffff:ffff")], irq[32] = "unknown";
+	char address[PCI_ADDRESS_SIZE], id[sizeof("ffff:ffff")], irq[32] = "unknown";
 	char class_name[NAME_SIZE], device_name[NAME_SIZE];
 	const AppleDextIdentity *identity = &view->identity;
 

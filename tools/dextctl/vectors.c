@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A number that ends at @end; false when it is none. */
+#include "common/number.h"
 #include "tools/cli.h"
 #include "tools/dextctl/vectors.h"
 
@@ -14,7 +15,7 @@ static bool parse_number(const char *text, const char *end, uint64_t *vector)
 		return false;
 	memcpy(number, text, length);
 	number[length] = '\0';
-	return !cli_parse_number(number, DEXT_VECTORS_MAX - 1, vector);
+	return !number_parse(number, DEXT_VECTORS_MAX - 1, vector);
 }
 
 /* "4" or "4-7", which ends at @end. */

@@ -21,7 +21,7 @@ static const char *interrupt_key(const struct view_interrupts *interrupts)
 static void put_identity(struct json_object *object, const struct view *view, struct names *names)
 {
 	const AppleDextIdentity *identity = &view->identity;
-	char address[ADDRESS_SIZE], root[ADDRESS_SIZE], name[NAME_SIZE];
+	char address[PCI_ADDRESS_SIZE], root[PCI_ADDRESS_SIZE], name[NAME_SIZE];
 
 	view_address(view, address);
 	json_put_text(object, "address", address);

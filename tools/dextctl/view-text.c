@@ -36,10 +36,10 @@ static char sign(bool set)
 char *view_title(const struct view *view, struct names *names)
 {
 	const AppleDextIdentity *identity = &view->identity;
-	char address[ADDRESS_SIZE], class_name[NAME_SIZE], device_name[NAME_SIZE];
+	char address[PCI_ADDRESS_SIZE], class_name[NAME_SIZE], device_name[NAME_SIZE];
 	char revision[sizeof(" (rev ff)")] = "";
 
-	address_format("", identity, address);
+	format_address("", identity, address);
 	if (view->config[PCI_REVISION_ID])
 		snprintf(revision, sizeof(revision), " (rev %02x)", view->config[PCI_REVISION_ID]);
 	return cli_format("%s %s: %s%s", address,
@@ -176,7 +176,7 @@ static void print_caps(const struct cap_list *list, FILE *out)
 
 void view_print(const struct view *view, struct names *names, FILE *out)
 {
-	char root[ADDRESS_SIZE];
+	char root[PCI_ADDRESS_SIZE];
 
 	print_title(view, names, out);
 	if (view_root(view, root))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Asking the driver about a device, and what follows from the answers. */
+#include "tools/dextctl/format.h"
 #include "tools/dextctl/view.h"
 
 #include <pci/pci.h>
@@ -65,12 +66,12 @@ kern_return_t view_read(io_connect_t connection, enum view_depth depth, struct v
 	return result;
 }
 
-void view_address(const struct view *view, char text[ADDRESS_SIZE])
+void view_address(const struct view *view, char text[PCI_ADDRESS_SIZE])
 {
-	address_format(view->root, &view->identity, text);
+	format_address(view->root, &view->identity, text);
 }
 
-const char *view_root(const struct view *view, char text[ADDRESS_SIZE])
+const char *view_root(const struct view *view, char text[PCI_ADDRESS_SIZE])
 {
 	if (!view->root[0])
 		return NULL;

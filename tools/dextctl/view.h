@@ -6,7 +6,6 @@
 #ifndef TOOLS_DEXTCTL_VIEW_H
 #define TOOLS_DEXTCTL_VIEW_H
 
-#include "tools/dextctl/address.h"
 #include "tools/dextctl/caps.h"
 #include "tools/dextctl/dextctl.h"
 #include "tools/dextctl/names.h"
@@ -49,10 +48,10 @@ enum view_depth {
 kern_return_t view_read(io_connect_t connection, enum view_depth depth, struct view *view);
 
 /** view_address - "01:00.0", or "left/01:00.0" where it names a root. */
-void view_address(const struct view *view, char text[ADDRESS_SIZE]);
+void view_address(const struct view *view, char text[PCI_ADDRESS_SIZE]);
 
 /** view_root - the root in printable characters, in @text; NULL when it names none. */
-const char *view_root(const struct view *view, char text[ADDRESS_SIZE]);
+const char *view_root(const struct view *view, char text[PCI_ADDRESS_SIZE]);
 
 /** view_claim - "free", "claimed", "exclusive" or "unknown". */
 const char *view_claim(const struct view *view);
