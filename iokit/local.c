@@ -132,6 +132,7 @@ kern_return_t iou_local_open(uint64_t entry_id, uint32_t type, io_connect_t *con
 	if (!local)
 		return kIOReturnNoMemory;
 	local->peer.pid = getpid();
+	local->peer.uid = geteuid();
 	local->peer.memory_fd = -1;
 	local->peer.copy_memory = local_copy_memory;
 	status = iou_user_client_open(entry_id, type, &local->peer, &local->user);

@@ -9,7 +9,7 @@ struct iou_file_maps;
 
 struct iouser_peer {
 	pid_t pid;
-	uid_t uid;
+	uid_t uid;	/* (uid_t)-1 when unknown */
 	int memory_fd;	/* /proc/PID/mem, once private memory has been asked for; else -1 */
 	/*
 	 * Find the client's memory out: through the process's own maps, or by asking

@@ -109,13 +109,13 @@ static bool pack_properties(char to[IOU_PROPERTIES_MAX], const struct iouser_pro
 }
 
 struct iouser_service *iouser_service_publish(
-	const char *user_class, const struct iouser_class *class, void *driver)
+	const char *user_class, const struct iouser_class *provides, void *driver)
 {
-	return iouser_service_publish_with(user_class, class, driver, NULL);
+	return iouser_service_publish_with(user_class, provides, driver, NULL);
 }
 
 struct iouser_service *iouser_service_publish_with(const char *user_class,
-	const struct iouser_class *class, void *driver, const struct iouser_property *properties)
+	const struct iouser_class *provides, void *driver, const struct iouser_property *properties)
 {
 	struct iouser_service *service = calloc(1, sizeof(*service));
 
@@ -125,7 +125,7 @@ struct iouser_service *iouser_service_publish_with(const char *user_class,
 		free(service);
 		return NULL;
 	}
-	service->class = class;
+	service->class = provides;
 	service->driver = driver;
 	service->published = true;
 	snprintf(service->info.name, sizeof(service->info.name), "%s", user_class);

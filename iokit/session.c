@@ -382,7 +382,7 @@ static kern_return_t session_copy_memory(struct iouser_peer *peer, uint64_t va, 
 void iou_session_run(int fd)
 {
 	struct session session = { .fd = fd,
-		.peer = { .memory_fd = -1, .copy_memory = session_copy_memory } };
+		.peer = { .uid = (uid_t)-1, .memory_fd = -1, .copy_memory = session_copy_memory } };
 	struct ucred credentials = { .pid = 0 };
 	socklen_t length = sizeof(credentials);
 	union iou_buffer message;

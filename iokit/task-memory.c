@@ -23,6 +23,11 @@ pid_t iouser_peer_pid(const struct iouser_peer *peer)
 	return peer->pid;
 }
 
+bool iouser_peer_is_privileged(const struct iouser_peer *peer)
+{
+	return peer->uid == 0 || peer->uid == geteuid();
+}
+
 void iouser_task_memory_release(struct iouser_peer *peer, struct iouser_task_memory *memory)
 {
 	if (!memory)

@@ -74,13 +74,13 @@ struct iouser_class {
 /**
  * iouser_service_publish - put a service into the registry
  * @user_class: the driver's class, property IOUserClass; also the entry's name
- * @class: what it provides; must outlive the service
+ * @provides: what the class provides; must outlive the service
  * @driver: handed to new_user_client
  *
  * Return: the service, or NULL without memory.
  */
 struct iouser_service *iouser_service_publish(
-	const char *user_class, const struct iouser_class *class, void *driver);
+	const char *user_class, const struct iouser_class *provides, void *driver);
 /* A registry property of a service: text. */
 struct iouser_property {
 	const char *key, *value;
@@ -94,7 +94,8 @@ struct iouser_property {
  * Return: the service, or NULL without memory or when the properties have no room.
  */
 struct iouser_service *iouser_service_publish_with(const char *user_class,
-	const struct iouser_class *class, void *driver, const struct iouser_property *properties);
+	const struct iouser_class *provides, void *driver,
+	const struct iouser_property *properties);
 /**
  * iouser_service_terminate - take a service out of the registry
  *
@@ -166,6 +167,14 @@ void iouser_task_memory_release(struct iouser_peer *peer, struct iouser_task_mem
 
 /** iouser_peer_pid - the client's process, 0 when unknown. */
 pid_t iouser_peer_pid(const struct iouser_peer *peer);
+
+/**
+ * iouser_peer_is_privileged - whether the client is of this service's own user, or root
+ *
+ * As the kernel says of the process that connected (IOUserClient::clientHasPrivilege).
+ * False when the kernel cannot tell. Any thread.
+ */
+bool iouser_peer_is_privileged(const struct iouser_peer *peer);
 
 /* --- The service that other processes find ------------------------------------ */
 
