@@ -78,8 +78,6 @@ kern_return_t dext_bar_memory(struct dext_client *client, unsigned bar, struct i
 {
 	struct pci_provider *provider = client->driver->provider;
 
-	if (!client->claimed)
-		return kIOReturnNotOpen;
 	if (!provider->bars[bar].implemented)
 		return kIOReturnNotReady;
 	*memory = (struct iouser_memory){ .size = provider->bars[bar].size };

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* From a selector to its handler, by the ABI table; counts and preconditions are checked here alone. */
+/*
+ * From a selector to its handler, by the ABI table. Counts and preconditions, of memory to be
+ * mapped too, are checked here alone.
+ */
 #include "driver/internal.h"
 
 struct row {
@@ -39,7 +42,27 @@ static kern_return_t check_need(const struct dext_client *client, enum dext_need
 		return kIOReturnNotOpen;
 	if (need == DEXT_NEEDS_INTERRUPTS && !client->irq)
 		return kIOReturnNotReady;
+	if (need == DEXT_NEEDS_STAKE && !client->claimed &&
+		!iouser_peer_is_privileged(client->peer))
+		return kIOReturnNotPrivileged;
 	return kIOReturnSuccess;
+}
+
+kern_return_t dext_check_memory(const struct dext_client *client, uint32_t type)
+{
+	static const struct {
+		uint32_t first, last;
+		enum dext_need needs;
+	} rows[] = {
+#define MEMORY_ROW(first, last, needs) { first, last, needs },
+		DEXT_MEMORY_NEEDS(MEMORY_ROW)
+#undef MEMORY_ROW
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++)
+		if (type >= rows[i].first && type <= rows[i].last)
+			return check_need(client, rows[i].needs);
+	return kIOReturnUnsupported;
 }
 
 /* What can be answered without a device: config space that reads as ones where it was pulled out. */

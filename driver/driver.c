@@ -51,17 +51,20 @@ static kern_return_t copy_client_memory(
 	void *context, uint32_t memory_type, struct iouser_memory *memory)
 {
 	struct dext_client *client = context;
-	kern_return_t status = kIOReturnUnsupported;
+	kern_return_t status;
 
 	if (atomic_load(&client->driver->state) != DRIVER_RUNNING)
 		return kIOReturnOffline;
+	status = dext_check_memory(client, memory_type);
+	if (status != kIOReturnSuccess)
+		return status;
 	if (is_bar(memory_type))
 		status = dext_bar_memory(client, memory_type - DEXT_MEMORY_BAR0, memory);
 	else if (memory_type == DEXT_MEMORY_DMA_BUFFER)
 		status = dext_buffer_memory(client, memory);
 	else if (memory_type == DEXT_MEMORY_IRQ_STATE)
 		status = dext_irq_memory(client, memory);
-	else if (memory_type == DEXT_MEMORY_TRACE)
+	else
 		status = dext_trace_memory(&client->driver->trace, memory);
 	if (status == kIOReturnSuccess)
 		++*mappings_of(client, memory_type);

@@ -98,6 +98,7 @@ struct dext_driver {
 	uint32_t last_number;
 	unsigned claims;
 	bool exclusive;		/* the one claim there is excludes others */
+	bool shared;		/* there were several at a time since there were none */
 	bool irq_routed;
 	struct saved_config pristine;	/* what the first claim found */
 	struct saved_config saved;	/* what the last reset found */
@@ -131,6 +132,8 @@ DEXT_ADDITIONS(DEXT_DECLARE_HANDLER)
 
 /* dispatch.c */
 kern_return_t dext_dispatch(struct dext_client *client, struct iouser_arguments *arguments);
+/* Whether the client has what mapping memory of that type needs; kIOReturnUnsupported for no type. */
+kern_return_t dext_check_memory(const struct dext_client *client, uint32_t type);
 
 /* trace.c */
 void dext_trace_init(struct driver_trace *trace);

@@ -60,6 +60,12 @@ void apple_dext_disconnect(io_connect_t connection);
  * The first claim opens the device and turns on memory space and bus mastering.
  * Further clients share it. A second claim on one connection changes nothing.
  *
+ * Clients that share a device trust each other. They reach the same registers, and what one
+ * of them programs may move data into another's memory. A client that keeps the memory of a
+ * BAR mapped after it has gone still reaches the device, as long as another client has that
+ * BAR mapped: the registers are one piece of memory for all of them. Where that is not
+ * wanted, use apple_dext_claim_exclusive().
+ *
  * Return: kIOReturnSuccess; kIOReturnExclusiveAccess when another client has
  * claimed it for itself alone; kIOReturnNotResponding when the device does not answer.
  */
@@ -347,9 +353,12 @@ void apple_dext_free_bound_devices(AppleDextDevice *devices);
  * apple_dext_claim_exclusive - claim the device for this connection alone
  *
  * Others can neither claim it nor share it until this connection goes. A driver
- * without the addition gets a plain claim.
+ * without the addition gets a plain claim. What earlier clients kept mapped does not reach
+ * the device: a connection that has shared it must have its BARs unmapped when it makes
+ * its claim exclusive.
  *
- * Return: as apple_dext_claim(), and kIOReturnExclusiveAccess when anybody else has a claim.
+ * Return: as apple_dext_claim(), and kIOReturnExclusiveAccess when anybody else has a claim;
+ * kIOReturnBusy when BARs are mapped by this connection, which has shared the device.
  */
 kern_return_t apple_dext_claim_exclusive(io_connect_t connection);
 
@@ -358,6 +367,9 @@ kern_return_t apple_dext_claim_exclusive(io_connect_t connection);
  *
  * The service leaves the registry, and every connection to it is cut off:
  * calls on them return kIOReturnOffline.
+ *
+ * Return: kIOReturnSuccess; kIOReturnNotPrivileged without a claim, unless the process is
+ * root's or of the user that the driver service runs as.
  */
 kern_return_t apple_dext_terminate(io_connect_t connection);
 
@@ -371,7 +383,8 @@ kern_return_t apple_dext_terminate(io_connect_t connection);
  * Whoever maps it, shared, reaches the device's registers by loads and stores, as with
  * apple_dext_map_bar(), until the descriptor is given back or the connection ends. Closing
  * it gives nothing back. What is mapped then stays mapped; of a software device it is
- * memory without a device behind it once nobody else has the BAR mapped.
+ * memory without a device behind it once nobody else has the BAR mapped (apple_dext_claim()
+ * says what that means to clients that share a device).
  *
  * Return: as apple_dext_map_bar(); kIOReturnUnsupported where the host's IOKit has no
  * descriptors behind memory; kIOReturnNoResources without descriptors or memory, here or
@@ -536,7 +549,8 @@ typedef struct AppleDextClientInfo {
  *
  * What comes and goes while the list is made may be in it or not.
  *
- * Return: kIOReturnSuccess; kIOReturnNoMemory.
+ * Return: kIOReturnSuccess; kIOReturnNoMemory; kIOReturnUnsupported; kIOReturnNotPrivileged
+ * without a claim, unless the process is root's or of the user that the driver service runs as.
  */
 kern_return_t apple_dext_copy_dma_regions(
 	io_connect_t connection, AppleDextRegionInfo **out_regions, size_t *out_count);
@@ -548,6 +562,10 @@ kern_return_t apple_dext_copy_clients(
  * @out_address: set to a struct dext_trace (dext-abi.h), read-only
  *
  * Calls are traced as long as somebody has it mapped.
+ *
+ * Return: kIOReturnSuccess; kIOReturnNotPrivileged without a claim, unless the process is
+ * root's or of the user that the driver service runs as; kIOReturnUnsupported;
+ * kIOReturnNoMemory.
  */
 kern_return_t apple_dext_map_trace(io_connect_t connection, mach_vm_address_t *out_address);
 /** apple_dext_unmap_trace - undo apple_dext_map_trace(). */
@@ -557,8 +575,12 @@ kern_return_t apple_dext_unmap_trace(io_connect_t connection, mach_vm_address_t 
  * apple_dext_trigger_interrupt - make a software device's vector fire
  * @vector: 0 to one less than the device has
  *
- * For tests and for looking what a guest does. Return: kIOReturnSuccess, also when nobody
- * takes interrupts; kIOReturnBadArgument; kIOReturnUnsupported for a physical device.
+ * For tests and for looking what a guest does.
+ *
+ * Return: kIOReturnSuccess, also when nobody takes interrupts; kIOReturnBadArgument for a
+ * vector that the device does not have; kIOReturnUnsupported for a physical device;
+ * kIOReturnNotPrivileged without a claim, unless the process is root's or of the user that
+ * the driver service runs as.
  */
 kern_return_t apple_dext_trigger_interrupt(io_connect_t connection, uint32_t vector);
 
@@ -566,8 +588,11 @@ kern_return_t apple_dext_trigger_interrupt(io_connect_t connection, uint32_t vec
  * apple_dext_remove_device - pull a software device out, as from a running machine
  *
  * Its config space reads as ones, other calls on it return kIOReturnOffline, and its
- * service leaves the registry. Return: kIOReturnSuccess; kIOReturnUnsupported for a
- * physical device.
+ * service leaves the registry.
+ *
+ * Return: kIOReturnSuccess; kIOReturnUnsupported for a physical device;
+ * kIOReturnNotPrivileged without a claim, unless the process is root's or of the user that
+ * the driver service runs as.
  */
 kern_return_t apple_dext_remove_device(io_connect_t connection);
 

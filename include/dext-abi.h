@@ -15,22 +15,33 @@
 /* The only type of user client, for IOServiceOpen(). */
 #define DEXT_USER_CLIENT_TYPE 0
 
-/* What a client must have done before a selector is carried out. */
+/*
+ * What a client must have or have done before a selector is carried out, or memory of a
+ * type mapped.
+ *
+ * What shows or changes the business of other clients takes DEXT_NEEDS_STAKE: a claim of
+ * one's own, which an exclusive claim of somebody else rules out; or being the user that
+ * the driver service runs as, or root, who can look into the service and end it anyway.
+ * Identity, config space, BAR information, and sums over all clients (GetStatus,
+ * GetDMALimits) need nothing: a client needs them to decide whether to claim the device.
+ */
 enum dext_need {
 	DEXT_NEEDS_NOTHING,
 	DEXT_NEEDS_CLAIM,	/* else kIOReturnNotOpen */
 	DEXT_NEEDS_INTERRUPTS,	/* SetupInterrupts succeeded on this connection, else kIOReturnNotReady */
+	DEXT_NEEDS_STAKE,	/* a claim, or the service's own user or root, else kIOReturnNotPrivileged */
 };
 
 /*
  * X(number, name, scalars in, scalars out, needs)
  *
- * The first eighteen are fixed; programs in the field speak them.
+ * The first eighteen are fixed; programs in the field speak them. Terminate needs more than
+ * it does in the field, where every client is the service's own user or root.
  */
 #define DEXT_SELECTORS(X)                                            \
 	X(0, GetIdentity, 0, 6, DEXT_NEEDS_NOTHING)                  \
 	X(1, Claim, 0, 0, DEXT_NEEDS_NOTHING)                        \
-	X(2, Terminate, 0, 0, DEXT_NEEDS_NOTHING)                    \
+	X(2, Terminate, 0, 0, DEXT_NEEDS_STAKE)                      \
 	X(3, AllocateDMABuffer, 2, 6, DEXT_NEEDS_CLAIM)              \
 	X(4, FreeDMABuffer, 0, 0, DEXT_NEEDS_NOTHING)                \
 	X(5, RegisterDMARegion, 3, 3, DEXT_NEEDS_CLAIM)              \
@@ -58,10 +69,10 @@ enum dext_need {
 	X(0x1003, RegisterDMABatch, 0, 0, DEXT_NEEDS_CLAIM)          \
 	X(0x1004, UnregisterDMABatch, 0, 0, DEXT_NEEDS_CLAIM)        \
 	X(0x1005, GetDMALimits, 0, 5, DEXT_NEEDS_NOTHING)            \
-	X(0x1006, GetDMARegions, 1, 1, DEXT_NEEDS_NOTHING)           \
-	X(0x1007, GetClients, 1, 1, DEXT_NEEDS_NOTHING)              \
-	X(0x1008, TriggerInterrupt, 1, 0, DEXT_NEEDS_NOTHING)        \
-	X(0x1009, RemoveDevice, 0, 0, DEXT_NEEDS_NOTHING)
+	X(0x1006, GetDMARegions, 1, 1, DEXT_NEEDS_STAKE)             \
+	X(0x1007, GetClients, 1, 1, DEXT_NEEDS_STAKE)                \
+	X(0x1008, TriggerInterrupt, 1, 0, DEXT_NEEDS_STAKE)          \
+	X(0x1009, RemoveDevice, 0, 0, DEXT_NEEDS_STAKE)
 
 enum dext_selector {
 #define DEXT_SELECTOR_ENUM(number, name, in, out, needs) DEXT_SELECTOR_##name = (number),
@@ -156,6 +167,13 @@ enum dext_memory_type {
 	DEXT_MEMORY_TYPES = 8,
 	DEXT_MEMORY_TRACE = 0x1000,	/* an addition: struct dext_trace, read-only */
 };
+
+/* X(first type, last type, needs): without memory of that type now, kIOReturnNotReady. */
+#define DEXT_MEMORY_NEEDS(X)                                                   \
+	X(DEXT_MEMORY_DMA_BUFFER, DEXT_MEMORY_DMA_BUFFER, DEXT_NEEDS_NOTHING)  \
+	X(DEXT_MEMORY_BAR0, DEXT_MEMORY_BAR5, DEXT_NEEDS_CLAIM)                \
+	X(DEXT_MEMORY_IRQ_STATE, DEXT_MEMORY_IRQ_STATE, DEXT_NEEDS_INTERRUPTS) \
+	X(DEXT_MEMORY_TRACE, DEXT_MEMORY_TRACE, DEXT_NEEDS_STAKE)
 
 #define DEXT_BARS            6
 #define DEXT_CONFIG_SIZE     4096u

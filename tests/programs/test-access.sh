@@ -61,6 +61,22 @@ begin --allow-uid 65534 --allow-uid 1234; chmod 666 "$DEXT_SOCKET"
 list 65534:65534; check 'an allowed user is served' $?
 list 1234:1234; check 'so is a second one' $?
 refused 1235:1235 'does not allow user 1235'; check 'and no other' $?
+
+# What an admitted user without a claim sees and does while somebody else holds the device.
+allowed() { as 65534:65534 timeout 60 "$tools/dextctl" "$@"; }
+forbidden() {	# forbidden COMMAND...: refused for want of a claim
+	! allowed "$@" && grep -q 'only for clients that have claimed the device' "$work/err"
+}
+allowed info 01:00.0; check 'an allowed user may look at a device' $?
+forbidden dma 01:00.0; check 'but not at the regions of others' $?
+forbidden trace 01:00.0 --count 1; check 'nor trace their calls' $?
+forbidden top 01:00.0 --count 1; check 'nor list them' $?
+forbidden irq trigger 01:00.0 0; check 'nor trigger interrupts' $?
+forbidden remove 01:00.0; check 'nor remove the device' $?
+"$tools/dextctl" irq trigger 01:00.0 0 >"$work/out" 2>"$work/err"
+check 'the own user may do without a claim' $?
+"$tools/dextctl" remove 01:00.0 >"$work/out" 2>"$work/err"
+check 'and remove the device' $?
 begin --allow-gid 4321; chmod 666 "$DEXT_SOCKET"
 list 1235:4321; check 'a member of an allowed group is served' $?
 refused 1235:4322 'does not allow'; check 'a member of another is not' $?
