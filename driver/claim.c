@@ -62,6 +62,15 @@ static void close_device(struct dext_driver *driver)
 	driver->provider->ops->close(driver->provider);
 }
 
+static bool has_bars_mapped(const struct dext_client *client)
+{
+	for (unsigned bar = 0; bar < DEXT_BARS; bar++)
+		if (client->mappings[DEXT_MEMORY_BAR0 + bar])
+			return true;
+	return false;
+}
+
+/* driver->lock is held, by the thread that carries out the client's calls. */
 static kern_return_t claim(struct dext_client *client, bool exclusive)
 {
 	struct dext_driver *driver = client->driver;
@@ -72,6 +81,9 @@ static kern_return_t claim(struct dext_client *client, bool exclusive)
 		return kIOReturnOffline;
 	if (others && (exclusive || driver->exclusive))
 		return kIOReturnExclusiveAccess;
+	/* Clients that have gone may have kept the memory that this one still has mapped. */
+	if (exclusive && driver->shared && has_bars_mapped(client))
+		return kIOReturnBusy;
 	if (!driver->claims) {
 		status = open_device(driver);
 		if (status != kIOReturnSuccess)
@@ -81,6 +93,7 @@ static kern_return_t claim(struct dext_client *client, bool exclusive)
 		driver->claims++;
 	client->claimed = true;
 	driver->exclusive = driver->exclusive || exclusive;
+	driver->shared = !driver->exclusive && (driver->shared || driver->claims > 1);
 	return kIOReturnSuccess;
 }
 
@@ -133,6 +146,7 @@ void dext_unclaim(struct dext_client *client)
 		client->claimed = false;
 		driver->exclusive = false;	/* only a sole claim is exclusive */
 		driver->claims--;
+		driver->shared = driver->shared && driver->claims;
 	}
 	pthread_mutex_unlock(&driver->lock);
 }

@@ -98,7 +98,7 @@ struct dext_driver {
 	uint32_t last_number;
 	unsigned claims;
 	bool exclusive;		/* the one claim there is excludes others */
-	bool shared;		/* there were several at a time since there were none */
+	bool shared;		/* there were several at a time: others may have kept BARs */
 	bool irq_routed;
 	struct saved_config pristine;	/* what the first claim found */
 	struct saved_config saved;	/* what the last reset found */

@@ -94,6 +94,7 @@ void model_close(struct model *model, struct model_client *client)
 	device->exclusive = false;
 	if (model_claims(model, device))
 		return;
+	device->shared = false;
 	reset(device);
 	memcpy(device->config, device->untouched, DEXT_CONFIG_SIZE);
 }
@@ -105,10 +106,13 @@ kern_return_t model_claim(struct model *model, struct model_client *client, bool
 
 	if (others && (exclusive || device->exclusive))
 		return kIOReturnExclusiveAccess;
+	if (exclusive && device->shared && client->bars_mapped)
+		return kIOReturnBusy;
 	if (!others && !client->claimed)
 		set_command(device, COMMAND_MEMORY | COMMAND_MASTER, 0);
 	client->claimed = true;
 	device->exclusive = device->exclusive || exclusive;
+	device->shared = !device->exclusive && (device->shared || others);
 	return kIOReturnSuccess;
 }
 

@@ -46,6 +46,7 @@ struct model_device {
 	unsigned vectors;
 
 	bool exclusive;
+	bool shared;		/* several clients had claimed it at a time */
 	uint64_t resets;
 	uint8_t config[DEXT_CONFIG_SIZE], writable[DEXT_CONFIG_SIZE];
 	uint8_t untouched[DEXT_CONFIG_SIZE];	/* before the first claim, and after the last */
@@ -57,6 +58,7 @@ struct model_device {
 struct model_client {
 	struct model_device *device;	/* NULL: not open */
 	bool claimed, interrupts;
+	unsigned bars_mapped;
 	bool armed;			/* its notification will be called for the next interrupt */
 	unsigned notified;		/* how often its notification has been called */
 	uint64_t pending[DEXT_IRQ_WORDS], enabled[DEXT_IRQ_WORDS];

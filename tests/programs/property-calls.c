@@ -190,6 +190,7 @@ static void map_bar(struct property *property, struct property_client *client)
 	}
 	map->type = DEXT_MEMORY_BAR0 + bar;
 	map->buffer = 0;
+	client->model->bars_mapped++;
 	property_value(property, "size", map->size, client->model->device->bar_size);
 	property_value(property, "type", type, DEXT_BAR_MEM64);
 }
@@ -202,8 +203,10 @@ static void unmap_bar(struct property *property, struct property_client *client)
 	property_say(property, client, "unmap BAR 0 at %#llx", (unsigned long long)address);
 	property_status(property, apple_dext_unmap_bar(client->connection, 0, address),
 		map ? kIOReturnSuccess : kIOReturnBadArgument);
-	if (map)
-		map->address = 0;
+	if (!map)
+		return;
+	map->address = 0;
+	client->model->bars_mapped--;
 }
 
 static uint32_t *word_at(const struct property_map *map, uint64_t offset)

@@ -253,6 +253,31 @@ static void those_who_share_it_share_memory(void **state)
 	unmap(others);
 }
 
+/*
+ * One that has gone keeps what it had mapped: it reaches the device as long as another
+ * shares that memory, and not once the device is somebody's alone.
+ */
+static void an_exclusive_claim_shuts_out_what_is_kept(void **state)
+{
+	io_connect_t one = claim(), other = claim();
+	volatile uint32_t *kept = map_copy(one), *others = map_copy(other);
+	AppleDextStatus status;
+
+	(void)state;
+	apple_dext_disconnect(one);
+	do
+		assert_ok(apple_dext_get_status(other, &status));
+	while (status.claims > 1);
+	expect_noticed(other, kept, 0x001f001f);
+	assert_fails(apple_dext_claim_exclusive(other), kIOReturnBusy);
+	assert_ok(apple_dext_return_bar_descriptor(other, 0));
+	assert_ok(apple_dext_claim_exclusive(other));
+	expect_walled_off(kept, other);
+	apple_dext_disconnect(other);
+	unmap(kept);
+	unmap(others);
+}
+
 /* What clients only read is not handed out: the descriptor is good for more. */
 static void the_trace_is_not_handed_out(void **state)
 {
@@ -292,6 +317,7 @@ int main(void)
 		cmocka_unit_test_setup(without_descriptors_there_is_none, rig_quiet),
 		cmocka_unit_test_setup(a_client_that_went_reaches_nothing, rig_quiet),
 		cmocka_unit_test_setup(those_who_share_it_share_memory, rig_quiet),
+		cmocka_unit_test_setup(an_exclusive_claim_shuts_out_what_is_kept, rig_quiet),
 		cmocka_unit_test_setup(the_trace_is_not_handed_out, rig_quiet),
 	};
 
