@@ -10,6 +10,7 @@ struct vu_command_row {
 	int (*handler)(struct vu_session *session);	/* NULL: refused with ENOTSUP */
 	uint32_t payload_min;
 	uint32_t fds_max;
+	bool has_argsz;		/* the payload's first 32 bits; refused if less than the payload */
 	bool needs_device;	/* refused with ENODEV while the device is not there */
 };
 

@@ -81,8 +81,6 @@ static int check_map(const struct vu_dma *dma, const struct vu_dma_map *request,
 {
 	const uint32_t known = VU_DMA_READ_FLAG | VU_DMA_WRITE_FLAG;
 
-	if (request->argsz < sizeof(*request))
-		return EINVAL;
 	if ((request->flags & known) == 0 || (request->flags & ~known) != 0)
 		return EINVAL;
 	if (!is_multiple(request->address | request->size, dma->page_size) ||
@@ -238,8 +236,6 @@ int vu_dma_map(struct vu_dma *dma, const struct vu_dma_map *request, int fd)
 
 static int check_unmap(const struct vu_dma_unmap *request)
 {
-	if (request->argsz < sizeof(*request))
-		return EINVAL;
 	if ((request->flags & ~(VU_DMA_UNMAP_ALL | VU_DMA_UNMAP_DIRTY)) != 0)
 		return EINVAL;
 	if ((request->flags & VU_DMA_UNMAP_DIRTY) != 0)

@@ -14,12 +14,7 @@ static void answer(struct vu_session *session, const void *payload, size_t size)
 
 int vu_get_device_info(struct vu_session *session)
 {
-	struct vu_device_info info;
-
-	memcpy(&info, session->message.payload, sizeof(info));
-	if (info.argsz < sizeof(info))
-		return EINVAL;
-	info = (struct vu_device_info){
+	struct vu_device_info info = {
 		.argsz = sizeof(info),
 		.flags = VU_DEVICE_RESETS | VU_DEVICE_IS_PCI,
 		.num_regions = VU_REGIONS,
@@ -77,7 +72,7 @@ int vu_get_region_info(struct vu_session *session)
 	uint64_t size;
 
 	memcpy(&asked, session->message.payload, sizeof(asked));
-	if (asked.argsz < sizeof(asked) || asked.index >= VU_REGIONS)
+	if (asked.index >= VU_REGIONS)
 		return EINVAL;
 	size = vu_region_size(session->device, asked.index);
 	reply.info = (struct vu_region_info){
@@ -103,8 +98,7 @@ int vu_get_region_io_fds(struct vu_session *session)
 	struct vu_region_io_fds info;
 
 	memcpy(&info, session->message.payload, sizeof(info));
-	if (info.argsz < sizeof(info) || info.flags != 0 || info.index >= VU_REGIONS ||
-		info.count != 0)
+	if (info.flags != 0 || info.index >= VU_REGIONS || info.count != 0)
 		return EINVAL;
 	info = (struct vu_region_io_fds){.argsz = sizeof(info), .index = info.index};
 	answer(session, &info, sizeof(info));
@@ -121,8 +115,7 @@ int vu_device_feature(struct vu_session *session)
 	struct vu_device_feature feature;
 
 	memcpy(&feature, session->message.payload, sizeof(feature));
-	if (feature.argsz < sizeof(feature) ||
-		(feature.flags & ~(VU_FEATURE_NUMBER | methods | VU_FEATURE_PROBE)) != 0 ||
+	if ((feature.flags & ~(VU_FEATURE_NUMBER | methods | VU_FEATURE_PROBE)) != 0 ||
 		(feature.flags & (methods | VU_FEATURE_PROBE)) == 0 ||
 		(feature.flags & (methods | VU_FEATURE_PROBE)) == methods)
 		return EINVAL;
@@ -134,7 +127,7 @@ int vu_get_irq_info(struct vu_session *session)
 	struct vu_irq_info info;
 
 	memcpy(&info, session->message.payload, sizeof(info));
-	if (info.argsz < sizeof(info) || info.index >= VU_IRQS)
+	if (info.index >= VU_IRQS)
 		return EINVAL;
 	info = (struct vu_irq_info){
 		.argsz = sizeof(info),

@@ -29,8 +29,7 @@ static int check_set(const struct vu_session *session, const struct vu_irq_set *
 {
 	uint32_t count = vu_irq_count(session->device->irq, set->index);
 
-	if (set->argsz < sizeof(*set) || set->index >= VU_IRQS ||
-		(set->flags & ~(VU_SET_DATA_MASK | VU_SET_ACTIONS)) != 0 ||
+	if (set->index >= VU_IRQS || (set->flags & ~(VU_SET_DATA_MASK | VU_SET_ACTIONS)) != 0 ||
 		!one_bit(set->flags & VU_SET_DATA_MASK) || !one_bit(set->flags & VU_SET_ACTIONS))
 		return EINVAL;
 	if (set->count == 0)

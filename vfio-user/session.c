@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* How often the VMM is asked for a device that has gone, in ticks of the loop. */
 #define REQUEST_TICKS 10
@@ -98,6 +99,15 @@ static bool on_tick(void *context)
 	return true;
 }
 
+/* argsz counts what the client has sent, and in some commands its room for the reply besides. */
+static bool argsz_covers_payload(const struct vu_message *message)
+{
+	uint32_t argsz;
+
+	memcpy(&argsz, message->payload, sizeof(argsz));
+	return argsz >= message->payload_size;
+}
+
 /* What is wrong with a message before its handler looks at it. */
 static int check(const struct vu_session *session, const struct vu_command_row *row)
 {
@@ -111,7 +121,8 @@ static int check(const struct vu_session *session, const struct vu_command_row *
 	if (!row->handler)
 		return ENOTSUP;
 	if (message->payload_size < row->payload_min || message->fds_lost ||
-		message->fd_count > row->fds_max)
+		message->fd_count > row->fds_max ||
+		(row->has_argsz && !argsz_covers_payload(message)))
 		return EINVAL;
 	return row->needs_device && !vu_device_is_present(session->device) ? ENODEV : 0;
 }

@@ -219,6 +219,49 @@ static void commands_that_are_not_offered_are_not_supported(void **state)
 			ENOTSUP);
 }
 
+/* --- argsz ----------------------------------------------------------------------- */
+
+/* The first 32 bits of a payload, which must not be less than the payload. */
+static void argsz_covers_what_was_sent(void **state)
+{
+	static const struct {
+		uint16_t command;
+		uint32_t size;
+		struct {
+			uint32_t argsz, words[7];
+		} payload;
+		int error;	/* with an argsz that suits */
+	} cases[] = {
+		{VU_DMA_MAP, 32, {.words = {VU_DMA_READ_FLAG, [5] = 0x1000}}, 0},
+		{VU_DMA_UNMAP, 24, {.words = {VU_DMA_UNMAP_ALL}}, 0},
+		{VU_DEVICE_GET_INFO, 16, {.words = {0}}, 0},
+		{VU_DEVICE_GET_REGION_INFO, 32, {.words = {0}}, 0},
+		{VU_DEVICE_GET_REGION_IO_FDS, 16, {.words = {0}}, 0},
+		{VU_DEVICE_GET_IRQ_INFO, 16, {.words = {0}}, 0},
+		{VU_DEVICE_SET_IRQS, 20,
+			{.words = {VU_SET_DATA_NONE | VU_SET_ACTION_TRIGGER, VU_IRQ_MSIX, 0, 1}}, 0},
+		/* The structure, and as many bytes as interrupts. */
+		{VU_DEVICE_SET_IRQS, 22,
+			{.words = {VU_SET_DATA_BOOL | VU_SET_ACTION_TRIGGER, VU_IRQ_MSIX, 0, 2}}, 0},
+		{VU_DEVICE_FEATURE, 8, {.words = {VU_FEATURE_GET}}, ENOTTY},
+		{VU_DEVICE_FEATURE, 16, {.words = {VU_FEATURE_SET}}, ENOTTY},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		unsigned char payload[sizeof(cases[i].payload)];
+
+		for (uint32_t less = 0; less <= cases[i].size; less++) {
+			uint32_t argsz = cases[i].size - less;
+
+			memcpy(payload, &cases[i].payload, sizeof(payload));
+			memcpy(payload, &argsz, sizeof(argsz));
+			assert_int_equal(rig_call(*state, cases[i].command, payload, cases[i].size,
+						 NULL, 0, NULL),
+				less == 0 ? cases[i].error : EINVAL);
+		}
+	}
+}
+
 /* --- What there is ------------------------------------------------------------------- */
 
 static void device_info(void **state)
@@ -441,6 +484,7 @@ int main(void)
 		ON(rig_setup_agreed, every_command_refuses_descriptors_it_has_no_use_for),
 		ON(rig_setup_agreed, unknown_commands_are_refused),
 		ON(rig_setup_agreed, commands_that_are_not_offered_are_not_supported),
+		ON(rig_setup_agreed, argsz_covers_what_was_sent),
 		ON(rig_setup_agreed, device_info),
 		ON(rig_setup_agreed, region_info),
 		ON(rig_setup_agreed, no_region_has_io_fds),
