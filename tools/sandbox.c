@@ -38,7 +38,7 @@ static const char *const allowed[] = {
 	/* data */
 	"read", "readv", "pread64", "preadv", "preadv2", "write", "writev", "pwrite64", "pwritev",
 	"pwritev2", "fsync", "fdatasync", "sync_file_range", "fallocate", "ftruncate", "lseek",
-	"fadvise64", "ioctl",
+	"fadvise64", "ioctl", "io_submit", "io_getevents",
 	/* descriptors */
 	"close", "dup", "dup2", "dup3", "fcntl", "fcntl64", "fstat", "fstat64", "fstatfs",
 	"newfstatat", "stat", "lstat", "statx", "pipe",

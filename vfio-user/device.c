@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "vfio-user/device.h"
 #include "vfio-user/log.h"
+#include "vfio-user/platform.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -218,8 +219,16 @@ static void let_go(struct vu_device *device)
 
 struct vu_device *vu_device_open(const struct vu_device_options *options, char *error)
 {
-	struct vu_device *device = find(options, error);
+	struct vu_device *device;
+	int why = vu_platform_prepare_events();
 
+	if (why != 0) {
+		snprintf(error, VU_ERROR_SIZE,
+			"eventfds cannot be signalled: io_setup: %s (see fs.aio-max-nr)",
+			strerror(why));
+		return NULL;
+	}
+	device = find(options, error);
 	if (device && take_interrupts(device, error))
 		return device;
 	vu_device_close(device);

@@ -134,6 +134,11 @@ bool vu_platform_is_memory(int fd, uint64_t *size)
 		(status.st_mode & S_IFMT) == 0;
 }
 
+int vu_platform_prepare_events(void)
+{
+	return 0;
+}
+
 /* A VMM may have what this program does without: such events have no type. */
 bool vu_platform_is_event(int fd)
 {

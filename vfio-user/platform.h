@@ -37,18 +37,28 @@ ssize_t vu_platform_send(int fd, const struct msghdr *message);
 bool vu_platform_is_memory(int fd, uint64_t *size);
 
 /**
+ * vu_platform_prepare_events - get what the functions below need, once for the process
+ *
+ * Any thread, any number of times; before the sandbox is entered. What it gets is kept.
+ *
+ * Return: 0 or an errno.
+ */
+int vu_platform_prepare_events(void);
+
+/**
  * vu_platform_is_event - whether a descriptor can be an event
  *
- * Only these are written to and read from: they cannot raise SIGPIPE, and no
- * file system stands behind them that could keep a writer waiting.
+ * Does not wait, whatever is behind the descriptor. Only events are written to and read
+ * from, and are closed without further thought: no file system and no protocol is behind
+ * them that could wait.
  */
 bool vu_platform_is_event(int fd);
 
 /**
  * vu_platform_signal_event - signal an event
  *
- * Never waits: an event so often signalled that its counter is full stays as it
- * is, which its reader cannot tell from one signal more.
+ * Never waits: a counter that is full stays as it is, which its reader cannot tell from
+ * one signal more. Any thread; locks may be held.
  */
 void vu_platform_signal_event(int fd);
 

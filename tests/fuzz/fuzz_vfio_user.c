@@ -9,6 +9,7 @@
 #include "tests/fuzz/fd-zoo.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/client-double.h"
+#include "vfio-user/platform.h"
 #include "vfio-user/session.h"
 
 #include <poll.h>
@@ -487,8 +488,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char error[VU_ERROR_SIZE];
 	int ends[2];
 
-	if (!ready)
+	if (!ready) {
 		fd_zoo_open();
+		/* Keeps descriptors for good. */
+		fuzz_require(vu_platform_prepare_events() == 0, "the kernel has no io_setup()");
+	}
 	ready = true;
 	fuzz_note_fds();
 	run = (struct run){.input = fuzz_begin(data, size)};

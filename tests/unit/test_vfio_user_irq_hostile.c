@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Interrupts: what SET_IRQS refuses, and what must not hold the server up. */
 #include "tests/unit/test_vfio_user_rig.h"
+#include "vfio-user/platform.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -117,16 +121,23 @@ static void odd_descriptors_do_no_harm(void **state)
 {
 	int fds[2] = {timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC), epoll_create1(EPOLL_CLOEXEC)};
 	struct itimerspec soon = {.it_value = {.tv_nsec = 1}};
+#ifdef VFIO_USER_POSIX
+	const int answer = 0;	/* cannot be told apart */
+#else
+	const int answer = EINVAL;
+#endif
 
 	assert_int_equal(timerfd_settime(fds[0], 0, &soon, NULL), 0);
-	assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX, CONNECT, 0, 2, fds, 2), 0);
-	raise_vector(0);
-	raise_vector(1);
-	for (size_t i = 0; i < 2; i++)
+	for (uint32_t i = 0; i < 2; i++) {
+		assert_int_equal(
+			rig_set_irqs(*state, VU_IRQ_MSIX, CONNECT, i, 1, &fds[i], 1), answer);
 		assert_int_equal(
 			rig_set_irqs(*state, VU_IRQ_INTX,
 				VU_SET_DATA_EVENTFD | VU_SET_ACTION_UNMASK, 0, 1, &fds[i], 1),
-			0);
+			answer);
+	}
+	raise_vector(0);
+	raise_vector(1);
 	assert_int_equal(rig_config(*state, 0, 2), 0x1b36);
 	close_all(fds, 2);
 }
@@ -141,13 +152,84 @@ static void a_full_event_holds_nobody_up(void **state)
 	assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX, CONNECT, 1, 1, &fd, 1), 0);
 	raise_vector(0);
 	raise_vector(1);
-	assert_true(event_take(full) == count);
+	/* The kernel's own signal goes to the counter's very last value, a write's does not. */
+	assert_true(event_take(full) >= count);
 	assert_int_equal(event_take(fd), 1);
 	raise_vector(0);
 	assert_int_equal(event_take(full), 1);
 	close(full);
 	close(fd);
 }
+
+#ifndef VFIO_USER_POSIX
+
+struct contended {
+	int fd;
+	atomic_uint signals;	/* that have returned */
+	atomic_bool end;
+};
+
+static void *signal_on_and_on(void *argument)
+{
+	struct contended *event = argument;
+
+	while (!atomic_load(&event->end)) {
+		vu_platform_signal_event(event->fd);
+		atomic_fetch_add(&event->signals, 1);
+	}
+	return NULL;
+}
+
+/* Whether another signal returns, in a time that is enough on any machine. */
+static bool goes_on(struct contended *event)
+{
+	unsigned before = atomic_load(&event->signals);
+
+	for (int i = 0; i < 20000; i++) {
+		if (atomic_load(&event->signals) - before >= 2)
+			return true;
+		if (i > 1000)
+			usleep(1000);
+		else
+			sched_yield();
+	}
+	return false;
+}
+
+/* A VMM that fills a counter which had room a moment ago, and whose reads and writes wait. */
+static void an_event_that_is_filled_meanwhile_holds_nobody_up(void **state)
+{
+	const uint64_t most = UINT64_MAX - 1;
+	struct contended event = {.fd = eventfd(0, EFD_CLOEXEC)};
+	pthread_t thread;
+	bool well = true;
+	uint64_t count;
+
+	(void)state;
+	assert_true(event.fd >= 0);
+	assert_int_equal(pthread_create(&thread, NULL, signal_on_and_on, &event), 0);
+	for (int round = 0; round < 3000 && well; round++) {
+		struct pollfd signalled = {.fd = event.fd, .events = POLLIN};
+
+		assert_int_equal(poll(&signalled, 1, -1), 1);
+		assert_int_equal(fcntl(event.fd, F_SETFL, O_NONBLOCK), 0);
+		assert_int_equal(read(event.fd, &count, sizeof(count)), sizeof(count));
+		/* Signals that came in between take from what there is room for. */
+		for (uint64_t left = most; left > most - 1000; left--)
+			if (write(event.fd, &left, sizeof(left)) == sizeof(left))
+				break;
+		assert_int_equal(fcntl(event.fd, F_SETFL, 0), 0);
+		well = goes_on(&event);
+	}
+	atomic_store(&event.end, true);
+	/* Lets a signal that waits return. */
+	assert_int_equal(read(event.fd, &count, sizeof(count)), sizeof(count));
+	pthread_join(thread, NULL);
+	close(event.fd);
+	assert_true(well);
+}
+
+#endif
 
 /* Interrupts while everything else happens: for the thread sanitizer, and for what is lost. */
 static void *storm(void *argument)
@@ -199,6 +281,9 @@ int main(void)
 		ON(other_descriptors_are_refused),
 		ON(odd_descriptors_do_no_harm),
 		ON(a_full_event_holds_nobody_up),
+#ifndef VFIO_USER_POSIX
+		ON(an_event_that_is_filled_meanwhile_holds_nobody_up),
+#endif
 		ON(interrupts_come_at_any_time),
 	};
 

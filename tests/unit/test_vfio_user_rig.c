@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/unit/test_vfio_user_rig.h"
 #include "tests/send-fds.h"
+#include "vfio-user/platform.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -67,6 +68,8 @@ static int setup(void **state, enum vu_bar_access access, void (*prepare)(void),
 	struct rig *rig = calloc(1, sizeof(*rig));
 
 	assert_non_null(rig);
+	/* Keeps descriptors for good. */
+	assert_int_equal(vu_platform_prepare_events(), 0);
 	rig->fds_before = count_fds();
 	rig->fd = -1;
 	double_begin();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The server around the sessions: its socket, one client after the other, its end. */
 #include "tests/unit/test_vfio_user_rig.h"
+#include "vfio-user/platform.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -32,6 +33,8 @@ static int setup(void **state)
 	struct server_rig *rig = calloc(1, sizeof(*rig));
 
 	assert_non_null(rig);
+	/* Keeps descriptors for good. */
+	assert_int_equal(vu_platform_prepare_events(), 0);
 	rig->rig.fds_before = count_fds();
 	rig->rig.fd = -1;
 	double_begin();
