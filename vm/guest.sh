@@ -30,21 +30,21 @@ guest_start() {
 
 # guest_value DIR KEY - the last value that the guest reported for KEY
 guest_value() {
-	awk -v key="$2" '
+	whole_lines "$1/report.log" | awk -v key="$2" '
 		$1 == "dextpci:" && $2 == key { sub(/^dextpci: [^ ]+ ?/, ""); value = $0 }
-		END { print value }' "$1/report.log"
+		END { print value }'
 }
 
 # guest_reported DIR KEY VALUE - whether the guest ever said so
 guest_reported() {
-	grep -q "^dextpci: $2 $3" "$1/report.log"
+	whole_lines "$1/report.log" | grep "^dextpci: $2 $3" >/dev/null
 }
 
 # guest_took DIR STEP - in milliseconds, by the guest's clock
 guest_took() {
-	awk -v name="$2" '
+	whole_lines "$1/report.log" | awk -v name="$2" '
 		$1 == "dextpci:" && $2 == "took" && $3 == name { value = $4 }
-		END { printf "%d", value }' "$1/report.log"
+		END { printf "%d", value }'
 }
 
 # guest_wait DIR SECONDS - show its progress until it has powered off

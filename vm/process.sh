@@ -100,7 +100,7 @@ step() {
 	set +m
 	CHILDREN+=("$pid")
 	while kill -0 "$pid" 2>/dev/null; do
-		note=$(tail -n 1 "$WORK/step.note")
+		note=$(whole_lines "$WORK/step.note" | tail -n 1)
 		progress_tick "$note"
 		sleep 0.1
 	done

@@ -23,6 +23,11 @@ show_tail() {
 	tail -n "${2:-15}" "$1" | tr -d '\r' | sed 's/^/  | /' >&2
 }
 
+# whole_lines FILE - without the last line, as long as its writer has not ended it
+whole_lines() {
+	head -n "$(wc -l <"$1")" "$1"
+}
+
 now_ms() {
 	local us=${EPOCHREALTIME/[.,]/}
 	printf '%s' "$((us / 1000))"
