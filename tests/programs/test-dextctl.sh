@@ -288,12 +288,44 @@ test_top() {
 	kill -INT "$live"
 	ends 'top, Ctrl-C' "$live" 0
 	# A terminal: in place.
-	script -qec 'dextctl top --count 2' /dev/null >"$work/out" </dev/null || not_ok 'top, terminal'
+	TERM=xterm script -qec 'dextctl top --count 2' /dev/null >"$work/out" </dev/null ||
+		not_ok 'top, terminal'
 	tr '\033' '@' <"$work/out" >"$work/screen"
 	expect 'top on a terminal' "$work/screen" '^@\[2J@\[H' '^@\[J@\[\?7h@\[H'
+	for TERM in dumb ''; do
+		TERM=$TERM script -qec 'dextctl top --count 2' /dev/null >"$work/out" </dev/null ||
+			not_ok 'top, dumb terminal'
+		[ "$(grep -c 'clients\? *, ' "$work/out")" -eq 2 ] || not_ok 'top: two tables' "$work/out"
+		if grep -q "$(printf '\033')" "$work/out"; then
+			not_ok "top writes escapes to TERM='$TERM'" "$work/out"
+		else
+			ok
+		fi
+	done
 	live top top 01:00.0
 	kill -TERM "$live"
 	ends 'top, SIGTERM' "$live" 0
+}
+
+# type_when_shown KEYS - as a user who looks at the first table and then types
+type_when_shown() {
+	within 'top on a terminal' has_line "$work/out" ' 1 client, ' >&2
+	printf '%s' "$1"
+}
+
+# top_keys WHAT KEYS - they end top on a terminal, which is then as it was before
+top_keys() {
+	rm -f "$work/status" "$work/out"
+	type_when_shown "$2" | timeout 60 script -qec "stty -a >$work/a; dextctl top 01:00.0; echo \$? >$work/status
+		stty -a >$work/b" /dev/null >"$work/out" 2>&1 || not_ok "top, $1" "$work/out"
+	[ "$(cat "$work/status" 2>/dev/null)" = 0 ] || not_ok "top, $1: status" "$work/out"
+	compare "top, $1: the terminal is not as before"
+}
+
+test_top_keys() {
+	export TERM=xterm
+	top_keys q xq
+	top_keys Ctrl-C "$(printf '\003')"
 }
 
 test_trace() {
@@ -315,6 +347,7 @@ test_trace() {
 
 # A reader that stands still misses calls, and says so.
 test_trace_overrun() {
+	local missed
 	live trace trace 01:00.0
 	kill -STOP "$live"
 	bar_dumps 3
@@ -322,6 +355,17 @@ test_trace_overrun() {
 	within 'calls not shown' has_line "$work/trace.out" '^\([0-9]+ calls? not shown\)$' && ok
 	kill -TERM "$live"
 	ends 'trace, SIGTERM' "$live" 0
+	# The sum of what was said on the way.
+	missed=$(awk -F '[( ]' '/ not shown\)$/ { sum += $2 } END { print sum }' "$work/trace.out")
+	expect 'trace: the sum' "$work/trace.err" "^dextctl: note: 01:00.0: $missed calls? w(as|ere) lost: .* 4096"
+
+	live trace trace 01:00.0 --json
+	kill -STOP "$live"
+	bar_dumps 3
+	kill -CONT "$live"
+	within 'calls not shown, JSON' has_line "$work/trace.out" '"missed":[1-9][0-9]*,"missed_total":[1-9]' && ok
+	kill -TERM "$live"
+	ends 'trace --json, SIGTERM' "$live" 0
 }
 
 # More calls than the trace holds (4096).
@@ -335,6 +379,7 @@ test_clients() {
 	driver_start nvme,addr=01:00.0,size=1M,dma=dart,dma-bytes=1M,dma-maps=99
 	test_dma
 	test_top
+	test_top_keys
 	test_trace
 	client_stop
 	test_trace_overrun

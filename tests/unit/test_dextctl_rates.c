@@ -181,9 +181,11 @@ static char *show_on_terminal(unsigned short lines)
 
 static void test_terminal(void **state)
 {
-	char *text = show_on_terminal(24);
+	char *text;
 
 	(void)state;
+	setenv("TERM", "xterm", 1);
+	text = show_on_terminal(24);
 	assert_ptr_equal(strstr(text, "\033[2J\033[H\033[?7lone\033[K\r\ntwo\033[K\r\nthree\033[K\r\n"
 				      "\033[J\033[?7h\033[H\033[?7l!"), text);
 	free(text);

@@ -18,6 +18,13 @@ bool ctl_catch_signals(void);
 void ctl_wake(void);
 
 /**
+ * ctl_read_keys - from now on q ends ctl_wait() too, where standard input is a terminal
+ *
+ * The terminal is restored at the end of the program, at the first signal already.
+ */
+void ctl_read_keys(void);
+
+/**
  * ctl_wait - wait up to @ms
  *
  * Return: true when it is time to end, now and ever after.
@@ -26,11 +33,14 @@ bool ctl_wait(int ms);
 
 /* --- The screen ----------------------------------------------------------------- */
 
-/* Text that is shown again and again: in place on a terminal, one after the other elsewhere. */
+/*
+ * Text that is shown again and again: in place on a terminal, one after the
+ * other elsewhere.
+ */
 
 struct screen {
 	FILE *out;
-	bool terminal;		/* in place */
+	bool terminal;		/* in place: one whose TERM is set and not dumb */
 	unsigned lines;		/* that fit; 0 when it is not known */
 	unsigned shown;		/* how often something was */
 };

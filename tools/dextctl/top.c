@@ -7,6 +7,7 @@
 #include "tools/dextctl/top.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #define INTERVAL_MS 1000
 
@@ -165,6 +166,8 @@ static enum ctl_exit top(const struct ctl_options *options, char **arguments)
 	status = arguments[0] ? open_one(&top, arguments[0]) : open_all(&top);
 	if (status == CTL_OK && !ctl_catch_signals())
 		status = CTL_FAILED;
+	if (status == CTL_OK && !options->json && isatty(STDOUT_FILENO) == 1)
+		ctl_read_keys();
 	if (status == CTL_OK)
 		status = follow(&top);
 	close_all(&top);
@@ -178,8 +181,8 @@ const struct ctl_command ctl_top = {
 	.max_arguments = 1,
 	.options = CTL_TAKES_COUNT,
 	.summary = "show how much each client does",
-	.help = "Show the clients of a device, or of all devices, every second, until Ctrl-C or\n"
-		"--count: calls and interrupts a second, DMA regions and how much memory they\n"
+	.help = "Show the clients of a device, or of all devices, every second, until q, Ctrl-C\n"
+		"or --count: calls and interrupts a second, DMA regions and how much memory they\n"
 		"wire, the most active first. On a terminal in place, elsewhere one table\n"
 		"after the other, with --json one object a line. This command itself is left\n"
 		"out. Nothing is claimed. Devices that come later are not shown.\n",

@@ -16,7 +16,7 @@ struct tracer {
 	const struct ctl_options *options;
 	struct ring ring;
 	uint64_t to_realtime;	/* from CLOCK_MONOTONIC */
-	uint64_t shown;
+	uint64_t shown, missed;
 	AppleDextClientInfo *clients;
 	size_t client_count;
 	bool clients_asked;	/* since the last wait */
@@ -60,10 +60,11 @@ static bool enough(const struct tracer *tracer)
 	return tracer->options->count && tracer->shown >= tracer->options->count;
 }
 
-static void show_missed(const struct tracer *tracer, uint64_t missed)
+static void show_missed(struct tracer *tracer, uint64_t missed)
 {
 	struct json_object *object;
 
+	tracer->missed += missed;
 	if (!tracer->options->json) {
 		printf("(%" PRIu64 " call%s not shown)\n", missed, missed == 1 ? "" : "s");
 		return;
@@ -71,6 +72,7 @@ static void show_missed(const struct tracer *tracer, uint64_t missed)
 	object = json_new_object();
 	json_put_text(object, "address", tracer->device->name);
 	json_put_number(object, "missed", missed);
+	json_put_number(object, "missed_total", tracer->missed);
 	json_print_line(object);
 }
 
@@ -141,6 +143,11 @@ static enum ctl_exit trace_mapped(struct tracer *tracer, const struct dext_trace
 	fflush(stdout);
 	result = follow(tracer);
 	free(tracer->clients);
+	if (tracer->missed)
+		ctl_note(tracer->device,
+			"%" PRIu64 " call%s lost: the driver keeps the last %u, and more came before "
+			"they were read",
+			tracer->missed, tracer->missed == 1 ? " was" : "s were", DEXT_TRACE_ENTRIES);
 	if (result != kIOReturnSuccess)
 		return ctl_fail(tracer->device, result, "tracing ended");
 	return CTL_OK;
@@ -182,7 +189,8 @@ const struct ctl_command ctl_trace = {
 		"began, whose it was, how long it took, its arguments, its status and what it\n"
 		"returned; until Ctrl-C or --count. Mapped BARs are reached without calls and\n"
 		"not seen here. Nothing is claimed. Where calls come faster than they can be\n"
-		"read, a line tells how many are not shown. With --json there is one object a\n"
+		"read, a line tells how many are not shown, and at the end a note how many they\n"
+		"were in all. With --json there is one object a\n"
 		"line.\n",
 	.examples = "dextctl trace 01:00.0\n"
 		    "dextctl trace 01:00.0 --json | jq 'select(.status != \"0x00000000\")'\n",
