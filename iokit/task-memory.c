@@ -42,7 +42,10 @@ struct iouser_task_memory *iou_task_memory_alloc(size_t count)
 {
 	struct iouser_task_memory *memory;
 
-	return calloc(1, sizeof(*memory) + count * sizeof(memory->segments[0]));
+	memory = calloc(1, sizeof(*memory) + count * sizeof(memory->segments[0]));
+	if (memory)
+		memory->segments = (struct iouser_segment *)(memory + 1);
+	return memory;
 }
 
 static kern_return_t make_room(struct iou_memory_builder *builder, size_t count)
@@ -56,6 +59,7 @@ static kern_return_t make_room(struct iou_memory_builder *builder, size_t count)
 		sizeof(*larger) + needed * sizeof(larger->segments[0]));
 	if (!larger)
 		return kIOReturnNoMemory;
+	larger->segments = (struct iouser_segment *)(larger + 1);
 	builder->memory = larger;
 	return kIOReturnSuccess;
 }

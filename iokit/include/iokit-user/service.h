@@ -129,7 +129,8 @@ void iouser_async_completion(struct iouser_completion *completion, IOReturn stat
  */
 struct iouser_segment {
 	uint64_t length;
-	union {
+	/* Unnamed unions are new in C11. */
+	__extension__ union {
 		void *host;	/* mapped here */
 		uint64_t va;	/* private memory of the client: where it is there */
 	};
@@ -142,7 +143,7 @@ struct iouser_segment {
 /* Memory of a client, held until it is released. */
 struct iouser_task_memory {
 	size_t count;
-	struct iouser_segment segments[];
+	struct iouser_segment *segments;	/* @count, freed with it */
 };
 
 /**
