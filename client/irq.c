@@ -28,11 +28,18 @@ kern_return_t apple_dext_read_pending_irqs(io_connect_t connection, uint64_t pen
 kern_return_t apple_dext_map_irq_state(io_connect_t connection, mach_vm_address_t *out_address)
 {
 	mach_vm_size_t size;
+	kern_return_t status;
 
 	if (connection == IO_OBJECT_NULL || !out_address)
 		return kIOReturnBadArgument;
-	return IOConnectMapMemory64(connection, DEXT_MEMORY_IRQ_STATE, mach_task_self(),
+	status = IOConnectMapMemory64(connection, DEXT_MEMORY_IRQ_STATE, mach_task_self(),
 		out_address, &size, kIOMapAnywhere);
+	if (status == kIOReturnSuccess && size < DEXT_IRQ_STATE_SIZE) {
+		apple_dext_unmap_irq_state(connection, *out_address);
+		*out_address = 0;
+		status = kIOReturnIPCError;
+	}
+	return status;
 }
 
 kern_return_t apple_dext_unmap_irq_state(io_connect_t connection, mach_vm_address_t address)

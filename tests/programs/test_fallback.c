@@ -9,6 +9,8 @@
 #include <dext-abi.h>
 #include <iokit-user/service.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 /* The regions that the driver has, and how many claims it was asked for. */
 static uint64_t regions[8];
@@ -76,15 +78,23 @@ static kern_return_t method(void *client, struct iouser_arguments *arguments)
 	}
 }
 
-static kern_return_t no_memory(void *client, uint32_t type, struct iouser_memory *memory)
+/* Memory that is smaller than its type says, once the test has made it; else none. */
+static int small_memory = -1;
+static unsigned unmappings;
+
+static kern_return_t give_memory(void *client, uint32_t type, struct iouser_memory *memory)
 {
-	(void)client, (void)type, (void)memory;
-	return kIOReturnUnsupported;
+	(void)client, (void)type;
+	if (small_memory < 0)
+		return kIOReturnUnsupported;
+	*memory = (struct iouser_memory){ .fd = small_memory, .size = 4096 };
+	return kIOReturnSuccess;
 }
 
 static void unmapped(void *client, uint32_t type)
 {
 	(void)client, (void)type;
+	unmappings++;
 }
 
 static void closed(void *client)
@@ -96,7 +106,7 @@ static void closed(void *client)
 static const struct iouser_class old_driver = {
 	.new_user_client = open_client,
 	.external_method = method,
-	.copy_client_memory = no_memory,
+	.copy_client_memory = give_memory,
 	.client_unmapped = unmapped,
 	.client_closed = closed,
 };
@@ -177,6 +187,24 @@ static void test_the_rest_says_so(void **state)
 	assert_fails(apple_dext_remove_device(connection), kIOReturnUnsupported);
 }
 
+/* A mapping is used only if all of the structure is in it. */
+static void test_memory_that_is_too_small(void **state)
+{
+	mach_vm_address_t address = 1;
+
+	(void)state;
+	small_memory = memfd_create("small", MFD_CLOEXEC);
+	assert_int_equal(ftruncate(small_memory, 4096), 0);
+	unmappings = 0;
+	assert_fails(apple_dext_map_irq_state(connection, &address), kIOReturnIPCError);
+	assert_int_equal(address, 0);
+	assert_int_equal(unmappings, 1);
+	assert_fails(apple_dext_map_trace(connection, &address), kIOReturnIPCError);
+	assert_int_equal(unmappings, 2);
+	close(small_memory);
+	small_memory = -1;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -184,6 +212,7 @@ int main(void)
 		cmocka_unit_test(test_segments_become_regions),
 		cmocka_unit_test(test_batches_become_calls),
 		cmocka_unit_test(test_the_rest_says_so),
+		cmocka_unit_test(test_memory_that_is_too_small),
 	};
 	struct iouser_service *service = iouser_service_publish(DEXT_USER_CLASS, &old_driver, &claims);
 	int failed;
