@@ -73,14 +73,12 @@ static kern_return_t arm(AppleDextInterruptNotify *notify)
 		0, NULL, NULL);
 }
 
-AppleDextInterruptNotify *apple_dext_interrupt_notify_create(
+/* One that is not armed; NULL without memory. */
+static AppleDextInterruptNotify *make(
 	io_connect_t connection, void (*handler_fn)(void *opaque), void *opaque)
 {
-	AppleDextInterruptNotify *notify;
+	AppleDextInterruptNotify *notify = calloc(1, sizeof(*notify));
 
-	if (connection == IO_OBJECT_NULL || !handler_fn)
-		return NULL;
-	notify = calloc(1, sizeof(*notify));
 	if (!notify)
 		return NULL;
 	notify->connection = connection;
@@ -94,10 +92,43 @@ AppleDextInterruptNotify *apple_dext_interrupt_notify_create(
 		return NULL;
 	}
 	IONotificationPortSetDispatchQueue(notify->port, notify->queue);
-	if (arm(notify) != kIOReturnSuccess) {
+	return notify;
+}
+
+kern_return_t apple_dext_interrupt_notify_create_into(io_connect_t connection,
+	void (*handler_fn)(void *opaque), void *opaque, AppleDextInterruptNotify **out_notify)
+{
+	AppleDextInterruptNotify *notify;
+	kern_return_t status;
+
+	if (!out_notify)
+		return kIOReturnBadArgument;
+	*out_notify = NULL;
+	if (connection == IO_OBJECT_NULL || !handler_fn)
+		return kIOReturnBadArgument;
+	notify = make(connection, handler_fn, opaque);
+	if (!notify)
+		return kIOReturnNoMemory;
+	/*
+	 * Before it is armed: the handler's thread sees the pointer, since arming goes through
+	 * the port's lock. Afterwards nothing of it is touched unless arming has failed, and then
+	 * no handler has run: one that has may have destroyed it.
+	 */
+	*out_notify = notify;
+	status = arm(notify);
+	if (status != kIOReturnSuccess) {
+		*out_notify = NULL;
 		apple_dext_interrupt_notify_destroy(notify);
-		return NULL;
 	}
+	return status;
+}
+
+AppleDextInterruptNotify *apple_dext_interrupt_notify_create(
+	io_connect_t connection, void (*handler_fn)(void *opaque), void *opaque)
+{
+	AppleDextInterruptNotify *notify;
+
+	apple_dext_interrupt_notify_create_into(connection, handler_fn, opaque, &notify);
 	return notify;
 }
 

@@ -258,7 +258,8 @@ kern_return_t apple_dext_read_pending_irqs(io_connect_t connection, uint64_t pen
  *
  * Armed at once. If bits are pending already, the handler runs at once: perhaps
  * before this function has returned, so that a handler that arms again must wait
- * until its creator has stored what is returned.
+ * until its creator has stored what is returned. Where the handler uses the notification,
+ * apple_dext_interrupt_notify_create_into() spares that.
  *
  * Return: the notification, for apple_dext_interrupt_notify_destroy(); NULL for a
  * null connection or handler, before apple_dext_setup_interrupts(), without memory.
@@ -361,6 +362,20 @@ void apple_dext_free_bound_devices(AppleDextDevice *devices);
  * kIOReturnBusy when BARs are mapped by this connection, which has shared the device.
  */
 kern_return_t apple_dext_claim_exclusive(io_connect_t connection);
+
+/**
+ * apple_dext_interrupt_notify_create_into - create a notification that the handler can use at once
+ * @connection, @handler_fn, @opaque: as apple_dext_interrupt_notify_create()
+ * @out_notify: set to the notification before it is armed, so before the handler can run;
+ *	to NULL on failure
+ *
+ * A handler may destroy the notification, through *@out_notify, before this has returned.
+ *
+ * Return: kIOReturnSuccess; kIOReturnNotReady before apple_dext_setup_interrupts();
+ * kIOReturnNoMemory; kIOReturnNoResources without descriptors, here or in the driver.
+ */
+kern_return_t apple_dext_interrupt_notify_create_into(io_connect_t connection,
+	void (*handler_fn)(void *opaque), void *opaque, AppleDextInterruptNotify **out_notify);
 
 /**
  * apple_dext_terminate - make the driver extension let go of its device (selector 2)

@@ -389,13 +389,10 @@ kern_return_t vu_irq_attach(struct vu_irq *irq)
 		return result == kIOReturnUnsupported ? kIOReturnSuccess : result;
 	vu_irq_forget(irq);
 	irq->vectors_enabled = true;
-	/* The handler may run at once; the lock makes it wait until it can arm again. */
-	pthread_mutex_lock(&irq->lock);
-	irq->notify = apple_dext_interrupt_notify_create(
-		irq->device->connection, on_interrupt, irq);
-	pthread_mutex_unlock(&irq->lock);
-	if (!irq->notify)
-		return kIOReturnNoResources;
+	result = apple_dext_interrupt_notify_create_into(
+		irq->device->connection, on_interrupt, irq, &irq->notify);
+	if (result != kIOReturnSuccess)
+		return result;
 	update_device_mask(irq);
 	return kIOReturnSuccess;
 }

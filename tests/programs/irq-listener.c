@@ -24,17 +24,12 @@ static void handler(void *opaque)
 
 bool irq_listen(struct irq_listener *listener, io_connect_t connection)
 {
-	bool listens;
-
 	memset(listener, 0, sizeof(*listener));
 	listener->connection = connection;
 	pthread_mutex_init(&listener->lock, NULL);
 	pthread_cond_init(&listener->came, NULL);
-	pthread_mutex_lock(&listener->lock);
-	listener->notify = apple_dext_interrupt_notify_create(connection, handler, listener);
-	listens = listener->notify;
-	pthread_mutex_unlock(&listener->lock);
-	return listens;
+	return apple_dext_interrupt_notify_create_into(connection, handler, listener,
+		       &listener->notify) == kIOReturnSuccess;
 }
 
 void irq_listen_end(struct irq_listener *listener)

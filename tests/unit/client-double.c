@@ -513,8 +513,8 @@ kern_return_t apple_dext_read_pending_irqs(io_connect_t connection, uint64_t out
 	return leave(result);
 }
 
-AppleDextInterruptNotify *apple_dext_interrupt_notify_create(
-	io_connect_t connection, void (*handler_fn)(void *opaque), void *opaque)
+kern_return_t apple_dext_interrupt_notify_create_into(io_connect_t connection,
+	void (*handler_fn)(void *opaque), void *opaque, AppleDextInterruptNotify **out_notify)
 {
 	struct AppleDextInterruptNotify *notify = calloc(1, sizeof(*notify));
 
@@ -525,8 +525,9 @@ AppleDextInterruptNotify *apple_dext_interrupt_notify_create(
 	pthread_mutex_lock(&lock);
 	current = notify;
 	pthread_mutex_unlock(&lock);
+	*out_notify = notify;
 	pthread_create(&notify->thread, NULL, notify_thread, notify);
-	return notify;
+	return kIOReturnSuccess;
 }
 
 kern_return_t apple_dext_interrupt_notify_rearm(AppleDextInterruptNotify *notify)

@@ -16,6 +16,8 @@
 #define CONNECTION 0x55u
 #define PORT_NAME  0x66u
 
+static bool complete(IOReturn result);
+
 /* --- The stand-in ------------------------------------------------------------- */
 
 struct IONotificationPort {
@@ -29,6 +31,7 @@ static kern_return_t answer;
 static IOAsyncCallback0 callout;	/* armed */
 static void *refcon;
 static dispatch_queue_t queue;		/* of the port there is */
+static sem_t *handler_ran;		/* complete as soon as armed, and wait for the handler */
 static sem_t *call_begun, *call_goes_on;	/* where calls are to be held, or NULL */
 
 IONotificationPortRef IONotificationPortCreate(mach_port_t main_port)
@@ -97,6 +100,14 @@ kern_return_t IOConnectCallAsyncScalarMethod(mach_port_t connect, uint32_t selec
 		refcon = (void *)(uintptr_t)reference[kIOAsyncCalloutRefconIndex];
 	}
 	pthread_mutex_unlock(&lock);
+	if (handler_ran) {
+		sem_t *ran = handler_ran;
+
+		handler_ran = NULL;
+		assert_true(complete(kIOReturnSuccess));
+		while (sem_wait(ran) != 0)
+			;
+	}
 	return status;
 }
 
@@ -178,7 +189,7 @@ static int setup(void **state)
 	ports = calls = calls_on_no_port = 0;
 	callout = NULL;
 	answer = kIOReturnSuccess;
-	call_begun = call_goes_on = NULL;
+	call_begun = call_goes_on = handler_ran = NULL;
 	return 0;
 }
 
@@ -211,6 +222,52 @@ static void test_armed_at_once_and_once(void **state)
 	wait_for(&handler.ran);
 	assert_int_equal(handler.runs, 2);
 	apple_dext_interrupt_notify_destroy(handler.notify);
+	assert_int_equal(ports_there_are(), 0);
+}
+
+/* Interrupts are pending already: the handler runs, and uses what the creation gives, before it returns. */
+static void test_the_handler_has_what_is_created(void **state)
+{
+	(void)state;
+	handler.rearm = true;
+	handler_ran = &handler.ran;
+	assert_int_equal(apple_dext_interrupt_notify_create_into(
+				 CONNECTION, handle, &handler, &handler.notify),
+		kIOReturnSuccess);
+	assert_int_equal(handler.runs, 1);
+	assert_int_equal(handler.rearmed, kIOReturnSuccess);
+	apple_dext_interrupt_notify_destroy(handler.notify);
+
+	/* It may even be over by then. */
+	handler = (struct handler){ .destroy = true };
+	sem_init(&handler.ran, 0, 0);
+	handler_ran = &handler.ran;
+	assert_int_equal(apple_dext_interrupt_notify_create_into(
+				 CONNECTION, handle, &handler, &handler.notify),
+		kIOReturnSuccess);
+	assert_int_equal(handler.rearmed, kIOReturnAborted);
+	while (ports_there_are())
+		sched_yield();
+}
+
+static void test_creation_says_why_not(void **state)
+{
+	AppleDextInterruptNotify *notify = (AppleDextInterruptNotify *)&handler;
+
+	(void)state;
+	assert_int_equal(apple_dext_interrupt_notify_create_into(CONNECTION, handle, NULL, NULL),
+		kIOReturnBadArgument);
+	assert_int_equal(
+		apple_dext_interrupt_notify_create_into(IO_OBJECT_NULL, handle, NULL, &notify),
+		kIOReturnBadArgument);
+	assert_null(notify);
+	assert_int_equal(apple_dext_interrupt_notify_create_into(CONNECTION, NULL, NULL, &notify),
+		kIOReturnBadArgument);
+	answer = kIOReturnNotReady;
+	notify = (AppleDextInterruptNotify *)&handler;
+	assert_int_equal(apple_dext_interrupt_notify_create_into(CONNECTION, handle, NULL, &notify),
+		kIOReturnNotReady);
+	assert_null(notify);
 	assert_int_equal(ports_there_are(), 0);
 }
 
@@ -375,6 +432,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		EACH(test_armed_at_once_and_once),
 		EACH(test_arguments_and_refusals),
+		EACH(test_the_handler_has_what_is_created),
+		EACH(test_creation_says_why_not),
 		EACH(test_rearmed_from_inside),
 		EACH(test_destroyed_from_inside),
 		EACH(test_destroyed_with_a_completion_on_its_way),

@@ -110,19 +110,13 @@ static void print_totals(const struct watch *watch)
 
 static enum ctl_exit follow(struct watch *watch)
 {
-	AppleDextInterruptNotify *notify;
-	kern_return_t result;
+	kern_return_t result = apple_dext_interrupt_notify_create_into(
+		watch->device->connection, on_interrupt, watch, &watch->notify);
 
-	/* The handler may run before the notification is known here: it waits for the lock. */
-	pthread_mutex_lock(&watch->lock);
-	notify = apple_dext_interrupt_notify_create(
-		watch->device->connection, on_interrupt, watch);
-	watch->notify = notify;
-	pthread_mutex_unlock(&watch->lock);
-	if (!notify)
-		return ctl_fail(watch->device, kIOReturnNoResources, "interrupts: no notification");
+	if (result != kIOReturnSuccess)
+		return ctl_fail(watch->device, result, "interrupts: no notification");
 	result = wait_for_end(watch);
-	apple_dext_interrupt_notify_destroy(notify);
+	apple_dext_interrupt_notify_destroy(watch->notify);
 	if (result == kIOReturnSuccess)
 		result = watch->result;
 	if (!watch->options->json)
