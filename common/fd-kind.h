@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What kind of file a descriptor from another process is, found out without waiting for anybody. */
+#ifndef COMMON_FD_KIND_H
+#define COMMON_FD_KIND_H
+
+enum fd_kind {
+	/*
+	 * Anything else. Its close(), read(), fstat() or page fault may wait for a server, a
+	 * FUSE daemon or a network peer, for as long as that one likes.
+	 */
+	FD_KIND_OTHER,
+	FD_KIND_MEMORY,		/* a memfd, or a file of tmpfs or hugetlbfs */
+	FD_KIND_LOCAL_FILE,	/* a regular file of a file system on a local disk */
+	FD_KIND_EVENT,		/* an eventfd */
+};
+
+/**
+ * fd_kind - the kind of a descriptor
+ *
+ * On Linux it never waits, whatever the descriptor is. A file system is known to be local if
+ * it is mounted in this process's mount namespace and its type is in the list of
+ * fd-kind-linux.c. FUSE, network file systems and overlayfs are FD_KIND_OTHER.
+ *
+ * Elsewhere (fd-kind-posix.c) a regular file or a POSIX shared memory object is
+ * FD_KIND_LOCAL_FILE without a look at its file system, and the rest FD_KIND_OTHER.
+ *
+ * Thread-safe. Changes no property of the descriptor.
+ *
+ * Return: the kind; FD_KIND_OTHER also for a descriptor that is not open.
+ */
+enum fd_kind fd_kind(int fd);
+
+#endif
