@@ -230,8 +230,32 @@ kern_return_t IOConnectCallAsyncScalarMethod(mach_port_t connect, uint32_t selec
 /* Whether what the driver gave can be a part of a file. */
 static bool is_sound(const struct iou_map_result *result)
 {
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+
 	return result->size && result->size <= SIZE_MAX / 2 && result->offset <= INT64_MAX &&
-	       result->size <= INT64_MAX - result->offset;
+	       result->size <= INT64_MAX - result->offset && result->hole <= result->size &&
+	       result->hole_size <= result->size - result->hole && result->hole % page == 0 &&
+	       result->hole_size % page == 0;
+}
+
+/* What is not the driver's to give is memory of this process alone; or MAP_FAILED. */
+static void *map_around_hole(const struct iou_map_result *result, int protection)
+{
+	size_t size = (size_t)result->size, hole = (size_t)result->hole;
+	size_t after = hole + (size_t)result->hole_size;
+	char *all = mmap(NULL, size, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (all == MAP_FAILED)
+		return all;
+	if ((hole && mmap(all, hole, protection, MAP_SHARED | MAP_FIXED, result->fd,
+			     (off_t)result->offset) == MAP_FAILED) ||
+		(after < size && mmap(all + after, size - after, protection,
+					 MAP_SHARED | MAP_FIXED, result->fd,
+					 (off_t)(result->offset + after)) == MAP_FAILED)) {
+		munmap(all, size);
+		return MAP_FAILED;
+	}
+	return all;
 }
 
 /* Map what the driver gave and remember it. The connection is locked. */
@@ -248,8 +272,7 @@ static kern_return_t map_result(struct connection *connection, uint32_t memory_t
 		return kIOReturnNoMemory;
 	mapping->memory_type = memory_type;
 	mapping->size = (size_t)result->size;
-	mapping->address = mmap(NULL, mapping->size, read_only ? PROT_READ : PROT_READ | PROT_WRITE,
-		MAP_SHARED, result->fd, (off_t)result->offset);
+	mapping->address = map_around_hole(result, read_only ? PROT_READ : PROT_READ | PROT_WRITE);
 	if (mapping->address == MAP_FAILED) {
 		free(mapping);
 		return kIOReturnVMError;

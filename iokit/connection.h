@@ -28,6 +28,7 @@ struct iou_call_args {
 struct iou_map_result {
 	int fd;
 	uint64_t offset, size;
+	uint64_t hole, hole_size;	/* pages that are not to be mapped */
 	bool read_only;
 };
 

@@ -93,6 +93,8 @@ static kern_return_t local_map(void *state, uint32_t memory_type, struct iou_map
 		.fd = fcntl(memory.fd, F_DUPFD_CLOEXEC, 0),
 		.offset = memory.offset,
 		.size = memory.size,
+		.hole = memory.hole,
+		.hole_size = memory.hole_size,
 		.read_only = memory.read_only,
 	};
 	if (result->fd < 0) {

@@ -348,6 +348,10 @@ static kern_return_t remote_map(void *state, uint32_t memory_type, struct iou_ma
 		.size = reply.map_reply.size,
 		.read_only = reply.map_reply.read_only,
 	};
+	if (reply.header.size >= sizeof(reply.map_reply_with_hole)) {
+		result->hole = reply.map_reply_with_hole.hole.offset;
+		result->hole_size = reply.map_reply_with_hole.hole.size;
+	}
 	iou_fds_close(&fds);
 	return result->fd >= 0 ? kIOReturnSuccess : lose(remote);
 }

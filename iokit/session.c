@@ -261,7 +261,7 @@ static int handle_call(struct session *session, union iou_buffer *message, struc
 static int handle_map(struct session *session, union iou_buffer *message, struct iou_fds *fds)
 {
 	uint32_t type = message->map.memory_type;
-	struct iou_map_reply answer = { .reserved = 0 };
+	struct iou_map_reply_with_hole answer = { .reply = { .reserved = 0 } };
 	struct iouser_memory memory;
 	kern_return_t status;
 	int sent;
@@ -270,11 +270,13 @@ static int handle_map(struct session *session, union iou_buffer *message, struct
 	status = session->user.class->copy_client_memory(session->user.client, type, &memory);
 	if (status != kIOReturnSuccess)
 		return reply_status(session, &message->header, status);
-	answer.offset = memory.offset;
-	answer.size = memory.size;
-	answer.read_only = memory.read_only;
-	sent = reply(session, &answer, sizeof(answer), &message->header, kIOReturnSuccess,
-		&memory.fd, 1);
+	answer.reply.offset = memory.offset;
+	answer.reply.size = memory.size;
+	answer.reply.read_only = memory.read_only;
+	answer.hole.offset = memory.hole;
+	answer.hole.size = memory.hole_size;
+	sent = reply(session, &answer, memory.hole_size ? sizeof(answer) : sizeof(answer.reply),
+		&message->header, kIOReturnSuccess, &memory.fd, 1);
 	if (sent < 0)
 		session->user.class->client_unmapped(session->user.client, type);
 	return sent;

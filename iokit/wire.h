@@ -95,6 +95,14 @@ struct iou_map_reply {
 	uint32_t read_only;
 	uint32_t reserved;
 };
+/* Follows it where there are pages in the memory that the client does not get. */
+struct iou_map_hole {
+	uint64_t offset, size;
+};
+struct iou_map_reply_with_hole {
+	struct iou_map_reply reply;
+	struct iou_map_hole hole;
+};
 
 struct iou_memory_query {
 	struct iou_header header;
@@ -137,6 +145,7 @@ union iou_buffer {
 	struct iou_call_reply call_reply;
 	struct iou_map map;
 	struct iou_map_reply map_reply;
+	struct iou_map_reply_with_hole map_reply_with_hole;
 	struct iou_memory_query memory_query;
 	struct iou_memory_reply memory_reply;
 	struct iou_event event;

@@ -50,6 +50,11 @@ struct iouser_memory {
 	int fd;			/* borrowed; the runtime duplicates it */
 	uint64_t offset;
 	uint64_t size;
+	/*
+	 * Pages of it that the client does not get (hole_size 0: none): the client's mapping has
+	 * zeroed memory of its own there. A multiple of the page size, both.
+	 */
+	uint64_t hole, hole_size;
 	bool read_only;
 };
 
