@@ -77,9 +77,25 @@ kern_return_t dext_handle_MMIOWrite(struct dext_client *client, const uint64_t *
 kern_return_t dext_bar_memory(struct dext_client *client, unsigned bar, struct iouser_memory *memory)
 {
 	struct pci_provider *provider = client->driver->provider;
+	struct pci_bar_memory found;
+	kern_return_t status;
 
 	if (!provider->bars[bar].implemented)
 		return kIOReturnNotReady;
-	*memory = (struct iouser_memory){ .size = provider->bars[bar].size };
-	return provider->ops->bar_memory(provider, bar, &memory->fd, &memory->offset);
+	status = provider->ops->bar_memory(provider, bar, &found);
+	if (status != kIOReturnSuccess)
+		return status;
+	if (found.owner_alone && !iouser_peer_is_privileged(client->peer)) {
+		if (provider->ops->bar_unmapped)
+			provider->ops->bar_unmapped(provider, bar);
+		return kIOReturnNotReady;	/* calls reach it */
+	}
+	*memory = (struct iouser_memory){
+		.fd = found.fd,
+		.offset = found.offset,
+		.size = provider->bars[bar].size,
+		.hole = found.hole,
+		.hole_size = found.hole_size,
+	};
+	return kIOReturnSuccess;
 }

@@ -82,7 +82,7 @@ static void client_unmapped(void *context, uint32_t memory_type)
 	if (!mappings || !*mappings)
 		return;
 	--*mappings;
-	if (is_bar(memory_type))
+	if (is_bar(memory_type) && provider->ops->bar_unmapped)
 		provider->ops->bar_unmapped(provider, memory_type - DEXT_MEMORY_BAR0);
 	else if (memory_type == DEXT_MEMORY_TRACE)
 		atomic_fetch_sub(&client->driver->trace.users, 1);
@@ -147,6 +147,17 @@ static struct iouser_service *publish(struct dext_driver *driver)
 		*driver->provider->address.root ? properties : NULL);
 }
 
+/* What the provider reports. */
+static void take_event(void *context, enum pci_event event)
+{
+	struct dext_driver *driver = context;
+
+	if (event == PCI_EVENT_REMOVED)
+		dext_withdraw(driver, DRIVER_REMOVED);
+	else
+		dext_complete_all(driver, kIOReturnDeviceError);
+}
+
 static void driver_free(struct dext_driver *driver)
 {
 	driver->provider->ops->destroy(driver->provider);
@@ -179,6 +190,8 @@ struct dext_driver *dext_driver_create(struct pci_provider *provider)
 		driver_free(driver);
 		return NULL;
 	}
+	if (provider->ops->watch)
+		provider->ops->watch(provider, take_event, driver);
 	return driver;
 }
 

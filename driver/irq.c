@@ -219,6 +219,9 @@ kern_return_t dext_handle_WaitInterrupt(struct dext_client *client, const uint64
 		complete(client->irq, kIOReturnSuccess);
 	pthread_mutex_unlock(&driver->irq_lock);
 	iouser_completion_release(replaced);
+	/* Not under irq_lock: the provider's lock is held over fire(), which takes irq_lock. */
+	if (driver->interrupt_kind == DEXT_INTERRUPT_INTX && driver->provider->ops->irq_unmask)
+		driver->provider->ops->irq_unmask(driver->provider);
 	return kIOReturnSuccess;
 }
 

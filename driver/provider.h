@@ -59,6 +59,21 @@ struct dma_limits {
 	uint64_t bytes_used, maps_used;
 };
 
+/* The memory of a BAR, to be mapped by a client. */
+struct pci_bar_memory {
+	int fd;			/* borrowed */
+	uint64_t offset;	/* where the BAR begins in the file */
+	/* Whole pages that are not given to clients (the MSI-X table's); hole_size 0: none. */
+	uint64_t hole, hole_size;
+	bool owner_alone;	/* only for clients of the service's own user, and root */
+};
+
+/* What a device has to say that no call asked for. */
+enum pci_event {
+	PCI_EVENT_ERROR,	/* an uncorrectable error: it needs a reset */
+	PCI_EVENT_REMOVED,	/* unplugged, or wanted back by the host: nothing answers from here on */
+};
+
 enum pci_reset {
 	PCI_RESET_FUNCTION,	/* FLR */
 	PCI_RESET_HOT,		/* secondary bus reset */
@@ -70,11 +85,16 @@ struct pci_provider;
 
 /* Called by the provider when vector @vector fires, on any thread; must not block. */
 typedef void (*pci_irq_sink)(void *context, unsigned vector);
+/* Called by the provider, on a thread of its own that holds no lock. */
+typedef void (*pci_event_sink)(void *context, enum pci_event event);
 
 struct pci_provider_ops {
 	/* The first claim; the last one gone. Never at the same time. */
 	kern_return_t (*open)(struct pci_provider *provider);
 	void (*close)(struct pci_provider *provider);
+
+	/* Report events to @sink from here on. Called once, before open. NULL: there are none. */
+	void (*watch)(struct pci_provider *provider, pci_event_sink sink, void *context);
 
 	/* @offset and @width have been checked: 1, 2 or 4, aligned, within 4096. */
 	kern_return_t (*config_read)(struct pci_provider *provider, uint32_t offset,
@@ -92,10 +112,10 @@ struct pci_provider_ops {
 	 * does, until bar_unmapped. kIOReturnNotReady when it has none; kIOReturnNoResources.
 	 */
 	kern_return_t (*bar_memory)(
-		struct pci_provider *provider, unsigned bar, int *fd, uint64_t *offset);
+		struct pci_provider *provider, unsigned bar, struct pci_bar_memory *memory);
 	/*
 	 * One mapping of the BAR has ended. With the last one whoever kept it, or the
-	 * descriptor, reaches nothing of the device any more.
+	 * descriptor, reaches nothing of the device any more. NULL where that cannot be had.
 	 */
 	void (*bar_unmapped)(struct pci_provider *provider, unsigned bar);
 
@@ -113,6 +133,11 @@ struct pci_provider_ops {
 	kern_return_t (*irq_setup)(struct pci_provider *provider, enum dext_interrupt_kind kind,
 		unsigned vectors, pci_irq_sink sink, void *context);
 	void (*irq_teardown)(struct pci_provider *provider);
+	/*
+	 * A client has taken the interrupt of an INTx line, and waits for the next one: let the
+	 * line fire again. NULL where the provider does not mask it.
+	 */
+	void (*irq_unmask)(struct pci_provider *provider);
 
 	/*
 	 * One kind of reset; kIOReturnUnsupported when the device lacks it. Returns
@@ -126,9 +151,9 @@ struct pci_provider_ops {
 
 	void (*dma_limits)(struct pci_provider *provider, struct dma_limits *limits);
 
-	/* Software devices alone; NULL where a device has no such thing. */
+	/* Raise a vector as if the device had. NULL where a provider cannot. */
 	kern_return_t (*irq_trigger)(struct pci_provider *provider, unsigned vector);
-	/* Pull it out: no DMA, no interrupt, and every read gives ones from here on. */
+	/* Software devices alone, else NULL: pull it out: no DMA, no interrupt, and every read gives ones from here on. */
 	kern_return_t (*remove)(struct pci_provider *provider);
 
 	/* Frees the provider; nothing of it is in use. */

@@ -129,21 +129,20 @@ static bool prepare(struct soft_device *device, struct soft_bar *bar)
 }
 
 kern_return_t soft_bar_memory(
-	struct pci_provider *provider, unsigned bar, int *fd, uint64_t *offset)
+	struct pci_provider *provider, unsigned bar, struct pci_bar_memory *memory)
 {
 	struct soft_device *device = (struct soft_device *)provider;
-	struct soft_bar *memory = &device->bars[bar];
+	struct soft_bar *own = &device->bars[bar];
 	kern_return_t status = kIOReturnSuccess;
 
-	if (!memory->memory)
+	if (!own->memory)
 		return kIOReturnNotReady;
 	pthread_mutex_lock(&device->map_lock);
-	if (memory->mappings == 0 && !prepare(device, memory))
+	if (own->mappings == 0 && !prepare(device, own))
 		status = kIOReturnNoResources;
 	if (status == kIOReturnSuccess) {
-		*fd = memory->fd;
-		*offset = 0;
-		if (memory->mappings++ == 0)
+		*memory = (struct pci_bar_memory){ .fd = own->fd };
+		if (own->mappings++ == 0)
 			tell_model(device, bar, true);
 	}
 	pthread_mutex_unlock(&device->map_lock);

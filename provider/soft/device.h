@@ -76,7 +76,7 @@ bool soft_bar_create(struct soft_bar *bar, uint64_t size);
 void soft_bar_destroy(struct soft_bar *bar);
 /* bar-memory.c: the provider's functions of these names. */
 kern_return_t soft_bar_memory(
-	struct pci_provider *provider, unsigned bar, int *fd, uint64_t *offset);
+	struct pci_provider *provider, unsigned bar, struct pci_bar_memory *memory);
 void soft_bar_unmapped(struct pci_provider *provider, unsigned bar);
 
 /* reset.c: whether the device answers, or is not ready after a reset. */

@@ -27,15 +27,14 @@ struct mapping {
 static struct mapping map(unsigned bar)
 {
 	struct mapping mapping = { .size = (size_t)rig.provider->bars[bar].size };
-	uint64_t offset;
-	int fd;
+	struct pci_bar_memory memory;
 
-	assert_int_equal(rig.provider->ops->bar_memory(rig.provider, bar, &fd, &offset),
-		kIOReturnSuccess);
-	mapping.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	assert_int_equal(
+		rig.provider->ops->bar_memory(rig.provider, bar, &memory), kIOReturnSuccess);
+	mapping.fd = fcntl(memory.fd, F_DUPFD_CLOEXEC, 0);
 	assert_true(mapping.fd >= 0);
 	mapping.bytes = mmap(NULL, mapping.size, PROT_READ | PROT_WRITE, MAP_SHARED, mapping.fd,
-		(off_t)offset);
+		(off_t)memory.offset);
 	assert_ptr_not_equal(mapping.bytes, MAP_FAILED);
 	return mapping;
 }
@@ -143,8 +142,7 @@ static void without_descriptors_nothing_is_lent(void **state)
 {
 	struct rlimit limit, none;
 	struct mapping mapping;
-	uint64_t offset;
-	int fd;
+	struct pci_bar_memory memory;
 
 	(void)state;
 	prig_open(&rig, ODD);
@@ -152,7 +150,7 @@ static void without_descriptors_nothing_is_lent(void **state)
 	none = limit;
 	none.rlim_cur = 0;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-	assert_int_equal(rig.provider->ops->bar_memory(rig.provider, ODD_BAR_MEMORY, &fd, &offset),
+	assert_int_equal(rig.provider->ops->bar_memory(rig.provider, ODD_BAR_MEMORY, &memory),
 		kIOReturnNoResources);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	mapping = map(ODD_BAR_MEMORY);
@@ -236,10 +234,9 @@ static void *lend_and_take_back(void *argument)
 	unsigned *rounds = argument;
 
 	for (; !atomic_load(&enough); ++*rounds) {
-		uint64_t offset;
-		int fd;
+		struct pci_bar_memory memory;
 
-		if (rig.provider->ops->bar_memory(rig.provider, ODD_BAR_BUFFER, &fd, &offset) ==
+		if (rig.provider->ops->bar_memory(rig.provider, ODD_BAR_BUFFER, &memory) ==
 			kIOReturnSuccess)
 			rig.provider->ops->bar_unmapped(rig.provider, ODD_BAR_BUFFER);
 	}

@@ -36,12 +36,11 @@ static void test_identity(void **state)
 
 static void test_no_memory_to_map(void **state)
 {
-	uint64_t offset;
-	int fd;
+	struct pci_bar_memory memory;
 
 	(void)state;
 	prig_open(&rig, "edu,addr=01:00.0");
-	assert_int_equal(rig.provider->ops->bar_memory(rig.provider, 0, &fd, &offset),
+	assert_int_equal(rig.provider->ops->bar_memory(rig.provider, 0, &memory),
 		kIOReturnNotReady);
 	prig_close(&rig);
 }

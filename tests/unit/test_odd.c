@@ -45,13 +45,12 @@ static void test_bars(void **state)
 	prig_open(&rig, ODD);
 	for (unsigned bar = 0; bar < DEXT_BARS; bar++) {
 		const struct pci_bar *found = &rig.provider->bars[bar];
-		uint64_t offset = 0;
-		int fd = -1;
+		struct pci_bar_memory memory;
 
 		assert_int_equal(found->implemented, expected[bar].implemented);
 		assert_int_equal(found->type, expected[bar].type);
 		assert_int_equal(found->size, expected[bar].size);
-		assert_int_equal(rig.provider->ops->bar_memory(rig.provider, bar, &fd, &offset),
+		assert_int_equal(rig.provider->ops->bar_memory(rig.provider, bar, &memory),
 			can_be_mapped[bar] ? kIOReturnSuccess : kIOReturnNotReady);
 		if (can_be_mapped[bar])
 			rig.provider->ops->bar_unmapped(rig.provider, bar);
@@ -71,12 +70,12 @@ static void test_memory_by_call_and_mapped(void **state)
 	prig_open(&rig, ODD);
 	for (size_t i = 0; i < 2; i++) {
 		size_t size = (size_t)rig.provider->bars[bars[i]].size;
-		uint64_t offset;
+		struct pci_bar_memory found;
 		uint8_t *memory;
-		int fd;
 
-		rig.provider->ops->bar_memory(rig.provider, bars[i], &fd, &offset);
-		memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
+		rig.provider->ops->bar_memory(rig.provider, bars[i], &found);
+		memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, found.fd,
+			(off_t)found.offset);
 		assert_ptr_not_equal(memory, MAP_FAILED);
 		prig_write(&rig, bars[i], size - 8, 8, 0x8877665544332211);
 		assert_int_equal(memory[size - 1], 0x88);
