@@ -2,8 +2,10 @@
 /* Every kind of device there is, by its type. */
 #include "provider/soft/device.h"
 #include "provider/spec.h"
+#include "provider/vfio/vfio.h"
 
 #include <stdio.h>
+#include <string.h>
 
 struct pci_provider *provider_create(const char *text, struct spec_error *error)
 {
@@ -12,7 +14,8 @@ struct pci_provider *provider_create(const char *text, struct spec_error *error)
 
 	if (!spec_parse(text, &spec, error))
 		return NULL;
-	provider = soft_create(&spec, error);
+	provider = strcmp(spec.type, "vfio") == 0 ? vfio_create(&spec, error) :
+						    soft_create(&spec, error);
 	spec_free(&spec);
 	return provider;
 }
@@ -35,4 +38,6 @@ void provider_print_types(void)
 		printf("  %s: %s\n", (*model)->name, (*model)->summary);
 		print_keys((*model)->keys);
 	}
+	printf("  vfio: a physical device, through the kernel's VFIO\n");
+	print_keys(vfio_keys);
 }
