@@ -21,6 +21,7 @@ enum ctl_exit {
 /* What the options said. */
 struct ctl_options {
 	bool json, numeric, help, version;
+	bool host;	/* the devices of this host */
 	const char *socket;
 	uint64_t width;	/* in bytes; 4 unless given */
 	uint64_t count;	/* 0 unless given: without end */
@@ -31,6 +32,7 @@ struct ctl_options {
 #define CTL_TAKES_WIDTH 1u
 #define CTL_TAKES_COUNT 2u
 #define CTL_TAKES_MASK	4u
+#define CTL_TAKES_HOST	8u
 
 struct ctl_command {
 	const char *name;	/* one word or two: "list", "config read" */
@@ -46,7 +48,10 @@ struct ctl_command {
 
 extern const struct ctl_command ctl_list, ctl_info, ctl_config_read, ctl_config_write,
 	ctl_config_dump, ctl_bar_read, ctl_bar_write, ctl_bar_dump, ctl_dma, ctl_irq_watch,
-	ctl_irq_trigger, ctl_reset, ctl_remove, ctl_trace, ctl_top;
+	ctl_irq_trigger, ctl_reset, ctl_remove, ctl_trace, ctl_top, ctl_bind, ctl_unbind;
+
+/** ctl_list_host - dextctl list --host (bind.c). */
+enum ctl_exit ctl_list_host(const struct ctl_options *options);
 
 /* --- Options and help: options.c ---------------------- */
 

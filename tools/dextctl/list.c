@@ -80,6 +80,8 @@ static enum ctl_exit list(const struct ctl_options *options, char **arguments)
 	size_t count;
 
 	(void)arguments;
+	if (options->host)
+		return ctl_list_host(options);
 	if (!ctl_service_answers())
 		return CTL_FAILED;
 	result = apple_dext_copy_bound_devices(&devices, &count);
@@ -99,12 +101,15 @@ static enum ctl_exit list(const struct ctl_options *options, char **arguments)
 const struct ctl_command ctl_list = {
 	.name = "list",
 	.arguments = "",
+	.options = CTL_TAKES_HOST,
 	.summary = "list the devices",
 	.help = "List the devices of the driver service, one a line: the address (with the PCI\n"
 		"root, where the device names one), vendor and device id, who has claimed it\n"
 		"(free, claimed, exclusive, or unknown), the kind and number of its interrupt\n"
-		"vectors, class and name.\n",
+		"vectors, class and name. With --host, the PCI devices of this host: their\n"
+		"IOMMU group and driver, and whether dextd could take them, or why not.\n",
 	.examples = "dextctl list\n"
+		    "dextctl list --host\n"
 		    "dextctl list -n\n"
 		    "dextctl list --json | jq -r '.[] | select(.interrupts.vectors > 1).address'\n",
 	.run = list,

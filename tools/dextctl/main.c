@@ -23,6 +23,8 @@ static const struct ctl_command *const commands[] = {
 	&ctl_remove,
 	&ctl_trace,
 	&ctl_top,
+	&ctl_bind,
+	&ctl_unbind,
 	NULL,
 };
 

@@ -63,12 +63,19 @@ static bool set_mask(struct ctl_options *options, const char *value)
 	return true;
 }
 
+static bool set_host(struct ctl_options *options, const char *value)
+{
+	(void)value;
+	return options->host = true;
+}
+
 static const struct option_row rows[] = {
 	{"width", 'w', "BYTES", CTL_TAKES_WIDTH,
 		"bytes an access: 1, 2, 4 (unless given) or 8 (BARs)", set_width},
 	{"count", 'c', "NUMBER", CTL_TAKES_COUNT, "end after so many", set_count},
 	{"mask", 'm', "VECTORS", CTL_TAKES_MASK, "enable these vectors alone, such as 0,4-7",
 		set_mask},
+	{"host", 'H', NULL, CTL_TAKES_HOST, "list the PCI devices of this host instead", set_host},
 	{"json", 'j', NULL, 0, "print JSON", set_json},
 	{"numeric", 'n', NULL, 0, "print ids, not names of vendors, devices and classes",
 		set_numeric},

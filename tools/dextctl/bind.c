@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * dextctl bind, unbind: give a device of this host to VFIO, and back to the host's driver. The
+ * kernel's interface is driver_override and drivers_probe (sysfs-bus-pci).
+ */
+#include "common/host-pci.h"
+#include "tools/dextctl/dextctl.h"
+#include "tools/dextctl/json.h"
+#include "tools/dextctl/names.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Which driver a device had is remembered here, one file a device, until the next boot. */
+#define STATE_FOLDER "/run/dextpci-bind"
+
+/* Write @text to a file of sysfs. False: said why. */
+static bool sysfs_write(const char *address, const char *what, const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t written = fd < 0 ? -1 : write(fd, text, strlen(text));
+	int code = errno;
+
+	if (fd >= 0)
+		close(fd);
+	if (written >= 0)
+		return true;
+	cli_error("%s: %s: %s (%s)", address, what, strerror(code), path);
+	return false;
+}
+
+static bool device_write(const struct host_pci *device, const char *what, const char *file,
+	const char *text)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/bus/pci/devices/%s/%s", host_pci_paths.sys,
+		device->address, file);
+	return sysfs_write(device->address, what, path, text);
+}
+
+/* Let the driver that has the device go, and have the kernel look for another one. */
+static bool change_driver(const struct host_pci *device, const char *override)
+{
+	char path[PATH_MAX];
+
+	if (!device_write(device, "its driver cannot be chosen", "driver_override", override))
+		return false;
+	if (*device->driver && !device_write(device, "its driver does not let it go",
+				       "driver/unbind", device->address))
+		return false;
+	snprintf(path, sizeof(path), "%s/bus/pci/drivers_probe", host_pci_paths.sys);
+	return sysfs_write(device->address, "no driver takes it", path, device->address);
+}
+
+static void remember_driver(const struct host_pci *device)
+{
+	char path[PATH_MAX];
+	FILE *file;
+
+	if (!*device->driver)
+		return;
+	mkdir(STATE_FOLDER, 0755);
+	snprintf(path, sizeof(path), STATE_FOLDER "/%s", device->address);
+	file = fopen(path, "we");
+	if (!file)
+		return;	/* unbind then leaves the choice to the kernel */
+	fprintf(file, "%s\n", device->driver);
+	fclose(file);
+}
+
+/* The driver that a device had before bind; "" when that is not known. */
+static void recall_driver(const struct host_pci *device, char *driver, size_t size)
+{
+	char path[PATH_MAX];
+	FILE *file;
+
+	driver[0] = '\0';
+	snprintf(path, sizeof(path), STATE_FOLDER "/%s", device->address);
+	file = fopen(path, "re");
+	if (!file)
+		return;
+	if (!fgets(driver, (int)size, file))
+		driver[0] = '\0';
+	driver[strcspn(driver, "\n")] = '\0';
+	fclose(file);
+	unlink(path);
+}
+
+static enum ctl_exit find(const char *text, struct host_pci *device)
+{
+	char address[HOST_PCI_ADDRESS_SIZE];
+
+	if (!host_pci_address(text, address)) {
+		cli_error("%s: expected a PCI address of this host, as lspci prints it", text);
+		return CTL_USAGE;
+	}
+	if (!host_pci_read(&host_pci_paths, address, device)) {
+		cli_error("%s: no such device on this host (dextctl list --host)", address);
+		return CTL_FAILED;
+	}
+	if (host_pci_is_bridge(device)) {
+		cli_error("%s: a bridge: only the devices behind it can be passed through", address);
+		return CTL_FAILED;
+	}
+	return CTL_OK;
+}
+
+/* One line for each member of the device's IOMMU group. False: one of them is in use by the host. */
+static bool show_group(const struct host_pci *device)
+{
+	struct host_pci *members;
+	size_t count;
+	bool free_to_take = true;
+	char why[400];
+
+	if (!host_pci_list(&host_pci_paths, device->group, &members, &count))
+		return true;
+	printf("IOMMU group %d:\n", device->group);
+	for (size_t i = 0; i < count; i++) {
+		bool used = host_pci_in_use(&host_pci_paths, &members[i], why, sizeof(why));
+
+		printf("  %s %04x:%04x %s%s%s\n", members[i].address, members[i].vendor_id,
+			members[i].device_id,
+			host_pci_is_bridge(&members[i]) ? "bridge" :
+			*members[i].driver ? members[i].driver : "no driver",
+			used ? ", in use: " : "", used ? why : "");
+		if (!used)
+			continue;
+		cli_error("%s: %s of its IOMMU group is in use by the host: %s", device->address,
+			members[i].address, why);
+		free_to_take = false;
+	}
+	free(members);
+	return free_to_take;
+}
+
+static enum ctl_exit bind_device(const struct ctl_options *options, char **arguments)
+{
+	struct host_pci device;
+	enum ctl_exit status = find(arguments[0], &device);
+	char path[PATH_MAX];
+
+	(void)options;
+	if (status != CTL_OK)
+		return status;
+	if (device.group < 0) {
+		cli_error("%s: no IOMMU is in front of it: enable it in the firmware's setup and boot with intel_iommu=on",
+			device.address);
+		return CTL_FAILED;
+	}
+	if (!show_group(&device))
+		return CTL_FAILED;
+	if (strcmp(device.driver, "vfio-pci") == 0) {
+		printf("%s: bound to vfio-pci already\n", device.address);
+		return CTL_OK;
+	}
+	snprintf(path, sizeof(path), "%s/bus/pci/drivers/vfio-pci", host_pci_paths.sys);
+	if (access(path, F_OK) != 0) {
+		cli_error("%s: the kernel has no vfio-pci driver: modprobe vfio-pci", device.address);
+		return CTL_FAILED;
+	}
+	remember_driver(&device);
+	if (!change_driver(&device, "vfio-pci"))
+		return CTL_FAILED;
+	host_pci_read(&host_pci_paths, device.address, &device);
+	if (strcmp(device.driver, "vfio-pci") != 0) {
+		cli_error("%s: vfio-pci did not take it; dmesg says why", device.address);
+		return CTL_FAILED;
+	}
+	printf("%s: bound to vfio-pci: dextd --device vfio,host=%s\n", device.address,
+		device.address);
+	return CTL_OK;
+}
+
+/* Bind to the driver that it had, where the kernel has not chosen that by itself. */
+static bool restore_driver(const struct host_pci *device, const char *driver)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/bus/pci/drivers/%s/bind", host_pci_paths.sys, driver);
+	return sysfs_write(device->address, "the driver it had does not take it", path,
+		device->address);
+}
+
+static enum ctl_exit unbind_device(const struct ctl_options *options, char **arguments)
+{
+	struct host_pci device;
+	enum ctl_exit status = find(arguments[0], &device);
+	char before[64];
+
+	(void)options;
+	if (status != CTL_OK)
+		return status;
+	if (strcmp(device.driver, "vfio-pci") != 0) {
+		cli_error("%s: bound to %s, not to vfio-pci", device.address,
+			*device.driver ? device.driver : "no driver");
+		return CTL_FAILED;
+	}
+	recall_driver(&device, before, sizeof(before));
+	if (!change_driver(&device, "\n"))
+		return CTL_FAILED;
+	host_pci_read(&host_pci_paths, device.address, &device);
+	if (*before && !*device.driver && !restore_driver(&device, before))
+		return CTL_FAILED;
+	host_pci_read(&host_pci_paths, device.address, &device);
+	printf("%s: bound to %s\n", device.address,
+		*device.driver ? device.driver : "no driver: none claims it");
+	return CTL_OK;
+}
+
+/* Why a device cannot be taken; "" when it can. */
+static void obstacle(const struct host_pci *device, char *text, size_t size)
+{
+	char why[400];
+
+	text[0] = '\0';
+	if (host_pci_is_bridge(device))
+		snprintf(text, size, "bridge");
+	else if (device->group < 0)
+		snprintf(text, size, "no IOMMU");
+	else if (host_pci_in_use(&host_pci_paths, device, why, sizeof(why)))
+		snprintf(text, size, "%s", why);
+}
+
+static const char *state_of(const struct host_pci *device, const char *obstacle_text)
+{
+	if (*obstacle_text)
+		return obstacle_text;
+	return strcmp(device->driver, "vfio-pci") == 0 ? "bound: dextd can take it" :
+							 "free: dextctl bind";
+}
+
+enum ctl_exit ctl_list_host(const struct ctl_options *options)
+{
+	static const char *const heads[] = { "ADDRESS", "ID", "GROUP", "DRIVER", "STATE", "CLASS", "DEVICE" };
+	struct cli_table table = CLI_TABLE(heads);
+	struct json_object *array = options->json ? json_new_array() : NULL;
+	struct names *names;
+	struct host_pci *devices;
+	size_t count;
+
+	if (!host_pci_list(&host_pci_paths, -1, &devices, &count)) {
+		cli_error("the PCI devices of this host cannot be listed (%s)", strerror(errno));
+		return CTL_FAILED;
+	}
+	names = names_open(options->numeric);
+	for (size_t i = 0; i < count; i++) {
+		const struct host_pci *device = &devices[i];
+		char id[16], group[16] = "-", why[420], class[NAME_SIZE], name[NAME_SIZE];
+
+		obstacle(device, why, sizeof(why));
+		snprintf(id, sizeof(id), "%04x:%04x", device->vendor_id, device->device_id);
+		if (device->group >= 0)
+			snprintf(group, sizeof(group), "%d", device->group);
+		if (array) {
+			struct json_object *row = json_new_object();
+
+			json_put_text(row, "address", device->address);
+			json_put_hex(row, "vendor_id", 4, device->vendor_id);
+			json_put_hex(row, "device_id", 4, device->device_id);
+			json_put_hex(row, "class_code", 6, device->class_code);
+			if (device->group >= 0)
+				json_put_number(row, "iommu_group", (uint64_t)device->group);
+			else
+				json_put_null(row, "iommu_group");
+			json_put_text(row, "driver", *device->driver ? device->driver : NULL);
+			json_put_bool(row, "available", !*why);
+			json_put_text(row, "reason", *why ? why : NULL);
+			json_add(array, row);
+			continue;
+		}
+		cli_table_add(&table, (const char *[]){ device->address, id, group,
+			*device->driver ? device->driver : "-", state_of(device, why),
+			names_class(names, device->class_code, class),
+			names_device(names, device->vendor_id, device->device_id, name) });
+	}
+	if (array)
+		json_print(array);
+	else
+		cli_table_print(&table, stdout);
+	cli_table_free(&table);
+	names_close(names);
+	free(devices);
+	return CTL_OK;
+}
+
+const struct ctl_command ctl_bind = {
+	.name = "bind",
+	.arguments = "ADDR",
+	.min_arguments = 1,
+	.max_arguments = 1,
+	.summary = "take a device of this host for passthrough",
+	.help = "Take a PCI device of this host from its driver and bind it to vfio-pci, so\n"
+		"that dextd can own it. The members of its IOMMU group are shown: only the\n"
+		"group as a whole can be passed through. It is refused when the host uses one\n"
+		"of them: a mounted disk, swap space, a network interface that is up, the\n"
+		"graphics adapter of the console. Needs root.\n",
+	.examples = "dextctl bind 0000:01:00.0\n",
+	.run = bind_device,
+};
+
+const struct ctl_command ctl_unbind = {
+	.name = "unbind",
+	.arguments = "ADDR",
+	.min_arguments = 1,
+	.max_arguments = 1,
+	.summary = "give a device back to the host's driver",
+	.help = "Give a device that was bound to vfio-pci back to the driver that it had before.\n"
+		"Needs root.\n",
+	.examples = "dextctl unbind 0000:01:00.0\n",
+	.run = unbind_device,
+};
