@@ -1,0 +1,33 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Usage: test-software.sh TEST_DEVICE EXAMPLES TOOLS
+#
+# The device suite and the example drivers against software devices: the same programs that
+# the guest of tests/vm/test-vfio.sh runs against physical ones.
+
+set -eu
+test_device=$1 examples=$2 tools=$3
+dir=$(mktemp -d)
+DEXT_SOCKET=$dir/dextd.sock
+export DEXT_SOCKET
+truncate -s 64M "$dir/disk.img"
+"$tools/dextd" --device "nvme,addr=01:00.0,image=$dir/disk.img" --device edu,addr=02:00.0 \
+	2>"$dir/dextd.log" &
+dextd=$!
+trap 'kill $dextd; cat "$dir/dextd.log"; rm -rf "$dir"' EXIT
+i=0
+until "$tools/dextctl" list >/dev/null 2>&1; do
+	i=$((i + 1))
+	[ $i -lt 200 ] || exit 1
+	sleep 0.1
+done
+
+"$test_device" nvme 01:00.0
+"$test_device" edu 02:00.0
+"$examples/example-edu" 02:00.0
+"$examples/example-nvme" 01:00.0 identify
+head -c 16777216 /dev/urandom >"$dir/data"
+"$examples/example-nvme" 01:00.0 write 0 32768 <"$dir/data"
+"$examples/example-nvme" 01:00.0 read 0 32768 >"$dir/back"
+cmp "$dir/data" "$dir/back"

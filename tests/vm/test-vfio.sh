@@ -1,0 +1,129 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Usage: tests/vm/test-vfio.sh BUILD [LOGS [SUITE...]]
+#
+# Physical devices, without any: a guest whose VMM emulates an IOMMU (VT-d), an NVMe
+# controller, a network adapter and an edu device, all of them real to its stock kernel and
+# the VFIO in it. BUILD, a build directory, is installed there; what is checked stands in
+# tests/vm/vfio and is carried out in the guest. SUITE is the suite of Debian that the kernel
+# is from (bookworm and trixie-backports, unless given).
+#
+# Devices are opened by group and container: Debian builds its kernels without iommufd.
+
+set -u -o pipefail
+
+# shellcheck source=vm/vm.sh
+. "$(dirname "${BASH_SOURCE[0]}")/../../vm/vm.sh"
+# shellcheck source=vm/system.sh
+. "$VM/system.sh"
+# shellcheck source=tests/vm/check.sh
+. "$ROOT/tests/vm/check.sh"
+
+SUITES=(bookworm trixie-backports)
+
+# overlay DIR - what is put over the guest's system: an installed dextpci, and the checks
+overlay() {
+	local dir=$1
+	meson install -C "$BUILD" --no-rebuild --destdir "$dir" >"$FILES/install.log" 2>&1 || {
+		show_tail "$FILES/install.log"
+		return 1
+	}
+	rm -rf "$dir/usr/local/include" "$dir/usr/local/share"
+	install -D -t "$dir/guest" "$BUILD/tests/test_device" "$BUILD/examples/example-edu" \
+		"$BUILD/examples/example-nvme" "$VM/system/report.sh" "$ROOT"/tests/vm/vfio/* \
+		"$GUEST_TREE/bin/busybox" &&
+		mv "$dir/guest/init" "$dir/init" &&
+		modules "$dir"
+}
+
+# modules DIR - the kernel's VFIO, and the driver that has the disk before VFIO does
+modules() {
+	local modules=lib/modules/$GUEST_KERNEL wanted=(vfio-pci vfio_iommu_type1 nvme) file
+	modprobe -d "$KERNEL_TREE" -S "$GUEST_KERNEL" -a --show-depends "${wanted[@]}" |
+		sed -n 's|^insmod .*/\(kernel/[^ ]*\).*|\1|p' | sort -u |
+		while read -r file; do
+			install -D -m 644 "$KERNEL_TREE/$modules/$file" "$1/$modules/$file"
+		done
+	cp "$KERNEL_TREE/$modules"/modules.{order,builtin,builtin.modinfo} "$1/$modules/"
+	depmod -b "$1" "$GUEST_KERNEL" && mkdir -p "$1/usr/lib" && mv "$1/lib/modules" "$1/usr/lib/" &&
+		rmdir "$1/lib"
+}
+
+# Packages of the guest's system are unpacked once; this puts the overlay over them.
+system_pack() {
+	{ cat "$SYSTEM_TREE.cpio" && initramfs_pack "$2"; } >"$1"
+}
+
+# prepare SUITE - INITRAMFS, for its kernel
+prepare() {
+	guest_tree_need
+	[[ $1 == bookworm ]] || kernel_need "$1"
+	rm -rf "$WORK/overlay"
+	step "Installing dextpci for the guest" overlay "$WORK/overlay" || exit 1
+	INITRAMFS=$WORK/system.cpio
+	step "Making the guest's system" system_pack "$INITRAMFS" "$WORK/overlay" || exit 1
+}
+
+# machine - MACHINE, with devices behind an IOMMU
+machine() {
+	# shellcheck disable=SC2034 # for machine_command()
+	local MEMORY=1G
+	machine_command intel_iommu=on
+	truncate -s 64M "$WORK/disk.img"
+	# shellcheck disable=SC2054 # commas of the VMM's
+	MACHINE+=(-M "kernel-irqchip=off" -device "intel-iommu,intremap=on,caching-mode=on"
+		-drive "file=$WORK/disk.img,if=none,id=disk,format=raw"
+		-device nvme,drive=disk,serial=physical,addr=4
+		-nic none -device e1000e,addr=5 -device edu,addr=6 -device pcie-root-port,addr=1)
+}
+
+# Each check of the guest's is one here.
+take_over() {
+	local key value
+	while read -r _ key value; do
+		case $key in
+		ok) check "$value" 0 ;;
+		not-ok) check "$value" 1 ;;
+		output) printf '    %s\n' "$value" ;;
+		esac
+	done < <(tr -d '\r' <"$1/report.log")
+}
+
+run_suite() {
+	local dir=$FILES/$1 status=0
+	mkdir -p "$dir"
+	prepare "$1"
+	machine
+	guest_start "$dir"
+	guest_wait "$dir" "$LIMIT" || status=$?
+	take_over "$dir"
+	check "$1: the guest is through with everything${GUEST_FAILURE:+: $GUEST_FAILURE}" "$status"
+	((status == 0 && FAILED == 0)) || {
+		show_tail "$dir/kernel.log" 40
+		show_tail "$dir/console.log" 40
+	}
+}
+
+main() {
+	local suite
+	[[ $# -ge 1 && -x $1/tools/dextd ]] ||
+		usage_die "usage: $0 BUILD [LOGS [SUITE...]]: no tools/dextd in '${1:-}'"
+	BUILD=$(realpath "$1")
+	[[ $# -lt 3 ]] || SUITES=("${@:3}")
+	checks_begin vfio
+	FILES=$WORK/files
+	if [[ -n ${2:-} ]]; then
+		mkdir -p "$2" && FILES=$(realpath "$2")
+	fi
+	packages_need "${PACKAGES_VM[@]}"
+	vmm_need
+	system_need bookworm
+	for suite in "${SUITES[@]}"; do
+		run_suite "$suite"
+	done
+	# shellcheck disable=SC2034 # for checks_end()
+	COMPLETE=yes
+}
+
+main "$@"

@@ -1,0 +1,21 @@
+# shellcheck shell=dash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# A client that is killed in the middle of transfers takes its memory along; then the device
+# serves the next one.
+
+sh -c 'while :; do ./example-nvme 00:04.0 write 0 32768 </tmp/data || exit; done' &
+loop=$!
+check "$KERNEL: killed client: it has memory pinned" settles 20 something_pinned 100
+kill -9 $loop
+killall -9 example-nvme 2>/dev/null
+wait $loop 2>/dev/null
+check "$KERNEL: killed client: nothing stays pinned" settles 5 nothing_pinned
+check "$KERNEL: killed client: the device is free" settles 5 prints '^00:04.0 .* free ' dextctl list
+check "$KERNEL: killed client: bus mastering is disabled" prints 'BusMaster-' dextctl info 00:04.0
+check "$KERNEL: killed client: the next one is served" ./example-nvme 00:04.0 identify
+
+kill -TERM "$DEXTD"
+wait "$DEXTD"
+check "$KERNEL: dextd ends well" test $? -eq 0
+cat /tmp/dextd.log

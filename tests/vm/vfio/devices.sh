@@ -1,0 +1,23 @@
+# shellcheck shell=dash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# The device suite and the example drivers, as tests/devices/test-software.sh runs them.
+
+dextd --device "$(device "$NVME")" --device "$(device "$NET")" --device "$(device "$EDU")" \
+	>/tmp/dextd.log 2>&1 &
+# shellcheck disable=SC2034 # for run and deaths.sh
+DEXTD=$!
+check "$KERNEL: dextd takes three devices" settles 20 prints '^00:06.0 ' dextctl list
+check "$KERNEL: every function on the NVMe controller" ./test_device nvme 00:04.0
+check "$KERNEL: every function on the network adapter" ./test_device net 00:05.0
+check "$KERNEL: every function on the edu device" ./test_device edu 00:06.0
+check "$KERNEL: nothing of it stays pinned" settles 5 nothing_pinned
+
+check "$KERNEL: example edu" ./example-edu 00:06.0
+check "$KERNEL: example nvme, identify" prints '^model  *QEMU NVMe Ctrl' ./example-nvme 00:04.0 identify
+head -c 16777216 /dev/urandom >/tmp/data
+check "$KERNEL: example nvme, 16 MiB written" \
+	sh -c './example-nvme 00:04.0 write 0 32768 </tmp/data'
+check "$KERNEL: example nvme, read back" \
+	sh -c './example-nvme 00:04.0 read 0 32768 >/tmp/back'
+check "$KERNEL: example nvme, equal" cmp /tmp/data /tmp/back

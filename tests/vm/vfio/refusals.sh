@@ -1,0 +1,31 @@
+# shellcheck shell=dash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# What keeps a device from being taken: each has a line of its own, with what helps.
+
+refused "no vfio-pci in the kernel" "modprobe vfio-pci" "$(device "$NVME")"
+modprobe vfio-pci
+modprobe vfio_iommu_type1
+modprobe nvme
+check "$KERNEL: the NVMe driver has its controller" settles 20 test -e /dev/nvme0n1
+refused "bound to another driver" "bound to nvme, not to vfio-pci: dextctl bind $NVME" "$(device "$NVME")"
+refused "no such device" "no PCI device 0000:7f:00.0" "$(device 7f:00.0)"
+refused "no address" "expected a PCI address as lspci prints it" "$(device nonsense)"
+refused "a bridge" "is a PCI bridge" "$(device 00:01.0)"
+
+# A disk that the host uses is not taken from it.
+mkswap /dev/nvme0n1 >/dev/null && swapon /dev/nvme0n1
+check "$KERNEL: bind: refused for a disk in use" \
+	prints 'in use by the host: nvme0n1 is swap space' dextctl bind "$NVME"
+check "$KERNEL: list --host says so" prints "^$NVME .* nvme .*nvme0n1 is swap space" dextctl list --host
+swapoff /dev/nvme0n1
+check "$KERNEL: bind: refused for a bridge" says "only the devices behind it" dextctl bind 00:01.0
+for host in $NVME $NET $EDU; do
+	check "$KERNEL: bind $host" dextctl bind "$host"
+done
+check "$KERNEL: list --host: the disk can be taken" \
+	prints "^$NVME .* vfio-pci .*bound: dextd can take it" dextctl list --host
+check "$KERNEL: unbind: the disk's driver is back" dextctl unbind "$NVME"
+check "$KERNEL: unbind: and the disk" settles 20 test -e /dev/nvme0n1
+check "$KERNEL: bind again" dextctl bind "$NVME"
+refused "noiommu that nobody needs" "leave iommu=noiommu out" "vfio,host=$NVME,iommu=noiommu"
