@@ -58,15 +58,15 @@ check 'so does the installed client library' finds_ours "$lib/libapple-dext-clie
 export DEXT_SOCKET=$work/dextd.sock
 flags() { pkg-config --cflags --libs "$1"; }
 # Only the runtime's flags: none of the client library's, none of the build's.
-# shellcheck disable=SC2046
+# shellcheck disable=SC2046,SC2086 # flags, and a launcher before the compiler
 check 'a program of IOKit alone compiles' \
-	"${CC:-cc}" -std=c11 -D_DEFAULT_SOURCE -Wall -Wextra -Werror ${SANITIZE:+-fsanitize=$SANITIZE} \
+	${CC:-cc} -std=c11 -D_DEFAULT_SOURCE -Wall -Wextra -Werror ${SANITIZE:+-fsanitize=$SANITIZE} \
 	-o "$work/iokit-only" "$source/tests/install/iokit-only.c" $(flags iokit-user)
 printf '#include <apple-dext-client.h>\nint main(void) { apple_dext_disconnect(apple_dext_connect(0, 0, 0)); return 0; }\n' \
 	>"$work/client.c"
-# shellcheck disable=SC2046
+# shellcheck disable=SC2046,SC2086 # flags, and a launcher before the compiler
 check 'a program of the client library compiles' \
-	"${CC:-cc}" -Wall -Wextra -Werror ${SANITIZE:+-fsanitize=$SANITIZE} -o "$work/client" \
+	${CC:-cc} -Wall -Wextra -Werror ${SANITIZE:+-fsanitize=$SANITIZE} -o "$work/client" \
 	"$work/client.c" $(flags apple-dext-client)
 "$prefix/bin/dextd" --socket "$DEXT_SOCKET" --device nvme,addr=02:00.0,size=1M \
 	--device nvme,addr=01:00.0,size=1M 2>"$work/log" &

@@ -476,7 +476,7 @@ completes() {
 
 test_completion() {
 	driver_start nvme,addr=01:00.0,size=1M edu,addr=02:00.0
-	completes 'list info config bar dma irq reset remove trace top' ''
+	completes 'list info config bar dma irq reset remove trace top bind unbind' ''
 	completes 'trace top' t
 	completes 'watch trigger' irq ''
 	completes '01:00.0 02:00.0' trace ''
