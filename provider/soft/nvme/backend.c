@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -73,13 +72,7 @@ static bool is_image(int fd, const char *path, struct spec_error *error)
 		return spec_fail(error, "nvme: image %s: %s", path, strerror(errno));
 	if (!S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode))
 		return spec_fail(error, "nvme: image %s: neither a file nor a block device", path);
-	/* Of the description, so that it holds between devices of one process as well. */
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-		return true;
-	if (errno == EWOULDBLOCK)
-		return spec_fail(error,
-			"nvme: image %s: in use by another device, it can be in one alone", path);
-	return spec_fail(error, "nvme: image %s: cannot be locked: %s", path, strerror(errno));
+	return true;
 }
 
 static bool open_image(struct nvme_backend *backend, const char *path, struct spec_error *error)
@@ -91,7 +84,8 @@ static bool open_image(struct nvme_backend *backend, const char *path, struct sp
 	backend->fd = open(path, flags);
 	if (backend->fd < 0)
 		return spec_fail(error, "nvme: image %s: %s", path, strerror(errno));
-	if (!is_image(backend->fd, path, error))
+	if (!is_image(backend->fd, path, error) ||
+		!nvme_image_lock(backend->fd, path, backend->read_only, error))
 		return false;
 	size = lseek(backend->fd, 0, SEEK_END);
 	if (size < 0)

@@ -341,11 +341,13 @@ bool nvme_event_abort(struct nvme_controller *nvme, uint16_t cid);
 void nvme_error_record(struct nvme_controller *nvme, const struct nvme_request *request,
 	uint16_t sqid, uint16_t status);
 
-/* --- backend.c, identity.c --------------------------------------------------------- */
+/* --- backend.c, lock.c, identity.c ------------------------------------------------- */
 
 bool nvme_backend_open(struct nvme_backend *backend, const struct device_spec *spec,
 	struct spec_error *error);
 void nvme_backend_close(struct nvme_backend *backend);
+/* Lock the image against other programs; the locks go with the open file description. */
+bool nvme_image_lock(int fd, const char *path, bool read_only, struct spec_error *error);
 /* Return: 0 or a negative errno. */
 int nvme_backend_flush(const struct nvme_backend *backend);
 /* Both work in pieces, between which they look at nvme->halt and give up with -ECANCELED. */
