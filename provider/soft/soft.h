@@ -194,6 +194,9 @@ const char *soft_name(const struct soft_device *device);
 /** soft_log - one line on standard error, after the device's name; at most a few a second. */
 void soft_log(struct soft_device *device, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+/** soft_log_always - the same without that limit, for what a device says once in its life. */
+void soft_log_always(struct soft_device *device, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 extern const struct soft_model soft_edu_model;
 extern const struct soft_model soft_nvme_model;

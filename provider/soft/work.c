@@ -113,3 +113,16 @@ void soft_log(struct soft_device *device, const char *format, ...)
 	va_end(args);
 	fprintf(stderr, "%s: %s\n", device->name, text);
 }
+
+void soft_log_always(struct soft_device *device, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	flockfile(stderr);
+	fprintf(stderr, "%s: ", device->name);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+	funlockfile(stderr);
+	va_end(args);
+}

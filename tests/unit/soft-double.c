@@ -5,6 +5,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,10 +23,14 @@ struct soft_device {
 	unsigned irqs[DEXT_VECTORS_MAX];
 	uint64_t dma_count, dma_faults;
 	int file_error;
+	char log[512];
+	unsigned log_lines;
 	void (*hook)(void *context);
 	void *hook_context;
 	void (*write_hook)(void *context);
 	void *write_hook_context;
+	void (*read_hook)(void *context, uint64_t address);
+	void *read_hook_context;
 };
 
 /* --- The device ------------------------------------------------------------------- */
@@ -150,6 +156,12 @@ static bool copy(struct soft_device *device, uint64_t address, void *to, const v
 
 bool soft_dma_read(struct soft_device *device, uint64_t bus_address, void *buffer, size_t length)
 {
+	pthread_mutex_lock(&device->lock);
+	void (*hook)(void *context, uint64_t address) = device->read_hook;
+	void *context = device->read_hook_context;
+	pthread_mutex_unlock(&device->lock);
+	if (hook)
+		hook(context, bus_address);
 	return copy(device, bus_address, buffer, NULL, length);
 }
 
@@ -231,6 +243,27 @@ void soft_log(struct soft_device *device, const char *format, ...)
 {
 	(void)device;
 	(void)format;
+}
+
+void soft_log_always(struct soft_device *device, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	pthread_mutex_lock(&device->lock);
+	vsnprintf(device->log, sizeof(device->log), format, args);
+	device->log_lines++;
+	pthread_mutex_unlock(&device->lock);
+	va_end(args);
+}
+
+unsigned double_log(struct soft_device *device, char *line, size_t size)
+{
+	pthread_mutex_lock(&device->lock);
+	unsigned lines = device->log_lines;
+	snprintf(line, size, "%s", device->log);
+	pthread_mutex_unlock(&device->lock);
+	return lines;
 }
 
 /* --- For the tests ---------------------------------------------------------------- */
@@ -321,6 +354,15 @@ void double_on_write(struct soft_device *device, void (*hook)(void *context), vo
 	pthread_mutex_lock(&device->lock);
 	device->write_hook = hook;
 	device->write_hook_context = context;
+	pthread_mutex_unlock(&device->lock);
+}
+
+void double_on_read(struct soft_device *device, void (*hook)(void *context, uint64_t address),
+	void *context)
+{
+	pthread_mutex_lock(&device->lock);
+	device->read_hook = hook;
+	device->read_hook_context = context;
 	pthread_mutex_unlock(&device->lock);
 }
 

@@ -40,8 +40,13 @@ void double_set_bus_master(struct soft_device *device, bool on);
 
 /* File transfers fail with this negative errno; 0: they work. */
 void double_fail_files(struct soft_device *device, int error);
+/* The last line of soft_log_always(). Return: how many there were. */
+unsigned double_log(struct soft_device *device, char *line, size_t size);
 /* Called after each write by DMA, on the model's thread; NULL: no more. */
 void double_on_write(struct soft_device *device, void (*hook)(void *context), void *context);
+/* Called before each read by DMA of @address, on the model's thread; NULL: no more. */
+void double_on_read(struct soft_device *device, void (*hook)(void *context, uint64_t address),
+	void *context);
 /* Called before each file transfer, on the model's thread. */
 void double_on_file(struct soft_device *device, void (*hook)(void *context), void *context);
 

@@ -34,7 +34,7 @@ static const struct {
 	{ NVME_FEAT_COALESCING, 0, 0x0807, 0 },
 	{ NVME_FEAT_VECTOR, 5, NVME_VECTOR_CD | 5, 5 },
 	{ NVME_FEAT_ATOMICITY, 0, 1, 0 },
-	{ NVME_FEAT_ASYNC_EVENTS, 0, 0xff, 0 },
+	{ NVME_FEAT_ASYNC_EVENTS, NVME_SMART_RELIABILITY | NVME_SMART_READ_ONLY, 0xff, 0 },
 };
 #define ROUND_TRIPS (sizeof(round_trips) / sizeof(round_trips[0]))
 
@@ -179,13 +179,13 @@ static void test_smart_counts(void **state)
 		assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_WRITE, 0, 8, page, 0)));
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_READ, 0, 8, page, 0)));
+	double_fail_files(host.device, -ENOSPC);
+	assert_int_equal(NVME_CAPACITY_EXCEEDED,
+		host_io(&host, host_rw(NVME_IO_WRITE, 0, 8, page, 0)));
 	double_fail_files(host.device, -EIO);
 	assert_int_equal(NVME_UNRECOVERED_READ,
 		host_io(&host, host_rw(NVME_IO_READ, 0, 8, page, 0)));
 	assert_int_equal(NVME_WRITE_FAULT, host_io(&host, host_rw(NVME_IO_WRITE, 0, 8, page, 0)));
-	double_fail_files(host.device, -ENOSPC);
-	assert_int_equal(NVME_CAPACITY_EXCEEDED,
-		host_io(&host, host_rw(NVME_IO_WRITE, 0, 8, page, 0)));
 	double_fail_files(host.device, 0);
 	assert_int_equal(NVME_OK, log_page(&host, NVME_LOG_SMART, 0, 512, NVME_NSID_ALL, &smart));
 	assert_int_equal(3, le64toh(smart.writes[0]));
@@ -194,7 +194,7 @@ static void test_smart_counts(void **state)
 	assert_int_equal(1, le64toh(smart.units_read[0]));
 	assert_int_equal(2, le64toh(smart.media_errors[0]));
 	assert_int_equal(3, le64toh(smart.error_entries[0]));
-	assert_int_equal(0, smart.critical_warning);
+	assert_int_equal(NVME_SMART_RELIABILITY | NVME_SMART_READ_ONLY, smart.critical_warning);
 	assert_int_equal(NVME_TEMPERATURE, le16toh(smart.temperature));
 	host_close(&host);
 }

@@ -1,24 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the namespace is kept in: an image file (or block device), or memory. */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* fallocate(), memfd_create() */
+#define _GNU_SOURCE /* memfd_create() */
 #endif
 #include "provider/soft/nvme/nvme.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/falloc.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* How much is zeroed before a reset is looked for again: without writing, and by writing. */
-#define ZERO_PIECE  (UINT64_C(32) << 20)
-#define WRITE_PIECE NVME_SCRATCH
-
-#define PUNCH (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE)
-#define ZERO  (FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE)
 
 static bool parse_block(struct nvme_backend *backend, const struct device_spec *spec,
 	struct spec_error *error)
@@ -108,14 +101,6 @@ static bool open_memory(struct nvme_backend *backend, const struct device_spec *
 	return true;
 }
 
-/* Behind the end of a file there is nothing to lose: a safe place to try. */
-static bool supports(const struct nvme_backend *backend, int mode)
-{
-	uint64_t end = backend->blocks << backend->block_shift;
-
-	return !backend->read_only && fallocate(backend->fd, mode, (off_t)end, 4096) == 0;
-}
-
 bool nvme_backend_open(struct nvme_backend *backend, const struct device_spec *spec,
 	struct spec_error *error)
 {
@@ -130,12 +115,14 @@ bool nvme_backend_open(struct nvme_backend *backend, const struct device_spec *s
 	if (!parse_block(backend, spec, error) || !parse_read_only(backend, spec, error))
 		return false;
 	opened = image ? open_image(backend, image, error) : open_memory(backend, spec, error);
+	backend->name = strdup(image ? image : "in memory");
+	if (opened && !backend->name)
+		opened = spec_fail(error, "nvme: out of memory");
 	if (!opened) {
 		nvme_backend_close(backend);
 		return false;
 	}
-	backend->punches = supports(backend, PUNCH);
-	backend->zeroes = supports(backend, ZERO);
+	nvme_backend_probe(backend);
 	return true;
 }
 
@@ -144,73 +131,33 @@ void nvme_backend_close(struct nvme_backend *backend)
 	if (backend->fd >= 0)
 		close(backend->fd);
 	backend->fd = -1;
+	free(backend->name);
+	backend->name = NULL;
 }
 
 int nvme_backend_flush(const struct nvme_backend *backend)
 {
-	if (backend->read_only || fdatasync(backend->fd) == 0)
-		return 0;
-	return -errno;
-}
-
-static int allocate(int fd, int mode, uint64_t offset, uint64_t length)
-{
-	while (fallocate(fd, mode, (off_t)offset, (off_t)length) < 0)
+	while (!backend->read_only && fdatasync(backend->fd) < 0)
 		if (errno != EINTR)
 			return -errno;
 	return 0;
 }
 
-static int write_zeroes(int fd, const uint8_t *zeroes, uint64_t offset, uint64_t length)
+int nvme_backend_write(const struct nvme_backend *backend, const void *data, size_t length,
+	uint64_t offset)
 {
+	const uint8_t *from = data;
+
 	while (length) {
-		ssize_t count = pwrite(fd, zeroes, length, (off_t)offset);
+		ssize_t count = pwrite(backend->fd, from, length, (off_t)offset);
 
 		if (count < 0 && errno == EINTR)
 			continue;
 		if (count <= 0)
 			return count < 0 ? -errno : -EIO;
+		from += count;
 		offset += (size_t)count;
 		length -= (size_t)count;
 	}
 	return 0;
-}
-
-/* How to zero: a fallocate() mode, or 0 for writing. Holes would do, but give up their space. */
-static int zero_mode(const struct nvme_backend *backend, bool deallocate)
-{
-	if (backend->punches && (deallocate || !backend->zeroes))
-		return PUNCH;
-	return backend->zeroes ? ZERO : 0;
-}
-
-int nvme_backend_zero(struct nvme_controller *nvme, uint64_t offset, uint64_t length,
-	bool deallocate)
-{
-	const struct nvme_backend *backend = &nvme->backend;
-	int mode = zero_mode(backend, deallocate);
-	uint64_t most = mode ? ZERO_PIECE : WRITE_PIECE;
-
-	memset(nvme->scratch, 0, WRITE_PIECE);
-	while (length) {
-		uint64_t piece = length < most ? length : most;
-		int result = nvme_halted(nvme) ? -ECANCELED
-			: mode ? allocate(backend->fd, mode, offset, piece)
-			       : write_zeroes(backend->fd, nvme->scratch, offset, piece);
-
-		if (result < 0)
-			return result;
-		offset += piece;
-		length -= piece;
-	}
-	return 0;
-}
-
-void nvme_backend_deallocate(struct nvme_controller *nvme, uint64_t offset, uint64_t length)
-{
-	/* A wish, not an order: blocks that could not be deallocated keep their content. */
-	int result = allocate(nvme->backend.fd, PUNCH, offset, length);
-
-	if (result < 0)
-		soft_log(nvme->device, "deallocating failed: %s", strerror(-result));
 }

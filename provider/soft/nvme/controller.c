@@ -53,7 +53,8 @@ static void enable(struct nvme_controller *nvme, const struct nvme_events *event
 	nvme_cq_create(nvme, 0, events->acq, (events->aqa >> 16 & 0xfff) + 1, 0, true);
 	nvme_sq_create(nvme, 0, events->asq, (events->aqa & 0xfff) + 1, 0);
 	nvme->running = true;
-	nvme_status_change(nvme, 0, NVME_CSTS_RDY);
+	nvme_warnings_report(nvme, nvme_critical_warning(nvme));
+	nvme_status_change(nvme, NVME_CSTS_CFS, NVME_CSTS_RDY);
 }
 
 static void disable(struct nvme_controller *nvme)
@@ -63,11 +64,18 @@ static void disable(struct nvme_controller *nvme)
 	nvme_status_change(nvme, NVME_CSTS_RDY | NVME_CSTS_CFS | NVME_CSTS_SHST_MASK, 0);
 }
 
+/*
+ * No queue is left to report an error in, which is what CSTS.CFS is for. The shutdown is
+ * not said to be complete, as that would mean that all data is on the medium.
+ */
 static void shut_down(struct nvme_controller *nvme)
 {
 	nvme->running = false;
-	if (nvme_backend_flush(&nvme->backend) < 0)
-		soft_log(nvme->device, "flushing for the shutdown failed");
+	if (nvme_flush(nvme) != NVME_OK) {
+		nvme_status_change(nvme, NVME_CSTS_SHST_MASK, NVME_CSTS_SHST_OCCURRING);
+		nvme_controller_fatal(nvme, "data were lost before the shutdown");
+		return;
+	}
 	nvme_status_change(nvme, NVME_CSTS_SHST_MASK, NVME_CSTS_SHST_COMPLETE);
 }
 

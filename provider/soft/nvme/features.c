@@ -29,14 +29,6 @@ struct feature {
 	uint16_t (*set)(struct nvme_controller *nvme, struct nvme_request *request);
 };
 
-uint8_t nvme_critical_warning(const struct nvme_controller *nvme)
-{
-	return NVME_TEMPERATURE >= nvme->features.value[NVME_FEAT_TEMPERATURE] ||
-			NVME_TEMPERATURE <= nvme->features.temperature_under
-		? NVME_SMART_TEMPERATURE
-		: 0;
-}
-
 static uint16_t get_temperature(struct nvme_controller *nvme, struct nvme_request *request,
 	bool initial)
 {
@@ -65,8 +57,17 @@ static uint16_t set_temperature(struct nvme_controller *nvme, struct nvme_reques
 		nvme->features.temperature_under = cdw11 & 0xffff;
 	else
 		nvme->features.value[NVME_FEAT_TEMPERATURE] = cdw11 & 0xffff;
-	if (nvme_critical_warning(nvme) & ~before & nvme->features.value[NVME_FEAT_ASYNC_EVENTS])
-		nvme_event_happened(nvme, NVME_EVENT_TEMPERATURE);
+	nvme_warnings_report(nvme, (uint32_t)nvme_critical_warning(nvme) & ~(uint32_t)before);
+	return NVME_OK;
+}
+
+/* What holds already is an event for who asks for such events now. */
+static uint16_t set_async_events(struct nvme_controller *nvme, struct nvme_request *request)
+{
+	uint32_t before = nvme->features.value[NVME_FEAT_ASYNC_EVENTS];
+
+	nvme->features.value[NVME_FEAT_ASYNC_EVENTS] = request->command.cdw11;
+	nvme_warnings_report(nvme, nvme_critical_warning(nvme) & ~before);
 	return NVME_OK;
 }
 
@@ -74,7 +75,7 @@ static uint16_t set_write_cache(struct nvme_controller *nvme, struct nvme_reques
 {
 	uint32_t enabled = request->command.cdw11 & 1;
 
-	if (!enabled && nvme_backend_flush(&nvme->backend) < 0)
+	if (!enabled && nvme_flush(nvme) != NVME_OK)
 		return NVME_WRITE_FAULT;
 	nvme->features.value[NVME_FEAT_WRITE_CACHE] = enabled;
 	return NVME_OK;
@@ -166,7 +167,9 @@ static const struct feature features[NVME_FEATURES] = {
 	[NVME_FEAT_COALESCING] = { .known = true, .bits = 0xffff },
 	[NVME_FEAT_VECTOR] = { .known = true, .get = get_vector, .set = set_vector },
 	[NVME_FEAT_ATOMICITY] = { .known = true, .bits = 1 },
-	[NVME_FEAT_ASYNC_EVENTS] = { .known = true, .bits = 0xff, .refused = 0xffffff00 },
+	[NVME_FEAT_ASYNC_EVENTS] = { .known = true,
+		.initial = NVME_SMART_RELIABILITY | NVME_SMART_READ_ONLY, .refused = 0xffffff00,
+		.set = set_async_events },
 	[NVME_FEAT_TIMESTAMP] = { .known = true, .get = get_timestamp, .set = set_timestamp },
 };
 

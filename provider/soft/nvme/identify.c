@@ -95,7 +95,8 @@ static uint16_t identify_namespace(struct nvme_controller *nvme, struct nvme_req
 	if (backend->punches)
 		id->dlfeat = NVME_DLFEAT_READS_ZERO | NVME_DLFEAT_WRITE_ZEROES;
 	id->nvmcap[0] = htole64(backend->blocks << backend->block_shift);
-	id->nsattr = backend->read_only ? NVME_NSATTR_PROTECTED : 0;
+	if (nvme_check_writable(nvme) != NVME_OK)
+		id->nsattr = NVME_NSATTR_PROTECTED;
 	memcpy(id->nguid, nvme->identity.nguid, sizeof(id->nguid));
 	memcpy(id->eui64, nvme->identity.eui64, sizeof(id->eui64));
 	id->lbaf[0].lbads = (uint8_t)backend->block_shift;

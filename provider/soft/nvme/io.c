@@ -4,6 +4,7 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <string.h>
 
 #define NAMESPACE 1u
 
@@ -43,19 +44,11 @@ static uint16_t locate_data(struct nvme_controller *nvme, const struct nvme_comm
 	return status == NVME_OK ? nvme_prp_map(nvme, command, extent->length) : status;
 }
 
-static uint16_t flush(struct nvme_controller *nvme)
-{
-	if (nvme_backend_flush(&nvme->backend) == 0)
-		return NVME_OK;
-	nvme->statistics.media_errors++;
-	return NVME_WRITE_FAULT;
-}
-
 /* Data must be on the medium when the command asks for it, or the write cache is off. */
 static uint16_t settle(struct nvme_controller *nvme, const struct nvme_command *command)
 {
 	if ((command->cdw12 & NVME_IO_FUA) || !nvme->features.value[NVME_FEAT_WRITE_CACHE])
-		return flush(nvme);
+		return nvme_flush(nvme);
 	return NVME_OK;
 }
 
@@ -63,7 +56,8 @@ static uint16_t flush_command(struct nvme_controller *nvme, struct nvme_request 
 {
 	uint32_t nsid = request->command.nsid;
 
-	return nsid == NAMESPACE || nsid == NVME_NSID_ALL ? flush(nvme) : NVME_INVALID_NAMESPACE;
+	return nsid == NAMESPACE || nsid == NVME_NSID_ALL ? nvme_flush(nvme)
+							: NVME_INVALID_NAMESPACE;
 }
 
 static uint16_t read_command(struct nvme_controller *nvme, struct nvme_request *request)
@@ -72,8 +66,9 @@ static uint16_t read_command(struct nvme_controller *nvme, struct nvme_request *
 	uint16_t status = locate_data(nvme, &request->command, &extent);
 
 	/* Forced unit access: what is read must be what the medium has. */
-	if (status == NVME_OK && (request->command.cdw12 & NVME_IO_FUA))
-		status = flush(nvme);
+	if (status == NVME_OK && (request->command.cdw12 & NVME_IO_FUA) &&
+		nvme_flush(nvme) != NVME_OK)
+		status = NVME_UNRECOVERED_READ | NVME_STATUS_DNR;
 	if (status == NVME_OK)
 		status = nvme_file_to_segments(nvme, extent.offset);
 	if (status != NVME_OK)
@@ -88,8 +83,8 @@ static uint16_t write_command(struct nvme_controller *nvme, struct nvme_request 
 	struct extent extent;
 	uint16_t status = locate_data(nvme, &request->command, &extent);
 
-	if (status == NVME_OK && nvme->backend.read_only)
-		status = NVME_NAMESPACE_WRITE_PROTECTED;
+	if (status == NVME_OK)
+		status = nvme_check_writable(nvme);
 	if (status == NVME_OK)
 		status = nvme_segments_to_file(nvme, extent.offset);
 	if (status == NVME_OK)
@@ -119,29 +114,35 @@ static uint16_t write_zeroes_command(struct nvme_controller *nvme, struct nvme_r
 {
 	struct extent extent;
 	uint16_t status = locate(nvme, &request->command, &extent);
-	int result;
 
-	if (status != NVME_OK)
-		return status;
-	if (nvme->backend.read_only)
-		return NVME_NAMESPACE_WRITE_PROTECTED;
-	result = nvme_backend_zero(nvme, extent.offset, extent.length,
-		request->command.cdw12 & NVME_IO_DEALLOCATE);
-	if (result == -ECANCELED)
-		return NVME_NO_COMPLETION;
-	if (result == -ENOSPC || result == -EDQUOT)
-		return NVME_CAPACITY_EXCEEDED;
-	if (result < 0) {
-		nvme->statistics.media_errors++;
-		return NVME_WRITE_FAULT;
-	}
-	return settle(nvme, &request->command);
+	if (status == NVME_OK)
+		status = nvme_check_writable(nvme);
+	if (status == NVME_OK)
+		status = nvme_write_status(nvme, "zeroing failed",
+			nvme_backend_zero(nvme, extent.offset, extent.length,
+				request->command.cdw12 & NVME_IO_DEALLOCATE));
+	return status == NVME_OK ? settle(nvme, &request->command) : status;
 }
 
 static bool range_extent(const struct nvme_backend *backend, const struct nvme_dsm_range *range,
 	struct extent *extent)
 {
 	return extent_of(backend, le64toh(range->slba), le32toh(range->blocks), extent);
+}
+
+/*
+ * Deallocation is a wish, not an order: blocks keep their content where there is no room
+ * for noting the hole, or the device turns out not to know the request.
+ */
+static uint16_t deallocate(struct nvme_controller *nvme, const struct extent *extent)
+{
+	int result = nvme_backend_deallocate(nvme, extent->offset, extent->length);
+
+	if (result == -ENOSPC || result == -EDQUOT || result == -EOPNOTSUPP) {
+		soft_log(nvme->device, "deallocating failed: %s", strerror(-result));
+		return NVME_OK;
+	}
+	return nvme_write_status(nvme, "deallocating failed", result);
 }
 
 /* Only deallocation does anything; the other attributes are hints for media that wear. */
@@ -163,10 +164,12 @@ static uint16_t dataset_management(struct nvme_controller *nvme, struct nvme_req
 			return NVME_LBA_OUT_OF_RANGE;
 	if (!(request->command.cdw11 & NVME_DSM_AD))
 		return NVME_OK;
-	for (size_t i = 0; i < count && !nvme_halted(nvme); i++)
-		if (range_extent(&nvme->backend, &ranges[i], &extent) && extent.length)
-			nvme_backend_deallocate(nvme, extent.offset, extent.length);
-	return nvme_halted(nvme) ? NVME_NO_COMPLETION : NVME_OK;
+	status = nvme_check_writable(nvme);
+	for (size_t i = 0; i < count && status == NVME_OK; i++)
+		if (range_extent(&nvme->backend, &ranges[i], &extent))
+			status = deallocate(nvme, &extent);
+	return status == NVME_OK && !nvme->features.value[NVME_FEAT_WRITE_CACHE] ? nvme_flush(nvme)
+										  : status;
 }
 
 #define WRITES (NVME_EFFECT_SUPPORTED | NVME_EFFECT_CONTENT)

@@ -42,6 +42,7 @@
 #define NVME_CSTS_RDY           (1u << 0)
 #define NVME_CSTS_CFS           (1u << 1)
 #define NVME_CSTS_SHST_MASK     (3u << 2)
+#define NVME_CSTS_SHST_OCCURRING (1u << 2)
 #define NVME_CSTS_SHST_COMPLETE (2u << 2)
 
 #define NVME_AQA_WRITABLE       0x0fff0fffu
@@ -140,6 +141,7 @@ enum nvme_status {
 	NVME_FEATURE_NOT_SAVEABLE = 0x10d,
 	NVME_FEATURE_NOT_CHANGEABLE = 0x10e,
 	NVME_FEATURE_NOT_PER_NAMESPACE = 0x10f,
+	NVME_WRITE_TO_READ_ONLY = 0x182, /* read-only for another reason than write protection */
 	NVME_WRITE_FAULT = 0x280,
 	NVME_UNRECOVERED_READ = 0x281,
 	NVME_COMPARE_FAILURE = 0x285,
@@ -312,6 +314,8 @@ static_assert(offsetof(struct nvme_smart_log, units_read) == 32, "data units rea
 static_assert(offsetof(struct nvme_smart_log, error_entries) == 176, "error log entries");
 
 #define NVME_SMART_TEMPERATURE (1u << 1)
+#define NVME_SMART_RELIABILITY (1u << 2) /* degraded */
+#define NVME_SMART_READ_ONLY   (1u << 3) /* the medium */
 
 struct nvme_firmware_log {
 	uint8_t active, reserved1[7];

@@ -58,6 +58,7 @@ struct nvme_identity {
 /* The namespace: a file, or a memfd, of @blocks << @block_shift bytes. Fixed once opened. */
 struct nvme_backend {
 	int fd;
+	char *name;	/* for messages: the path of the image */
 	unsigned block_shift;
 	uint64_t blocks;
 	bool read_only;
@@ -176,6 +177,8 @@ struct nvme_controller {
 	struct nvme_async async;
 	struct nvme_error_log error_log;
 	struct nvme_statistics statistics;
+	/* The negative errno of the first failure to persist data, or 0. No reset clears it. */
+	int medium_error;
 	struct nvme_segment *segments;	/* where the data of the command in hand is */
 	size_t segment_count;
 	uint64_t *prp_list;		/* one page of a PRP list */
@@ -319,13 +322,30 @@ nvme_handler nvme_async_request;
 uint16_t nvme_oncs(const struct nvme_controller *nvme);
 
 void nvme_features_reset(struct nvme_controller *nvme);
+
+/* --- health.c: whether the medium keeps what it was given --------------------------- */
+
+/* Byte 0 of the SMART log: NVME_SMART_*. */
 uint8_t nvme_critical_warning(const struct nvme_controller *nvme);
+/* An event for those of @warnings (NVME_SMART_*) that the host wants events for. */
+void nvme_warnings_report(struct nvme_controller *nvme, uint32_t warnings);
+/* NVME_OK, or the status of a command that would write. */
+uint16_t nvme_check_writable(const struct nvme_controller *nvme);
+/* Make everything written durable: NVME_OK, or NVME_WRITE_FAULT now and ever after. */
+uint16_t nvme_flush(struct nvme_controller *nvme);
+/*
+ * The status for the @result of writing (0 or a negative errno); @what failed, for the log.
+ * Having no room is told to the host and leaves the medium healthy, as nothing is lost that
+ * was acknowledged; any other error of the file is a failure to persist.
+ */
+uint16_t nvme_write_status(struct nvme_controller *nvme, const char *what, int result);
 
 /* --- events.c, errors.c ------------------------------------------------------------ */
 
 enum nvme_event {
 	NVME_EVENT_DOORBELL_REGISTER,
 	NVME_EVENT_DOORBELL_VALUE,
+	NVME_EVENT_RELIABILITY,
 	NVME_EVENT_TEMPERATURE,
 	NVME_EVENT_KINDS,
 };
@@ -341,19 +361,23 @@ bool nvme_event_abort(struct nvme_controller *nvme, uint16_t cid);
 void nvme_error_record(struct nvme_controller *nvme, const struct nvme_request *request,
 	uint16_t sqid, uint16_t status);
 
-/* --- backend.c, lock.c, identity.c ------------------------------------------------- */
+/* --- backend.c, lock.c, zero.c, identity.c ----------------------------------------- */
 
 bool nvme_backend_open(struct nvme_backend *backend, const struct device_spec *spec,
 	struct spec_error *error);
 void nvme_backend_close(struct nvme_backend *backend);
 /* Lock the image against other programs; the locks go with the open file description. */
 bool nvme_image_lock(int fd, const char *path, bool read_only, struct spec_error *error);
-/* Return: 0 or a negative errno. */
+/* Find out how it can be zeroed; changes nothing of its content. */
+void nvme_backend_probe(struct nvme_backend *backend);
+/* These return 0 or a negative errno. A flush that failed may succeed when it is repeated. */
 int nvme_backend_flush(const struct nvme_backend *backend);
+int nvme_backend_write(const struct nvme_backend *backend, const void *data, size_t length,
+	uint64_t offset);
 /* Both work in pieces, between which they look at nvme->halt and give up with -ECANCELED. */
 int nvme_backend_zero(struct nvme_controller *nvme, uint64_t offset, uint64_t length,
 	bool deallocate);
-void nvme_backend_deallocate(struct nvme_controller *nvme, uint64_t offset, uint64_t length);
+int nvme_backend_deallocate(struct nvme_controller *nvme, uint64_t offset, uint64_t length);
 
 /* @device_name keeps memory-backed devices apart where there is no randomness. */
 bool nvme_identity_make(struct nvme_identity *identity, const struct device_spec *spec,

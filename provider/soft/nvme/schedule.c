@@ -84,8 +84,7 @@ static uint16_t execute(struct nvme_controller *nvme, struct nvme_request *reque
 static bool worth_a_retry(uint16_t status)
 {
 	return status == NVME_DATA_TRANSFER_ERROR || status == NVME_INTERNAL_ERROR ||
-	       status == NVME_CAPACITY_EXCEEDED || status == NVME_WRITE_FAULT ||
-	       status == NVME_UNRECOVERED_READ;
+	       status == NVME_CAPACITY_EXCEEDED || status == NVME_UNRECOVERED_READ;
 }
 
 static void complete(struct nvme_controller *nvme, const struct nvme_request *request,

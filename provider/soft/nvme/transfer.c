@@ -42,47 +42,45 @@ uint16_t nvme_data_from_host(struct nvme_controller *nvme, const struct nvme_req
 	return NVME_OK;
 }
 
-/* @medium: what to say when it is the file that failed. */
-static uint16_t status_of(struct nvme_controller *nvme, int result, uint16_t medium)
+static uint16_t read_status(struct nvme_controller *nvme, int result)
 {
 	if (result == 0)
 		return NVME_OK;
 	if (result == -EFAULT)
 		return NVME_DATA_TRANSFER_ERROR;
-	if (result == -ENOSPC || result == -EDQUOT)
-		return NVME_CAPACITY_EXCEEDED;
 	nvme->statistics.media_errors++;
-	return medium;
+	return NVME_UNRECOVERED_READ;
 }
 
 typedef int move_fn(struct soft_device *device, uint64_t bus_address, int fd, uint64_t offset,
 	size_t length);
 
-static uint16_t move(struct nvme_controller *nvme, uint64_t offset, move_fn *fn, uint16_t medium)
+/* Return: 0, or a negative errno: -ECANCELED when halted between segments. */
+static int move(struct nvme_controller *nvme, uint64_t offset, move_fn *fn)
 {
-	for (size_t i = 0; i < nvme->segment_count; i++) {
-		const struct nvme_segment *segment = &nvme->segments[i];
-		int result;
+	int result = 0;
 
-		if (nvme_halted(nvme))
-			return NVME_NO_COMPLETION;
-		result = fn(nvme->device, segment->address, nvme->backend.fd, offset,
-			segment->length);
-		if (result < 0)
-			return status_of(nvme, result, medium);
+	for (size_t i = 0; i < nvme->segment_count && result == 0; i++) {
+		const struct nvme_segment *segment = &nvme->segments[i];
+
+		result = nvme_halted(nvme) ? -ECANCELED
+			: fn(nvme->device, segment->address, nvme->backend.fd, offset,
+				  segment->length);
 		offset += segment->length;
 	}
-	return NVME_OK;
+	return result;
 }
 
 uint16_t nvme_file_to_segments(struct nvme_controller *nvme, uint64_t offset)
 {
-	return move(nvme, offset, soft_dma_from_file, NVME_UNRECOVERED_READ);
+	int result = move(nvme, offset, soft_dma_from_file);
+
+	return result == -ECANCELED ? NVME_NO_COMPLETION : read_status(nvme, result);
 }
 
 uint16_t nvme_segments_to_file(struct nvme_controller *nvme, uint64_t offset)
 {
-	return move(nvme, offset, soft_dma_to_file, NVME_WRITE_FAULT);
+	return nvme_write_status(nvme, "writing failed", move(nvme, offset, soft_dma_to_file));
 }
 
 static bool read_file(int fd, uint8_t *buffer, size_t length, uint64_t offset)
@@ -107,7 +105,7 @@ static uint16_t compare_piece(struct nvme_controller *nvme, uint64_t address, ui
 	if (!soft_dma_read(nvme->device, address, nvme->scratch, length))
 		return NVME_DATA_TRANSFER_ERROR;
 	if (!read_file(nvme->backend.fd, nvme->scratch_file, length, offset))
-		return status_of(nvme, -EIO, NVME_UNRECOVERED_READ);
+		return read_status(nvme, -EIO);
 	return memcmp(nvme->scratch, nvme->scratch_file, length) ? NVME_COMPARE_FAILURE : NVME_OK;
 }
 

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The health of the medium. Linux reports a failed write-back once, to the next fdatasync(),
+ * and then takes the data for clean: the next fdatasync() succeeds though they are lost. So
+ * the first failure is kept for as long as the device exists. From then on nothing is
+ * written any more, nothing is said to be durable, and the host is told: by the status of
+ * each command, by critical warnings in the SMART log, and by an asynchronous event.
+ */
+#include "provider/soft/nvme/nvme.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define LOST (NVME_SMART_RELIABILITY | NVME_SMART_READ_ONLY)
+
+uint8_t nvme_critical_warning(const struct nvme_controller *nvme)
+{
+	uint8_t warning = nvme->medium_error ? LOST : 0;
+
+	if (NVME_TEMPERATURE >= nvme->features.value[NVME_FEAT_TEMPERATURE] ||
+		NVME_TEMPERATURE <= nvme->features.temperature_under)
+		warning |= NVME_SMART_TEMPERATURE;
+	return warning;
+}
+
+void nvme_warnings_report(struct nvme_controller *nvme, uint32_t warnings)
+{
+	warnings &= nvme->features.value[NVME_FEAT_ASYNC_EVENTS];
+	if (warnings & LOST)
+		nvme_event_happened(nvme, NVME_EVENT_RELIABILITY);
+	if (warnings & NVME_SMART_TEMPERATURE)
+		nvme_event_happened(nvme, NVME_EVENT_TEMPERATURE);
+}
+
+/* @error: a negative errno */
+static void medium_failed(struct nvme_controller *nvme, const char *what, int error)
+{
+	if (nvme->medium_error)
+		return;
+	nvme->medium_error = error;
+	soft_log_always(nvme->device,
+		"image %s: %s: %s: data may be lost; read-only until the device is created anew",
+		nvme->backend.name, what, strerror(-error));
+	nvme_warnings_report(nvme, LOST);
+}
+
+uint16_t nvme_check_writable(const struct nvme_controller *nvme)
+{
+	if (nvme->backend.read_only)
+		return NVME_NAMESPACE_WRITE_PROTECTED;
+	return nvme->medium_error ? NVME_WRITE_TO_READ_ONLY : NVME_OK;
+}
+
+uint16_t nvme_flush(struct nvme_controller *nvme)
+{
+	int result = nvme->medium_error ? 0 : nvme_backend_flush(&nvme->backend);
+
+	if (result < 0)
+		medium_failed(nvme, "flushing failed", result);
+	if (!nvme->medium_error)
+		return NVME_OK;
+	nvme->statistics.media_errors++;
+	return NVME_WRITE_FAULT;
+}
+
+uint16_t nvme_write_status(struct nvme_controller *nvme, const char *what, int result)
+{
+	switch (result) {
+	case 0:
+		return NVME_OK;
+	case -ECANCELED:
+		return NVME_NO_COMPLETION;
+	case -EFAULT:
+		return NVME_DATA_TRANSFER_ERROR;
+	case -ENOSPC:
+	case -EDQUOT:
+	case -EFBIG:
+		return NVME_CAPACITY_EXCEEDED;
+	default:
+		medium_failed(nvme, what, result);
+		nvme->statistics.media_errors++;
+		return NVME_WRITE_FAULT;
+	}
+}
