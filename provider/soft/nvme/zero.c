@@ -8,7 +8,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <linux/fs.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 /* How much is zeroed before a reset is looked for again: without writing, and by writing. */
@@ -17,6 +22,44 @@
 
 #define PUNCH (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE)
 #define ZERO  (FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE)
+
+/* Whether the kernel has a request for zeroing blocks of this device (or of its whole disk). */
+static bool zeroes_by_request(dev_t device)
+{
+	static const char *const folders[] = { "queue", "../queue" };
+	unsigned long long most = 0;
+
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		char path[96];
+		FILE *file;
+
+		snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s/write_zeroes_max_bytes",
+			major(device), minor(device), folders[i]);
+		file = fopen(path, "re");
+		if (!file)
+			continue;
+		if (fscanf(file, "%llu", &most) != 1)
+			most = 0;
+		fclose(file);
+		break;
+	}
+	return most > 0;
+}
+
+/*
+ * Nothing lies behind the end of a block device, so there is no place to try. fallocate()
+ * there zeroes in whole sectors: a hole is punched by a request to the device alone, which
+ * deallocates where the device can; for zeroing the kernel writes when there is none.
+ */
+static void probe_device(struct nvme_backend *backend, dev_t device)
+{
+	int sector;
+
+	if (ioctl(backend->fd, BLKSSZGET, &sector) < 0 || sector > 1 << backend->block_shift)
+		return;
+	backend->zeroes = true;
+	backend->punches = zeroes_by_request(device);
+}
 
 /* Behind the end of a file there is nothing to lose; the hole gives back what zeroing took. */
 static void probe_file(struct nvme_backend *backend)
@@ -29,8 +72,14 @@ static void probe_file(struct nvme_backend *backend)
 
 void nvme_backend_probe(struct nvme_backend *backend)
 {
+	struct stat status;
+
 	backend->punches = backend->zeroes = false;
-	if (!backend->read_only)
+	if (backend->read_only || fstat(backend->fd, &status) < 0)
+		return;
+	if (S_ISBLK(status.st_mode))
+		probe_device(backend, status.st_rdev);
+	else
 		probe_file(backend);
 }
 
@@ -73,8 +122,16 @@ static int zero_range(struct nvme_controller *nvme, int mode, uint64_t offset, u
 int nvme_backend_zero(struct nvme_controller *nvme, uint64_t offset, uint64_t length,
 	bool deallocate)
 {
+	int mode = zero_mode(&nvme->backend, deallocate);
+	int result = mode ? zero_range(nvme, mode, offset, length) : -EOPNOTSUPP;
+
+	/* A device may turn out not to know the request only when it gets one. */
+	if (result == -EOPNOTSUPP && mode != ZERO && nvme->backend.zeroes)
+		result = zero_range(nvme, ZERO, offset, length);
+	if (result != -EOPNOTSUPP)
+		return result;
 	memset(nvme->scratch, 0, WRITE_PIECE);
-	return zero_range(nvme, zero_mode(&nvme->backend, deallocate), offset, length);
+	return zero_range(nvme, 0, offset, length);
 }
 
 int nvme_backend_deallocate(struct nvme_controller *nvme, uint64_t offset, uint64_t length)
