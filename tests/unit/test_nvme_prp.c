@@ -230,6 +230,93 @@ static void test_prp_errors(void **state)
 	host_close(&host);
 }
 
+/* A write of one block, whose data begin in the middle of one page and end in another. */
+struct halves {
+	struct host host;
+	uint64_t prp1, prp2;
+	atomic_bool entered;
+};
+
+static void start_halves(struct halves *halves)
+{
+	uint64_t page;
+
+	*halves = (struct halves){ .prp1 = 0 };
+	host_start(&halves->host, "size=1M,block=4096");
+	page = host_pages(&halves->host, 1);
+	host_fill_pattern(&halves->host, page, 0, 4096);
+	assert_int_equal(NVME_OK, host_io(&halves->host,
+		host_rw(NVME_IO_WRITE, 0, 1, page, 0)));
+	halves->prp1 = host_pages(&halves->host, 1) + 2048;
+	host_pages(&halves->host, 1);	/* so that the two do not become one segment */
+	halves->prp2 = host_pages(&halves->host, 1);
+	host_fill_pattern(&halves->host, halves->prp1, 4096, 2048);
+	host_fill_pattern(&halves->host, halves->prp2, 4096 + 2048, 2048);
+}
+
+static void expect_block(struct halves *halves, uint64_t position)
+{
+	uint64_t page = host_pages(&halves->host, 1);
+
+	assert_int_equal(NVME_OK, host_io(&halves->host, host_rw(NVME_IO_READ, 0, 1, page, 0)));
+	host_expect_pattern(&halves->host, page, position, 4096);
+}
+
+static void test_block_whole_despite_fault(void **state)
+{
+	struct halves halves;
+
+	(void)state;
+	start_halves(&halves);
+	assert_int_equal(NVME_DATA_TRANSFER_ERROR, host_io(&halves.host,
+		host_rw(NVME_IO_WRITE, 0, 1, halves.prp1, UINT64_C(1) << 50)));
+	expect_block(&halves, 0);
+	assert_int_equal(NVME_OK, host_io(&halves.host,
+		host_rw(NVME_IO_WRITE, 0, 1, halves.prp1, halves.prp2)));
+	expect_block(&halves, 4096);
+	host_close(&halves.host);
+}
+
+static void wait_for_halt(void *context)
+{
+	struct halves *halves = context;
+
+	atomic_store(&halves->entered, true);
+	while (!nvme_halted(soft_private(halves->host.device)))
+		host_nap();
+}
+
+static void wait_at_first_half(void *context, uint64_t address)
+{
+	struct halves *halves = context;
+
+	if (address == halves->prp1)
+		wait_for_halt(halves);
+}
+
+/* The reset comes while the first half is moved, in whichever way it is. */
+static void test_block_whole_despite_reset(void **state)
+{
+	struct halves halves;
+	struct host *host = &halves.host;
+
+	(void)state;
+	start_halves(&halves);
+	double_on_read(host->device, wait_at_first_half, &halves);
+	double_on_file(host->device, wait_for_halt, &halves);
+	host_put(host, &host->io, host_rw(NVME_IO_WRITE, 0, 1, halves.prp1, halves.prp2));
+	host_submit(host, &host->io);
+	while (!atomic_load(&halves.entered))
+		host_nap();
+	soft_nvme_model.reset(host->device);
+	double_on_read(host->device, NULL, NULL);
+	double_on_file(host->device, NULL, NULL);
+	host_enable(host, 32, HOST_CC_ENABLE);
+	host_create_io(host, 16);
+	expect_block(&halves, 0);
+	host_close(host);
+}
+
 enum { DISK = 1024 * 1024, MOST = 256 * 1024 };
 
 /* The disk as it should be; what each_piece() puts and expects is in it. */
@@ -304,6 +391,8 @@ int main(void)
 		cmocka_unit_test(test_long_chain),
 		cmocka_unit_test(test_large_pages),
 		cmocka_unit_test(test_prp_errors),
+		cmocka_unit_test(test_block_whole_despite_fault),
+		cmocka_unit_test(test_block_whole_despite_reset),
 		cmocka_unit_test(test_random),
 	};
 

@@ -78,9 +78,57 @@ uint16_t nvme_file_to_segments(struct nvme_controller *nvme, uint64_t offset)
 	return result == -ECANCELED ? NVME_NO_COMPLETION : read_status(nvme, result);
 }
 
+static int write_gathered(struct nvme_controller *nvme, size_t length, uint64_t offset)
+{
+	return nvme_halted(nvme) ? -ECANCELED
+				 : nvme_backend_write(&nvme->backend, nvme->scratch, length, offset);
+}
+
+/*
+ * By way of a buffer, which holds whole blocks: what stops the command in between (a reset,
+ * memory that is not there) leaves each block either old or new.
+ */
+static int gather(struct nvme_controller *nvme, uint64_t offset)
+{
+	size_t filled = 0;
+	int result;
+
+	for (size_t i = 0; i < nvme->segment_count; i++) {
+		struct nvme_segment segment = nvme->segments[i];
+
+		while (segment.length) {
+			size_t room = NVME_SCRATCH - filled;
+			size_t part = segment.length < room ? segment.length : room;
+
+			if (!soft_dma_read(nvme->device, segment.address, nvme->scratch + filled,
+				    part))
+				return -EFAULT;
+			segment.address += part;
+			segment.length -= part;
+			filled += part;
+			if (filled < NVME_SCRATCH)
+				continue;
+			result = write_gathered(nvme, filled, offset);
+			if (result < 0)
+				return result;
+			offset += filled;
+			filled = 0;
+		}
+	}
+	return filled ? write_gathered(nvme, filled, offset) : 0;
+}
+
+/*
+ * AWUN and AWUPF are 0's based, so one block is never torn. Blocks that begin at a multiple
+ * of their size in memory lie within one page and segment each, and are written from there.
+ */
 uint16_t nvme_segments_to_file(struct nvme_controller *nvme, uint64_t offset)
 {
-	return nvme_write_status(nvme, "writing failed", move(nvme, offset, soft_dma_to_file));
+	uint64_t block = UINT64_C(1) << nvme->backend.block_shift;
+	bool aligned = (nvme->segments[0].address & (block - 1)) == 0;
+
+	return nvme_write_status(nvme, "writing failed",
+		aligned ? move(nvme, offset, soft_dma_to_file) : gather(nvme, offset));
 }
 
 static bool read_file(int fd, uint8_t *buffer, size_t length, uint64_t offset)
