@@ -33,7 +33,9 @@ uint64_t nvme_host_read(struct nvme_host *host, uint32_t offset, unsigned width)
 {
 	uint64_t value = UINT64_MAX;
 
-	if (host->access == NVME_HOST_CALLS)
+	if (host->access == NVME_HOST_FOREIGN)
+		value = host->ops->read(host->context, offset, width);
+	else if (host->access == NVME_HOST_CALLS)
 		apple_dext_mmio_read(host->connection, 0, offset, width, &value);
 	else if (width == 8)
 		value = __atomic_load_n((uint64_t *)(host->bar + offset), __ATOMIC_ACQUIRE);
@@ -44,7 +46,9 @@ uint64_t nvme_host_read(struct nvme_host *host, uint32_t offset, unsigned width)
 
 void nvme_host_write(struct nvme_host *host, uint32_t offset, unsigned width, uint64_t value)
 {
-	if (host->access == NVME_HOST_CALLS)
+	if (host->access == NVME_HOST_FOREIGN)
+		host->ops->write(host->context, offset, width, value);
+	else if (host->access == NVME_HOST_CALLS)
 		apple_dext_mmio_write(host->connection, 0, offset, width, value);
 	else if (width == 8)
 		__atomic_store_n((uint64_t *)(host->bar + offset), value, __ATOMIC_RELEASE);
@@ -70,6 +74,10 @@ static bool get_memory(struct nvme_host *host)
 		host->memory_fd, 0);
 	if (host->memory == MAP_FAILED)
 		return false;
+	host->bus = host->iova;
+	if (host->access == NVME_HOST_FOREIGN)
+		return host->ops->share(
+			host->context, host->memory_fd, host->iova, NVME_HOST_MEMORY);
 	return apple_dext_register_dma(host->connection, host->iova, (uintptr_t)host->memory,
 		       NVME_HOST_MEMORY, &host->bus, NULL) == kIOReturnSuccess;
 }
@@ -168,6 +176,20 @@ bool nvme_host_settle(struct nvme_host *host)
 	return nvme_host_run(host, &host->quiet, flush, &completion) && !completion.status;
 }
 
+static bool bring_up(struct nvme_host *host)
+{
+	return get_memory(host) && enable(host) && create_io_queues(host) &&
+	       nvme_host_settle(host);
+}
+
+bool nvme_host_start_foreign(struct nvme_host *host, const struct nvme_host_ops *ops,
+	void *context, uint64_t iova)
+{
+	*host = (struct nvme_host){ .access = NVME_HOST_FOREIGN, .ops = ops, .context = context,
+		.iova = iova, .memory_fd = -1 };
+	return bring_up(host);
+}
+
 bool nvme_host_start(struct nvme_host *host, io_connect_t connection, enum nvme_host_access access,
 	uint64_t iova)
 {
@@ -178,8 +200,7 @@ bool nvme_host_start(struct nvme_host *host, io_connect_t connection, enum nvme_
 	if (access == NVME_HOST_MAPPED &&
 		apple_dext_map_bar(connection, 0, &host->bar, &size, NULL) != kIOReturnSuccess)
 		return false;
-	return get_memory(host) && enable(host) && create_io_queues(host) &&
-	       nvme_host_settle(host);
+	return bring_up(host);
 }
 
 void nvme_host_stop(struct nvme_host *host)

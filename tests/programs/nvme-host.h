@@ -10,7 +10,15 @@
 #define NVME_HOST_MEMORY (1u << 20)
 #define NVME_HOST_DATA   0x10000u	/* where data begins in the memory */
 
-enum nvme_host_access { NVME_HOST_MAPPED, NVME_HOST_CALLS };
+enum nvme_host_access { NVME_HOST_MAPPED, NVME_HOST_CALLS, NVME_HOST_FOREIGN };
+
+/* How a controller is reached that is not the client library's (NVME_HOST_FOREIGN). */
+struct nvme_host_ops {
+	uint64_t (*read)(void *context, uint32_t offset, unsigned width);
+	void (*write)(void *context, uint32_t offset, unsigned width, uint64_t value);
+	/* Make @size bytes of @fd reachable for the device at @iova. */
+	bool (*share)(void *context, int fd, uint64_t iova, uint64_t size);
+};
 
 struct nvme_queue_pair {
 	uint32_t submissions, completions;	/* offsets in the memory */
@@ -20,6 +28,8 @@ struct nvme_queue_pair {
 struct nvme_host {
 	io_connect_t connection;
 	enum nvme_host_access access;
+	const struct nvme_host_ops *ops;	/* with NVME_HOST_FOREIGN */
+	void *context;				/* theirs */
 	mach_vm_address_t bar;		/* mapped */
 	uint8_t *memory;		/* NVME_HOST_MEMORY bytes, shared */
 	int memory_fd;
@@ -39,6 +49,9 @@ struct nvme_completion {
  */
 bool nvme_host_start(struct nvme_host *host, io_connect_t connection, enum nvme_host_access access,
 	uint64_t iova);
+/* The same for a controller that is reached by other means; nvme_host_stop() is not for it. */
+bool nvme_host_start_foreign(struct nvme_host *host, const struct nvme_host_ops *ops,
+	void *context, uint64_t iova);
 /* Let go of the memory. The controller is left as it is. */
 void nvme_host_stop(struct nvme_host *host);
 

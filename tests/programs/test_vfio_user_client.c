@@ -33,14 +33,19 @@ void vu_client_close(struct vu_client *client)
 	client->fd = -1;
 }
 
-int vu_client_agree(struct vu_client *client, const char *path)
+int vu_client_propose(struct vu_client *client)
 {
 	static const char proposal[] = "\0\0\1\0{\"capabilities\":{\"max_msg_fds\":16,"
 				       "\"write_multiple\":true}}";
 
-	vu_client_connect(client, path);
 	return vu_client_call(
 		client, VU_VERSION, proposal, sizeof(proposal), NULL, 0, NULL, 0);
+}
+
+int vu_client_agree(struct vu_client *client, const char *path)
+{
+	vu_client_connect(client, path);
+	return vu_client_propose(client);
 }
 
 void vu_client_send(

@@ -19,7 +19,9 @@ struct vu_client {
 /** vu_client_connect - connect to a socket that is listening. */
 void vu_client_connect(struct vu_client *client, const char *path);
 void vu_client_close(struct vu_client *client);
-/** vu_client_agree - connect, and agree on the version. Return: an errno or 0. */
+/** vu_client_propose - agree on the version. Return: an errno or 0; -1 when turned away. */
+int vu_client_propose(struct vu_client *client);
+/** vu_client_agree - connect, and both. Return: as vu_client_propose(). */
 int vu_client_agree(struct vu_client *client, const char *path);
 
 /** vu_client_send - send bytes as they are, with up to 16 descriptors. */
