@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Descriptors that hurt whoever closes them, in every message that can carry one. An
+ * accomplice claims the device, hands the descriptor over and dies: somebody else must get
+ * the device all the same.
+ */
+#include "tests/attacks/attacker.h"
+#include "tests/attacks/attacks.h"
+#include "tests/attacks/descriptors.h"
+
+#include <unistd.h>
+
+/* So many connections of one process, or more, are not served. */
+#define TURNED_AWAY_FROM 256
+#define TURNED_AWAY      16
+
+struct delivery {
+	const struct victim *victim;
+	int fd;
+};
+
+/* Each of these hands the descriptor over, keeps no copy, and waits for no answer to it. */
+
+static void in_a_call(const void *context)
+{
+	const struct delivery *delivery = context;
+	const struct peer_call call = { .selector = DEXT_SELECTOR_GetIdentity,
+		.scalar_room = DEXT_OUT_GetIdentity, .fds = &delivery->fd, .fd_count = 1 };
+	struct peer peer;
+
+	if (peer_claim_when_free(&peer, delivery->victim->service, ATTACKED_BUS,
+		    DEXT_SELECTOR_Claim))
+		peer_send_call(&peer, &call);
+	let_go(delivery->fd);
+}
+
+static void as_a_port(const void *context)
+{
+	const struct delivery *delivery = context;
+	const struct peer_call call = { .selector = DEXT_SELECTOR_WaitInterrupt,
+		.flags = IOU_CALL_ASYNC, .fds = &delivery->fd, .fd_count = 1 };
+	uint64_t vectors;
+	struct peer peer;
+
+	if (peer_claim_when_free(&peer, delivery->victim->service, ATTACKED_BUS,
+		    DEXT_SELECTOR_Claim) &&
+		peer_scalars(&peer, DEXT_SELECTOR_SetupInterrupts, NULL, 0, &vectors, 1) ==
+			kIOReturnSuccess)
+		peer_send_call(&peer, &call);
+	let_go(delivery->fd);
+}
+
+static void as_memory(const void *context)
+{
+	const struct delivery *delivery = context;
+	const struct iou_range range = { .va = 0x10000, .length = 0x1000, .writable = 1 };
+	struct peer peer;
+
+	if (peer_claim_when_free(&peer, delivery->victim->service, ATTACKED_BUS,
+		    DEXT_SELECTOR_Claim))
+		peer_send_register(&peer, 0, 0x1000, &range, 1, &delivery->fd, 1);
+	let_go(delivery->fd);
+}
+
+static void with_the_greeting(const void *context)
+{
+	const struct delivery *delivery = context;
+	struct iou_hello hello = { .magic = IOU_MAGIC, .major = IOU_VERSION_MAJOR };
+	struct peer peer = { .fd = peer_dial(delivery->victim->service) };
+
+	peer_send(&peer, IOU_HELLO, &hello, sizeof(hello), &delivery->fd, 1);
+	let_go(delivery->fd);
+}
+
+static void expect_device(const struct victim *victim, const char *kind)
+{
+	struct peer peer;
+
+	if (!peer_claim_when_free(&peer, victim->service, ATTACKED_BUS,
+		    DEXT_SELECTOR_ClaimExclusive))
+		got_through("%s: the device stays a dead client's", kind);
+	close(peer.fd);
+}
+
+/* Each kind by an accomplice that dies; then all of them by this process, which stays. */
+static void deliver(const struct victim *victim, void (*act)(const void *context))
+{
+	for (size_t i = 0; i < descriptor_kind_count; i++) {
+		struct delivery delivery = { victim, descriptor_kinds[i].make() };
+		pid_t accomplice;
+
+		if (delivery.fd < 0)
+			continue;
+		accomplice = accomplice_start(act, &delivery);
+		let_go(delivery.fd);
+		if (!accomplice_wait(accomplice))
+			got_through("%s: the service does not serve", descriptor_kinds[i].name);
+		expect_device(victim, descriptor_kinds[i].name);
+	}
+	for (size_t i = 0; i < descriptor_kind_count; i++) {
+		struct delivery delivery = { victim, descriptor_kinds[i].make() };
+
+		if (delivery.fd >= 0)
+			act(&delivery);
+	}
+}
+
+static void call(const struct victim *victim)
+{
+	deliver(victim, in_a_call);
+}
+
+static void port(const struct victim *victim)
+{
+	deliver(victim, as_a_port);
+}
+
+static void memory(const struct victim *victim)
+{
+	deliver(victim, as_memory);
+}
+
+static void greeting(const struct victim *victim)
+{
+	deliver(victim, with_the_greeting);
+}
+
+/* Connections that are not served are told so, by somebody who must close what they sent. */
+static void turned_away(const struct victim *victim)
+{
+	for (int i = 0; i < TURNED_AWAY_FROM; i++)
+		peer_dial(victim->service);
+	for (int i = 0; i < TURNED_AWAY; i++) {
+		const struct delivery delivery = { victim, make_lingering() };
+
+		with_the_greeting(&delivery);
+	}
+}
+
+const struct attack attacks_descriptors[] = {
+	{ .name = "descriptors/call",
+		.tries = "to keep a device, and the service's end, waiting for a close()",
+		.run = call,
+		.gets_through = "a close() holds up the session" },
+	{ .name = "descriptors/port", .tries = "the same, with the port of an asynchronous call",
+		.run = port,
+		.gets_through = "a close() holds up the session" },
+	{ .name = "descriptors/memory", .tries = "the same, with a descriptor as memory",
+		.run = memory,
+		.gets_through = "a close() holds up the session" },
+	{ .name = "descriptors/greeting", .tries = "the same, before anything has been agreed on",
+		.run = greeting,
+		.gets_through = "a close() holds up SIGTERM" },
+	{ .name = "descriptors/turned-away", .tries = "the same, on connections that are refused",
+		.run = turned_away,
+		.gets_through = "a close() holds up SIGTERM" },
+	{ .name = NULL },
+};

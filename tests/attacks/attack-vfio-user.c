@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A hostile VMM. */
+#include "iokit/wire.h"
+#include "tests/attacks/attacks.h"
+#include "tests/attacks/descriptors.h"
+#include "tests/programs/test_vfio_user_client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+/* As soon as the VMM before has gone. False when that does not happen. */
+static bool connect_when_free(struct vu_client *vmm, const char *path)
+{
+	const struct timeval patience = { .tv_sec = ATTACK_PATIENCE_SECONDS };
+
+	for (int64_t end = iou_now_ms() + patience.tv_sec * 1000; iou_now_ms() < end;
+		poll(NULL, 0, 20)) {
+		vu_client_connect(vmm, path);
+		setsockopt(vmm->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+		setsockopt(vmm->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+		if (vu_client_propose(vmm) == 0)
+			return true;
+		vu_client_close(vmm);
+	}
+	return false;
+}
+
+static void expect_service(struct vu_client *vmm, const struct victim *victim, const char *after)
+{
+	if (!connect_when_free(vmm, victim->vfio_user))
+		got_through("%s: the next VMM is not served", after);
+}
+
+/* --- Descriptors that hurt whoever closes them ---------------------------------------------- */
+
+static void as_memory(struct vu_client *vmm, int fd)
+{
+	const struct vu_dma_map map = { .argsz = sizeof(map),
+		.flags = VU_DMA_READ_FLAG | VU_DMA_WRITE_FLAG, .size = VU_PAGE_SIZE };
+	struct {
+		struct vu_header header;
+		struct vu_dma_map map;
+	} message = { { .command = VU_DMA_MAP, .size = sizeof(message) }, map };
+
+	vu_client_send(vmm, &message, sizeof(message), &fd, 1);
+}
+
+static void as_event(struct vu_client *vmm, int fd)
+{
+	struct {
+		struct vu_header header;
+		struct vu_irq_set set;
+	} message = { { .command = VU_DEVICE_SET_IRQS, .size = sizeof(message) },
+		{ .argsz = sizeof(message.set),
+			.flags = VU_SET_DATA_EVENTFD | VU_SET_ACTION_TRIGGER,
+			.index = VU_IRQ_MSIX, .count = 1 } };
+
+	vu_client_send(vmm, &message, sizeof(message), &fd, 1);
+}
+
+static void with_half_a_message(struct vu_client *vmm, int fd)
+{
+	vu_client_send(vmm, "\1\0\1", 3, &fd, 1);
+}
+
+/* Each kind by a VMM that goes; then one of them by a VMM that stays. */
+static void deliver(const struct victim *victim, void (*hand_over)(struct vu_client *vmm, int fd))
+{
+	const char *after = "nothing";
+	struct vu_client vmm;
+	int fd;
+
+	for (size_t i = 0; i < descriptor_kind_count; i++) {
+		fd = descriptor_kinds[i].make();
+		if (fd < 0)
+			continue;
+		expect_service(&vmm, victim, after);
+		hand_over(&vmm, fd);
+		let_go(fd);
+		vu_client_close(&vmm);
+		after = descriptor_kinds[i].name;
+	}
+	expect_service(&vmm, victim, after);
+	fd = make_lingering();
+	hand_over(&vmm, fd);
+	let_go(fd);
+}
+
+static void memory(const struct victim *victim)
+{
+	deliver(victim, as_memory);
+}
+
+static void event(const struct victim *victim)
+{
+	deliver(victim, as_event);
+}
+
+static void half_a_message(const struct victim *victim)
+{
+	deliver(victim, with_half_a_message);
+}
+
+/* Second clients of the honest VMM's server: it is closed before anything of it is read. */
+static void turned_away(const struct victim *victim)
+{
+	for (size_t i = 0; i < descriptor_kind_count; i++) {
+		int fd = descriptor_kinds[i].make();
+		struct vu_client second;
+
+		vu_client_connect(&second, victim->honest_vfio_user);
+		if (fd >= 0)
+			with_half_a_message(&second, fd);
+		let_go(fd);
+		vu_client_close(&second);
+	}
+}
+
+/* --- An eventfd that fills up between a look at it and the write -------------------------------- */
+
+#define FILLINGS 2000
+
+struct filling {
+	int fd;
+	atomic_uint calls;	/* of the VMM that have been answered */
+};
+
+/* Empty it, fill it a moment later, and leave it so until calls are answered again. */
+static void *fill_again_and_again(void *context)
+{
+	struct filling *filling = context;
+	uint64_t count, all = UINT64_MAX - 1;
+
+	for (unsigned i = 0;; i++) {
+		unsigned calls = atomic_load(&filling->calls);
+		struct pollfd polled = { .fd = filling->fd, .events = POLLIN };
+
+		if (poll(&polled, 1, 0) == 1)
+			(void)!read(filling->fd, &count, sizeof(count));
+		for (volatile unsigned spin = 0; spin < i * 37 % 20000; spin++)
+			;
+		/* It may hold something already: then this does not fit. */
+		fcntl(filling->fd, F_SETFL, O_NONBLOCK);
+		for (count = all; count > 0 && write(filling->fd, &count, sizeof(count)) < 0;)
+			count -= count > 8 ? 1 : count;
+		fcntl(filling->fd, F_SETFL, 0);
+		while (atomic_load(&filling->calls) - calls < 3)
+			poll(NULL, 0, 0);
+	}
+	return NULL;
+}
+
+static void eventfd_fills(const struct victim *victim)
+{
+	struct filling filling = { .fd = eventfd(0, EFD_CLOEXEC) };
+	const struct vu_irq_set trigger = { .argsz = sizeof(trigger),
+		.flags = VU_SET_DATA_NONE | VU_SET_ACTION_TRIGGER, .index = VU_IRQ_MSIX,
+		.count = 1 };
+	struct vu_client vmm;
+	pthread_t filler;
+
+	expect_service(&vmm, victim, "nothing");
+	vu_client_event(&vmm, VU_IRQ_MSIX, 0, filling.fd);
+	pthread_create(&filler, NULL, fill_again_and_again, &filling);
+	for (int i = 0; i < FILLINGS; i++) {
+		if (vu_client_call(&vmm, VU_DEVICE_SET_IRQS, &trigger, sizeof(trigger), NULL, 0,
+			    NULL, 0) != 0)
+			got_through("the server waits for the VMM's eventfd");
+		atomic_fetch_add(&filling.calls, 1);
+	}
+}
+
+/* --- Sizes that do not agree ---------------------------------------------------------------------- */
+
+static void argsz(const struct victim *victim)
+{
+	struct {
+		struct vu_irq_set set;
+		uint8_t data[8];
+	} message = { { .argsz = sizeof(message.set), .index = VU_IRQ_MSIX, .count = 8,
+			      .flags = VU_SET_DATA_BOOL | VU_SET_ACTION_TRIGGER },
+		{ 0 } };
+	struct vu_client vmm;
+
+	expect_service(&vmm, victim, "nothing");
+	for (uint32_t size = 0; size < sizeof(message); size++) {
+		message.set.argsz = size;
+		if (vu_client_call(&vmm, VU_DEVICE_SET_IRQS, &message, sizeof(message), NULL, 0,
+			    NULL, 0) != EINVAL)
+			got_through("SET_IRQS of %zu bytes is accepted with argsz %u",
+				sizeof(message), size);
+	}
+	message.set.argsz = sizeof(message);
+	if (vu_client_call(&vmm, VU_DEVICE_SET_IRQS, &message, sizeof(message), NULL, 0, NULL, 0) !=
+		0)
+		got_through("a sound SET_IRQS is refused");
+}
+
+/* --- Memory that stalls ---------------------------------------------------------------------------- */
+
+/* Registers of the NVMe 1.4 specification, section 3.1. */
+enum { REG_CC = 0x14, REG_CSTS = 0x1c, REG_AQA = 0x24, REG_ASQ = 0x28, REG_ACQ = 0x30,
+	REG_SQ0TDBL = 0x1000 };
+
+static void write_register(struct vu_client *vmm, uint64_t offset, uint32_t width, uint64_t value)
+{
+	vu_client_write(vmm, 0, offset, &value, width);
+}
+
+/* The controller fetches a command from the file, which does not answer. */
+static void use_as_queue(struct vu_client *vmm, int fd)
+{
+	uint16_t memory_and_master = 6;
+	uint32_t status = 0;
+
+	vu_client_write(vmm, VU_REGION_CONFIG, 4, &memory_and_master, 2);
+	if (vu_client_map(vmm, 0, STALLED_FILE_SIZE, fd) != 0)
+		return;	/* refused */
+	write_register(vmm, REG_AQA, 4, 0x001f001f);
+	write_register(vmm, REG_ASQ, 8, 0);
+	write_register(vmm, REG_ACQ, 8, 0x1000);
+	write_register(vmm, REG_CC, 4, 0x00460001);
+	for (int i = 0; i < 1000 && (status & 1) == 0; i++, poll(NULL, 0, 2))
+		vu_client_read(vmm, 0, REG_CSTS, &status, 4);
+	write_register(vmm, REG_SQ0TDBL, 4, 1);
+	poll(NULL, 0, 50);
+}
+
+static void stalled_memory(const struct victim *victim)
+{
+	int fd = make_stalled_file(victim->pid, false);
+	struct vu_client vmm;
+
+	if (fd < 0)
+		attack_skip("FUSE is not to be had");
+	expect_service(&vmm, victim, "nothing");
+	use_as_queue(&vmm, fd);
+	vu_client_close(&vmm);
+	expect_service(&vmm, victim, "memory that stalls");
+	use_as_queue(&vmm, fd);
+}
+
+static void stalled_attributes(const struct victim *victim)
+{
+	int fd = make_stalled_file(victim->pid, true);
+	struct vu_client vmm;
+
+	if (fd < 0)
+		attack_skip("FUSE is not to be had");
+	expect_service(&vmm, victim, "nothing");
+	as_memory(&vmm, fd);
+	vu_client_close(&vmm);
+	expect_service(&vmm, victim, "a file that fstat() waits for");
+	as_memory(&vmm, fd);
+}
+
+const struct attack attacks_vfio_user[] = {
+	{ .name = "vfio-user/memory", .tries = "to keep the next VMM waiting for a close()",
+		.target = ON_VFIO_USER, .run = memory,
+		.gets_through = "a close() holds up the server" },
+	{ .name = "vfio-user/event", .tries = "the same, with a descriptor as an eventfd",
+		.target = ON_VFIO_USER, .run = event,
+		.gets_through = "a close() holds up the server" },
+	{ .name = "vfio-user/half-a-message", .tries = "the same, with half a message",
+		.target = ON_VFIO_USER, .run = half_a_message,
+		.gets_through = "a close() holds up the server" },
+	{ .name = "vfio-user/turned-away", .tries = "the same, as a second client",
+		.target = ON_VFIO_USER, .run = turned_away,
+		.gets_through = "a close() holds up the server" },
+	{ .name = "vfio-user/eventfd-fills", .tries = "to keep the server waiting for an eventfd",
+		.target = ON_VFIO_USER, .run = eventfd_fills,
+		.gets_through = "a write() holds up the server" },
+	{ .name = "vfio-user/argsz", .tries = "to have data read that argsz does not cover",
+		.target = ON_VFIO_USER, .run = argsz,
+		.gets_through = "it is not checked" },
+	{ .name = "vfio-user/stalled-memory", .tries = "to keep a device waiting for memory",
+		.target = ON_VFIO_USER, .user = AS_ROOT, .run = stalled_memory,
+		.gets_through = "memory is accessed under locks" },
+	{ .name = "vfio-user/stalled-attributes", .tries = "the same, by a file that fstat() waits for",
+		.target = ON_VFIO_USER, .user = AS_ROOT, .run = stalled_attributes,
+		.gets_through = "fstat() holds up the server" },
+	{ .name = NULL },
+};

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tests/attacks/victim.h"
+#include "iokit/wire.h"
+#include "tests/programs/test_vfio_user_client.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* What a system gives by default, and more than is needed for everybody's fair share. */
+#define DESCRIPTORS_SOFT 1024
+#define DESCRIPTORS_HARD 8192
+
+/* Programs promise 5 s. A machine may be loaded; only a hang takes as long as this. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TERMINATION_SECONDS 40
+#else
+#define TERMINATION_SECONDS 10
+#endif
+
+#define HONEST_DEVICE    "nvme,addr=01:00.0,size=16M"
+#define ATTACKED_DEVICE  "nvme,addr=02:00.0,size=16M"
+#define BYSTANDER_DEVICE "nvme,addr=03:00.0,size=1M"
+
+const char *victim_program_path(enum attack_target target)
+{
+	static char path[PATH_MAX + 64];
+	const char *given = getenv(target == ON_DEXTD ? "DEXTD" : "DEXT_VFIO_USER");
+	char here[PATH_MAX];
+	ssize_t length = readlink("/proc/self/exe", here, sizeof(here) - 1);
+
+	if (given || length < 0)
+		return given ? given : "";
+	here[length] = '\0';
+	*strrchr(here, '/') = '\0';
+	snprintf(path, sizeof(path), "%s/../../tools/%s", here,
+		target == ON_DEXTD ? "dextd" : "dext-vfio-user");
+	return path;
+}
+
+static bool write_config(const struct victim_program *program, const char *path)
+{
+	FILE *config = fopen(path, "we");
+
+	if (!config)
+		return false;
+	fprintf(config, "--socket %s --device %s\n--socket %s --device %s\n",
+		program->honest_vfio_user, HONEST_DEVICE, program->vfio_user, ATTACKED_DEVICE);
+	return fclose(config) == 0;
+}
+
+static _Noreturn void execute(const struct victim_program *program, enum attack_target target)
+{
+	const struct rlimit descriptors = { DESCRIPTORS_SOFT, DESCRIPTORS_HARD };
+	const char *path = victim_program_path(target);
+	char config[96];
+	int log = open(program->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	setrlimit(RLIMIT_NOFILE, &descriptors);
+	dup2(log, STDOUT_FILENO);
+	dup2(log, STDERR_FILENO);
+	if (target == ON_DEXTD) {
+		execl(path, "dextd", "--socket", program->service, "--device", HONEST_DEVICE,
+			"--device", ATTACKED_DEVICE, "--device", BYSTANDER_DEVICE,
+			geteuid() == 0 ? "--group" : NULL, "65534", NULL);
+	} else {
+		snprintf(config, sizeof(config), "%s/config", program->folder);
+		umask(0);	/* attackers of another user connect as well */
+		if (write_config(program, config))
+			execl(path, "dext-vfio-user", "--config", config, NULL);
+	}
+	fprintf(stderr, "%s: %s\n", path, strerror(errno));
+	_exit(127);
+}
+
+static bool name_paths(struct victim_program *program, enum attack_target target)
+{
+	snprintf(program->folder, sizeof(program->folder), "/tmp/dextpci-attacks-XXXXXX");
+	if (!mkdtemp(program->folder) || chmod(program->folder, 01777) != 0)
+		return false;
+	snprintf(program->service, sizeof(program->service), "%s/dextd", program->folder);
+	snprintf(program->vfio_user, sizeof(program->vfio_user), "%s/attacked", program->folder);
+	snprintf(program->honest_vfio_user, sizeof(program->honest_vfio_user), "%s/honest",
+		program->folder);
+	snprintf(program->log, sizeof(program->log), "%s/log", program->folder);
+	program->victim.folder = program->folder;
+	program->victim.service = target == ON_DEXTD ? program->service : NULL;
+	program->victim.vfio_user = target == ON_VFIO_USER ? program->vfio_user : NULL;
+	program->victim.honest_vfio_user =
+		target == ON_VFIO_USER ? program->honest_vfio_user : NULL;
+	return true;
+}
+
+bool victim_start(struct victim_program *program, enum attack_target target)
+{
+	*program = (struct victim_program){ .victim = { .pid = 0 } };
+	if (!name_paths(program, target))
+		return false;
+	setenv("DEXT_SOCKET", program->service, 1);
+	program->victim.pid = fork();
+	if (program->victim.pid == 0)
+		execute(program, target);
+	/* Listening is what both do last; a path of dextd's becomes a stranger's then, too. */
+	if (target == ON_DEXTD) {
+		wait_for_socket(program->service);
+	} else {
+		wait_for_socket(program->vfio_user);
+		wait_for_socket(program->honest_vfio_user);
+	}
+	return true;
+}
+
+bool victim_has_ended(struct victim_program *program)
+{
+	if (program->victim.pid > 0 && waitpid(program->victim.pid, NULL, WNOHANG) == 0)
+		return false;
+	program->victim.pid = 0;
+	return true;
+}
+
+int victim_terminate(struct victim_program *program, int *status)
+{
+	int64_t began = iou_now_ms();
+
+	kill(program->victim.pid, SIGTERM);
+	for (; iou_now_ms() < began + TERMINATION_SECONDS * 1000; poll(NULL, 0, 5)) {
+		if (waitpid(program->victim.pid, status, WNOHANG) != program->victim.pid)
+			continue;
+		program->victim.pid = 0;
+		return (int)(iou_now_ms() - began);
+	}
+	return -1;
+}
+
+void victim_print_log(const struct victim_program *program)
+{
+	char text[4096];
+	int fd = open(program->log, O_RDONLY | O_CLOEXEC);
+	ssize_t size;
+
+	if (fd < 0)
+		return;
+	if (lseek(fd, -(off_t)sizeof(text), SEEK_END) < 0)
+		lseek(fd, 0, SEEK_SET);
+	size = read(fd, text, sizeof(text));
+	if (size > 0)
+		printf("    --- log ---\n%.*s    -----------\n", (int)size, text);
+	close(fd);
+}
+
+static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk)
+{
+	(void)status;
+	(void)type;
+	(void)walk;
+	return remove(path);
+}
+
+void victim_remove(struct victim_program *program)
+{
+	if (program->victim.pid > 0) {
+		kill(program->victim.pid, SIGKILL);
+		waitpid(program->victim.pid, NULL, 0);
+	}
+	nftw(program->folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
