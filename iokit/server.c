@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The socket on which other processes find this one's services. */
+#include "common/listen-socket.h"
 #include "iokit/admission.h"
 #include "iokit/session.h"
 #include "iokit/socket.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <iokit-user/service.h>
 #include <poll.h>
 #include <pthread.h>
@@ -14,10 +14,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/file.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* Clients at a time; each has a thread. More are turned away at once. */
@@ -44,7 +42,8 @@ struct client {
 struct iouser_server {
 	char *path;
 	struct iouser_server_options options;	/* its arrays are copies */
-	int listener, stop, lock_file;
+	struct listen_socket listener;
+	int stop;
 	int epoll;	/* the three things that iouser_server_run() waits for */
 	uint64_t last_number;
 	/* The lock guards what follows. */
@@ -60,103 +59,24 @@ static bool fail(char *error, size_t size, const char *what, const char *path, i
 	return false;
 }
 
-/* Whether a name still stands for an open file: a service that ends removes its own. */
-static bool is_same_file(int fd, const char *name)
-{
-	struct stat open_file, named;
-
-	return fstat(fd, &open_file) == 0 && stat(name, &named) == 0 &&
-	       open_file.st_dev == named.st_dev && open_file.st_ino == named.st_ino;
-}
-
-/*
- * Whoever holds the lock file owns the path, so that two services that start at
- * once cannot both find the socket stale.
- */
-static bool take_lock(struct iouser_server *server, char *error, size_t size)
-{
-	char name[sizeof(((struct sockaddr_un *)0)->sun_path) + 8];
-
-	snprintf(name, sizeof(name), "%s.lock", server->path);
-	do {	/* until the file that is locked is the one that has the name */
-		if (server->lock_file >= 0)
-			close(server->lock_file);
-		server->lock_file = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-		if (server->lock_file < 0)
-			return fail(error, size, "cannot make its lock file", server->path, errno);
-		if (flock(server->lock_file, LOCK_EX | LOCK_NB) != 0) {
-			snprintf(error, size, "socket %s: another driver service is running there",
-				server->path);
-			return false;
-		}
-	} while (!is_same_file(server->lock_file, name));
-	return true;
-}
-
-static bool remove_stale(const char *path, char *error, size_t size)
-{
-	struct stat file;
-
-	if (lstat(path, &file) != 0)
-		return errno == ENOENT || fail(error, size, "cannot be looked at", path, errno);
-	if (!S_ISSOCK(file.st_mode)) {
-		snprintf(error, size, "socket %s: there is a file of another kind", path);
-		return false;
-	}
-	return unlink(path) == 0 || fail(error, size, "cannot be replaced", path, errno);
-}
-
-/* The group first: the mode is what lets it in. */
-static bool set_access(struct iouser_server *server, char *error, size_t size)
-{
-	const struct iouser_server_options *options = &server->options;
-
-	if (options->group != (gid_t)-1 && chown(server->path, (uid_t)-1, options->group) != 0)
-		return fail(error, size, "cannot be given its group", server->path, errno);
-	if (options->mode && chmod(server->path, options->mode) != 0)
-		return fail(error, size, "cannot be given its mode", server->path, errno);
-	return true;
-}
-
 static bool bind_listener(struct iouser_server *server, char *error, size_t size)
 {
-	struct sockaddr_un address;
-	mode_t mask;
-	int bound;
+	const struct listen_socket_options options = {
+		.path = server->path,
+		.backlog = 64,
+		.mode = server->options.mode ? server->options.mode : 0600,
+		.group = server->options.group,
+	};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	if (iou_socket_address(server->path, &address) < 0) {
-		snprintf(error, size, "socket path %.60s... is %zu bytes long (at most %zu)",
-			server->path, strlen(server->path), sizeof(address.sun_path) - 1);
-		return false;
-	}
-	if (!take_lock(server, error, size) || !remove_stale(server->path, error, size))
-		return false;
-	server->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (server->listener < 0)
+	if (fd < 0)
 		return fail(error, size, "cannot be made", server->path, errno);
-	mask = umask(0177);	/* the owner's alone, from its first moment on */
-	bound = bind(server->listener, (struct sockaddr *)&address, sizeof(address));
-	umask(mask);
-	if (bound == 0 && !set_access(server, error, size))
-		return false;
-	if (bound != 0 || listen(server->listener, 64) != 0)
-		return fail(error, size, "cannot be bound", server->path, errno);
-	return true;
+	return listen_socket_open(&server->listener, fd, &options, error, size) == 0;
 }
 
-static void server_free(struct iouser_server *server, bool unlink_path)
+static void server_free(struct iouser_server *server)
 {
-	char name[sizeof(((struct sockaddr_un *)0)->sun_path) + 8];
-
-	if (server->listener >= 0)
-		close(server->listener);
-	if (unlink_path) {
-		unlink(server->path);
-		snprintf(name, sizeof(name), "%s.lock", server->path);
-		unlink(name);
-	}
-	if (server->lock_file >= 0)
-		close(server->lock_file);
+	listen_socket_close(&server->listener);
 	if (server->stop >= 0)
 		close(server->stop);
 	if (server->epoll >= 0)
@@ -203,7 +123,7 @@ static bool wait_for_events(struct iouser_server *server, char *error, size_t si
 	server->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (server->epoll >= 0 &&
 		epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->stop, &stop) == 0 &&
-		epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->listener, &accept) == 0)
+		epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->listener.fd, &accept) == 0)
 		return true;
 	return fail(error, size, "cannot be waited for", server->path, errno);
 }
@@ -224,7 +144,7 @@ struct iouser_server *iouser_server_create_with(
 		snprintf(error, error_size, "out of memory");
 		return NULL;
 	}
-	server->listener = server->lock_file = server->epoll = -1;
+	server->listener.fd = server->epoll = -1;
 	pthread_mutex_init(&server->lock, NULL);
 	pthread_cond_init(&server->client_gone, NULL);
 	LIST_INIT(&server->clients);
@@ -233,7 +153,7 @@ struct iouser_server *iouser_server_create_with(
 		snprintf(error, error_size, "out of memory or descriptors");
 	else if (bind_listener(server, error, error_size) && wait_for_events(server, error, error_size))
 		return server;
-	server_free(server, false);
+	server_free(server);
 	return NULL;
 }
 
@@ -340,7 +260,7 @@ static bool begin_client(struct iouser_server *server, int fd)
 
 static void accept_client(struct iouser_server *server)
 {
-	int fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
+	int fd = accept4(server->listener.fd, NULL, NULL, SOCK_CLOEXEC);
 
 	if (fd >= 0 && !begin_client(server, fd))
 		close(fd);
@@ -385,5 +305,5 @@ void iouser_server_destroy(struct iouser_server *server)
 	while (server->client_count)
 		pthread_cond_wait(&server->client_gone, &server->lock);
 	pthread_mutex_unlock(&server->lock);
-	server_free(server, true);
+	server_free(server);
 }

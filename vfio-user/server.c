@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "common/listen-socket.h"
 #include "vfio-user/log.h"
 #include "vfio-user/loop.h"
 #include "vfio-user/platform.h"
 #include "vfio-user/session.h"
-#include "vfio-user/socket.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,11 +11,31 @@
 #include <string.h>
 #include <unistd.h>
 
+#define BACKLOG 16
+
 struct vu_server {
 	struct vu_device *device;
-	struct vu_socket listener;
+	struct listen_socket listener;
 	int stop[2];	/* a byte in this pipe stops the server */
 };
+
+size_t vu_server_path_limit(void)
+{
+	return listen_socket_path_limit();
+}
+
+static bool listen_at(struct vu_server *server, const char *path, char *error)
+{
+	const struct listen_socket_options options = {
+		.path = path, .backlog = BACKLOG, .group = (gid_t)-1};
+	int fd = vu_platform_socket();
+
+	if (fd >= 0)
+		return listen_socket_open(
+			       &server->listener, fd, &options, error, VU_ERROR_SIZE) == 0;
+	snprintf(error, VU_ERROR_SIZE, "socket %.200s: %s", path, strerror(errno));
+	return false;
+}
 
 struct vu_server *vu_server_create(struct vu_device *device, const char *path, char *error)
 {
@@ -27,7 +47,8 @@ struct vu_server *vu_server_create(struct vu_device *device, const char *path, c
 		return NULL;
 	}
 	server->device = device;
-	if (vu_socket_listen(&server->listener, path, error) == 0)
+	server->listener.fd = -1;
+	if (listen_at(server, path, error))
 		return server;
 	vu_server_destroy(server);
 	return NULL;
@@ -90,7 +111,7 @@ void vu_server_destroy(struct vu_server *server)
 {
 	if (!server)
 		return;
-	vu_socket_close(&server->listener);
+	listen_socket_close(&server->listener);
 	close(server->stop[0]);
 	close(server->stop[1]);
 	free(server);

@@ -113,16 +113,12 @@ bool rig_stop(struct rig *rig)
 
 void rig_kill(struct rig *rig)
 {
-	char path[128];
-
 	if (rig->dextd <= 0)
 		return;
 	kill(rig->dextd, SIGKILL);
 	waitpid(rig->dextd, NULL, 0);
 	rig->dextd = 0;
 	unlink(rig->socket);
-	snprintf(path, sizeof(path), "%s.lock", rig->socket);
-	unlink(path);
 	rmdir(rig->folder);
 }
 

@@ -88,11 +88,11 @@ refuses 1 'address 01:00.0 is in use by an earlier --device' $dextd \
 # shellcheck disable=SC2086
 refuses 1 'good.img.*(use|lock)' $dextd --device "nvme,addr=01:00.0,image=$work/good.img" \
 	--device "nvme,addr=02:00.0,image=$work/good.img"
-refuses 1 'bytes long \(at most 107\)' "$tools/dextd" --socket "$long" \
+refuses 1 'it must have 1 to 107' "$tools/dextd" --socket "$long" \
 	--device nvme,addr=01:00.0,size=1M
 refuses 1 'No such file' "$tools/dextd" --socket "$work/no/such/folder.sock" \
 	--device nvme,addr=01:00.0,size=1M
-refuses 1 'a file of another kind' "$tools/dextd" --socket "$work/odd.img" \
+refuses 1 'a file that is no socket' "$tools/dextd" --socket "$work/odd.img" \
 	--device nvme,addr=01:00.0,size=1M
 [ -s "$work/odd.img" ] || { echo 'not ok - a file that is no socket was removed'; failed=$((failed + 1)); }
 
@@ -109,7 +109,7 @@ export DEXT_SOCKET=$work/d.sock
 pids+=($!)
 wait_for "$work/d.sock"
 until grep -q "^dextd: serving" "$work/d.log"; do sleep 0.05; done
-refuses 1 'another driver service is running' "$tools/dextd" --device nvme,addr=03:00.0,size=1M
+refuses 1 'in use by another server' "$tools/dextd" --device nvme,addr=03:00.0,size=1M
 refuses 2 'no command \(dextctl --help' "$tools/dextctl"
 refuses 2 'frobnicate' "$tools/dextctl" frobnicate
 refuses 2 'nowhere' "$tools/dextctl" info nowhere
@@ -150,6 +150,13 @@ pids+=($!)
 wait_for "$work/v.sock"
 refuses 1 '01:00.0 is in use' "$vu" --socket "$work/v2.sock" --addr 01:00.0
 refuses 1 'v.sock' "$vu" --socket "$work/v.sock" --addr 02:00.0
+# Neither program takes a path over from the other, although their sockets differ in type.
+# shellcheck disable=SC2086
+refuses 1 'in use by another server' $dextd --socket "$work/v.sock" --device nvme,addr=03:00.0,size=1M
+refuses 1 'in use by another server' "$vu" --socket "$work/d.sock" --addr 02:00.0
+for path in v.sock d.sock; do
+	[ -S "$work/$path" ] || { echo "not ok - $path was removed"; failed=$((failed + 1)); }
+done
 refuses 1 'a file that is no socket' "$vu" --socket "$work/odd.img" --addr 02:00.0
 
 echo "bad-input: $passed passed, $failed failed"

@@ -376,8 +376,6 @@ int main(void)
 	failed = cmocka_run_group_tests_name("vfio-user server", tests, NULL, NULL);
 	unlink(config);
 	unlink(dextd_socket);
-	strcat(dextd_socket, ".lock");	/* of one that was killed */
-	unlink(dextd_socket);
 	rmdir(folder);
 	return failed;
 }
