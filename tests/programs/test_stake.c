@@ -14,8 +14,9 @@
 static struct rig rig;
 static bool privileged;
 
-/* In place of the runtime's: the driver is linked into this program. */
-bool iouser_peer_is_privileged(const struct iouser_peer *peer)
+/* In place of the runtime's (the linker's --wrap): the driver is linked into this program. */
+bool __wrap_iouser_peer_is_privileged(const struct iouser_peer *peer);
+bool __wrap_iouser_peer_is_privileged(const struct iouser_peer *peer)
 {
 	assert_non_null(peer);
 	return privileged;
