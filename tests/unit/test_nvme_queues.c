@@ -111,10 +111,12 @@ static void test_overtaking_tail(void **state)
 	double_set_bus_master(host.device, false);
 	cid = host.next_cid;
 	host_put_flushes(&host, 10);
-	/* Not by two threads' chance: the first ring has been seen when the second comes. */
+	/* The device sees the first ring before the second, and both before it may fetch. */
 	while (rung(&host))
 		host_nap();
 	host_ring(&host, nvme_sq_doorbell(1), 5);
+	while (rung(&host))
+		host_nap();
 	double_set_bus_master(host.device, true);
 	expect_completions(&host, 10, &cid);
 	completion = host_wait(&host, &host.admin);
