@@ -115,13 +115,11 @@ process_ended() {
 
 # --- lspci -F ---------------------------------------------------------------------------
 
-# What info says that config space holds, in one form. Config space shows no address: a
-# 32-bit BAR that is not prefetchable is all zero there, which lspci takes for none.
+# What info says that config space holds, in one form.
 of_info() {
 	sed -n -e '1p' \
 		-e 's/^\t\(Control:\) */\1 /p' \
 		-e 's/^\tSubsystem: *\(Device \)\?\(.*\)/Subsystem: \2/p' \
-		-e '/(32-bit, non-prefetchable)/d' \
 		-e 's/^\tRegion \(.*\):  *I\/O ports.*/Region \1: ports/p' \
 		-e 's/^\tRegion \(.*\):  *Memory (\(.*\)) .*/Region \1: \2/p' \
 		-e 's/^\t\(Capabilities:\|  *\) *<the chain loops.*/loop/p' \
@@ -196,6 +194,86 @@ test_lspci() {
 		address=${spec#*addr=}
 		check_lspci "${address%%,*}" "$spec"
 	done
+	test_placeholders
+	driver_stop
+}
+
+# What lspci would not show is in the text of the dump alone.
+test_placeholders() {
+	local bytes
+	dextctl config dump 03:00.0 >"$work/dump" || not_ok 'config dump'
+	expect 'a placeholder' "$work/dump" '^	Region 0: 00100000 is a placeholder' '^10: 00 00 10 00 '
+	dextctl config dump 03:00.0 --json >"$work/out" || not_ok 'config dump --json'
+	bytes=$(sed -n 's/.*"bytes": "\(.*\)"/\1/p' "$work/out")
+	if [ "${bytes:32:8}" = 00000000 ]; then
+		ok
+	else
+		not_ok "config dump --json: bytes at 10 are ${bytes:32:8}"
+	fi
+}
+
+# --- Registers --------------------------------------------------------------------------
+
+# reads EXPECTED ARGUMENT... - config read prints that
+reads() {
+	local expected=$1 got
+	shift
+	got=$(dextctl config read 01:00.0 "$@" 2>&1)
+	if [ "$got" = "$expected" ]; then
+		ok
+	else
+		not_ok "config read $*: '$got', not '$expected'"
+	fi
+}
+
+test_registers() {
+	local position width name bytes msix compared=0
+	driver_start nvme,addr=01:00.0,size=1M
+	# setpci's own list of the type 0 header is the reference.
+	while read -r position width name; do
+		bytes=$(case $width in B) echo 1 ;; W) echo 2 ;; L) echo 4 ;; esac)
+		dextctl config read 01:00.0 "$name" --json >"$work/out" || not_ok "config read $name"
+		expect "config read $name" "$work/out" "\"register\": \"$name\"" \
+			"\"offset\": $((16#$position)),?" "\"width\": $bytes,?"
+			compared=$((compared + 1))
+	done < <(setpci --dumpregs | sed -n -e 's/^ *\([0-9a-f]\{2\} [BWL] \)/\1/p' -e '/ MAX_LAT$/q')
+	[ "$compared" -eq 26 ] || not_ok "setpci --dumpregs: $compared registers"
+	reads '0x4e58  VENDOR_ID' 0 -w 2
+	reads '0x4e58  VENDOR_ID' 0.w
+	reads '0x4e58  VENDOR_ID' vendor_id
+	reads '0x4e  VENDOR_ID+1' VENDOR_ID+1.b
+	# 10 is 0x10, not ten.
+	dextctl config read 01:00.0 10 --json >"$work/out"
+	expect 'config read 10' "$work/out" '"register": "BASE_ADDRESS_0"' '"offset": 16,'
+	msix=$(dextctl info 01:00.0 --json | sed -n '/"id": "0x11"/,/"name"/s/.*"offset": *\([0-9]*\).*/\1/p')
+	dextctl config read 01:00.0 CAP_MSIX+2.w --json >"$work/out"
+	expect 'config read CAP_MSIX+2.w' "$work/out" '"register": "CAP_MSIX\+2"' \
+		"\"offset\": $((msix + 2)),"
+	dextctl config read 01:00.0 "$(printf '%x' "$((msix + 4))")" >"$work/out"
+	expect 'config read of an offset in a capability' "$work/out" '^0x[0-9a-f]{8}  CAP_MSIX\+4$'
+	dextctl config read 01:00.0 "$(printf '0x%x' "$((msix + 4))")" >"$work/a"
+	cp "$work/out" "$work/b"
+	compare 'config read: 0x or not'
+	says 1 '01:00.0: CAP_MSI: the device has no such capability' config read 01:00.0 CAP_MSI
+	says 2 '^dextctl: COMAND: expected a register: ' config read 01:00.0 COMAND
+	says 2 'COMMAND.q: expected a width of .b, .w or .l' config read 01:00.0 COMMAND.q
+	says 2 'expected the same width' config read 01:00.0 COMMAND.w -w 4
+	says 2 'offset 0x1000: past the end' config read 01:00.0 1000
+	says 2 'offset 0x5: expected a multiple of the width, 2' config read 01:00.0 5.w
+
+	# Somebody else holds the device, so that what is written stays.
+	live irq irq watch 01:00.0
+	dextctl config write 01:00.0 INTERRUPT_LINE 5a 2>"$work/err" || not_ok 'config write' "$work/err"
+	reads '0x5a  INTERRUPT_LINE' INTERRUPT_LINE
+	dextctl config write 01:00.0 INTERRUPT_LINE 0f:3c --json >"$work/out" 2>"$work/err" ||
+		not_ok 'config write, mask' "$work/err"
+	expect 'config write, mask' "$work/out" '"register": "INTERRUPT_LINE"' '"value": "0x4e"'
+	reads '0x4e  INTERRUPT_LINE' 3c.b
+	says 2 'value 0x100: does not fit in 1 byte' config write 01:00.0 INTERRUPT_LINE 100
+	says 2 'value 0x1ff: does not fit in 1 byte' config write 01:00.0 INTERRUPT_LINE 0:1ff
+	says 2 'MASK : expected a number in hex' config write 01:00.0 INTERRUPT_LINE 0:
+	kill -INT "$live"
+	ends 'irq watch' "$live" 0
 	driver_stop
 }
 
@@ -491,6 +569,7 @@ test_completion() {
 }
 
 test_lspci
+test_registers
 test_irq
 test_clients
 test_remove

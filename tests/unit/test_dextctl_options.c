@@ -38,7 +38,7 @@ static void test_defaults(void **state)
 	(void)state;
 	assert_true(PARSE(&line, "config", "read", "01:00.0", "0x10"));
 	assert_int_equal(line.first, 1);
-	assert_int_equal(line.options.width, 4);
+	assert_int_equal(line.options.width, 0);
 	assert_int_equal(line.options.count, 0);
 	assert_false(line.options.json || line.options.numeric || line.options.help);
 	assert_null(line.options.socket);
@@ -78,6 +78,8 @@ static void test_mistakes(void **state)
 	assert_false(PARSE(&line, "list", "--socket", ""));
 	assert_false(PARSE(&line, "list", "--json=1"));
 	assert_false(PARSE(&line, "bar", "-w", "four"));
+	assert_false(PARSE(&line, "bar", "-w", "0"));
+	assert_false(PARSE(&line, "bar", "-w", "16"));
 	assert_false(PARSE(&line, "irq", "-c", "-1"));
 	assert_false(PARSE(&line, "irq", "-c", "4294967296"));
 }

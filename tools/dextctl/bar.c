@@ -62,9 +62,9 @@ static void name_bar(const struct bar *bar, char text[BAR_TEXT_SIZE])
 static bool parse(const struct ctl_options *options, char **arguments, struct bar *bar,
 	struct access *access)
 {
-	*access = (struct access){.width = options->width};
+	*access = (struct access){.width = options->width ? options->width : 4};
 	if (!ctl_check_width(access->width, 8) || !parse_bar(arguments[1], bar) ||
-		!ctl_number("OFFSET", arguments[2], UINT64_MAX, &access->offset))
+		!ctl_hex("OFFSET", arguments[2], &access->offset))
 		return false;
 	access->bar = bar->index;
 	return true;
@@ -124,7 +124,7 @@ static enum ctl_exit bar_write(const struct ctl_options *options, char **argumen
 	struct bar bar;
 
 	if (!parse(options, arguments, &bar, &access) ||
-		!ctl_number("VALUE", arguments[3], UINT64_MAX, &access.value) ||
+		!ctl_hex("VALUE", arguments[3], &access.value) ||
 		!ctl_check_value(access.value, access.width))
 		return CTL_USAGE;
 	status = open_bar(arguments[0], &device, &bar, &access, CTL_TO_WRITE);
@@ -148,7 +148,7 @@ const struct ctl_command ctl_bar_read = {
 	.max_arguments = 3,
 	.options = CTL_TAKES_WIDTH,
 	.summary = "read a register of a BAR",
-	.help = "Claim the device, read 1, 2, 4 or 8 bytes of BAR (0 to 5) at OFFSET (a\n"
+	.help = "Claim the device, read 1, 2, 4 or 8 bytes of BAR (0 to 5) at OFFSET (hex, a\n"
 		"multiple of the width) and print their value. A read of a register may have\n"
 		"side effects. The device is reset when its last client lets go: without\n"
 		"another one, also here.\n",
@@ -164,7 +164,8 @@ const struct ctl_command ctl_bar_write = {
 	.max_arguments = 4,
 	.options = CTL_TAKES_WIDTH,
 	.summary = "write a register of a BAR",
-	.help = "Claim the device and write VALUE, of 1, 2, 4 or 8 bytes, to BAR at OFFSET.\n"
+	.help = "Claim the device and write VALUE, of 1, 2, 4 or 8 bytes, to BAR at OFFSET, both\n"
+		"in hex.\n"
 		"Whoever else has claimed the device sees the change: with a virtual machine\n"
 		"that drives it, this is dangerous. The device is reset when its last client\n"
 		"lets go: without another one, when this command ends, which may undo the\n"
@@ -188,9 +189,9 @@ static bool parse_dump(const struct ctl_options *options, char **arguments, stru
 {
 	const char *offset = arguments[2], *length = offset ? arguments[3] : NULL;
 
-	*dump = (struct dump){.access.width = options->width};
+	*dump = (struct dump){.access.width = options->width ? options->width : 4};
 	if (!ctl_check_width(dump->access.width, 8) || !parse_bar(arguments[1], &dump->bar) ||
-		(offset && !ctl_number("OFFSET", offset, UINT64_MAX, &dump->access.offset)) ||
+		(offset && !ctl_hex("OFFSET", offset, &dump->access.offset)) ||
 		(length && !ctl_number("LENGTH", length, UINT64_MAX, &dump->length)))
 		return false;
 	if (dump->length % dump->access.width || (length && !dump->length)) {
@@ -305,7 +306,7 @@ const struct ctl_command ctl_bar_dump = {
 	.options = CTL_TAKES_WIDTH,
 	.summary = "print registers of a BAR",
 	.help = "Claim the device and print LENGTH bytes (256 unless given) of BAR from\n"
-		"OFFSET (0 unless given) on, as registers of 1, 2, 4 or 8 bytes, 16 bytes a\n"
+		"OFFSET (hex, 0 unless given) on, as registers of 1, 2, 4 or 8 bytes, 16 bytes a\n"
 		"line. Reading a register may have side effects. The device is reset when its\n"
 		"last client lets go: without another one, also here.\n",
 	.examples = "dextctl bar dump 01:00.0 0\n"

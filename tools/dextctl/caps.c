@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Capabilities: what each one says, one table row an id and one decoder where there is more
- * than a name; and the walk along the two chains.
+ * than a name; and the walk along the two chains. The tables have what programs and people
+ * meet daily; the others are shown by their id, and lspci -F knows them all.
  */
 #include "tools/dextctl/caps.h"
 
@@ -12,6 +13,7 @@
 
 struct kind {
 	uint16_t id;
+	const char *symbol;	/* setpci's name, without CAP_ or ECAP_ */
 	const char *name;
 	size_t size;	/* that decode() reads, from the capability's beginning */
 	void (*decode)(struct cap *cap, const uint8_t *at);
@@ -160,27 +162,14 @@ static void decode_vendor_specific(struct cap *cap, const uint8_t *at)
 }
 
 static const struct kind kinds[] = {
-	{PCI_CAP_ID_NULL, "Null", 0, NULL},
-	{PCI_CAP_ID_PM, "Power Management", 6, decode_power_management},
-	{PCI_CAP_ID_AGP, "AGP", 0, NULL},
-	{PCI_CAP_ID_VPD, "Vital Product Data", 0, NULL},
-	{PCI_CAP_ID_SLOTID, "Slot ID", 0, NULL},
-	{PCI_CAP_ID_MSI, "MSI", 4, decode_msi},
-	{PCI_CAP_ID_CHSWP, "CompactPCI hot-swap", 0, NULL},
-	{PCI_CAP_ID_PCIX, "PCI-X", 0, NULL},
-	{PCI_CAP_ID_HT, "HyperTransport", 0, NULL},
-	{PCI_CAP_ID_VNDR, "Vendor Specific Information", 3, decode_vendor_specific},
-	{PCI_CAP_ID_DBG, "Debug port", 0, NULL},
-	{PCI_CAP_ID_CCRC, "CompactPCI central resource control", 0, NULL},
-	{PCI_CAP_ID_HOTPLUG, "Hot-plug capable", 0, NULL},
-	{PCI_CAP_ID_SSVID, "Subsystem", 0, NULL},
-	{PCI_CAP_ID_AGP3, "AGP3", 0, NULL},
-	{PCI_CAP_ID_SECURE, "Secure device", 0, NULL},
-	{PCI_CAP_ID_EXP, "Express", 8, decode_express},
-	{PCI_CAP_ID_MSIX, "MSI-X", 12, decode_msix},
-	{PCI_CAP_ID_SATA, "SATA HBA", 0, NULL},
-	{PCI_CAP_ID_AF, "PCI Advanced Features", 4, decode_advanced_features},
-	{PCI_CAP_ID_EA, "Enhanced Allocation", 0, NULL},
+	{PCI_CAP_ID_PM, "PM", "Power Management", 6, decode_power_management},
+	{PCI_CAP_ID_VPD, "VPD", "Vital Product Data", 0, NULL},
+	{PCI_CAP_ID_MSI, "MSI", "MSI", 4, decode_msi},
+	{PCI_CAP_ID_VNDR, "VNDR", "Vendor Specific Information", 3, decode_vendor_specific},
+	{PCI_CAP_ID_SSVID, "SSVID", "Subsystem", 0, NULL},
+	{PCI_CAP_ID_EXP, "EXP", "Express", 8, decode_express},
+	{PCI_CAP_ID_MSIX, "MSIX", "MSI-X", 12, decode_msix},
+	{PCI_CAP_ID_AF, "AF", "PCI Advanced Features", 4, decode_advanced_features},
 };
 
 static void decode_serial_number(struct cap *cap, const uint8_t *at)
@@ -199,70 +188,72 @@ static void decode_sriov(struct cap *cap, const uint8_t *at)
 }
 
 static const struct kind extended_kinds[] = {
-	{PCI_EXT_CAP_ID_NULL, "Null", 0, NULL},
-	{PCI_EXT_CAP_ID_AER, "Advanced Error Reporting", 0, NULL},
-	{PCI_EXT_CAP_ID_VC, "Virtual Channel", 0, NULL},
-	{PCI_EXT_CAP_ID_DSN, "Device Serial Number", 12, decode_serial_number},
-	{PCI_EXT_CAP_ID_PB, "Power Budgeting", 0, NULL},
-	{PCI_EXT_CAP_ID_RCLINK, "Root Complex Link", 0, NULL},
-	{PCI_EXT_CAP_ID_RCILINK, "Root Complex Internal Link", 0, NULL},
-	{PCI_EXT_CAP_ID_RCEC, "Root Complex Event Collector", 0, NULL},
-	{PCI_EXT_CAP_ID_MFVC, "Multi-Function Virtual Channel", 0, NULL},
-	{PCI_EXT_CAP_ID_VC2, "Virtual Channel", 0, NULL},
-	{PCI_EXT_CAP_ID_RCRB, "Root Complex Register Block", 0, NULL},
-	{PCI_EXT_CAP_ID_VNDR, "Vendor Specific Information", 0, NULL},
-	{PCI_EXT_CAP_ID_ACS, "Access Control Services", 0, NULL},
-	{PCI_EXT_CAP_ID_ARI, "Alternative Routing-ID Interpretation (ARI)", 0, NULL},
-	{PCI_EXT_CAP_ID_ATS, "Address Translation Service (ATS)", 0, NULL},
-	{PCI_EXT_CAP_ID_SRIOV, "Single Root I/O Virtualization (SR-IOV)", 16, decode_sriov},
-	{PCI_EXT_CAP_ID_MRIOV, "Multi-Root I/O Virtualization", 0, NULL},
-	{PCI_EXT_CAP_ID_MCAST, "Multicast", 0, NULL},
-	{PCI_EXT_CAP_ID_PRI, "Page Request Interface (PRI)", 0, NULL},
-	{PCI_EXT_CAP_ID_REBAR, "Physical Resizable BAR", 0, NULL},
-	{PCI_EXT_CAP_ID_DPA, "Dynamic Power Allocation", 0, NULL},
-	{PCI_EXT_CAP_ID_TPH, "Transaction Processing Hints", 0, NULL},
-	{PCI_EXT_CAP_ID_LTR, "Latency Tolerance Reporting", 0, NULL},
-	{PCI_EXT_CAP_ID_SECPCI, "Secondary PCI Express", 0, NULL},
-	{PCI_EXT_CAP_ID_PMUX, "Protocol Multiplexing", 0, NULL},
-	{PCI_EXT_CAP_ID_PASID, "Process Address Space ID (PASID)", 0, NULL},
-	{PCI_EXT_CAP_ID_LNR, "LN Requester", 0, NULL},
-	{PCI_EXT_CAP_ID_DPC, "Downstream Port Containment", 0, NULL},
-	{PCI_EXT_CAP_ID_L1PM, "L1 PM Substates", 0, NULL},
-	{PCI_EXT_CAP_ID_PTM, "Precision Time Measurement", 0, NULL},
-	{PCI_EXT_CAP_ID_M_PCIE, "PCI Express over M_PHY", 0, NULL},
-	{PCI_EXT_CAP_ID_FRS, "FRS Queueing", 0, NULL},
-	{PCI_EXT_CAP_ID_RTR, "Readiness Time Reporting", 0, NULL},
-	{PCI_EXT_CAP_ID_DVSEC, "Designated Vendor-Specific", 0, NULL},
-	{PCI_EXT_CAP_ID_VF_REBAR, "VF Resizable BAR", 0, NULL},
-	{PCI_EXT_CAP_ID_DLNK, "Data Link Feature", 0, NULL},
-	{PCI_EXT_CAP_ID_16GT, "Physical Layer 16.0 GT/s", 0, NULL},
-	{PCI_EXT_CAP_ID_LMR, "Lane Margining at the Receiver", 0, NULL},
-	{PCI_EXT_CAP_ID_HIER_ID, "Hierarchy ID", 0, NULL},
-	{PCI_EXT_CAP_ID_NPEM, "Native PCIe Enclosure Management", 0, NULL},
-	{PCI_EXT_CAP_ID_DOE, "Data Object Exchange", 0, NULL},
+	{PCI_EXT_CAP_ID_AER, "AER", "Advanced Error Reporting", 0, NULL},
+	{PCI_EXT_CAP_ID_VC, "VC", "Virtual Channel", 0, NULL},
+	{PCI_EXT_CAP_ID_DSN, "DSN", "Device Serial Number", 12, decode_serial_number},
+	{PCI_EXT_CAP_ID_VNDR, "VNDR", "Vendor Specific Information", 0, NULL},
+	{PCI_EXT_CAP_ID_ACS, "ACS", "Access Control Services", 0, NULL},
+	{PCI_EXT_CAP_ID_ARI, "ARI", "Alternative Routing-ID Interpretation (ARI)", 0, NULL},
+	{PCI_EXT_CAP_ID_ATS, "ATS", "Address Translation Service (ATS)", 0, NULL},
+	{PCI_EXT_CAP_ID_SRIOV, "SRIOV", "Single Root I/O Virtualization (SR-IOV)", 16,
+		decode_sriov},
+	{PCI_EXT_CAP_ID_PRI, "PRI", "Page Request Interface (PRI)", 0, NULL},
+	{PCI_EXT_CAP_ID_REBAR, "REBAR", "Physical Resizable BAR", 0, NULL},
+	{PCI_EXT_CAP_ID_LTR, "LTR", "Latency Tolerance Reporting", 0, NULL},
+	{PCI_EXT_CAP_ID_SECPCI, "SECPCI", "Secondary PCI Express", 0, NULL},
+	{PCI_EXT_CAP_ID_PASID, "PASID", "Process Address Space ID (PASID)", 0, NULL},
+	{PCI_EXT_CAP_ID_DPC, "DPC", "Downstream Port Containment", 0, NULL},
+	{PCI_EXT_CAP_ID_L1PM, "L1PM", "L1 PM Substates", 0, NULL},
+	{PCI_EXT_CAP_ID_PTM, "PTM", "Precision Time Measurement", 0, NULL},
+	{PCI_EXT_CAP_ID_DVSEC, "DVSEC", "Designated Vendor-Specific", 0, NULL},
 };
 
-static const struct kind *find_kind(const struct kind *from, size_t count, uint16_t id)
+struct table {
+	const struct kind *kinds;
+	size_t count;
+};
+
+#define TABLE(rows) (struct table){(rows), sizeof(rows) / sizeof((rows)[0])}
+
+static struct table table_of(bool extended)
 {
-	for (size_t i = 0; i < count; i++)
-		if (from[i].id == id)
-			return &from[i];
+	return extended ? TABLE(extended_kinds) : TABLE(kinds);
+}
+
+static const struct kind *find_kind(const struct cap *cap)
+{
+	struct table table = table_of(cap->extended);
+
+	for (size_t i = 0; i < table.count; i++)
+		if (table.kinds[i].id == cap->id)
+			return &table.kinds[i];
 	return NULL;
 }
 
-#define FIND_KIND(table, id) find_kind(table, sizeof(table) / sizeof((table)[0]), id)
+bool cap_by_symbol(const char *symbol, bool extended, uint16_t *id)
+{
+	struct table table = table_of(extended);
+
+	for (size_t i = 0; i < table.count; i++) {
+		if (strcasecmp(table.kinds[i].symbol, symbol) != 0)
+			continue;
+		*id = table.kinds[i].id;
+		return true;
+	}
+	return false;
+}
 
 void cap_describe(struct cap *cap, const uint8_t *config, size_t end)
 {
-	const struct kind *kind =
-		cap->extended ? FIND_KIND(extended_kinds, cap->id) : FIND_KIND(kinds, cap->id);
+	const struct kind *kind = find_kind(cap);
 
 	cap->text[0] = '\0';
 	cap->fact_count = 0;
 	if (!kind) {
-		say(cap, "Unknown capability %0*x", cap->extended ? 4 : 2, cap->id);
+		say(cap, "Capability %0*x", cap->extended ? 4 : 2, cap->id);
 		return;
 	}
+	cap->symbol = kind->symbol;
 	cap->name = kind->name;
 	say(cap, "%s", kind->name);
 	if (!kind->decode)

@@ -36,7 +36,8 @@ struct cap {
 	uint16_t offset;
 	bool extended;
 	uint8_t version;	/* of an extended one */
-	const char *name;	/* "MSI-X"; NULL for an id that nobody knows */
+	const char *symbol;	/* "MSIX", as in setpci's CAP_MSIX; NULL without a name */
+	const char *name;	/* "MSI-X"; NULL for one that is shown by its id alone */
 	char text[CAP_TEXT_SIZE];	/* name and what matters, in one line, in lspci's words */
 	size_t fact_count;
 	struct cap_fact facts[CAP_FACTS_MAX];
@@ -61,6 +62,13 @@ void caps_read(const uint8_t *config, size_t size, struct cap_list *list);
 
 /** caps_find - the first capability of that id, or NULL. */
 const struct cap *caps_find(const struct cap_list *list, bool extended, uint16_t id);
+
+/**
+ * cap_by_symbol - the id of the capability that setpci calls CAP_@symbol or ECAP_@symbol
+ *
+ * Case does not matter. Return: false when it has none of that name.
+ */
+bool cap_by_symbol(const char *symbol, bool extended, uint16_t *id);
 
 /** cap_fact_number - a fact by its name, or @fallback where the capability does not say it. */
 uint64_t cap_fact_number(const struct cap *cap, const char *key, uint64_t fallback);

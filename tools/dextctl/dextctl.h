@@ -23,7 +23,7 @@ struct ctl_options {
 	bool json, numeric, help, version;
 	bool host;	/* the devices of this host */
 	const char *socket;
-	uint64_t width;	/* in bytes; 4 unless given */
+	uint64_t width;	/* in bytes: 1, 2, 4 or 8; 0 unless given */
 	uint64_t count;	/* 0 unless given: without end */
 	const char *mask;	/* vectors, unparsed; NULL unless given */
 };
@@ -87,6 +87,9 @@ const char *ctl_result_name(kern_return_t result);
  * Return: true; false when it has said what is wrong.
  */
 bool ctl_number(const char *what, const char *text, uint64_t max, uint64_t *value);
+
+/** ctl_hex - as ctl_number(), in hex with or without 0x: offsets and values of registers. */
+bool ctl_hex(const char *what, const char *text, uint64_t *value);
 
 /** ctl_check_access - whether an access is aligned and inside, else it says so. */
 bool ctl_check_access(const char *what, uint64_t offset, uint64_t width, uint64_t size);

@@ -69,6 +69,15 @@ bool ctl_number(const char *what, const char *text, uint64_t max, uint64_t *valu
 	return !problem;
 }
 
+bool ctl_hex(const char *what, const char *text, uint64_t *value)
+{
+	const char *problem = number_parse_hex(text, UINT64_MAX, value);
+
+	if (problem)
+		cli_error("%s %s: %s", what, text, problem);
+	return !problem;
+}
+
 bool ctl_check_width(uint64_t width, uint64_t max)
 {
 	if (width && width <= max && !(width & (width - 1)))

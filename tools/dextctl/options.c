@@ -49,7 +49,8 @@ static bool set_socket(struct ctl_options *options, const char *value)
 
 static bool set_width(struct ctl_options *options, const char *value)
 {
-	return ctl_number("--width", value, UINT64_MAX, &options->width);
+	return ctl_number("--width", value, UINT64_MAX, &options->width) &&
+		ctl_check_width(options->width, 8);
 }
 
 static bool set_count(struct ctl_options *options, const char *value)
@@ -71,7 +72,7 @@ static bool set_host(struct ctl_options *options, const char *value)
 
 static const struct option_row rows[] = {
 	{"width", 'w', "BYTES", CTL_TAKES_WIDTH,
-		"bytes an access: 1, 2, 4 (unless given) or 8 (BARs)", set_width},
+		"bytes an access: 1, 2, 4 (unless told) or 8 (BARs)", set_width},
 	{"count", 'c', "NUMBER", CTL_TAKES_COUNT, "end after so many", set_count},
 	{"mask", 'm', "VECTORS", CTL_TAKES_MASK, "enable these vectors alone, such as 0,4-7",
 		set_mask},
@@ -131,7 +132,7 @@ int ctl_parse_options(int argc, char **argv, struct ctl_options *options, unsign
 	char shorts[2 * ROWS + 2];
 	int found;
 
-	*options = (struct ctl_options){.width = 4};
+	*options = (struct ctl_options){.json = false};
 	*given = 0;
 	fill_getopt(longs, shorts);
 	opterr = 0;
@@ -199,14 +200,14 @@ void ctl_print_usage(const struct ctl_command *const *commands, FILE *out)
 	ctl_print_options(~0u, out);
 	fputs("\n"
 	      "ADDR is an address BB:DD.F in hex, or ROOT/BB:DD.F on one of several PCI roots,\n"
-	      "as list shows it. Numbers are decimal, or hex with 0x. The exit status is 0, 1 for\n"
-	      "a failure, or 2 for a wrong command line.\n"
+	      "as list shows it. Offsets and values of registers are hex, other numbers decimal, or\n"
+	      "hex with 0x. The exit status is 0, 1 for a failure, or 2 for a wrong command line.\n"
 	      "\n"
 	      "Examples:\n"
 	      "  dextctl list                        the devices that there are\n"
 	      "  dextctl info 01:00.0                all about one of them\n"
 	      "  dextctl list --json | jq '.[].address'\n"
-	      "  dextctl config read 01:00.0 0 -w 2  its vendor id\n"
+	      "  dextctl config read 01:00.0 STATUS  its status register\n"
 	      "  dextctl trace 01:00.0               each call of its clients, as it comes\n"
 	      "  dextctl COMMAND --help              more about a command\n", out);
 }
