@@ -49,6 +49,18 @@ bool iou_peer_is_allowed(const struct iouser_server_options *options, int fd, pi
 	return is_group_allowed(options, peer.gid) || is_any_group_allowed(options, fd);
 }
 
+mode_t iou_socket_mode(const struct iouser_server_options *options)
+{
+	if (options->mode)
+		return options->mode;
+	if (options->allowed_uid_count)
+		return 0666;
+	for (size_t i = 0; i < options->allowed_gid_count; i++)
+		if (options->allowed_gids[i] != options->group)
+			return 0666;
+	return options->group == (gid_t)-1 ? 0600 : 0660;
+}
+
 int iou_peer_process(int fd, pid_t pid)
 {
 	int process;

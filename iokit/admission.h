@@ -11,6 +11,13 @@
  */
 bool iou_peer_is_allowed(const struct iouser_server_options *options, int fd, pid_t *pid);
 
+/*
+ * The mode of the socket where the options leave it open: whoever they allow can connect.
+ * Where these are others than the owner and the socket's group everybody can, and the check
+ * above refuses who is not allowed.
+ */
+mode_t iou_socket_mode(const struct iouser_server_options *options);
+
 /* The process that connected, as a pidfd; -1 when the system cannot tell. */
 int iou_peer_process(int fd, pid_t pid);
 

@@ -64,7 +64,7 @@ static bool bind_listener(struct iouser_server *server, char *error, size_t size
 	const struct listen_socket_options options = {
 		.path = server->path,
 		.backlog = 64,
-		.mode = server->options.mode ? server->options.mode : 0600,
+		.mode = iou_socket_mode(&server->options),
 		.group = server->options.group,
 	};
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

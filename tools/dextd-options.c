@@ -25,8 +25,8 @@ static void print_help(void)
 	       "                      $XDG_RUNTIME_DIR/dextpci/dextd.sock, else /run/dextpci/dextd.sock\n"
 	       "      --group GROUP   let the members of a group use the socket (else: its owner, root)\n"
 	       "      --allow-uid USER, --allow-gid GROUP\n"
-	       "                      serve them too; whoever connects is checked, whatever the\n"
-	       "                      socket's mode; may be given several times\n"
+	       "                      serve them too: everybody may connect to the socket then, and\n"
+	       "                      whoever else does is refused; may be given several times\n"
 	       "      --max-connections N   of one process (256)\n"
 	       "      --max-regions N       DMA regions of one connection (65536)\n"
 	       "      --max-wired SIZE      DMA memory of one connection (no limit)\n"
@@ -119,7 +119,6 @@ static bool allow_gid(struct options *options, const char *text)
 /* The socket's group: it may connect, and is served. */
 static bool set_group(struct options *options, const char *text)
 {
-	options->server.mode = 0660;
 	return parse_gid("group", text, &options->server.group) && allow_gid(options, text);
 }
 

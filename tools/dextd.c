@@ -2,6 +2,7 @@
 /* dextd: a driver service for one or more devices. */
 #include "driver/driver.h"
 #include "provider/spec.h"
+#include "tools/dextd-access.h"
 #include "tools/dextd-options.h"
 
 #include <errno.h>
@@ -135,6 +136,7 @@ static bool open_and_serve(struct devices *devices, const struct options *option
 		fprintf(stderr, "dextd: %s\n", error);
 		return false;
 	}
+	access_tell(&options->server);
 	served = !options->user || become(options->user);
 	if (served)
 		serve(devices, options->server.path);

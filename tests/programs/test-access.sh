@@ -55,9 +55,18 @@ if [ "$(id -u)" -ne 0 ] || ! as 65534:65534 test -x "$tools/dextctl"; then
 	exit
 fi
 refused 65534:65534 'Permission denied'; check 'another user cannot connect' $?
+refused 65534:65534 "$DEXT_SOCKET.*mode 0600, user 0.*--allow-uid"; check 'and hears who may' $?
+! grep -q 'start one' "$work/err"; check 'and is not told to start a service' $?
+chmod 700 "$work"
+refused 65534:65534 "folder $work has mode 0700"; check 'a folder on the way is named' $?
+chmod 755 "$work"
 chmod 666 "$DEXT_SOCKET"
 refused 65534:65534 'does not allow user 65534'; check 'whatever the mode says' $?
-begin --allow-uid 65534 --allow-uid 1234; chmod 666 "$DEXT_SOCKET"
+begin --allow-uid 65534 --allow-uid 1234
+grep -q "$DEXT_SOCKET: mode 0666; .*user 65534, user 1234; others are refused" "$work/log"
+check 'the log tells the mode, and who is served' $?
+[ "$(stat -c %a "$DEXT_SOCKET")" = 666 ]; check 'which is so' $?
+! grep -q 'may not enter' "$work/log"; check 'and finds nothing wrong with the folders' $?
 list 65534:65534; check 'an allowed user is served' $?
 list 1234:1234; check 'so is a second one' $?
 refused 1235:1235 'does not allow user 1235'; check 'and no other' $?
@@ -77,7 +86,7 @@ forbidden remove 01:00.0; check 'nor remove the device' $?
 check 'the own user may do without a claim' $?
 "$tools/dextctl" remove 01:00.0 >"$work/out" 2>"$work/err"
 check 'and remove the device' $?
-begin --allow-gid 4321; chmod 666 "$DEXT_SOCKET"
+begin --allow-gid 4321
 list 1235:4321; check 'a member of an allowed group is served' $?
 refused 1235:4322 'does not allow'; check 'a member of another is not' $?
 setpriv --reuid 1235 --regid 1235 --groups 4321 "$tools/dextctl" list >"$work/out" 2>"$work/err"
@@ -90,6 +99,13 @@ begin --user nobody
 check 'it runs as another user' "$([ "$(stat -c %U "/proc/$dextd")" = nobody ]; echo $?)"
 "$tools/dextctl" list >"$work/out" 2>"$work/err"
 check 'and serves' $?
+chmod 700 "$work"
+begin --allow-uid 65534 --group 4321
+chmod 755 "$work"
+grep -q "user 65534 may not enter the folder $work (mode 0700" "$work/log"
+check 'a folder that an allowed user may not enter is named' $?
+grep -q "a member of group 4321 may not enter the folder $work" "$work/log"; check 'for a group, too' $?
+list 65534:65534; check 'a user is served besides the group' $?
 stop
 "$tools/dextd" --device nvme,addr=01:00.0,size=1M --allow-uid nobody-at-all 2>"$work/err"
 check 'an unknown user is a usage error' "$([ $? -eq 2 ] && grep -q 'no such user' "$work/err"; echo $?)"

@@ -208,7 +208,8 @@ struct iouser_server *iouser_server_create(const char *path, char *error, size_t
 /* Who may use a server, and how much of it. */
 struct iouser_server_options {
 	const char *path;
-	mode_t mode;		/* of the socket; 0 for 0600 */
+	/* Of the socket; 0: so that whoever is allowed can connect, 0600, 0660 or 0666. */
+	mode_t mode;
 	gid_t group;		/* of the socket; (gid_t)-1: as it comes */
 	/* Besides this process's own user and root; checked on accept, whatever the mode says. */
 	const uid_t *allowed_uids;
