@@ -2,12 +2,18 @@
 /* Finding a device among the driver extensions, by its address. */
 #include "client/call.h"
 
+#ifdef __has_include
+#if __has_include(<iokit-user/client.h>)
+#include <iokit-user/client.h>
+#endif
+#endif
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static _Thread_local char last_error[256];
+static _Thread_local char last_error[640];
 
 static void set_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void set_error(const char *format, ...)
@@ -57,6 +63,17 @@ static kern_return_t find_services(io_iterator_t *iterator)
 	/* A driver extension's kernel class is IOUserService, whatever its own class is. */
 	return IOServiceGetMatchingServices(
 		kIOMainPortDefault, IOServiceMatching("IOUserService"), iterator);
+}
+
+/* Whether the look-up before reached the driver service, where the host's IOKit tells. */
+static kern_return_t service_status(const char **why)
+{
+#ifdef IOKIT_USER_SERVICE_STATUS
+	return IOUserServiceStatus(why);
+#else
+	*why = "";
+	return kIOReturnSuccess;
+#endif
 }
 
 /* Open a service and ask who it is; the connection is closed again after an error. */
@@ -163,17 +180,21 @@ static void look_at(struct search *search, io_service_t service)
 static void explain(const struct search *search)
 {
 	char wanted[DEXT_ROOT_MAX + 16];
+	const char *why;
 
+	service_status(&why);
 	snprintf(wanted, sizeof(wanted), "%.15s%s%02x:%02x.%x", search->root ? search->root : "",
 		search->root && *search->root ? "/" : "", search->bus, search->device,
 		search->function);
 	if (search->matches > 1)
 		set_error("%s is ambiguous: %s; name the PCI root", wanted, search->roots);
+	else if (!search->seen && *why)
+		set_error("no device %s: %s", wanted, why);
 	else if (!search->seen)
 		set_error("no driver extension of class %s is running", DEXT_USER_CLASS);
 	else if (search->refusal != kIOReturnSuccess)
-		set_error("no device %s among %u, one of which refused with %#x", wanted,
-			search->seen, (unsigned)search->refusal);
+		set_error("no device %s among %u, one of which refused with %#x%s%s", wanted,
+			search->seen, (unsigned)search->refusal, *why ? ": " : "", why);
 	else
 		set_error("no device %s among the %u there %s", wanted, search->seen,
 			search->seen == 1 ? "is" : "are");
@@ -254,14 +275,23 @@ kern_return_t apple_dext_copy_bound_devices(AppleDextDevice **out_devices, size_
 	AppleDextDevice *devices = NULL;
 	io_iterator_t iterator;
 	io_service_t service;
+	const char *why;
 	size_t count = 0;
 	kern_return_t status;
 
 	if (!out_devices || !out_count)
 		return kIOReturnBadArgument;
+	last_error[0] = '\0';
 	status = find_services(&iterator);
-	if (status != kIOReturnSuccess)
+	if (status != kIOReturnSuccess) {
+		set_error("the registry cannot be searched");
 		return status;
+	}
+	status = service_status(&why);
+	set_error("%s", why);
+	/* Where there is no service there are no devices, which is no failure. */
+	if (status == kIOReturnNotAttached)
+		status = kIOReturnSuccess;
 	while (status == kIOReturnSuccess && (service = next_driver(iterator)) != IO_OBJECT_NULL) {
 		status = append_device(&devices, &count, service);
 		IOObjectRelease(service);

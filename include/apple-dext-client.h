@@ -317,9 +317,13 @@ io_connect_t apple_dext_connect_with_root(
 	const char *root, uint8_t bus, uint8_t device, uint8_t function);
 
 /**
- * apple_dext_last_error - why the last apple_dext_connect() of this thread failed
+ * apple_dext_last_error - why this thread's last apple_dext_connect() or
+ * apple_dext_copy_bound_devices() failed, or found no driver service
  *
- * Return: one line without a newline, valid until the next one; "" after a success.
+ * Where the driver service could not be reached the line has the path of its socket and the
+ * system's error.
+ *
+ * Return: one line without a newline, valid until the next of these calls; "" after a success.
  */
 const char *apple_dext_last_error(void);
 
@@ -344,7 +348,12 @@ typedef struct AppleDextDevice {
  *	in order of root and address
  * @out_count: set to how many
  *
- * Return: kIOReturnSuccess, with none too; kIOReturnNoMemory.
+ * Return: kIOReturnSuccess, with none too, also where there is no driver service;
+ * kIOReturnNoMemory; where there is one that this process cannot use:
+ * kIOReturnNotPermitted (its user may not connect), kIOReturnNoResources (it has too many
+ * connections or open descriptors), kIOReturnBadArgument (the path of the socket is too
+ * long; a NULL argument), kIOReturnUnsupported (another version), kIOReturnTimeout (it does
+ * not answer). apple_dext_last_error() says why.
  */
 kern_return_t apple_dext_copy_bound_devices(AppleDextDevice **out_devices, size_t *out_count);
 /** apple_dext_free_bound_devices - free what apple_dext_copy_bound_devices() gave; NULL is fine. */

@@ -386,7 +386,7 @@ kern_return_t iou_remote_open(uint64_t entry_id, uint32_t type, io_connect_t *co
 
 	if (!remote)
 		return kIOReturnNoMemory;
-	remote->fd = iou_socket_connect(NULL, 0);
+	remote->fd = iou_socket_connect();
 	enlist(remote);
 	status = exchange(remote, &message, sizeof(message), NULL, 0, NULL, &reply, &fds,
 		sizeof(reply.header));

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "iokit/socket.h"
+#include "iokit/reach.h"
 #include "iokit/service.h"
 #include "iokit/wire.h"
 
 #include <errno.h>
+#include <iokit-user/client.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,41 +103,28 @@ static int try_connect(const char *path)
 	return fd;
 }
 
-int iou_socket_connect(char *error, size_t error_size)
+int iou_socket_connect(void)
 {
 	const char *path = iouser_socket_path();
 	int fd = try_connect(path);
 
-	if (fd >= 0 || !error)
-		return fd;
-	if (fd == -EPROTO)
-		snprintf(error, error_size,
-			"what answers at %s does not speak version %u of the runtime's protocol",
-			path, IOU_VERSION_MAJOR);
-	else if (fd == -EPERM)
-		snprintf(error, error_size, "the driver service at %s does not allow user %u",
-			path, (unsigned)geteuid());
-	else if (fd == -EUSERS)
-		snprintf(error, error_size,
-			"the driver service at %s allows this process no more connections", path);
-	else if (fd == -ENAMETOOLONG)
-		snprintf(error, error_size,
-			"the socket path %.60s... is %zu bytes long (at most %zu)", path,
-			strlen(path), sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
-	else
-		snprintf(error, error_size, "no driver service at %s (%s)", path, strerror(-fd));
+	iou_reach_note(path, fd < 0 ? -fd : 0);
 	return fd;
 }
 
 bool iouser_service_probe(char *error, size_t error_size)
 {
+	const char *why;
 	int fd;
 
 	if (iou_services_published())
 		return true;
-	fd = iou_socket_connect(error, error_size);
-	if (fd < 0)
+	fd = iou_socket_connect();
+	if (fd < 0) {
+		IOUserServiceStatus(&why);
+		snprintf(error, error_size, "%s", why);
 		return false;
+	}
 	close(fd);
 	return true;
 }

@@ -3,7 +3,6 @@
 #ifndef IOKIT_SOCKET_H
 #define IOKIT_SOCKET_H
 
-#include <stddef.h>
 #include <sys/un.h>
 
 /* How long the service may take to answer a call; resets take their time. */
@@ -16,9 +15,9 @@ int iou_socket_address(const char *path, struct sockaddr_un *address);
 
 /*
  * Connect to the driver service and agree on a version. Returns the socket, or a
- * negative errno (-EPROTO: it speaks something else) with one line in @error,
- * which may be NULL.
+ * negative errno: -EPROTO when it speaks something else, -EPERM or -EUSERS when it
+ * refuses. IOUserServiceStatus() then says why.
  */
-int iou_socket_connect(char *error, size_t error_size);
+int iou_socket_connect(void);
 
 #endif

@@ -6,6 +6,7 @@
 #include "tools/dextctl/dextctl.h"
 #include "tests/unit/cmocka-all.h"
 
+#include <iokit-user/client.h>
 #include <iokit-user/service.h>
 #include <json-c/json.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@ static struct {
 	size_t device_count;
 	char connected_root[16];
 	unsigned connects, disconnects;
+	kern_return_t service_status;	/* without devices */
 	kern_return_t list_result, limits_result, regions_result, trigger_result, remove_result,
 		claim_result, reset_result;
 	AppleDextDMALimits limits;
@@ -36,6 +38,12 @@ bool iouser_service_probe(char *error, size_t error_size)
 {
 	snprintf(error, error_size, "no driver service");
 	return driver.device_count;
+}
+
+kern_return_t IOUserServiceStatus(const char **why)
+{
+	(void)why;
+	return driver.device_count ? kIOReturnSuccess : driver.service_status;
 }
 
 kern_return_t apple_dext_copy_bound_devices(AppleDextDevice **out_devices, size_t *out_count)
@@ -261,6 +269,11 @@ static void test_bad_addresses(void **state)
 	driver.list_result = kIOReturnNoMemory;
 	assert_int_equal(run(&ctl_dma, false, "01:00.0", NULL), CTL_FAILED);
 	driver.device_count = 0;
+	/* One that refuses is there: starting another is no advice. */
+	driver.service_status = kIOReturnNotPermitted;
+	assert_int_equal(run(&ctl_dma, false, "01:00.0", NULL), CTL_FAILED);
+	assert_one_error("no driver service");
+	driver.service_status = kIOReturnNotAttached;
 	assert_int_equal(run(&ctl_dma, false, "01:00.0", NULL), CTL_FAILED);
 	assert_one_error("no driver service: start one with dextd --device SPEC");
 }

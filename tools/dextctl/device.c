@@ -3,6 +3,7 @@
 #include "tools/dextctl/dextctl.h"
 #include "tools/dextctl/format.h"
 
+#include <iokit-user/client.h>
 #include <iokit-user/service.h>
 #include <stdarg.h>
 #include <string.h>
@@ -13,7 +14,11 @@ bool ctl_service_answers(void)
 
 	if (iouser_service_probe(error, sizeof(error)))
 		return true;
-	cli_error("%s: start one with dextd --device SPEC", error);
+	/* Another service is no help where there is one that refuses. */
+	if (IOUserServiceStatus(NULL) == kIOReturnNotAttached)
+		cli_error("%s: start one with dextd --device SPEC", error);
+	else
+		cli_error("%s", error);
 	return false;
 }
 

@@ -86,7 +86,8 @@ static enum ctl_exit list(const struct ctl_options *options, char **arguments)
 		return CTL_FAILED;
 	result = apple_dext_copy_bound_devices(&devices, &count);
 	if (result != kIOReturnSuccess) {
-		cli_error("the devices cannot be listed: %s", ctl_explain(result));
+		cli_error("the devices cannot be listed: %s",
+			*apple_dext_last_error() ? apple_dext_last_error() : ctl_explain(result));
 		return CTL_FAILED;
 	}
 	names = names_open(options->numeric);

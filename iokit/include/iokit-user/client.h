@@ -49,6 +49,28 @@ kern_return_t IOUserConnectCopyMemoryDescriptor(io_connect_t connect, uint32_t m
  */
 kern_return_t IOUserConnectReturnMemoryDescriptor(io_connect_t connect, uint32_t memory_type);
 
+/* Says at compile time that the one below is there. */
+#define IOKIT_USER_SERVICE_STATUS 1
+
+/**
+ * IOUserServiceStatus - whether this thread reached the driver service when it last tried
+ * @why: NULL, or set to one line without a newline, with the path of the socket and the
+ *	system's error; "" for success. The thread's own, valid until it tries again.
+ *
+ * IOServiceGetMatchingServices() finds nothing where no service is reached, as IOKit would;
+ * this tells that apart from a service that has nothing.
+ *
+ * Threads: any; each has a status of its own.
+ *
+ * Return: kIOReturnSuccess, also when it never tried or publishes services itself;
+ * kIOReturnNotAttached: there is no service; kIOReturnNotPermitted: the system or the
+ * service does not let this user in; kIOReturnNoResources: too many connections or open
+ * descriptors; kIOReturnBadArgument: the path of the socket is too long;
+ * kIOReturnUnsupported: it speaks another version of the protocol; kIOReturnTimeout: it does
+ * not answer; kIOReturnNoMemory.
+ */
+kern_return_t IOUserServiceStatus(const char **why);
+
 #ifdef __cplusplus
 }
 #endif
