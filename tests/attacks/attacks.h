@@ -30,7 +30,8 @@
  *	};
  *
  * Nothing has to be closed or freed: when run() returns, or has called got_through(), the
- * process stays as it is, connected and with all that it holds, until the runner ends it.
+ * process stays as it is, connected and with all that it holds, until the runner ends it
+ * (threads too: what they use must be static).
  * attacker.h has the raw protocol of the service, descriptors.h unpleasant descriptors, and
  * tests/programs/test_vfio_user_client.h the raw protocol of dext-vfio-user.
  */
