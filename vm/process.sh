@@ -116,7 +116,8 @@ step() {
 
 # socket_wait PATH PID SECONDS - until a process listens on a socket
 #
-# Asks the kernel: a connection made to find out would be a client like any other.
+# A connection made to find out would be a client like any other. A datagram socket is told
+# that it is of the wrong type, and the server does not hear of it.
 socket_wait() {
 	local deadline=$((SECONDS + $3))
 	while ! socket_listening "$1"; do
@@ -128,9 +129,8 @@ socket_wait() {
 }
 
 socket_listening() {
-	SOCKET=$1 awk '
-		$4 == "00010000" && substr($0, length($0) - length(ENVIRON["SOCKET"])) == " " ENVIRON["SOCKET"] {
-			found = 1
-		}
-		END { exit !found }' /proc/net/unix
+	python3 -c '
+import errno, socket, sys
+asker = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+sys.exit(asker.connect_ex(sys.argv[1]) != errno.EPROTOTYPE)' "$1"
 }
