@@ -30,12 +30,6 @@ static const struct row *find(uint32_t selector)
 									      NULL;
 }
 
-/* The fixed selectors have scalars alone; of the additions, a handler says how many bytes it gives. */
-static bool gives_bytes(const struct row *row)
-{
-	return row >= additions && row < additions + COUNT(additions);
-}
-
 static kern_return_t check_need(const struct dext_client *client, enum dext_need need)
 {
 	if (need == DEXT_NEEDS_CLAIM && !client->claimed)
@@ -84,7 +78,7 @@ static kern_return_t carry_out(
 {
 	kern_return_t status;
 
-	if (arguments->scalar_input_count < row->in || arguments->scalar_output_count < row->out)
+	if (arguments->scalar_input_count < row->in || arguments->scalar_output_room < row->out)
 		return kIOReturnBadArgument;
 	if (atomic_load(&client->driver->state) != DRIVER_RUNNING)
 		return answer_without_device(client, row, arguments);
@@ -104,9 +98,9 @@ kern_return_t dext_dispatch(struct dext_client *client, struct iouser_arguments 
 	kern_return_t status = row ? carry_out(client, row, arguments) : kIOReturnUnsupported;
 
 	atomic_fetch_add_explicit(&client->calls, 1, memory_order_relaxed);
-	if (status != kIOReturnSuccess || !gives_bytes(row))
-		arguments->structure_output_size = 0;
-	arguments->scalar_output_count = row && status == kIOReturnSuccess ? row->out : 0;
+	/* A handler that gives bytes has counted them. */
+	if (row && status == kIOReturnSuccess)
+		arguments->scalar_output_count = row->out;
 	if (began)
 		dext_trace_end(client, arguments, status, began);
 	return status;

@@ -30,7 +30,7 @@ struct listing {
 static struct listing begin_listing(uint64_t first, const struct iouser_arguments *arguments)
 {
 	return (struct listing){ .first = first, .to = arguments->structure_output,
-		.room = arguments->structure_output_size };
+		.room = arguments->structure_output_room };
 }
 
 static void add_to_listing(struct listing *listing, const void *entry, size_t size)

@@ -11,7 +11,7 @@ kern_return_t dext_handle_GetDMASegments(struct dext_client *client, const uint6
 	uint64_t *out, struct iouser_arguments *arguments)
 {
 	struct dma_region *region = dext_find_region(client, in[0]);
-	size_t room = arguments->structure_output_size / sizeof(struct dext_segment), count;
+	size_t room = arguments->structure_output_room / sizeof(struct dext_segment), count;
 
 	if (!region)
 		return kIOReturnNotFound;
@@ -38,7 +38,7 @@ static kern_return_t check_batch(const struct iouser_arguments *arguments, size_
 {
 	*count = arguments->structure_input_size / entry;
 	if (!*count || arguments->structure_input_size % entry ||
-		arguments->structure_output_size < *count * result)
+		arguments->structure_output_room < *count * result)
 		return kIOReturnBadArgument;
 	return kIOReturnSuccess;
 }

@@ -56,9 +56,9 @@ static kern_return_t local_call(void *state, struct iou_call_args *args)
 		.structure_input = args->input_struct,
 		.structure_input_size = args->input_struct_size,
 		.scalar_output = args->output,
-		.scalar_output_count = args->output_count,
+		.scalar_output_room = args->output_count,
 		.structure_output = args->output_struct,
-		.structure_output_size = args->output_struct_size,
+		.structure_output_room = args->output_struct_size,
 	};
 	kern_return_t status;
 
@@ -71,7 +71,7 @@ static kern_return_t local_call(void *state, struct iou_call_args *args)
 		if (!arguments.completion)
 			return kIOReturnNoMemory;
 	}
-	status = local->user.class->external_method(local->user.client, &arguments);
+	status = iou_user_client_call(&local->user, &arguments);
 	if (status != kIOReturnSuccess)
 		iou_completion_refuse(arguments.completion);
 	iouser_completion_release(arguments.completion);

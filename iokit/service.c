@@ -227,6 +227,30 @@ kern_return_t iou_user_client_open(uint64_t entry_id, uint32_t type, struct ious
 	return status;
 }
 
+kern_return_t iou_user_client_call(
+	const struct iou_user_client *client, struct iouser_arguments *arguments)
+{
+	kern_return_t status;
+
+	arguments->scalar_output_count = 0;
+	arguments->structure_output_size = 0;
+	if (arguments->scalar_output_room)
+		memset(arguments->scalar_output, 0,
+			arguments->scalar_output_room * sizeof(*arguments->scalar_output));
+	if (arguments->structure_output_room)
+		memset(arguments->structure_output, 0, arguments->structure_output_room);
+	status = client->class->external_method(client->client, arguments);
+	if (status == kIOReturnSuccess &&
+		(arguments->scalar_output_count > arguments->scalar_output_room ||
+			arguments->structure_output_size > arguments->structure_output_room))
+		status = kIOReturnInternalError;
+	if (status != kIOReturnSuccess) {
+		arguments->scalar_output_count = 0;
+		arguments->structure_output_size = 0;
+	}
+	return status;
+}
+
 void iou_user_client_close(struct iou_user_client *client)
 {
 	client->class->client_closed(client->client);

@@ -52,4 +52,12 @@ kern_return_t iou_user_client_open(uint64_t entry_id, uint32_t type, struct ious
 	struct iou_user_client *client);
 void iou_user_client_close(struct iou_user_client *client);
 
+/*
+ * Have the driver carry out a call. The output buffers hold zeroes beyond what the driver wrote,
+ * and the counts are those of a call that succeeded, within the room: else they are 0. A driver
+ * that counts more than there is room for gets its call failed with kIOReturnInternalError.
+ */
+kern_return_t iou_user_client_call(
+	const struct iou_user_client *client, struct iouser_arguments *arguments);
+
 #endif

@@ -57,7 +57,7 @@ static int reply(struct session *session, void *message, size_t size,
 static int reply_status(
 	struct session *session, const struct iou_header *request, kern_return_t status)
 {
-	struct iou_header header;
+	struct iou_header header = { .type = 0 };
 
 	return reply(session, &header, sizeof(header), request, status, NULL, 0);
 }
@@ -233,7 +233,6 @@ static int handle_call(struct session *session, union iou_buffer *message, struc
 
 	if (!call_is_sound(call))
 		return -EPROTO;
-	memset(output, 0, IOUSER_SCALARS_MAX * sizeof(*output));
 	arguments = (struct iouser_arguments){
 		.selector = call->selector,
 		.scalar_input = (const uint64_t *)(const void *)input,
@@ -241,13 +240,13 @@ static int handle_call(struct session *session, union iou_buffer *message, struc
 		.structure_input = input + call->scalar_input_count * sizeof(uint64_t),
 		.structure_input_size = call->structure_input_size,
 		.scalar_output = output,
-		.scalar_output_count = call->scalar_output_room,
+		.scalar_output_room = call->scalar_output_room,
 		.structure_output = output + IOUSER_SCALARS_MAX,
-		.structure_output_size = call->structure_output_room,
+		.structure_output_room = call->structure_output_room,
 	};
 	status = take_completion(session, call, fds, &arguments.completion);
 	if (status == kIOReturnSuccess)
-		status = session->user.class->external_method(session->user.client, &arguments);
+		status = iou_user_client_call(&session->user, &arguments);
 	if (status != kIOReturnSuccess)
 		iou_completion_refuse(arguments.completion);
 	iouser_completion_release(arguments.completion);

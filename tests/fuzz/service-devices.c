@@ -86,7 +86,7 @@ static kern_return_t call(struct device *device, uint32_t selector, uint64_t *ou
 	struct iouser_arguments arguments = {
 		.selector = selector,
 		.scalar_output = output,
-		.scalar_output_count = IOUSER_SCALARS_MAX,
+		.scalar_output_room = IOUSER_SCALARS_MAX,
 	};
 
 	return device->watcher.class->external_method(device->watcher.client, &arguments);

@@ -40,6 +40,28 @@ static char *sparse_memory(uint64_t size, int *fd)
 	return memory;
 }
 
+/* A selector that gives no structure gives none, whatever room there is for one. */
+static void test_no_stray_output(void **state)
+{
+	static const uint32_t selectors[] = { DEXT_SELECTOR_Claim, DEXT_SELECTOR_GetIdentity,
+		DEXT_SELECTOR_ClaimExclusive, DEXT_SELECTOR_GetStatus, DEXT_SELECTOR_GetDMALimits };
+	unsigned char bytes[IOUSER_STRUCT_MAX];
+	io_connect_t connection = apple_dext_connect(1, 0, 0);
+	uint64_t scalars[IOUSER_SCALARS_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(selectors) / sizeof(*selectors); i++) {
+		uint32_t count = IOUSER_SCALARS_MAX;
+		size_t size = sizeof(bytes);
+
+		assert_ok(IOConnectCallMethod(connection, selectors[i], NULL, 0, NULL, 0, scalars,
+			&count, bytes, &size));
+		assert_int_equal(size, 0);
+		assert_true(count < IOUSER_SCALARS_MAX);
+	}
+	apple_dext_disconnect(connection);
+}
+
 static void test_segments(void **state)
 {
 	io_connect_t connection = claim(1);
@@ -347,6 +369,7 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_no_stray_output, rig_quiet),
 		cmocka_unit_test_setup(test_segments, rig_quiet),
 		cmocka_unit_test_setup(test_the_largest_region, rig_quiet),
 		cmocka_unit_test_setup(test_rollback, rig_quiet),

@@ -46,6 +46,7 @@ static kern_return_t do_register(struct iouser_arguments *arguments)
 	arguments->scalar_output[0] = 1;
 	arguments->scalar_output[1] = in[0];
 	arguments->scalar_output[2] = in[2] < DEXT_CHUNK_MAX ? in[2] : DEXT_CHUNK_MAX;
+	arguments->scalar_output_count = 3;
 	return kIOReturnSuccess;
 }
 
@@ -64,7 +65,7 @@ static kern_return_t method(void *client, struct iouser_arguments *arguments)
 	(void)client;
 	switch (arguments->selector) {
 	case DEXT_SELECTOR_GetIdentity:
-		memset(arguments->scalar_output, 0, 6 * sizeof(uint64_t));
+		arguments->scalar_output_count = 6;	/* zeroes */
 		return kIOReturnSuccess;
 	case DEXT_SELECTOR_Claim:
 		claims++;

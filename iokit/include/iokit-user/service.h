@@ -38,10 +38,14 @@ struct iouser_arguments {
 	uint32_t scalar_input_count;
 	const void *structure_input;
 	size_t structure_input_size;
+	/*
+	 * What the call gives. Buffers are zeroed and counts are 0 when the driver is called; what
+	 * it does not count does not reach the client.
+	 */
 	uint64_t *scalar_output;
-	uint32_t scalar_output_count;	/* in: the room; out: how many were written */
+	uint32_t scalar_output_room, scalar_output_count;
 	void *structure_output;
-	size_t structure_output_size;	/* likewise */
+	size_t structure_output_room, structure_output_size;	/* in bytes */
 	struct iouser_completion *completion;	/* of an asynchronous call, else NULL */
 };
 
