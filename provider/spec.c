@@ -11,6 +11,18 @@ bool spec_fail(struct spec_error *error, const char *format, ...)
 {
 	va_list args;
 
+	error->is_wrong = false;
+	va_start(args, format);
+	vsnprintf(error->text, sizeof(error->text), format, args);
+	va_end(args);
+	return false;
+}
+
+bool spec_wrong(struct spec_error *error, const char *format, ...)
+{
+	va_list args;
+
+	error->is_wrong = true;
 	va_start(args, format);
 	vsnprintf(error->text, sizeof(error->text), format, args);
 	va_end(args);
@@ -23,12 +35,12 @@ static bool add_entry(struct device_spec *spec, char *entry, struct spec_error *
 	char *equals = strchr(entry, '=');
 
 	if (!equals || equals == entry)
-		return spec_fail(error, "device \"%s\": \"%s\" is not key=value", spec->type, entry);
+		return spec_wrong(error, "device \"%s\": \"%s\" is not key=value", spec->type, entry);
 	*equals = '\0';
 	if (spec_get(spec, entry))
-		return spec_fail(error, "device \"%s\": key \"%s\" is given twice", spec->type, entry);
+		return spec_wrong(error, "device \"%s\": key \"%s\" is given twice", spec->type, entry);
 	if (spec->count == SPEC_KEYS_MAX)
-		return spec_fail(error, "device \"%s\": more than %d keys", spec->type,
+		return spec_wrong(error, "device \"%s\": more than %d keys", spec->type,
 			SPEC_KEYS_MAX);
 	spec->entries[spec->count].key = entry;
 	spec->entries[spec->count++].value = equals + 1;
@@ -46,7 +58,7 @@ bool spec_parse(const char *text, struct device_spec *spec, struct spec_error *e
 	spec->type = strsep(&rest, ",");
 	if (!*spec->type || strchr(spec->type, '=')) {
 		spec_free(spec);
-		return spec_fail(error,
+		return spec_wrong(error,
 			"device \"%s\": it must begin with a type, as in nvme,addr=01:00.0,...",
 			text);
 	}
@@ -86,7 +98,7 @@ bool spec_check(const struct device_spec *spec, const struct spec_key *keys, str
 			snprintf(known + used, sizeof(known) - used, "%s%s", used ? ", " : "",
 				keys->name);
 		}
-		return spec_fail(error, "device \"%s\": no key \"%s\" (it has: %s)", spec->type,
+		return spec_wrong(error, "device \"%s\": no key \"%s\" (it has: %s)", spec->type,
 			spec->entries[i].key, known);
 	}
 	return true;
@@ -107,7 +119,7 @@ bool spec_get_size(const struct device_spec *spec, const char *key, uint64_t fal
 	const char *problem = text ? number_parse_size(text, UINT64_MAX, value) : NULL;
 
 	if (problem)
-		return spec_fail(error, "device \"%s\": %s=%s: %s", spec->type, key, text, problem);
+		return spec_wrong(error, "device \"%s\": %s=%s: %s", spec->type, key, text, problem);
 	if (!text)
 		*value = fallback;
 	return true;
@@ -122,7 +134,7 @@ bool spec_get_number(const struct device_spec *spec, const char *key, uint64_t m
 	if (!text)
 		return true;
 	if (number_parse(text, max, value) || *value < min)
-		return spec_fail(error, "device \"%s\": %s=%s is not a number from %llu to %llu",
+		return spec_wrong(error, "device \"%s\": %s=%s is not a number from %llu to %llu",
 			spec->type, key, text, (unsigned long long)min, (unsigned long long)max);
 	return true;
 }
@@ -146,7 +158,7 @@ bool spec_get_word(const struct device_spec *spec, const char *key, const char *
 			used += (size_t)snprintf(all + used, sizeof(all) - used, "%s%s",
 				used ? ", " : "", names[i]);
 	}
-	return spec_fail(error, "%s: %s=%s: it is one of %s", spec->type, key, text, all);
+	return spec_wrong(error, "%s: %s=%s: it is one of %s", spec->type, key, text, all);
 }
 
 bool spec_get_address(
@@ -156,9 +168,9 @@ bool spec_get_address(
 	const char *problem = text ? pci_address_parse(text, address, NULL) : NULL;
 
 	if (!text)
-		return spec_fail(error, "device \"%s\": no address (addr=BB:DD.F, as in addr=01:00.0)",
+		return spec_wrong(error, "device \"%s\": no address (addr=BB:DD.F, as in addr=01:00.0)",
 			spec->type);
 	if (problem)
-		return spec_fail(error, "device \"%s\": addr=%s: %s", spec->type, text, problem);
+		return spec_wrong(error, "device \"%s\": addr=%s: %s", spec->type, text, problem);
 	return true;
 }

@@ -13,11 +13,19 @@
 
 /* One line of text that says what was wrong and what would be right. */
 struct spec_error {
+	bool is_wrong;	/* the specification itself: no host could make a device of it */
 	char text[320];
 };
 
-/** spec_fail - fill in @error. Return: false, so that a caller can return it. */
+/**
+ * spec_fail - fill in @error: what is specified cannot be had, now or here
+ *
+ * Return: false, so that a caller can return it.
+ */
 bool spec_fail(struct spec_error *error, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/** spec_wrong - likewise: the specification is wrong. Return: false. */
+bool spec_wrong(struct spec_error *error, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /* A key that a device type knows, for checking and for --help. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tools/dext-vfio-user-options.h"
+#include "tools/cli.h"
 #include "tools/sandbox.h"
 
-#include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,91 +19,9 @@ int option_error(const char *where, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(line, sizeof(line), format, arguments);
 	va_end(arguments);
-	fprintf(stderr, "dext-vfio-user: %s%s%s\n", where, line,
-		where[0] == '\0' ? " (see --help)" : "");
+	cli_error("%s%s%s", where, line, where[0] == '\0' ? " (see --help)" : "");
 	return EXIT_USAGE;
 }
-
-static const char help_text[] =
-	"Usage: dext-vfio-user --socket PATH --addr BB:DD.F [--driver PATH] [OPTION]...\n"
-	"   or: dext-vfio-user --socket PATH --device SPEC [OPTION]...\n"
-	"   or: dext-vfio-user --config FILE [--driver PATH] [OPTION]...\n"
-	"\n"
-	"Offer a PCI device to a virtual machine, over the vfio-user protocol. The virtual\n"
-	"machine monitor connects to the socket; one at a time, and when it has gone the\n"
-	"device is reset and offered to the next.\n"
-	"\n"
-	"  --socket PATH    where the virtual machine monitor connects\n"
-	"  --addr BB:DD.F   a device of a running driver service (dextd); when the service is\n"
-	"                   started anew, the device is found again\n"
-	"  --driver PATH    the driver service's socket, instead of $DEXT_SOCKET,\n"
-	"                   $XDG_RUNTIME_DIR/dextpci/dextd.sock or /run/dextpci/dextd.sock\n"
-	"  --device SPEC    make and drive the device in this program; no driver service\n"
-	"  --bar-access mapped|calls|shared\n"
-	"                   reach registers by loads and stores (the default), or by a call\n"
-	"                   of the driver for each access; shared: as mapped, and the virtual\n"
-	"                   machine maps them as well, so that most accesses need no message\n"
-	"  --config FILE    serve many devices: each line of FILE has the options of one, such\n"
-	"                   as --socket /run/vm1.sock --addr 01:00.0; # begins a comment\n"
-	"  --sandbox, --no-sandbox\n"
-	"                   give up all that is not needed once the devices are open, or not;\n"
-	"                   " SANDBOX_DEFAULT_TEXT "\n"
-	"  --verbose        one line for each message\n"
-	"  --help, --version\n"
-	"\n"
-	"Devices for --device, as TYPE,key=value,...:\n";
-
-static const char examples_text[] =
-	"\n"
-	"Examples:\n"
-	"  dext-vfio-user --socket /tmp/nvme.sock --device nvme,addr=01:00.0,image=disk.img\n"
-	"  dext-vfio-user --socket /tmp/nvme.sock --addr 01:00.0\n"
-	"and then QEMU, whose guest memory has to be shareable:\n"
-	"  qemu-system-x86_64 -M q35,memory-backend=m0 -m 512 \\\n"
-	"    -object memory-backend-memfd,id=m0,size=512M,share=on \\\n"
-	"    -device '{\"driver\":\"vfio-user-pci\",\"socket\":"
-	"{\"path\":\"/tmp/nvme.sock\",\"type\":\"unix\"}}' ...\n"
-	"\n"
-	"It prints 'serving BB:DD.F at PATH' for each device when clients may connect. SIGTERM\n"
-	"and SIGINT end it. Exit status: 0 after one of these, 1 for a failure, 2 for a mistake\n"
-	"in the command line or in FILE.\n";
-
-static int help(void)
-{
-	fputs(help_text, stdout);
-	provider_print_types();
-	fputs(examples_text, stdout);
-	return EXIT_SUCCESS;
-}
-
-/* --- One device ------------------------------------------------------------------- */
-
-/* What getopt_long() finds: options of a device, and those of the program below 'A'. */
-enum { OF_SOCKET = 'a', OF_SPEC, OF_ADDRESS, OF_BAR_ACCESS, OF_VERBOSE, ENDS_HELP = 'A',
-	ENDS_VERSION, HAS_CONFIG, HAS_DRIVER, HAS_SANDBOX, HAS_NO_SANDBOX };
-
-#define DEVICE_OPTIONS                                         \
-	{"socket", required_argument, NULL, OF_SOCKET},        \
-	{"device", required_argument, NULL, OF_SPEC},          \
-	{"addr", required_argument, NULL, OF_ADDRESS},         \
-	{"bar-access", required_argument, NULL, OF_BAR_ACCESS},\
-	{"verbose", no_argument, NULL, OF_VERBOSE}
-
-static const struct option device_options[] = {
-	DEVICE_OPTIONS,
-	{NULL, 0, NULL, 0},
-};
-
-static const struct option all_options[] = {
-	DEVICE_OPTIONS,
-	{"config", required_argument, NULL, HAS_CONFIG},
-	{"driver", required_argument, NULL, HAS_DRIVER},
-	{"sandbox", no_argument, NULL, HAS_SANDBOX},
-	{"no-sandbox", no_argument, NULL, HAS_NO_SANDBOX},
-	{"help", no_argument, NULL, ENDS_HELP},
-	{"version", no_argument, NULL, ENDS_VERSION},
-	{NULL, 0, NULL, 0},
-};
 
 static int replace(char **place, const char *text)
 {
@@ -139,28 +57,170 @@ static int set_bar_access(struct entry *entry, const char *value)
 		entry->where, "--bar-access: it must be 'mapped', 'calls' or 'shared'");
 }
 
-/* Return: -1 to go on, or the exit status. */
-static int take_device_option(struct entry *entry, int option, const char *text)
+/* --- The options -------------------------------------------------------------------- */
+
+/* What is being read, and where it goes. */
+struct reading {
+	struct options *options;
+	struct entry *entry;	/* the device, on the command line or on a line of a file */
+	bool has_entry;		/* something was said of it */
+	char *config;
+};
+
+/* Those of one device, which may stand on a line of a file; and those of the program. */
+#define OF_DEVICE  1u
+#define OF_PROGRAM 2u
+
+static int take_socket(void *context, const char *value)
 {
-	switch (option) {
-	case OF_SOCKET:
-		return replace(&entry->socket, optarg);
-	case OF_SPEC:
-		return replace(&entry->spec, optarg);
-	case OF_ADDRESS:
-		return replace(&entry->address_text, optarg);
-	case OF_BAR_ACCESS:
-		return set_bar_access(entry, optarg);
-	case OF_VERBOSE:
-		entry->device.verbose = true;
-		return -1;
-	case ':':
-		return option_error(entry->where, "%s: it wants a value", text);
-	default:
-		return option_error(entry->where, "%s: there is no such option%s", text,
-			entry->where[0] != '\0' ? " of a device" : "");
-	}
+	struct reading *reading = context;
+
+	reading->has_entry = true;
+	return replace(&reading->entry->socket, value);
 }
+
+static int take_address(void *context, const char *value)
+{
+	struct reading *reading = context;
+
+	reading->has_entry = true;
+	return replace(&reading->entry->address_text, value);
+}
+
+static int take_spec(void *context, const char *value)
+{
+	struct reading *reading = context;
+
+	reading->has_entry = true;
+	return replace(&reading->entry->spec, value);
+}
+
+static int take_bar_access(void *context, const char *value)
+{
+	struct reading *reading = context;
+
+	reading->has_entry = true;
+	return set_bar_access(reading->entry, value);
+}
+
+static int take_verbose(void *context, const char *value)
+{
+	struct reading *reading = context;
+
+	(void)value;
+	reading->entry->device.verbose = true;
+	return OPTIONS_GO_ON;
+}
+
+static int take_config(void *context, const char *value)
+{
+	struct reading *reading = context;
+
+	return replace(&reading->config, value);
+}
+
+static int take_driver(void *context, const char *value)
+{
+	struct reading *reading = context;
+
+	return replace(&reading->options->driver, value);
+}
+
+static int take_sandbox(void *context, const char *value)
+{
+	struct reading *reading = context;
+
+	(void)value;
+	if (!sandbox_available())
+		return option_error(
+			"", "--sandbox: built without it, since libseccomp was missing");
+	reading->options->sandbox = true;
+	return OPTIONS_GO_ON;
+}
+
+static int take_no_sandbox(void *context, const char *value)
+{
+	struct reading *reading = context;
+
+	(void)value;
+	reading->options->sandbox = false;
+	return OPTIONS_GO_ON;
+}
+
+static int print_version(void *context, const char *value)
+{
+	(void)context;
+	(void)value;
+	puts("dext-vfio-user " DEXTPCI_VERSION);
+	return EXIT_SUCCESS;
+}
+
+static int print_help(void *context, const char *value);
+
+static const struct option_row rows[] = {
+	{"socket", 's', "PATH", OF_DEVICE, "where the virtual machine monitor connects",
+		take_socket},
+	{"addr", 0, "BB:DD.F", OF_DEVICE,
+		"a device of a running driver service (dextd); when the\n"
+		"service is started anew, the device is found again", take_address},
+	{"driver", 0, "PATH", OF_PROGRAM,
+		"the driver service's socket, instead of $DEXT_SOCKET,\n"
+		"$XDG_RUNTIME_DIR/dextpci/dextd.sock or\n"
+		"/run/dextpci/dextd.sock", take_driver},
+	{"device", 'd', "SPEC", OF_DEVICE,
+		"make and drive the device in this program; no driver\n"
+		"service", take_spec},
+	{"bar-access", 0, "mapped|calls|shared", OF_DEVICE,
+		"reach registers by loads and stores (the default), or by a\n"
+		"call of the driver for each access; shared: as mapped, and\n"
+		"the virtual machine maps them as well, so that most\n"
+		"accesses need no message", take_bar_access},
+	{"config", 0, "FILE", OF_PROGRAM,
+		"serve many devices: each line of FILE has the options of\n"
+		"one, such as --socket /run/vm1.sock --addr 01:00.0; #\n"
+		"begins a comment", take_config},
+	{"sandbox", 0, NULL, OF_PROGRAM,
+		"give up all that is not needed once the devices are open;\n"
+		SANDBOX_DEFAULT_TEXT, take_sandbox},
+	{"no-sandbox", 0, NULL, OF_PROGRAM, "give up nothing", take_no_sandbox},
+	{"verbose", 'v', NULL, OF_DEVICE, "one line for each message", take_verbose},
+	{"help", 'h', NULL, OF_PROGRAM, "print this help", print_help},
+	{"version", 'V', NULL, OF_PROGRAM, "print the version", print_version},
+};
+static const struct option_table table = OPTION_TABLE(rows);
+
+static int print_help(void *context, const char *value)
+{
+	(void)context;
+	(void)value;
+	fputs("Usage: dext-vfio-user --socket PATH --addr BB:DD.F [--driver PATH] [OPTION]...\n"
+	      "   or: dext-vfio-user --socket PATH --device SPEC [OPTION]...\n"
+	      "   or: dext-vfio-user --config FILE [--driver PATH] [OPTION]...\n"
+	      "\n"
+	      "Offer a PCI device to a virtual machine, over the vfio-user protocol. The virtual\n"
+	      "machine monitor connects to the socket; one at a time, and when it has gone the\n"
+	      "device is reset and offered to the next.\n"
+	      "\n", stdout);
+	options_print(&table, OF_DEVICE | OF_PROGRAM, stdout);
+	fputs("\nDevices for --device, as TYPE,key=value,...:\n", stdout);
+	provider_print_types();
+	fputs("\n"
+	      "Examples:\n"
+	      "  dext-vfio-user --socket /tmp/nvme.sock --device nvme,addr=01:00.0,image=disk.img\n"
+	      "  dext-vfio-user --socket /tmp/nvme.sock --addr 01:00.0\n"
+	      "and then QEMU, whose guest memory has to be shareable:\n"
+	      "  qemu-system-x86_64 -M q35,memory-backend=m0 -m 512 \\\n"
+	      "    -object memory-backend-memfd,id=m0,size=512M,share=on \\\n"
+	      "    -device '{\"driver\":\"vfio-user-pci\",\"socket\":"
+	      "{\"path\":\"/tmp/nvme.sock\",\"type\":\"unix\"}}' ...\n"
+	      "\n"
+	      "It prints 'serving BB:DD.F at PATH' for each device when clients may connect. SIGTERM\n"
+	      "and SIGINT end it. Exit status: 0 after one of these, 1 for a failure, 2 for a mistake\n"
+	      "in the command line or in FILE.\n", stdout);
+	return EXIT_SUCCESS;
+}
+
+/* --- What was said of a device --------------------------------------------------------- */
 
 static int check_socket(const struct entry *entry)
 {
@@ -239,71 +299,30 @@ static int check_kinds(const struct options *options)
 
 int options_add(struct options *options, const char *where, int argc, char **argv)
 {
-	struct entry *entry = new_entry(options, where);
-	int option, status = -1;
+	struct reading reading = {.options = options, .entry = new_entry(options, where)};
+	int status;
 
-	if (!entry)
+	if (!reading.entry)
 		return EXIT_FAILURE;
-	optind = 1;
-	while (status < 0 && (option = getopt_long(argc, argv, ":", device_options, NULL)) != -1)
-		status = take_device_option(entry, option, argv[optind - 1]);
-	if (status < 0 && optind < argc)
-		status = option_error(where, "%s: it belongs to no option", argv[optind]);
-	return status < 0 ? check_entry(entry) : status;
+	status = options_read(&table, OF_DEVICE, where, argc, argv, &reading, NULL);
+	if (status == OPTIONS_GO_ON)
+		status = options_no_arguments(where, argc, argv);
+	return status == OPTIONS_GO_ON ? check_entry(reading.entry) : status;
 }
 
 /* --- The command line --------------------------------------------------------------- */
 
-struct command_line {
-	struct entry *entry;	/* the device on it */
-	bool has_entry;
-	char *config;
-};
-
-static int ask_for_sandbox(struct options *options)
+static int read_config(struct options *options, const struct reading *reading)
 {
-	if (!sandbox_available())
-		return option_error(
-			"", "--sandbox: built without it, since libseccomp was missing");
-	options->sandbox = true;
-	return -1;
-}
-
-static int take_option(
-	struct options *options, struct command_line *line, int option, const char *text)
-{
-	switch (option) {
-	case HAS_CONFIG:
-		return replace(&line->config, optarg);
-	case HAS_DRIVER:
-		return replace(&options->driver, optarg);
-	case HAS_SANDBOX:
-		return ask_for_sandbox(options);
-	case HAS_NO_SANDBOX:
-		options->sandbox = false;
-		return -1;
-	case ENDS_HELP:
-		return help();
-	case ENDS_VERSION:
-		puts("dext-vfio-user " DEXTPCI_VERSION);
-		return EXIT_SUCCESS;
-	default:
-		line->has_entry = line->has_entry || option != OF_VERBOSE;
-		return take_device_option(line->entry, option, text);
-	}
-}
-
-static int read_config(struct options *options, const struct command_line *line)
-{
-	bool verbose = line->entry->device.verbose;
+	bool verbose = reading->entry->device.verbose;
 	int status;
 
-	if (line->has_entry)
+	if (reading->has_entry)
 		return option_error(
 			"", "--config excludes the options of a device, which stand in its file");
 	/* What was for the device on the command line goes for all in the file. */
 	options->count = 0;
-	status = options_read_file(options, line->config);
+	status = options_read_file(options, reading->config);
 	for (size_t i = 0; i < options->count; i++)
 		options->entries[i].device.verbose |= verbose;
 	return status < 0 ? check_kinds(options) : status;
@@ -318,22 +337,22 @@ static int check_driver(const struct options *options)
 
 int options_parse(struct options *options, int argc, char **argv)
 {
-	struct command_line line = {.config = NULL};
-	int option, status = -1;
+	struct reading reading = {.options = options};
+	int status;
 
+	cli_set_program("dext-vfio-user");
 	*options = (struct options){.sandbox = sandbox_available()};
-	line.entry = new_entry(options, "");
-	if (!line.entry)
+	reading.entry = new_entry(options, "");
+	if (!reading.entry)
 		return EXIT_FAILURE;
-	opterr = 0;
-	while (status < 0 && (option = getopt_long(argc, argv, ":", all_options, NULL)) != -1)
-		status = take_option(options, &line, option, argv[optind - 1]);
-	if (status < 0 && optind < argc)
-		status = option_error("", "%s: it belongs to no option", argv[optind]);
-	if (status < 0)
-		status = line.config ? read_config(options, &line) : check_entry(line.entry);
-	free(line.config);
-	return status < 0 ? check_driver(options) : status;
+	status = options_read(&table, OF_DEVICE | OF_PROGRAM, "", argc, argv, &reading, NULL);
+	if (status == OPTIONS_GO_ON)
+		status = options_no_arguments("", argc, argv);
+	if (status == OPTIONS_GO_ON)
+		status = reading.config ? read_config(options, &reading)
+					: check_entry(reading.entry);
+	free(reading.config);
+	return status == OPTIONS_GO_ON ? check_driver(options) : status;
 }
 
 void options_free(struct options *options)

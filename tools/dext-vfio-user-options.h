@@ -4,9 +4,8 @@
 #define TOOLS_DEXT_VFIO_USER_OPTIONS_H
 
 #include "provider/spec.h"
+#include "tools/option-table.h"
 #include "vfio-user/server.h"
-
-enum { EXIT_USAGE = 2 };
 
 /* One device to be served. */
 struct entry {

@@ -28,6 +28,7 @@ struct served {
 	struct vu_server *server;
 	pthread_t thread;
 	bool running, well;
+	int status;		/* how the program ends when it could not begin */
 };
 
 /* What the signals' handler stops: set once, before @serving. */
@@ -84,6 +85,8 @@ static bool make_device(struct served *served, struct pci_address *address)
 
 	if (!provider) {
 		complain(served->entry, error.text);
+		if (error.is_wrong)
+			served->status = EXIT_USAGE;
 		return false;
 	}
 	*address = provider->address;
@@ -189,26 +192,30 @@ static bool serve_all(const struct options *options)
 	return wait_for_threads() && started;
 }
 
-static bool serve(const struct options *options)
+/* Return: the exit status. */
+static int serve(const struct options *options)
 {
+	int status = EXIT_FAILURE;
 	bool well = true;
 
 	all = calloc(options->count, sizeof(*all));
 	if (!all) {
 		complain(NULL, "out of memory");
-		return false;
+		return EXIT_FAILURE;
 	}
 	for (; well && all_count < options->count; all_count++) {
 		all[all_count].entry = &options->entries[all_count];
+		all[all_count].status = EXIT_FAILURE;
 		well = begin(&all[all_count]);
+		status = all[all_count].status;
 	}
 	if (well)
-		well = serve_all(options);
+		status = serve_all(options) ? EXIT_SUCCESS : EXIT_FAILURE;
 	atomic_store(&serving, false);
 	for (size_t i = 0; i < all_count; i++)
 		end(&all[i]);
 	free(all);
-	return well;
+	return status;
 }
 
 /* Whether the driver service is there, when one is needed. */
@@ -236,7 +243,7 @@ int main(int argc, char **argv)
 	if (status < 0) {
 		catch_signals();
 		raise_descriptor_limit();
-		status = find_service(&options) && serve(&options) ? EXIT_SUCCESS : EXIT_FAILURE;
+		status = find_service(&options) ? serve(&options) : EXIT_FAILURE;
 	}
 	options_free(&options);
 	return status;

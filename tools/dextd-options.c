@@ -2,54 +2,17 @@
 #include "tools/dextd-options.h"
 #include "common/number.h"
 #include "provider/spec.h"
+#include "tools/cli.h"
 
-#include <getopt.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { OPTION_ALLOW_UID = 256, OPTION_ALLOW_GID, OPTION_GROUP, OPTION_USER,
-	OPTION_MAX_CONNECTIONS, OPTION_MAX_REGIONS, OPTION_MAX_WIRED };
-
-static void print_help(void)
-{
-	printf("Usage: dextd [OPTION]... --device SPEC [--device SPEC ...]\n"
-	       "\n"
-	       "Serve PCI devices as driver extensions: programs claim them and drive them through\n"
-	       "IOKit user-client calls (apple-dext-client.h), on a local socket.\n"
-	       "\n"
-	       "  -d, --device SPEC   a device; give it once for each\n"
-	       "  -s, --socket PATH   where clients find the service: by default $DEXT_SOCKET, else\n"
-	       "                      $XDG_RUNTIME_DIR/dextpci/dextd.sock, else /run/dextpci/dextd.sock\n"
-	       "      --group GROUP   let the members of a group use the socket (else: its owner, root)\n"
-	       "      --allow-uid USER, --allow-gid GROUP\n"
-	       "                      serve them too: everybody may connect to the socket then, and\n"
-	       "                      whoever else does is refused; may be given several times\n"
-	       "      --max-connections N   of one process (256)\n"
-	       "      --max-regions N       DMA regions of one connection (65536)\n"
-	       "      --max-wired SIZE      DMA memory of one connection (no limit)\n"
-	       "      --user USER     run as that user once socket and devices are open\n"
-	       "  -h, --help          this text\n"
-	       "  -V, --version       the version\n"
-	       "\n"
-	       "Devices:\n");
-	provider_print_types();
-	printf("\n"
-	       "Examples:\n"
-	       "  truncate -s 1G disk.img\n"
-	       "  dextd --device nvme,addr=01:00.0,image=disk.img\n"
-	       "  dextd --socket /tmp/dextd.sock --device nvme,addr=01:00.0,size=64M \\\n"
-	       "        --device nvme,addr=02:00.0,size=64M,block=4096\n"
-	       "  dextd --group kvm --max-wired 64G --device nvme,addr=01:00.0,image=disk.img\n"
-	       "\n"
-	       "Look at them with dextctl(1); give one to a virtual machine with dext-vfio-user(8).\n");
-}
-
 static bool refuse(const char *option, const char *text, const char *expected)
 {
-	fprintf(stderr, "dextd: --%s %s: %s\n", option, text, expected);
+	cli_error("--%s %s: %s", option, text, expected);
 	return false;
 }
 
@@ -58,7 +21,7 @@ static bool parse_count(const char *option, const char *text, uint64_t max, unsi
 	uint64_t number;
 
 	if (number_parse(text, max, &number) || !number) {
-		fprintf(stderr, "dextd: --%s %s: expected a number from 1 to %llu\n", option, text,
+		cli_error("--%s %s: expected a number from 1 to %llu", option, text,
 			(unsigned long long)max);
 		return false;
 	}
@@ -91,7 +54,7 @@ static bool parse_gid(const char *option, const char *text, gid_t *gid)
 static bool add_device(struct options *options, const char *spec)
 {
 	if (options->count == DEVICES_MAX) {
-		fprintf(stderr, "dextd: more than %d devices\n", DEVICES_MAX);
+		cli_error("more than %d devices", DEVICES_MAX);
 		return false;
 	}
 	options->specs[options->count++] = spec;
@@ -132,88 +95,149 @@ static bool set_wired(struct options *options, const char *text)
 	return *wired || refuse("max-wired", text, "expected more than 0 bytes");
 }
 
-static bool take_option(struct options *options, int option, const char *value)
-{
-	unsigned *connections = &options->server.connections_max;
+/* --- The table ----------------------------------------------------------------------- */
 
-	switch (option) {
-	case 'd':
-		return add_device(options, value);
-	case 's':
-		options->server.path = value;
-		return true;
-	case OPTION_ALLOW_UID:
-		return allow_uid(options, value);
-	case OPTION_ALLOW_GID:
-		return allow_gid(options, value);
-	case OPTION_GROUP:
-		return set_group(options, value);
-	case OPTION_USER:
-		options->user = value;
-		return getpwnam(value) || refuse("user", value, "no such user");
-	case OPTION_MAX_CONNECTIONS:
-		return parse_count("max-connections", value, 1024, connections);
-	case OPTION_MAX_REGIONS:
-		return parse_count("max-regions", value, DEXT_REGIONS_MAX,
-			&options->quotas.regions);
-	case OPTION_MAX_WIRED:
-		return set_wired(options, value);
-	default:
-		return false;	/* getopt has said what was wrong */
-	}
+static int take_device(void *context, const char *value)
+{
+	return option_taken(add_device(context, value));
+}
+
+static int take_socket(void *context, const char *value)
+{
+	struct options *options = context;
+
+	options->server.path = value;
+	return OPTIONS_GO_ON;
+}
+
+static int take_group(void *context, const char *value)
+{
+	return option_taken(set_group(context, value));
+}
+
+static int take_allow_uid(void *context, const char *value)
+{
+	return option_taken(allow_uid(context, value));
+}
+
+static int take_allow_gid(void *context, const char *value)
+{
+	return option_taken(allow_gid(context, value));
+}
+
+static int take_max_connections(void *context, const char *value)
+{
+	struct options *options = context;
+
+	return option_taken(parse_count(
+		"max-connections", value, 1024, &options->server.connections_max));
+}
+
+static int take_max_regions(void *context, const char *value)
+{
+	struct options *options = context;
+
+	return option_taken(parse_count(
+		"max-regions", value, DEXT_REGIONS_MAX, &options->quotas.regions));
+}
+
+static int take_max_wired(void *context, const char *value)
+{
+	return option_taken(set_wired(context, value));
+}
+
+static int take_user(void *context, const char *value)
+{
+	struct options *options = context;
+
+	options->user = value;
+	return option_taken(getpwnam(value) || refuse("user", value, "no such user"));
+}
+
+static int print_version(void *context, const char *value)
+{
+	(void)context;
+	(void)value;
+	puts("dextd " DEXTPCI_VERSION);
+	return EXIT_SUCCESS;
+}
+
+static int print_help(void *context, const char *value);
+
+static const struct option_row rows[] = {
+	{"device", 'd', "SPEC", 0, "a device; give it once for each", take_device},
+	{"socket", 's', "PATH", 0,
+		"where clients find the service: by default $DEXT_SOCKET, else\n"
+		"$XDG_RUNTIME_DIR/dextpci/dextd.sock, else\n"
+		"/run/dextpci/dextd.sock", take_socket},
+	{"group", 0, "GROUP", 0,
+		"let the members of a group use the socket (else: its owner,\n"
+		"root)", take_group},
+	{"allow-uid", 0, "USER", 0,
+		"serve that user too: everybody may connect to the socket\n"
+		"then, and whoever else does is refused; may be given\n"
+		"several times", take_allow_uid},
+	{"allow-gid", 0, "GROUP", 0, "likewise, the members of a group", take_allow_gid},
+	{"max-connections", 0, "N", 0, "of one process (256)", take_max_connections},
+	{"max-regions", 0, "N", 0, "DMA regions of one connection (65536)", take_max_regions},
+	{"max-wired", 0, "SIZE", 0, "DMA memory of one connection (no limit)", take_max_wired},
+	{"user", 0, "USER", 0, "run as that user once socket and devices are open", take_user},
+	{"help", 'h', NULL, 0, "print this help", print_help},
+	{"version", 'V', NULL, 0, "print the version", print_version},
+};
+static const struct option_table table = OPTION_TABLE(rows);
+
+static int print_help(void *context, const char *value)
+{
+	(void)context;
+	(void)value;
+	printf("Usage: dextd [OPTION]... --device SPEC [--device SPEC ...]\n"
+	       "\n"
+	       "Serve PCI devices as driver extensions: programs claim them and drive them through\n"
+	       "IOKit user-client calls (apple-dext-client.h), on a local socket.\n"
+	       "\n");
+	options_print(&table, 0, stdout);
+	printf("\nDevices:\n");
+	provider_print_types();
+	printf("\n"
+	       "Examples:\n"
+	       "  truncate -s 1G disk.img\n"
+	       "  dextd --device nvme,addr=01:00.0,image=disk.img\n"
+	       "  dextd --socket /tmp/dextd.sock --device nvme,addr=01:00.0,size=64M \\\n"
+	       "        --device nvme,addr=02:00.0,size=64M,block=4096\n"
+	       "  dextd --group kvm --max-wired 64G --device nvme,addr=01:00.0,image=disk.img\n"
+	       "\n"
+	       "Exit status: 0 after SIGTERM or SIGINT, 1 for a failure, 2 for a mistake in the\n"
+	       "command line, device specifications among it.\n"
+	       "\n"
+	       "Look at them with dextctl(1); give one to a virtual machine with dext-vfio-user(8).\n");
+	return EXIT_SUCCESS;
 }
 
 static int check_options(int argc, char **argv, struct options *options)
 {
-	if (optind < argc) {
-		fprintf(stderr, "dextd: \"%s\": no arguments are taken besides options (see --help)\n",
-			argv[optind]);
-		return EXIT_USAGE;
+	int status = options_no_arguments("", argc, argv);
+
+	if (status == OPTIONS_GO_ON && !options->count) {
+		cli_error("no device: give at least one --device SPEC (see --help)");
+		status = EXIT_USAGE;
 	}
-	if (!options->count) {
-		fprintf(stderr, "dextd: no device: give at least one --device SPEC (see --help)\n");
-		return EXIT_USAGE;
-	}
-	if (!options->server.path) {
+	if (status == OPTIONS_GO_ON && !options->server.path) {
 		options->server.path = iouser_socket_path();
 		options->default_socket = true;
 	}
-	return -1;
+	return status;
 }
 
 int parse_options(int argc, char **argv, struct options *options)
 {
-	static const struct option known[] = {
-		{ "device", required_argument, NULL, 'd' },
-		{ "socket", required_argument, NULL, 's' },
-		{ "group", required_argument, NULL, OPTION_GROUP },
-		{ "allow-uid", required_argument, NULL, OPTION_ALLOW_UID },
-		{ "allow-gid", required_argument, NULL, OPTION_ALLOW_GID },
-		{ "user", required_argument, NULL, OPTION_USER },
-		{ "max-connections", required_argument, NULL, OPTION_MAX_CONNECTIONS },
-		{ "max-regions", required_argument, NULL, OPTION_MAX_REGIONS },
-		{ "max-wired", required_argument, NULL, OPTION_MAX_WIRED },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },
-		{ NULL, 0, NULL, 0 },
-	};
-	int option;
+	int status;
 
+	cli_set_program("dextd");
 	*options = (struct options){ .server = { .group = (gid_t)-1 },
 		.quotas = { DEXT_REGIONS_MAX, UINT64_MAX } };
 	options->server.allowed_uids = options->uids;
 	options->server.allowed_gids = options->gids;
-	while ((option = getopt_long(argc, argv, "d:s:hV", known, NULL)) != -1) {
-		if (option == 'h') {
-			print_help();
-			return EXIT_SUCCESS;
-		}
-		if (option == 'V') {
-			printf("dextd %s\n", DEXTPCI_VERSION);
-			return EXIT_SUCCESS;
-		}
-		if (!take_option(options, option, optarg))
-			return EXIT_USAGE;
-	}
-	return check_options(argc, argv, options);
+	status = options_read(&table, 0, "", argc, argv, options, NULL);
+	return status == OPTIONS_GO_ON ? check_options(argc, argv, options) : status;
 }

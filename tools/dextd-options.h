@@ -4,13 +4,12 @@
 #define TOOLS_DEXTD_OPTIONS_H
 
 #include "driver/driver.h"
+#include "tools/option-table.h"
 
 #include <iokit-user/service.h>
 
 #define DEVICES_MAX 256
 #define ALLOWED_MAX 64
-
-enum { EXIT_USAGE = 2 };
 
 struct options {
 	bool default_socket;
@@ -27,7 +26,7 @@ struct options {
  * parse_options - take the command line apart
  *
  * Return: the exit status where the program is to end here (what was wrong has been
- * printed), else -1.
+ * printed), else OPTIONS_GO_ON.
  */
 int parse_options(int argc, char **argv, struct options *options);
 

@@ -28,8 +28,8 @@ struct devices {
 	struct pci_address addresses[DEVICES_MAX];
 };
 
-/* Create one device; on failure the error has been printed. */
-static bool add_device(
+/* Create one device. Return: OPTIONS_GO_ON, or the exit status; the error has been printed. */
+static int add_device(
 	struct devices *devices, const char *spec, const struct dext_quotas *quotas)
 {
 	struct pci_provider *provider;
@@ -39,7 +39,7 @@ static bool add_device(
 	provider = provider_create(spec, &error);
 	if (!provider) {
 		fprintf(stderr, "dextd: %s\n", error.text);
-		return false;
+		return error.is_wrong ? EXIT_USAGE : EXIT_FAILURE;
 	}
 	for (size_t i = 0; i < devices->count; i++) {
 		if (!pci_address_equal(&devices->addresses[i], &provider->address))
@@ -47,17 +47,17 @@ static bool add_device(
 		fprintf(stderr, "dextd: %s: address %s is in use by an earlier --device\n", spec,
 			pci_address_format(&provider->address, address));
 		provider->ops->destroy(provider);
-		return false;
+		return EXIT_USAGE;
 	}
 	devices->addresses[devices->count] = provider->address;
 	devices->drivers[devices->count] = dext_driver_create(provider);
 	if (!devices->drivers[devices->count]) {
 		fprintf(stderr, "dextd: %s: the device does not answer, or memory is out\n", spec);
-		return false;
+		return EXIT_FAILURE;
 	}
 	dext_driver_set_quotas(devices->drivers[devices->count], quotas);
 	devices->count++;
-	return true;
+	return OPTIONS_GO_ON;
 }
 
 static void destroy_devices(struct devices *devices)
@@ -121,27 +121,29 @@ static bool become(const char *name)
 	return true;
 }
 
-static bool open_and_serve(struct devices *devices, const struct options *options)
+static int open_and_serve(struct devices *devices, const struct options *options)
 {
+	int status = OPTIONS_GO_ON;
 	char error[256];
 	bool served;
 
-	for (size_t i = 0; i < options->count; i++)
-		if (!add_device(devices, options->specs[i], &options->quotas))
-			return false;
+	for (size_t i = 0; i < options->count && status == OPTIONS_GO_ON; i++)
+		status = add_device(devices, options->specs[i], &options->quotas);
+	if (status != OPTIONS_GO_ON)
+		return status;
 	if (options->default_socket)
 		make_default_folder(options->server.path);
 	server = iouser_server_create_with(&options->server, error, sizeof(error));
 	if (!server) {
 		fprintf(stderr, "dextd: %s\n", error);
-		return false;
+		return EXIT_FAILURE;
 	}
 	access_tell(&options->server);
 	served = !options->user || become(options->user);
 	if (served)
 		serve(devices, options->server.path);
 	iouser_server_destroy(server);
-	return served;
+	return served ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 int main(int argc, char **argv)
@@ -150,9 +152,9 @@ int main(int argc, char **argv)
 	struct options options;
 	int status = parse_options(argc, argv, &options);
 
-	if (status >= 0)
+	if (status != OPTIONS_GO_ON)
 		return status;
-	status = open_and_serve(&devices, &options) ? EXIT_SUCCESS : EXIT_FAILURE;
+	status = open_and_serve(&devices, &options);
 	destroy_devices(&devices);
 	return status;
 }

@@ -50,10 +50,10 @@ static bool parse_iommu(
 	if (dma && strcmp(dma, "dart") == 0)
 		kind = SOFT_IOMMU_DART;
 	else if (dma && strcmp(dma, "identity") != 0)
-		return spec_fail(error, "device \"%s\": dma=%s is neither identity nor dart",
+		return spec_wrong(error, "device \"%s\": dma=%s is neither identity nor dart",
 			spec->type, dma);
 	if (kind != SOFT_IOMMU_DART && (spec_get(spec, "dma-bytes") || spec_get(spec, "dma-maps")))
-		return spec_fail(error, "device \"%s\": dma-bytes and dma-maps go with dma=dart",
+		return spec_wrong(error, "device \"%s\": dma-bytes and dma-maps go with dma=dart",
 			spec->type);
 	if (!spec_get_size(spec, "dma-bytes", SOFT_DART_BYTES_MAX, &limits.bytes, error) ||
 		!spec_get_number(spec, "dma-maps", 1, UINT32_MAX, SOFT_DART_MAPS_MAX,
@@ -114,7 +114,7 @@ static bool fail_unknown_type(const char *type, struct spec_error *error)
 		snprintf(known + used, sizeof(known) - used, "%s%s", used ? ", " : "",
 			(*model)->name);
 	}
-	return spec_fail(error, "no device type \"%s\" (there is: %s)", type, known);
+	return spec_wrong(error, "no device type \"%s\" (there is: %s)", type, known);
 }
 
 struct pci_provider *soft_create(const struct device_spec *spec, struct spec_error *error)

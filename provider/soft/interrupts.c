@@ -26,7 +26,7 @@ static bool parse_vectors(const struct device_spec *spec, unsigned most, unsigne
 	if (!spec_get_number(spec, "vectors", 1, limit, vectors, &vectors, error))
 		return false;
 	if (interrupts->kind == DEXT_INTERRUPT_MSI && (vectors & (vectors - 1)))
-		return spec_fail(error,
+		return spec_wrong(error,
 			"%s: vectors=%s: with irq=msi it is a power of two up to 32",
 			spec->type, spec_get(spec, "vectors"));
 	interrupts->vectors = (unsigned)vectors;
@@ -46,6 +46,6 @@ bool soft_parse_interrupts(const struct device_spec *spec, bool may_lack, unsign
 	if (interrupts->kind != DEXT_INTERRUPT_NONE)
 		return parse_vectors(spec, most, usual, interrupts, error);
 	if (spec_get(spec, "vectors"))
-		return spec_fail(error, "%s: vectors does not go with irq=none", spec->type);
+		return spec_wrong(error, "%s: vectors does not go with irq=none", spec->type);
 	return true;
 }

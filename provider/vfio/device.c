@@ -222,7 +222,7 @@ struct pci_provider *vfio_create(const struct device_spec *spec, struct spec_err
 		!spec_get_word(spec, "map", map_names, 0, &map, error))
 		return NULL;
 	if (!text) {
-		spec_fail(error, "vfio: no device: host=ADDRESS, as in host=0000:01:00.0");
+		spec_wrong(error, "vfio: no device: host=ADDRESS, as in host=0000:01:00.0");
 		return NULL;
 	}
 	if (!vfio_host_look(text, &host, error))

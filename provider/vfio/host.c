@@ -37,7 +37,7 @@ static bool parse_host(const char *text, struct vfio_host *host, struct spec_err
 	const char *colon;
 
 	if (!host_pci_address(text, address))
-		return spec_fail(error,
+		return spec_wrong(error,
 			"vfio: host=%s: expected a PCI address as lspci prints it, 0000:01:00.0", text);
 	if (!host_pci_read(&host_pci_paths, address, &host->device))
 		return spec_fail(

@@ -50,11 +50,18 @@ touch "$work/empty.img"
 
 # Usage of dextd.
 refuses 2 'no device: give at least one --device' "$tools/dextd"
-refuses 2 'unrecognized option|invalid option' "$tools/dextd" --nonsense
-refuses 2 'requires an argument' "$tools/dextd" --device
-refuses 2 '"extra": no arguments' "$tools/dextd" --device nvme,addr=01:00.0,size=1M extra
+refuses 2 '^dextd: --nonsense: no such option \(see --help\)' "$tools/dextd" --nonsense
+refuses 2 '^dextd: --device: expected a value: --device SPEC' "$tools/dextd" --device
+refuses 2 'extra: no arguments' "$tools/dextd" --device nvme,addr=01:00.0,size=1M extra
 
-# Wrong device strings.
+# Wrong device strings: 2, whichever program is told. What is specified well and cannot be had: 1.
+spec_refused() {
+	local status=$1 spec=$2 pattern=$3
+	# shellcheck disable=SC2086
+	refuses "$status" "^dextd: .*($pattern)" $dextd --device "$spec"
+	refuses "$status" "^dext-vfio-user: .*($pattern)" "$tools/dext-vfio-user" \
+		--socket "$work/v.sock" --device "$spec"
+}
 for case in \
 	',addr=01:00.0|must begin with a type' \
 	'floppy,addr=01:00.0|no device type "floppy" \(there is: .*nvme' \
@@ -75,15 +82,20 @@ for case in \
 	'nvme,addr=01:00.0,size=1M,dma=magic|dma=magic is neither identity nor dart' \
 	'nvme,addr=01:00.0,size=1M,dma-maps=9|go with dma=dart' \
 	'nvme,addr=01:00.0,size=1M,vectors=0|vectors=0 is not a number from 1 to 256' \
+	'vfio|no device: host=ADDRESS' \
+	'vfio,host=nowhere|host=nowhere: expected a PCI address' \
+	'odd,addr=01:00.0,caps=none|it is one of' ; do
+	spec_refused 2 "${case%%|*}" "${case#*|}"
+done
+for case in \
 	"nvme,addr=01:00.0,image=$work/missing.img|missing.img.*No such file" \
 	"nvme,addr=01:00.0,image=$work/odd.img|1000.*512" \
 	"nvme,addr=01:00.0,image=$work/empty.img|empty.img" \
 	"nvme,addr=01:00.0,image=$work|directory|not a" ; do
-	# shellcheck disable=SC2086
-	refuses 1 "^dextd: .*(${case#*|})" $dextd --device "${case%%|*}"
+	spec_refused 1 "${case%%|*}" "${case#*|}"
 done
 # shellcheck disable=SC2086
-refuses 1 'address 01:00.0 is in use by an earlier --device' $dextd \
+refuses 2 'address 01:00.0 is in use by an earlier --device' $dextd \
 	--device nvme,addr=01:00.0,size=1M --device nvme,addr=01:00.0,size=2M
 # shellcheck disable=SC2086
 refuses 1 'good.img.*(use|lock)' $dextd --device "nvme,addr=01:00.0,image=$work/good.img" \
@@ -121,7 +133,7 @@ for address in 1:0.0 01:00.0 0000:01:00.0; do
 		failed=$((failed + 1))
 		echo "not ok - info $address: $(cat "$work/out")"
 	fi
-	refuses 1 'address 01:00.0 is in use' "$tools/dextd" --socket "$work/e.sock" \
+	refuses 2 'address 01:00.0 is in use' "$tools/dextd" --socket "$work/e.sock" \
 		--device nvme,addr=01:00.0,size=1M --device "nvme,addr=$address,size=1M"
 	refuses 1 "no driver service at $work/none.sock" "$tools/dext-vfio-user" \
 		--driver "$work/none.sock" --socket "$work/v.sock" --addr "$address"
@@ -130,11 +142,50 @@ for case in '100:00.0|expected a bus of 00 to ff' '01:20.0|expected a device of 
 	'01:00.8|expected a function of 0 to 7' '0001:01:00.0|expected the PCI domain 0000' \
 	'a b/01:00.0|expected a PCI root of 1 to 15' '01:00|expected an address BB:DD.F in hex'; do
 	refuses 2 "^dextctl: ${case%%|*}: ${case#*|}" "$tools/dextctl" info "${case%%|*}"
-	refuses 1 "^dextd: .*addr=${case%%|*}: ${case#*|}" "$tools/dextd" --socket "$work/e.sock" \
+	refuses 2 "^dextd: .*addr=${case%%|*}: ${case#*|}" "$tools/dextd" --socket "$work/e.sock" \
 		--device "nvme,addr=${case%%|*},size=1M"
 	refuses 2 "^dext-vfio-user: --addr ${case%%|*}: ${case#*|}" "$tools/dext-vfio-user" \
 		--socket "$work/v.sock" --addr "${case%%|*}"
 done
+
+# The same options in all three.
+same_options() {
+	local program=$1 short long
+	for short in h:help V:version; do
+		long=--${short#*:} short=-${short%%:*}
+		if "$program" "$long" >"$work/a" 2>&1 && "$program" "$short" >"$work/b" 2>&1 &&
+			[ -s "$work/a" ] && cmp -s "$work/a" "$work/b"; then
+			passed=$((passed + 1))
+		else
+			failed=$((failed + 1))
+			echo "not ok - ${program##*/} $long and $short"
+		fi
+	done
+	refuses 2 '-x: no such option' "$program" -x
+	refuses 2 '--nonsense: no such option' "$program" --nonsense
+	refuses 2 '--help=1: the option takes no value' "$program" --help=1
+	refuses 2 '--socket: expected a value: --socket PATH' "$program" -s
+}
+for program in dextd dextctl dext-vfio-user; do
+	same_options "$tools/$program"
+done
+refuses 1 "no driver service at $work/none.sock" "$tools/dextctl" -s "$work/none.sock" list
+refuses 1 'has [0-9]+ bytes, it must have 1 to 107' "$tools/dextd" -s "$long" -d nvme,addr=01:00.0,size=1M
+refuses 2 'has [0-9]+ bytes, it must have 1 to 107' "$tools/dext-vfio-user" -s "$long" \
+	-d nvme,addr=01:00.0,size=1M
+
+# dextctl help COMMAND is dextctl COMMAND --help.
+for words in '' info 'config read' config 'irq watch'; do
+	# shellcheck disable=SC2086
+	if "$tools/dextctl" help $words >"$work/a" 2>&1 && [ -s "$work/a" ] &&
+		"$tools/dextctl" $words --help 2>&1 | cmp -s - "$work/a"; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "not ok - dextctl help $words: $(head -n 1 "$work/a")"
+	fi
+done
+refuses 2 'frobnicate: no such command' "$tools/dextctl" help frobnicate
 
 # dext-vfio-user.
 vu=$tools/dext-vfio-user

@@ -554,7 +554,8 @@ completes() {
 
 test_completion() {
 	driver_start nvme,addr=01:00.0,size=1M edu,addr=02:00.0
-	completes 'list info config bar dma irq reset remove trace top bind unbind' ''
+	completes 'list info config bar dma irq reset remove trace top bind unbind help' ''
+	completes 'read write dump' help config ''
 	completes 'trace top' t
 	completes 'watch trigger' irq ''
 	completes '01:00.0 02:00.0' trace ''

@@ -64,8 +64,6 @@ enum ctl_exit ctl_list_host(const struct ctl_options *options);
  * -1 when it has said what is wrong.
  */
 int ctl_parse_options(int argc, char **argv, struct ctl_options *options, unsigned *given);
-/** ctl_print_options - the common options and those in @takes, one a line. */
-void ctl_print_options(unsigned takes, FILE *out);
 /** ctl_check_given - false, said so, when @command takes not all options in @given. */
 bool ctl_check_given(const struct ctl_command *command, unsigned given);
 

@@ -93,16 +93,26 @@ static bool check_count(const struct ctl_command *command, int count)
 	return false;
 }
 
+/* What a command line without a command is for: help, or help on all of them. */
+static bool wants_list(char **words, const struct ctl_options *options)
+{
+	return options->help && (!words[0] || (is_family(words[0]) && !words[1]));
+}
+
 static enum ctl_exit run(char **words, int count, const struct ctl_options *options, unsigned given)
 {
 	const struct ctl_command *command;
 	int taken;
 
-	command = find_command(words, &taken);
-	if (!command && options->help && is_family(words[0]) && !words[1]) {
+	if (wants_list(words, options)) {
 		ctl_print_usage(commands, stdout);
 		return CTL_OK;
 	}
+	if (!words[0]) {
+		cli_error("no command (dextctl --help lists them)");
+		return CTL_USAGE;
+	}
+	command = find_command(words, &taken);
 	if (!command) {
 		say_no_such_command(words);
 		return CTL_USAGE;
@@ -139,13 +149,10 @@ int main(int argc, char **argv)
 		puts("dextctl " DEXTPCI_VERSION);
 		return finish(CTL_OK);
 	}
-	if (first == argc && options.help) {
-		ctl_print_usage(commands, stdout);
-		return finish(CTL_OK);
-	}
-	if (first == argc) {
-		cli_error("no command (dextctl --help lists them)");
-		return CTL_USAGE;
+	/* "help info" is "info --help". */
+	if (first < argc && strcmp(argv[first], "help") == 0) {
+		options.help = true;
+		first++;
 	}
 	if (options.socket && setenv("DEXT_SOCKET", options.socket, 1) < 0) {
 		cli_error("--socket: %s", strerror(errno));

@@ -72,13 +72,18 @@ static bool parse_base(const char *name, struct register_ref *ref)
 	return parse_capability(name, ref) || !number_parse_hex(name, UINT32_MAX, &ref->offset);
 }
 
-/* "b", "w" or "l"; 0 for anything else. */
+/* Of "b", "w" or "l"; 0 for anything else. */
 static uint8_t parse_width(const char *suffix)
 {
-	static const char letters[] = "bwl";
-	const char *letter = strlen(suffix) == 1 ? strchr(letters, *suffix | 0x20) : NULL;
+	static const struct {
+		const char *suffix;
+		uint8_t width;
+	} widths[] = {{"b", 1}, {"w", 2}, {"l", 4}};
 
-	return letter ? (uint8_t)(1u << (letter - letters)) : 0;
+	for (size_t i = 0; i < sizeof(widths) / sizeof(widths[0]); i++)
+		if (strcasecmp(suffix, widths[i].suffix) == 0)
+			return widths[i].width;
+	return 0;
 }
 
 const char *register_parse(const char *text, struct register_ref *ref)

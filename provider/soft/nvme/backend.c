@@ -21,7 +21,7 @@ static bool parse_block(struct nvme_backend *backend, const struct device_spec *
 	if (!spec_get_number(spec, "block", 512, 4096, 512, &block, error))
 		return false;
 	if (block != 512 && block != 4096)
-		return spec_fail(error, "nvme: block=%llu: a block has 512 or 4096 bytes",
+		return spec_wrong(error, "nvme: block=%llu: a block has 512 or 4096 bytes",
 			(unsigned long long)block);
 	backend->block_shift = (unsigned)__builtin_ctzll(block);
 	return true;
@@ -33,7 +33,7 @@ static bool parse_read_only(struct nvme_backend *backend, const struct device_sp
 	const char *value = spec_get(spec, "readonly");
 
 	if (value && strcmp(value, "on") != 0 && strcmp(value, "off") != 0)
-		return spec_fail(error, "nvme: readonly=%s: it is on or off", value);
+		return spec_wrong(error, "nvme: readonly=%s: it is on or off", value);
 	backend->read_only = value && strcmp(value, "on") == 0;
 	return true;
 }
@@ -91,9 +91,12 @@ static bool open_memory(struct nvme_backend *backend, const struct device_spec *
 {
 	uint64_t size;
 
-	if (!spec_get_size(spec, "size", 0, &size, error) ||
-		!set_size(backend, size, "size", spec_get(spec, "size"), error))
+	if (!spec_get_size(spec, "size", 0, &size, error))
 		return false;
+	if (!set_size(backend, size, "size", spec_get(spec, "size"), error)) {
+		error->is_wrong = true;	/* other than the size of an image */
+		return false;
+	}
 	backend->fd = memfd_create("nvme", MFD_CLOEXEC);
 	if (backend->fd < 0 || ftruncate(backend->fd, (off_t)size) < 0)
 		return spec_fail(error, "nvme: size %s: no such memory: %s",
@@ -109,7 +112,7 @@ bool nvme_backend_open(struct nvme_backend *backend, const struct device_spec *s
 
 	*backend = (struct nvme_backend){ .fd = -1 };
 	if (!image == !spec_get(spec, "size"))
-		return spec_fail(error,
+		return spec_wrong(error,
 			"nvme: exactly one of image=FILE and size=SIZE is needed, %s",
 			image ? "not both" : "there is neither");
 	if (!parse_block(backend, spec, error) || !parse_read_only(backend, spec, error))

@@ -43,11 +43,11 @@ static bool copy_text(char *to, size_t longest, const char *key, const char *val
 	size_t length = strlen(value);
 
 	if (length == 0 || length > longest)
-		return spec_fail(error, "nvme: %s=%s: 1 to %zu characters are needed, not %zu", key,
+		return spec_wrong(error, "nvme: %s=%s: 1 to %zu characters are needed, not %zu", key,
 			value, longest, length);
 	for (size_t i = 0; i < length; i++)
 		if (value[i] < ' ' || value[i] > '~')
-			return spec_fail(error, "nvme: %s: character %zu is not printable ASCII",
+			return spec_wrong(error, "nvme: %s: character %zu is not printable ASCII",
 				key, i + 1);
 	memcpy(to, value, length + 1);
 	return true;

@@ -47,7 +47,7 @@ static bool parse(struct nvme_controller *nvme, const struct device_spec *spec,
 		!spec_get_size(spec, "mdts", DEFAULT_MDTS, &mdts, error))
 		return false;
 	if (mdts < NVME_MDTS_MIN || mdts > NVME_MDTS_MAX || (mdts & (mdts - 1)))
-		return spec_fail(error, "nvme: mdts=%s: it is a power of two from 8K to 4M",
+		return spec_wrong(error, "nvme: mdts=%s: it is a power of two from 8K to 4M",
 			spec_get(spec, "mdts"));
 	nvme->queues = (unsigned)queues;
 	nvme->mdts = (uint32_t)mdts;
