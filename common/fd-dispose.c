@@ -195,6 +195,9 @@ static void *disposal_thread(void *argument)
 	struct fd_user *user = argument;
 	struct fd_peer *peer;
 
+#ifdef __linux__
+	pthread_setname_np(pthread_self(), "fd-dispose");	/* for ps -L */
+#endif
 	pthread_mutex_lock(&lock);
 	while ((peer = find_work(user)))
 		close_one(user, peer);
@@ -225,6 +228,18 @@ static void close_later(int fd, struct fd_peer *peer)
 	pthread_mutex_unlock(&lock);
 }
 
+void fd_close_known(int fd, struct fd_peer *peer)
+{
+	close(fd);
+	if (!peer)
+		return;
+	pthread_mutex_lock(&lock);
+	peer->held--;
+	peer->user->held--;
+	free_unused(peer->user, peer);
+	pthread_mutex_unlock(&lock);
+}
+
 void fd_dispose(int fd, struct fd_peer *peer)
 {
 	if (fd < 0)
@@ -233,16 +248,10 @@ void fd_dispose(int fd, struct fd_peer *peer)
 		close(fd);
 		return;
 	}
-	if (!closes_at_once(fd)) {
+	if (closes_at_once(fd))
+		fd_close_known(fd, peer);
+	else
 		close_later(fd, peer);
-		return;
-	}
-	close(fd);
-	pthread_mutex_lock(&lock);
-	peer->held--;
-	peer->user->held--;
-	free_unused(peer->user, peer);
-	pthread_mutex_unlock(&lock);
 }
 
 void fd_limit_raise(void)

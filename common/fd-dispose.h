@@ -71,6 +71,13 @@ unsigned fd_peer_waiting(struct fd_peer *peer);
 void fd_dispose(int fd, struct fd_peer *peer);
 
 /**
+ * fd_close_known - close a descriptor of which the caller knows that close() does not wait
+ * @fd: a descriptor, which is the caller's no more
+ * @peer: who sent it and is charged for it, or NULL
+ */
+void fd_close_known(int fd, struct fd_peer *peer);
+
+/**
  * fd_limit_raise - raise the soft limit of open descriptors to the hard one, if it can be
  *
  * For main(), before threads are begun: the limit should not be what clients run into.
