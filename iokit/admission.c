@@ -61,6 +61,14 @@ mode_t iou_socket_mode(const struct iouser_server_options *options)
 	return options->group == (gid_t)-1 ? 0600 : 0660;
 }
 
+uid_t iou_peer_uid(int fd)
+{
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.uid : (uid_t)-1;
+}
+
 int iou_peer_process(int fd, pid_t pid)
 {
 	int process;

@@ -18,6 +18,9 @@ bool iou_peer_is_allowed(const struct iouser_server_options *options, int fd, pi
  */
 mode_t iou_socket_mode(const struct iouser_server_options *options);
 
+/* The user who connected; (uid_t)-1 when the system cannot tell. */
+uid_t iou_peer_uid(int fd);
+
 /* The process that connected, as a pidfd; -1 when the system cannot tell. */
 int iou_peer_process(int fd, pid_t pid);
 

@@ -5,12 +5,17 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+
+struct iou_port_end {
+	atomic_uint references;
+	int fd;
+	struct fd_peer *peer;
+};
 
 struct iouser_completion {
 	atomic_uint references;
 	atomic_bool completed;
-	int fd;
+	struct iou_port_end *end;
 	uint64_t token;
 	struct iou_outstanding *outstanding;	/* counts this one; NULL: nobody counts */
 };
@@ -40,17 +45,38 @@ unsigned iou_outstanding_count(const struct iou_outstanding *outstanding)
 	return atomic_load(&outstanding->count);
 }
 
+struct iou_port_end *iou_port_end_create(int fd, struct fd_peer *peer)
+{
+	struct iou_port_end *end = calloc(1, sizeof(*end));
+
+	if (!end) {
+		fd_dispose(fd, peer);
+		return NULL;
+	}
+	atomic_init(&end->references, 1);
+	end->fd = fd;
+	end->peer = peer;
+	return end;
+}
+
+void iou_port_end_release(struct iou_port_end *end)
+{
+	if (!end || atomic_fetch_sub(&end->references, 1) != 1)
+		return;
+	fd_dispose(end->fd, end->peer);
+	free(end);
+}
+
 struct iouser_completion *iou_completion_create(
-	int fd, uint64_t token, struct iou_outstanding *outstanding)
+	struct iou_port_end *end, uint64_t token, struct iou_outstanding *outstanding)
 {
 	struct iouser_completion *completion = calloc(1, sizeof(*completion));
 
-	if (!completion) {
-		close(fd);
+	if (!completion)
 		return NULL;
-	}
 	atomic_init(&completion->references, 1);
-	completion->fd = fd;
+	atomic_fetch_add(&end->references, 1);
+	completion->end = end;
 	completion->token = token;
 	completion->outstanding = outstanding;
 	if (outstanding) {
@@ -76,7 +102,7 @@ static void send_event(struct iouser_completion *completion, IOReturn status, ui
 
 	if (count)
 		memcpy(event.args, args, count * sizeof(*args));
-	iou_send(completion->fd, &event, sizeof(event), NULL, 0, 0);
+	iou_send(completion->end->fd, &event, sizeof(event), NULL, 0, 0);
 }
 
 void iou_completion_refuse(struct iouser_completion *completion)
@@ -101,7 +127,7 @@ void iouser_completion_release(struct iouser_completion *completion)
 		atomic_fetch_sub(&completion->outstanding->count, 1);
 		iou_outstanding_release(completion->outstanding);
 	}
-	close(completion->fd);
+	iou_port_end_release(completion->end);
 	free(completion);
 }
 

@@ -60,6 +60,7 @@ static kern_return_t local_call(void *state, struct iou_call_args *args)
 		.structure_output = args->output_struct,
 		.structure_output_room = args->output_struct_size,
 	};
+	struct iou_port_end *end;
 	kern_return_t status;
 
 	if (args->wake.fd >= 0) {
@@ -67,7 +68,10 @@ static kern_return_t local_call(void *state, struct iou_call_args *args)
 
 		if (fd < 0)
 			return kIOReturnNoResources;
-		arguments.completion = iou_completion_create(fd, args->wake.token, NULL);
+		end = iou_port_end_create(fd, NULL);
+		if (end)
+			arguments.completion = iou_completion_create(end, args->wake.token, NULL);
+		iou_port_end_release(end);
 		if (!arguments.completion)
 			return kIOReturnNoMemory;
 	}

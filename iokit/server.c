@@ -33,6 +33,7 @@ struct client {
 	LIST_ENTRY(client) link;
 	struct iouser_server *server;
 	int fd;
+	struct fd_peer *charged;	/* for fd and all descriptors that the client sends */
 	uint64_t number;	/* never used again */
 	pid_t pid;
 	int process;		/* a pidfd: the session ends with the process; -1: it is not known */
@@ -157,6 +158,17 @@ struct iouser_server *iouser_server_create_with(
 	return NULL;
 }
 
+/*
+ * End a connection. The other end learns of it at once; the socket is disposed of, since messages
+ * that nobody has received may be in it, with descriptors.
+ */
+static void hang_up(int fd, struct fd_peer *charged)
+{
+	shutdown(fd, SHUT_RDWR);
+	fd_dispose(fd, charged);
+	fd_peer_release(charged);
+}
+
 static void *client_thread(void *argument)
 {
 	struct client *client = argument;
@@ -164,12 +176,12 @@ static void *client_thread(void *argument)
 
 	pthread_setname_np(pthread_self(), "client");
 	if (client->refusal == kIOReturnSuccess)
-		iou_session_run(client->fd);
+		iou_session_run(client->fd, client->charged);
 	else
-		iou_session_refuse(client->fd, client->refusal);
+		iou_session_refuse(client->fd, client->charged, client->refusal);
 	pthread_mutex_lock(&server->lock);
 	LIST_REMOVE(client, link);
-	close(client->fd);	/* under the lock: nobody shuts down a descriptor used anew */
+	hang_up(client->fd, client->charged);	/* under the lock: nobody shuts down a descriptor used anew */
 	if (client->process >= 0)
 		close(client->process);
 	server->client_count--;
@@ -225,7 +237,7 @@ static void process_ended(struct iouser_server *server, uint64_t number)
 }
 
 /* Begin a thread for a new client. False: turned away. */
-static bool begin_client(struct iouser_server *server, int fd)
+static bool begin_client(struct iouser_server *server, int fd, struct fd_peer *charged)
 {
 	struct client *client = calloc(1, sizeof(*client));
 	pthread_attr_t attributes;
@@ -236,6 +248,7 @@ static bool begin_client(struct iouser_server *server, int fd)
 		return false;
 	client->server = server;
 	client->fd = fd;
+	client->charged = charged;
 	pthread_attr_init(&attributes);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attributes, CLIENT_STACK_SIZE);
@@ -258,14 +271,44 @@ static bool begin_client(struct iouser_server *server, int fd)
 	return begun;
 }
 
+/* A connection, and who is charged for it: false when there is none, with errno set. */
+static bool accept_connection(struct iouser_server *server, int *fd, struct fd_peer **charged)
+{
+	*fd = accept4(server->listener.fd, NULL, NULL, SOCK_CLOEXEC);
+	if (*fd < 0)
+		return false;
+	*charged = fd_peer_create(iou_peer_uid(*fd));
+	if (*charged) {
+		fd_peer_charge(*charged, 1);
+		return true;
+	}
+	close(*fd);
+	errno = ENOMEM;
+	return false;
+}
+
 static void accept_client(struct iouser_server *server)
 {
-	int fd = accept4(server->listener.fd, NULL, NULL, SOCK_CLOEXEC);
+	struct fd_peer *charged;
+	int fd;
 
-	if (fd >= 0 && !begin_client(server, fd))
-		close(fd);
-	else if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
-		poll(NULL, 0, 50);	/* out of descriptors: wait for clients to go */
+	if (!accept_connection(server, &fd, &charged)) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+			poll(NULL, 0, 50);	/* out of descriptors: wait for clients to go */
+	} else if (!begin_client(server, fd, charged)) {
+		hang_up(fd, charged);
+	}
+}
+
+/* Nobody connects any more; those that nobody has accepted are turned away. */
+static void stop_listening(struct iouser_server *server)
+{
+	struct fd_peer *charged;
+	int fd;
+
+	shutdown(server->listener.fd, SHUT_RDWR);
+	while (accept_connection(server, &fd, &charged))
+		hang_up(fd, charged);
 }
 
 void iouser_server_run(struct iouser_server *server)
@@ -299,6 +342,7 @@ void iouser_server_destroy(struct iouser_server *server)
 {
 	struct client *client;
 
+	stop_listening(server);
 	pthread_mutex_lock(&server->lock);
 	LIST_FOREACH (client, &server->clients, link)
 		shutdown(client->fd, SHUT_RDWR);

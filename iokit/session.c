@@ -35,6 +35,9 @@ struct session {
 	enum state state;
 	struct iou_user_client user;	/* in STATE_OPEN */
 	struct iou_outstanding *outstanding;
+	struct fd_peer *charged;
+	struct iou_port_end *port;	/* where the last asynchronous call completes, or NULL */
+	uint64_t port_cookie;		/* the kernel's number of that socket */
 	uint32_t last_question;
 	bool broken;	/* the client broke the protocol in the middle of a call */
 };
@@ -62,7 +65,7 @@ static int reply_status(
 	return reply(session, &header, sizeof(header), request, status, NULL, 0);
 }
 
-void iou_session_refuse(int fd, kern_return_t why)
+void iou_session_refuse(int fd, struct fd_peer *charged, kern_return_t why)
 {
 	struct iou_hello hello = { .magic = IOU_MAGIC, .major = IOU_VERSION_MAJOR,
 		.minor = IOU_VERSION_MINOR };
@@ -70,7 +73,7 @@ void iou_session_refuse(int fd, kern_return_t why)
 	union iou_buffer message;
 	struct iou_fds fds;
 
-	if (iou_receive(fd, &message, &fds, REFUSAL_TIMEOUT_MS) <= 0)
+	if (iou_receive_from(charged, fd, &message, &fds, REFUSAL_TIMEOUT_MS) <= 0)
 		return;
 	iou_fds_close(&fds);
 	reply(&session, &hello, sizeof(hello), &message.header, why, NULL, 0);
@@ -169,23 +172,54 @@ static bool call_is_sound(const struct iou_call *call)
 					    call->structure_input_size;
 }
 
-static bool is_port(int fd)
+/*
+ * Whether a descriptor is a socket of a port's kind, and the number that the kernel gives to no
+ * other socket. None of these calls waits, whatever it is.
+ */
+static bool is_port(int fd, uint64_t *cookie)
 {
 	int type = 0, domain = 0;
 	socklen_t type_size = sizeof(type), domain_size = sizeof(domain);
+	socklen_t cookie_size = sizeof(*cookie);
 
 	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_size) == 0 &&
 	       getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_size) == 0 &&
-	       type == SOCK_SEQPACKET && domain == AF_UNIX;
+	       type == SOCK_SEQPACKET && domain == AF_UNIX &&
+	       getsockopt(fd, SOL_SOCKET, SO_COOKIE, cookie, &cookie_size) == 0;
 }
 
 /*
- * The port that an asynchronous call brought, as a completion. Whatever kind of
- * descriptor came: only a socket can be sent to, and nothing is read from it.
+ * Make a descriptor the session's port. Most clients send the same socket again and again. The
+ * session then keeps the descriptor that it has, and closing the new one cannot wait, since it
+ * is not the socket's last.
  */
+static kern_return_t take_port(struct session *session, int fd)
+{
+	struct iou_port_end *port;
+	uint64_t cookie;
+
+	if (!is_port(fd, &cookie)) {
+		fd_dispose(fd, session->charged);
+		return kIOReturnBadArgument;
+	}
+	if (session->port && session->port_cookie == cookie) {
+		fd_close_known(fd, session->charged);
+		return kIOReturnSuccess;
+	}
+	port = iou_port_end_create(fd, session->charged);
+	if (!port)
+		return kIOReturnNoMemory;
+	iou_port_end_release(session->port);
+	session->port = port;
+	session->port_cookie = cookie;
+	return kIOReturnSuccess;
+}
+
+/* The port that an asynchronous call brought, as a completion. */
 static kern_return_t take_completion(struct session *session, const struct iou_call *call,
 	struct iou_fds *fds, struct iouser_completion **completion)
 {
+	kern_return_t status;
 	int fd;
 
 	*completion = NULL;
@@ -196,15 +230,11 @@ static kern_return_t take_completion(struct session *session, const struct iou_c
 	fd = iou_fds_take(fds, 0);
 	if (fd < 0)
 		return kIOReturnBadArgument;
-	*completion = iou_completion_create(fd, call->token, session->outstanding);
-	if (!*completion)
-		return kIOReturnNoMemory;
-	if (!is_port(fd)) {
-		iouser_completion_release(*completion);
-		*completion = NULL;
-		return kIOReturnBadArgument;
-	}
-	return kIOReturnSuccess;
+	status = take_port(session, fd);
+	if (status != kIOReturnSuccess)
+		return status;
+	*completion = iou_completion_create(session->port, call->token, session->outstanding);
+	return *completion ? kIOReturnSuccess : kIOReturnNoMemory;
 }
 
 static int reply_call(struct session *session, const struct iou_header *request,
@@ -213,7 +243,10 @@ static int reply_call(struct session *session, const struct iou_header *request,
 	size_t scalars = arguments->scalar_output_count * sizeof(uint64_t);
 	unsigned char *body = answer->bytes + sizeof(answer->call_reply);
 
-	/* The scalars stand in their place already; the bytes go behind those that are used. */
+	/*
+	 * The scalars stand in their place already; the bytes go behind those that are used. What
+	 * is sent has been written: by iou_user_client_call(), here and in reply().
+	 */
 	memmove(body + scalars, arguments->structure_output, arguments->structure_output_size);
 	answer->call_reply.scalar_output_count = arguments->scalar_output_count;
 	answer->call_reply.structure_output_size = (uint32_t)arguments->structure_output_size;
@@ -308,44 +341,68 @@ static int dispatch(struct session *session, union iou_buffer *message, struct i
 {
 	uint32_t type = message->header.type;
 
-	if (type >= IOU_MESSAGES || !handlers[type].handle || fds->lost)
+	if (type >= IOU_MESSAGES || !handlers[type].handle)
 		return -EPROTO;
-	if (session->state != handlers[type].state || fds->count > handlers[type].fds)
+	if (session->state != handlers[type].state || fds->count > handlers[type].fds ||
+		(fds->lost && !handlers[type].fds))
 		return -EPROTO;
 	if (message->header.size < handlers[type].size ||
 		(message->header.size > handlers[type].size && !handlers[type].longer))
 		return -EPROTO;
+	/* Its descriptors found no room here: the call fails, the session goes on. */
+	if (fds->lost)
+		return reply_status(session, &message->header, kIOReturnNoResources);
 	return handlers[type].handle(session, message, fds);
 }
 
-/* One MEMORY reply: kIOReturnIPCError, and the session broken, for anything else. */
-static kern_return_t receive_ranges(struct session *session, struct iou_memory_builder *builder,
-	bool *more)
+/*
+ * Receive one MEMORY reply. kIOReturnIPCError or kIOReturnNotAttached, and the session broken,
+ * when it does not come or is none.
+ */
+static kern_return_t receive_reply(struct session *session, union iou_buffer *answer,
+	struct iou_fds *fds)
 {
-	union iou_buffer answer;
-	struct iou_fds fds;
-	kern_return_t status;
-	int size;
+	int size = iou_receive_from(
+		session->charged, session->fd, answer, fds, QUESTION_TIMEOUT_MS);
 
-	size = iou_receive(session->fd, &answer, &fds, QUESTION_TIMEOUT_MS);
-	if (size <= 0 || fds.lost || answer.header.type != (IOU_MEMORY | IOU_REPLY) ||
-		answer.header.id != session->last_question ||
-		size < (int)sizeof(answer.memory_reply)) {
-		session->broken = true;
-		if (size > 0)
-			iou_fds_close(&fds);
-		return size > 0 ? kIOReturnIPCError : kIOReturnNotAttached;
+	if (size > 0 && answer->header.type == (IOU_MEMORY | IOU_REPLY) &&
+		answer->header.id == session->last_question &&
+		size >= (int)sizeof(answer->memory_reply))
+		return kIOReturnSuccess;
+	session->broken = true;
+	if (size > 0)
+		iou_fds_close(fds);
+	return size > 0 ? kIOReturnIPCError : kIOReturnNotAttached;
+}
+
+/*
+ * All replies to a question. After one that cannot be used, for want of descriptors or address
+ * space, those that follow are received all the same: the next message is then in step.
+ */
+static kern_return_t receive_ranges(struct session *session, struct iou_memory_builder *builder)
+{
+	kern_return_t status = kIOReturnSuccess;
+	unsigned replies = 0;
+	bool more = true;
+
+	while (more && !session->broken) {
+		union iou_buffer answer;
+		struct iou_fds fds;
+		kern_return_t received = receive_reply(session, &answer, &fds);
+
+		if (received != kIOReturnSuccess)
+			return received;
+		more = answer.header.status == kIOReturnSuccess &&
+		       (answer.memory_reply.flags & IOU_RANGES_MORE);
+		if (status == kIOReturnSuccess)
+			status = answer.header.status;
+		if (status == kIOReturnSuccess)
+			status = fds.lost ? kIOReturnNoResources :
+					    iou_memory_add(builder, &answer.memory_reply, &fds);
+		iou_fds_close(&fds);
+		if (status == kIOReturnIPCError || ++replies > IOU_RANGES_TOTAL_MAX)
+			session->broken = true;
 	}
-	*more = answer.memory_reply.flags & IOU_RANGES_MORE;
-	status = answer.header.status;
-	if (status != kIOReturnSuccess)
-		*more = false;
-	else
-		status = iou_memory_add(builder, &answer.memory_reply, &fds);
-	iou_fds_close(&fds);
-	/* The replies that would still follow are not in step with anything any more. */
-	if (status == kIOReturnIPCError || (status != kIOReturnSuccess && *more))
-		session->broken = true;
 	return status;
 }
 
@@ -360,7 +417,6 @@ static kern_return_t session_copy_memory(struct iouser_peer *peer, uint64_t va, 
 	};
 	struct iou_memory_builder builder;
 	kern_return_t status;
-	bool more = true;
 
 	if (session->broken)
 		return kIOReturnNotAttached;
@@ -370,9 +426,9 @@ static kern_return_t session_copy_memory(struct iouser_peer *peer, uint64_t va, 
 	if (iou_send(session->fd, &query, sizeof(query), NULL, 0, ANSWER_TIMEOUT_MS) < 0) {
 		session->broken = true;
 		status = kIOReturnNotAttached;
+	} else {
+		status = receive_ranges(session, &builder);
 	}
-	while (status == kIOReturnSuccess && more)
-		status = receive_ranges(session, &builder, &more);
 	if (status != kIOReturnSuccess) {
 		iou_memory_abandon(&builder);
 		return status;
@@ -380,9 +436,24 @@ static kern_return_t session_copy_memory(struct iouser_peer *peer, uint64_t va, 
 	return iou_memory_finish(&builder, memory);
 }
 
-void iou_session_run(int fd)
+/* A client of whose descriptors many wait for close() is served no longer. */
+static bool has_too_many_waiting(const struct session *session)
 {
-	struct session session = { .fd = fd,
+	return session->charged && fd_peer_waiting(session->charged) > FD_PEER_WAITING_MAX;
+}
+
+static int serve_message(struct session *session, union iou_buffer *message, struct iou_fds *fds)
+{
+	bool brought_fds = fds->count || fds->lost;
+	int status = dispatch(session, message, fds);
+
+	iou_fds_close(fds);
+	return status >= 0 && brought_fds && has_too_many_waiting(session) ? -EPROTO : status;
+}
+
+void iou_session_run(int fd, struct fd_peer *charged)
+{
+	struct session session = { .fd = fd, .charged = charged,
 		.peer = { .uid = (uid_t)-1, .memory_fd = -1, .copy_memory = session_copy_memory } };
 	struct ucred credentials = { .pid = 0 };
 	socklen_t length = sizeof(credentials);
@@ -396,14 +467,14 @@ void iou_session_run(int fd)
 	}
 	session.peer.maps = iou_file_maps_create();
 	session.outstanding = iou_outstanding_create();
-	while (session.peer.maps && session.outstanding && status >= 0 && iou_receive(fd, &message, &fds, -1) > 0) {
-		status = dispatch(&session, &message, &fds);
-		iou_fds_close(&fds);
-	}
+	while (session.peer.maps && session.outstanding && status >= 0 &&
+		iou_receive_from(charged, fd, &message, &fds, -1) > 0)
+		status = serve_message(&session, &message, &fds);
 	if (session.state == STATE_OPEN)
 		iou_user_client_close(&session.user);
 	iou_file_maps_destroy(session.peer.maps);
 	if (session.peer.memory_fd >= 0)
 		close(session.peer.memory_fd);
+	iou_port_end_release(session.port);
 	iou_outstanding_release(session.outstanding);
 }

@@ -19,8 +19,7 @@ int64_t iou_now_ms(void)
 void iou_fds_close(struct iou_fds *fds)
 {
 	for (size_t i = 0; i < fds->count; i++)
-		if (fds->fd[i] >= 0)
-			close(fds->fd[i]);
+		fd_dispose(fds->fd[i], fds->peer);
 	fds->count = 0;
 }
 
@@ -49,9 +48,15 @@ static int wait_ready(int fd, short events, int timeout_ms)
 	return ready ? 0 : -ETIMEDOUT;
 }
 
+/*
+ * As many descriptors as the kernel lets anybody send (SCM_MAX_FD): those that do not fit the
+ * buffer would be closed by recvmsg() itself, which can wait.
+ */
+#define FDS_SENDABLE_MAX 253
+
 union control {
 	struct cmsghdr align;
-	char space[CMSG_SPACE(sizeof(int) * IOU_FDS_MAX)];
+	char space[CMSG_SPACE(sizeof(int) * FDS_SENDABLE_MAX)];
 };
 
 static void attach_fds(struct msghdr *message, union control *control, const int *fds, size_t count)
@@ -60,7 +65,7 @@ static void attach_fds(struct msghdr *message, union control *control, const int
 
 	if (!count)
 		return;
-	memset(control, 0, sizeof(*control));
+	memset(control, 0, CMSG_SPACE(sizeof(int) * count));
 	message->msg_control = control->space;
 	message->msg_controllen = CMSG_SPACE(sizeof(int) * count);
 	header = CMSG_FIRSTHDR(message);
@@ -92,24 +97,37 @@ int iou_send(int fd, void *message, size_t size, const int *fds, size_t fd_count
 	}
 }
 
-static void collect_fds(struct msghdr *message, struct iou_fds *fds)
+/* Take the descriptors in; false when there are more than a message may bring. */
+static bool collect_fds(struct msghdr *message, struct iou_fds *fds)
 {
 	struct cmsghdr *header;
+	bool fit = true;
 
 	for (header = CMSG_FIRSTHDR(message); header; header = CMSG_NXTHDR(message, header)) {
+		const unsigned char *data = CMSG_DATA(header);
 		size_t count;
 
 		if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
 			continue;
 		count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		if (count > IOU_FDS_MAX - fds->count)
-			count = IOU_FDS_MAX - fds->count;	/* cannot be: the space is for as many */
-		memcpy(&fds->fd[fds->count], CMSG_DATA(header), count * sizeof(int));
-		fds->count += count;
+		if (fds->peer)
+			fd_peer_charge(fds->peer, (unsigned)count);
+		for (size_t i = 0; i < count; i++) {
+			int fd;
+
+			memcpy(&fd, data + i * sizeof(fd), sizeof(fd));
+			if (fds->count < IOU_FDS_MAX)
+				fds->fd[fds->count++] = fd;
+			else
+				fd_dispose(fd, fds->peer);
+			fit = fit && i < IOU_FDS_MAX;
+		}
 	}
+	return fit;
 }
 
-int iou_receive(int fd, union iou_buffer *buffer, struct iou_fds *fds, int timeout_ms)
+int iou_receive_from(struct fd_peer *peer, int fd, union iou_buffer *buffer, struct iou_fds *fds,
+	int timeout_ms)
 {
 	struct iovec iov = { .iov_base = buffer, .iov_len = sizeof(*buffer) };
 	union control control;
@@ -117,9 +135,11 @@ int iou_receive(int fd, union iou_buffer *buffer, struct iou_fds *fds, int timeo
 		.msg_controllen = sizeof(control.space) };
 	ssize_t size;
 	int status;
+	bool fit;
 
 	fds->count = 0;
 	fds->lost = false;
+	fds->peer = peer;
 	for (;;) {
 		size = recvmsg(fd, &in, MSG_CMSG_CLOEXEC | (timeout_ms < 0 ? 0 : MSG_DONTWAIT));
 		if (size >= 0)
@@ -132,17 +152,23 @@ int iou_receive(int fd, union iou_buffer *buffer, struct iou_fds *fds, int timeo
 		if (status < 0)
 			return status;
 	}
-	collect_fds(&in, fds);
+	fit = collect_fds(&in, fds);
 	if (size == 0 && !fds->count)
 		return 0;
-	fds->lost = (in.msg_flags & MSG_CTRUNC) && fds->count < IOU_FDS_MAX;
-	if ((size_t)size < sizeof(buffer->header) || (in.msg_flags & MSG_TRUNC) ||
-		((in.msg_flags & MSG_CTRUNC) && !fds->lost) ||
+	if (!fit || (size_t)size < sizeof(buffer->header) || (in.msg_flags & MSG_TRUNC) ||
 		buffer->header.size != (size_t)size) {
 		iou_fds_close(fds);
 		return -EPROTO;
 	}
+	/* The buffer has room for all: what is cut off did not fit this process. */
+	fds->lost = (in.msg_flags & MSG_CTRUNC) ||
+		    (peer && fds->count && fd_peer_is_full(peer));
 	if (fds->lost)
 		iou_fds_close(fds);
 	return (int)size;
+}
+
+int iou_receive(int fd, union iou_buffer *buffer, struct iou_fds *fds, int timeout_ms)
+{
+	return iou_receive_from(NULL, fd, buffer, fds, timeout_ms);
 }

@@ -7,6 +7,8 @@
 #ifndef IOKIT_WIRE_H
 #define IOKIT_WIRE_H
 
+#include "common/fd-dispose.h"
+
 #include <iokit-user/service.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -157,16 +159,21 @@ _Static_assert(sizeof(struct iou_memory_reply) + IOU_RANGES_MAX * sizeof(struct 
 /* Descriptors that came with a message; whoever takes one sets its place to -1. */
 struct iou_fds {
 	size_t count;
-	bool lost;	/* some came for which this process has no room: there are none then */
+	/*
+	 * Some came that this process has no room for, or that the peer has no share for: there
+	 * are none then.
+	 */
+	bool lost;
+	struct fd_peer *peer;	/* who is charged for them; NULL: one that is trusted */
 	int fd[IOU_FDS_MAX];
 };
 
 /* CLOCK_MONOTONIC in milliseconds, for deadlines over several messages. */
 int64_t iou_now_ms(void);
 
-/* Close those that nobody has taken. */
+/* Dispose of those that nobody has taken. */
 void iou_fds_close(struct iou_fds *fds);
-/* Take descriptor @index: -1 when there is none. */
+/* Take descriptor @index, to be given to fd_dispose() with the same peer: -1 when there is none. */
 int iou_fds_take(struct iou_fds *fds, size_t index);
 
 /*
@@ -184,5 +191,8 @@ int iou_send(int fd, void *message, size_t size, const int *fds, size_t fd_count
  * descriptors are lost.
  */
 int iou_receive(int fd, union iou_buffer *buffer, struct iou_fds *fds, int timeout_ms);
+/* The same from a peer that is not trusted: its descriptors are charged to it. */
+int iou_receive_from(struct fd_peer *peer, int fd, union iou_buffer *buffer, struct iou_fds *fds,
+	int timeout_ms);
 
 #endif

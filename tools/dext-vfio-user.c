@@ -4,6 +4,7 @@
  * driver service's (--addr), or one that this program makes and drives itself
  * (--device). Each has a socket and a thread of its own, and none waits for another.
  */
+#include "common/fd-dispose.h"
 #include "driver/driver.h"
 #include "tools/dext-vfio-user-options.h"
 #include "tools/sandbox.h"
@@ -15,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #ifdef HAVE_LIBSYSTEMD
 #include <systemd/sd-daemon.h>
 #endif
@@ -63,17 +63,6 @@ static void catch_signals(void)
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGPIPE, &ignore, NULL);
-}
-
-/* Every range of guest memory keeps a descriptor open, and every interrupt vector. */
-static void raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /* --- One device --------------------------------------------------------------------- */
@@ -242,7 +231,8 @@ int main(int argc, char **argv)
 
 	if (status < 0) {
 		catch_signals();
-		raise_descriptor_limit();
+		/* Every range of guest memory keeps a descriptor open, and every vector. */
+		fd_limit_raise();
 		status = find_service(&options) ? serve(&options) : EXIT_FAILURE;
 	}
 	options_free(&options);

@@ -47,7 +47,7 @@ static void *session_thread(void *argument)
 
 	for (;;) {
 		wait_for(&link->begin);
-		iou_session_run(link->service);
+		iou_session_run(link->service, NULL);
 		sem_post(&link->end);
 	}
 	return NULL;
@@ -179,7 +179,7 @@ static void end(struct link *link)
 	if (atomic_load(&live))
 		wait_for(&link->end);
 	else
-		iou_session_run(link->service);
+		iou_session_run(link->service, NULL);
 	close(link->service);
 	if (link->client < 0)
 		return;

@@ -100,6 +100,7 @@ static struct iouser_completion *expect(struct rig *rig, uintptr_t function, uin
 	uint64_t reference[kIOAsyncCalloutCount] = { 0 };
 	struct IONotificationPort *port;
 	struct iouser_completion *completion;
+	struct iou_port_end *end;
 	struct iou_wake wake;
 
 	reference[kIOAsyncCalloutFuncIndex] = function;
@@ -107,7 +108,10 @@ static struct iouser_completion *expect(struct rig *rig, uintptr_t function, uin
 	assert_int_equal(iou_port_expect(IONotificationPortGetMachPort(rig->port), reference,
 				 kIOAsyncCalloutCount, &port, &wake),
 		kIOReturnSuccess);
-	completion = iou_completion_create(fcntl(wake.fd, F_DUPFD_CLOEXEC, 0), wake.token, NULL);
+	end = iou_port_end_create(fcntl(wake.fd, F_DUPFD_CLOEXEC, 0), NULL);
+	assert_non_null(end);
+	completion = iou_completion_create(end, wake.token, NULL);
+	iou_port_end_release(end);
 	assert_non_null(completion);
 	iou_port_put(port);
 	return completion;
