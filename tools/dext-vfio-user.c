@@ -8,6 +8,7 @@
 #include "driver/driver.h"
 #include "tools/dext-vfio-user-options.h"
 #include "tools/sandbox.h"
+#include "tools/shutdown.h"
 
 #include <iokit-user/service.h>
 #include <pthread.h>
@@ -50,6 +51,7 @@ static void stop_all(void)
 static void on_signal(int signal)
 {
 	(void)signal;
+	shutdown_begin();
 	atomic_store(&stopping, true);
 	if (atomic_load(&serving))
 		stop_all();
@@ -154,6 +156,7 @@ static bool wait_for_threads(void)
 {
 	bool well = true;
 
+	shutdown_phase("sessions of virtual machines");
 	for (size_t i = 0; i < all_count; i++) {
 		if (!all[i].running)
 			continue;
@@ -201,6 +204,7 @@ static int serve(const struct options *options)
 	if (well)
 		status = serve_all(options) ? EXIT_SUCCESS : EXIT_FAILURE;
 	atomic_store(&serving, false);
+	shutdown_phase("devices");
 	for (size_t i = 0; i < all_count; i++)
 		end(&all[i]);
 	free(all);
@@ -229,7 +233,9 @@ int main(int argc, char **argv)
 	struct options options;
 	int status = options_parse(&options, argc, argv);
 
-	if (status < 0) {
+	if (status < 0 && !shutdown_init("dext-vfio-user")) {
+		status = EXIT_FAILURE;
+	} else if (status < 0) {
 		catch_signals();
 		/* Every range of guest memory keeps a descriptor open, and every vector. */
 		fd_limit_raise();

@@ -5,6 +5,7 @@
 #include "provider/spec.h"
 #include "tools/dextd-access.h"
 #include "tools/dextd-options.h"
+#include "tools/shutdown.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -82,6 +83,7 @@ static void make_default_folder(const char *socket)
 static void handle_signal(int signal)
 {
 	(void)signal;
+	shutdown_begin();
 	iouser_server_stop(server);
 }
 
@@ -143,6 +145,7 @@ static int open_and_serve(struct devices *devices, const struct options *options
 	served = !options->user || become(options->user);
 	if (served)
 		serve(devices, options->server.path);
+	shutdown_phase("sessions of clients");
 	iouser_server_destroy(server);
 	return served ? EXIT_SUCCESS : EXIT_FAILURE;
 }
@@ -156,7 +159,10 @@ int main(int argc, char **argv)
 	if (status != OPTIONS_GO_ON)
 		return status;
 	fd_limit_raise();
+	if (!shutdown_init("dextd"))
+		return EXIT_FAILURE;
 	status = open_and_serve(&devices, &options);
+	shutdown_phase("devices");
 	destroy_devices(&devices);
 	return status;
 }
