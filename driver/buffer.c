@@ -3,6 +3,7 @@
 #include "driver/internal.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -14,13 +15,16 @@
 /* One segment of it: what the IOMMUs of all hosts can map at a time. */
 #define BUFFER_MAX DEXT_CHUNK_MAX
 
-static void release(struct dma_buffer *buffer)
+/* Of the owner: the last access to the memory has ended. */
+static void release(struct dma_owner *owner)
 {
+	struct dma_buffer *buffer = (struct dma_buffer *)owner;
+
 	if (buffer->address)
 		munmap(buffer->address, (size_t)buffer->size);
 	if (buffer->fd >= 0)
 		close(buffer->fd);
-	*buffer = (struct dma_buffer){ .fd = -1 };
+	free(buffer);
 }
 
 /* Map it at a multiple of BUFFER_PAGE: in a reservation that is cut to it. */
@@ -46,22 +50,24 @@ static void *map_aligned(int fd, uint64_t size)
 	return NULL;
 }
 
-/* Make the memory, which the client cannot shrink under the device. */
-static bool allocate(struct dma_buffer *buffer, uint64_t size)
+/* Memory that the client cannot shrink under the device; NULL when there is none. */
+static struct dma_buffer *allocate(uint64_t size)
 {
+	struct dma_buffer *buffer = calloc(1, sizeof(*buffer));
+
+	if (!buffer)
+		return NULL;
+	atomic_init(&buffer->owner.references, 1);
+	buffer->owner.free = release;
 	buffer->size = size;
 	buffer->fd = memfd_create("dext-dma-buffer", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (buffer->fd < 0 || ftruncate(buffer->fd, (off_t)size) != 0 ||
-		fcntl(buffer->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
-		release(buffer);
-		return false;
-	}
-	buffer->address = map_aligned(buffer->fd, size);
-	if (!buffer->address) {
-		release(buffer);
-		return false;
-	}
-	return true;
+	if (buffer->fd >= 0 && ftruncate(buffer->fd, (off_t)size) == 0 &&
+		fcntl(buffer->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+		buffer->address = map_aligned(buffer->fd, size);
+	if (buffer->address)
+		return buffer;
+	dma_owner_put(&buffer->owner);
+	return NULL;
 }
 
 static kern_return_t map_buffer(
@@ -78,6 +84,7 @@ static kern_return_t map_buffer(
 		.length = buffer->size,
 		.spans = &span,
 		.span_count = 1,
+		.owner = &buffer->owner,
 	};
 	kern_return_t status = provider->ops->dma_map(provider, &request, &buffer->segment);
 
@@ -95,28 +102,31 @@ kern_return_t dext_handle_AllocateDMABuffer(struct dext_client *client, const ui
 {
 	struct dext_driver *driver = client->driver;
 	uint64_t alignment = in[1] ? in[1] : 4096;
+	struct dma_buffer *buffer;
 	kern_return_t status;
 
 	(void)arguments;
 	if (!in[0] || in[0] > BUFFER_MAX || (alignment & (alignment - 1)))
 		return kIOReturnBadArgument;
-	if (client->buffer.fd >= 0)
+	if (client->buffer)
 		return kIOReturnStillOpen;
 	if (!dext_may_wire(client, in[0]))
 		return kIOReturnNoResources;
-	if (!allocate(&client->buffer, (in[0] + BUFFER_PAGE - 1) & ~(BUFFER_PAGE - 1)))
+	buffer = allocate((in[0] + BUFFER_PAGE - 1) & ~(BUFFER_PAGE - 1));
+	if (!buffer)
 		return kIOReturnNoMemory;
-	status = map_buffer(driver->provider, &client->buffer, alignment);
+	status = map_buffer(driver->provider, buffer, alignment);
 	if (status != kIOReturnSuccess) {
-		release(&client->buffer);
+		dma_owner_put(&buffer->owner);
 		return status;
 	}
-	atomic_fetch_add(&client->bytes_wired, client->buffer.size);
-	out[DEXT_BUFFER_SIZE] = client->buffer.size;
+	client->buffer = buffer;
+	atomic_fetch_add(&client->bytes_wired, client->buffer->size);
+	out[DEXT_BUFFER_SIZE] = client->buffer->size;
 	out[DEXT_BUFFER_FLAGS] = DEXT_DMA_DEVICE_READS | DEXT_DMA_DEVICE_WRITES;
 	out[DEXT_BUFFER_SEGMENTS] = 1;
-	out[DEXT_BUFFER_ADDRESS] = client->buffer.segment.bus_address;
-	out[DEXT_BUFFER_LENGTH] = client->buffer.segment.length;
+	out[DEXT_BUFFER_ADDRESS] = client->buffer->segment.bus_address;
+	out[DEXT_BUFFER_LENGTH] = client->buffer->segment.length;
 	out[DEXT_BUFFER_CLASS_CODE] = driver->class_code;
 	return kIOReturnSuccess;
 }
@@ -125,18 +135,19 @@ void dext_drop_buffer(struct dext_client *client)
 {
 	struct pci_provider *provider = client->driver->provider;
 
-	if (client->buffer.fd < 0)
+	if (!client->buffer)
 		return;
-	provider->ops->dma_unmap(provider, &client->buffer.segment);
-	atomic_fetch_sub(&client->bytes_wired, client->buffer.size);
-	release(&client->buffer);
+	provider->ops->dma_unmap(provider, &client->buffer->segment);
+	atomic_fetch_sub(&client->bytes_wired, client->buffer->size);
+	dma_owner_put(&client->buffer->owner);
+	client->buffer = NULL;
 }
 
 kern_return_t dext_handle_FreeDMABuffer(struct dext_client *client, const uint64_t *in,
 	uint64_t *out, struct iouser_arguments *arguments)
 {
 	(void)in, (void)out, (void)arguments;
-	if (client->buffer.fd < 0)
+	if (!client->buffer)
 		return kIOReturnNotFound;
 	dext_drop_buffer(client);
 	return kIOReturnSuccess;
@@ -144,8 +155,8 @@ kern_return_t dext_handle_FreeDMABuffer(struct dext_client *client, const uint64
 
 kern_return_t dext_buffer_memory(struct dext_client *client, struct iouser_memory *memory)
 {
-	if (client->buffer.fd < 0)
+	if (!client->buffer)
 		return kIOReturnNotReady;
-	*memory = (struct iouser_memory){ .fd = client->buffer.fd, .size = client->buffer.size };
+	*memory = (struct iouser_memory){ .fd = client->buffer->fd, .size = client->buffer->size };
 	return kIOReturnSuccess;
 }

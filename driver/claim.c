@@ -140,7 +140,7 @@ void dext_unclaim(struct dext_client *client)
 	dext_drop_mappings(client);
 	if (last)
 		close_device(driver);
-	dext_drop_regions(client);
+	dext_unmap_regions(client);
 	dext_drop_buffer(client);
 	if (client->claimed) {
 		client->claimed = false;
@@ -149,6 +149,7 @@ void dext_unclaim(struct dext_client *client)
 		driver->shared = driver->shared && driver->claims;
 	}
 	pthread_mutex_unlock(&driver->lock);
+	dext_drop_regions(client);
 }
 
 void dext_withdraw(struct dext_driver *driver, enum driver_state state)

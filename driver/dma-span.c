@@ -190,3 +190,15 @@ bool dma_spans_iovec(const struct dma_span *spans, size_t count, uint64_t offset
 	}
 	return false;
 }
+
+bool dma_touch(const void *memory, size_t length)
+{
+	const uintptr_t page = 4096;	/* the smallest there is */
+	uintptr_t at = (uintptr_t)memory, end = at + length;
+	char byte;
+
+	for (; at < end; at = (at & ~(page - 1)) + page)
+		if (!guarded_move((char *)at, &byte, 1, false))
+			return false;
+	return true;
+}

@@ -49,4 +49,13 @@ void dma_spans_catch_faults(void);
 bool dma_spans_iovec(const struct dma_span *spans, size_t count, uint64_t offset, size_t length,
 	bool writable, struct iovec *iov);
 
+/**
+ * dma_touch - read from each page of mapped memory once
+ *
+ * So that a system call that follows is not held up by pages that are not there yet.
+ *
+ * Return: false when a page is gone.
+ */
+bool dma_touch(const void *memory, size_t length);
+
 #endif

@@ -55,15 +55,44 @@ static size_t cut_spans(const struct iouser_task_memory *memory, uint64_t offset
 	return count;
 }
 
-/* Take the region's chunks and memory back. */
-static void undo(struct dext_client *client, struct dma_region *region)
+static void memory_free(struct dma_owner *owner)
+{
+	struct region_memory *memory = (struct region_memory *)owner;
+
+	iouser_task_memory_release(memory->memory);
+	free(memory);
+}
+
+static struct region_memory *memory_create(void)
+{
+	struct region_memory *memory = calloc(1, sizeof(*memory));
+
+	if (!memory)
+		return NULL;
+	atomic_init(&memory->owner.references, 1);
+	memory->owner.free = memory_free;
+	return memory;
+}
+
+static void unmap_chunks(struct dext_client *client, struct dma_region *region)
 {
 	struct pci_provider *provider = client->driver->provider;
 
 	while (region->chunks)
 		provider->ops->dma_unmap(provider, &region->segments[--region->chunks]);
-	iouser_task_memory_release(client->peer, region->memory);
+}
+
+/*
+ * Take the region's chunks and memory back. kIOReturnTimeout: an access that was under way
+ * has not ended, and the memory is kept for it.
+ */
+static kern_return_t undo(struct dext_client *client, struct dma_region *region)
+{
+	struct region_memory *memory = region->memory;
+
+	unmap_chunks(client, region);
 	free(region);
+	return dma_owner_put(&memory->owner) ? kIOReturnSuccess : kIOReturnTimeout;
 }
 
 static kern_return_t map_chunk(struct dext_client *client, struct dma_region *region,
@@ -75,7 +104,8 @@ static kern_return_t map_chunk(struct dext_client *client, struct dma_region *re
 		.iova = region->iova + offset,
 		.length = length,
 		.spans = spans,
-		.span_count = cut_spans(region->memory, offset, length, spans),
+		.span_count = cut_spans(region->memory->memory, offset, length, spans),
+		.owner = &region->memory->owner,
 	};
 	kern_return_t status = provider->ops->dma_map(provider, &request, segment);
 
@@ -87,7 +117,7 @@ static kern_return_t map_chunk(struct dext_client *client, struct dma_region *re
 
 static kern_return_t map_chunks(struct dext_client *client, struct dma_region *region)
 {
-	struct dma_span *spans = calloc(region->memory->count, sizeof(*spans));
+	struct dma_span *spans = calloc(region->memory->memory->count, sizeof(*spans));
 	kern_return_t status = spans ? kIOReturnSuccess : kIOReturnNoMemory;
 
 	for (uint64_t offset = 0; offset < region->size && status == kIOReturnSuccess;) {
@@ -113,7 +143,12 @@ static kern_return_t region_create(struct dext_client *client, uint64_t iova, ui
 		return kIOReturnNoMemory;
 	region->iova = iova;
 	region->size = size;
-	status = iouser_copy_task_memory(client->peer, va, size, &region->memory);
+	region->memory = memory_create();
+	if (!region->memory) {
+		free(region);
+		return kIOReturnNoMemory;
+	}
+	status = iouser_copy_task_memory(client->peer, va, size, &region->memory->memory);
 	if (status == kIOReturnSuccess)
 		status = map_chunks(client, region);
 	if (status != kIOReturnSuccess) {
@@ -186,14 +221,14 @@ kern_return_t dext_handle_RegisterDMARegion(struct dext_client *client, const ui
 	return kIOReturnSuccess;
 }
 
-static void drop(struct dext_client *client, struct dma_region *region)
+static kern_return_t drop(struct dext_client *client, struct dma_region *region)
 {
 	pthread_mutex_lock(&client->driver->regions_lock);
 	RB_REMOVE(region_tree, &client->regions, region);
 	pthread_mutex_unlock(&client->driver->regions_lock);
 	atomic_fetch_sub(&client->region_count, 1);
 	atomic_fetch_sub(&client->bytes_wired, region->size);
-	undo(client, region);
+	return undo(client, region);
 }
 
 kern_return_t dext_unregister_region(struct dext_client *client, uint64_t iova)
@@ -202,8 +237,7 @@ kern_return_t dext_unregister_region(struct dext_client *client, uint64_t iova)
 
 	if (!region)
 		return kIOReturnNotFound;
-	drop(client, region);
-	return kIOReturnSuccess;
+	return drop(client, region);
 }
 
 kern_return_t dext_handle_UnregisterDMARegion(struct dext_client *client, const uint64_t *in,
@@ -211,6 +245,15 @@ kern_return_t dext_handle_UnregisterDMARegion(struct dext_client *client, const 
 {
 	(void)out, (void)arguments;
 	return dext_unregister_region(client, in[0]);
+}
+
+void dext_unmap_regions(struct dext_client *client)
+{
+	struct dma_region *region;
+
+	/* Who lists regions holds driver->lock, as the caller does. */
+	RB_FOREACH (region, region_tree, &client->regions)
+		unmap_chunks(client, region);
 }
 
 void dext_drop_regions(struct dext_client *client)
@@ -233,6 +276,6 @@ kern_return_t dext_handle_ProbeDMARegion(struct dext_client *client, const uint6
 		return kIOReturnNotFound;
 	if (region->size < 8 || in[1] > region->size - 8)
 		return kIOReturnOverrun;
-	count = cut_spans(region->memory, in[1], 8, spans);
+	count = cut_spans(region->memory->memory, in[1], 8, spans);
 	return dma_spans_read(spans, count, 0, out, 8) ? kIOReturnSuccess : kIOReturnDMAError;
 }

@@ -19,7 +19,6 @@ static kern_return_t new_user_client(
 		return kIOReturnNoMemory;
 	client->driver = driver;
 	client->peer = peer;
-	client->buffer.fd = -1;
 	RB_INIT(&client->regions);
 	pthread_mutex_lock(&driver->lock);
 	client->number = ++driver->last_number;

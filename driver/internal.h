@@ -24,11 +24,19 @@ struct client_irq {
 	struct iouser_completion *armed;	/* guarded by driver->irq_lock */
 };
 
+/* Memory of the driver's, for the client to map. Goes with the last access to it. */
 struct dma_buffer {
-	int fd;		/* -1: there is none */
+	struct dma_owner owner;	/* first: the buffer is the owner */
+	int fd;
 	void *address;
 	uint64_t size;
 	struct dma_segment segment;
+};
+
+/* A client's memory, for as long as the region or an access to it needs it. */
+struct region_memory {
+	struct dma_owner owner;	/* first: the memory is the owner */
+	struct iouser_task_memory *memory;
 };
 
 /*
@@ -43,7 +51,7 @@ struct dext_client {
 	bool claimed;			/* written under driver->lock */
 	struct client_irq *irq;		/* NULL: not set up */
 	struct region_tree regions;	/* by iova; changed under driver->regions_lock */
-	struct dma_buffer buffer;
+	struct dma_buffer *buffer;	/* NULL: there is none */
 	unsigned mappings[DEXT_MEMORY_TYPES + 1];	/* the last: of the trace */
 	atomic_uint region_count;
 	atomic_uint_fast64_t bytes_wired, calls, interrupts;
@@ -185,7 +193,7 @@ kern_return_t dext_bar_memory(struct dext_client *client, unsigned bar, struct i
 struct dma_region {
 	RB_ENTRY(dma_region) node;
 	uint64_t iova, size;
-	struct iouser_task_memory *memory;
+	struct region_memory *memory;
 	unsigned chunks;	/* how many are mapped */
 	struct dma_segment segments[];
 };
@@ -197,6 +205,11 @@ kern_return_t dext_register_region(struct dext_client *client, uint64_t iova, ui
 	uint64_t size, struct dma_region **region);
 kern_return_t dext_unregister_region(struct dext_client *client, uint64_t iova);
 struct dma_region *dext_find_region(struct dext_client *client, uint64_t iova);
+/*
+ * Take the device's access to all regions away: no call of the client's is being carried out.
+ * Dropping them then is quick, but for giving memory back, which the memory can hold up.
+ */
+void dext_unmap_regions(struct dext_client *client);
 void dext_drop_regions(struct dext_client *client);
 void dext_drop_buffer(struct dext_client *client);
 kern_return_t dext_buffer_memory(struct dext_client *client, struct iouser_memory *memory);

@@ -14,6 +14,7 @@
 
 #include <IOKit/IOReturn.h>
 #include <dext-abi.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,6 +38,30 @@ struct dma_span {
 	bool writable;
 };
 
+/*
+ * Who keeps memory in place (mapped, its descriptors open) for as long as anybody may access
+ * it. Counted; from any thread.
+ */
+struct dma_owner {
+	atomic_uint references;
+	void (*free)(struct dma_owner *owner);	/* with the last reference, on whatever thread */
+};
+
+static inline void dma_owner_get(struct dma_owner *owner)
+{
+	if (owner)
+		atomic_fetch_add(&owner->references, 1);
+}
+
+/* Return: whether it was the last reference, and the owner is gone. */
+static inline bool dma_owner_put(struct dma_owner *owner)
+{
+	if (!owner || atomic_fetch_sub(&owner->references, 1) != 1)
+		return false;
+	owner->free(owner);
+	return true;
+}
+
 /* What is to be mapped for DMA: @span_count spans, @length bytes in all. */
 struct dma_request {
 	bool anywhere;		/* any address will do; else iova is what the client wants */
@@ -45,6 +70,8 @@ struct dma_request {
 	uint64_t length;
 	const struct dma_span *spans;	/* copied */
 	size_t span_count;
+	/* A provider that may access the memory after dma_unmap() holds a reference. May be NULL. */
+	struct dma_owner *owner;
 };
 
 struct dma_segment {
@@ -126,7 +153,11 @@ struct pci_provider_ops {
 	 */
 	kern_return_t (*dma_map)(struct pci_provider *provider, const struct dma_request *request,
 		struct dma_segment *segment);
-	/* When it returns the device does not touch the memory any more. */
+	/*
+	 * No access of the device begins after it has returned. One that was under way has
+	 * ended, unless the memory held it up for longer than a second or so: then the
+	 * provider holds a reference to the memory's owner until it ends.
+	 */
 	void (*dma_unmap)(struct pci_provider *provider, const struct dma_segment *segment);
 
 	/* Route the device's vectors to @sink until irq_teardown, after which it is not called again. */

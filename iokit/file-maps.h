@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Files mapped on a client's behalf: each once, however many ranges of it are in
- * use. One table belongs to one user client and is used by its thread alone.
+ * use. One table belongs to one user client, whose thread alone gets mappings; they can be
+ * put on any thread, and after the user client has gone.
  */
 #ifndef IOKIT_FILE_MAPS_H
 #define IOKIT_FILE_MAPS_H
@@ -17,8 +18,8 @@ struct iou_file_map;
 #define IOU_FILE_MAPS_BYTES (UINT64_C(1) << 43)
 
 struct iou_file_maps *iou_file_maps_create(void);
-/* Unmap everything, whatever is still in use. NULL is fine. */
-void iou_file_maps_destroy(struct iou_file_maps *maps);
+/* The user client has gone: the table goes with the last mapping of it. NULL is fine. */
+void iou_file_maps_release(struct iou_file_maps *maps);
 
 /*
  * Get at [offset, offset + length) of a file. @fd, which stays the caller's, must
@@ -32,6 +33,6 @@ void iou_file_maps_destroy(struct iou_file_maps *maps);
  */
 kern_return_t iou_file_maps_get(struct iou_file_maps *maps, int fd, uint64_t offset,
 	uint64_t length, bool *writable, struct iou_file_map **map, void **address);
-void iou_file_maps_put(struct iou_file_maps *maps, struct iou_file_map *map);
+void iou_file_maps_put(struct iou_file_map *map);
 
 #endif

@@ -139,7 +139,6 @@ kern_return_t iou_local_open(uint64_t entry_id, uint32_t type, io_connect_t *con
 		return kIOReturnNoMemory;
 	local->peer.pid = getpid();
 	local->peer.uid = geteuid();
-	local->peer.memory_fd = -1;
 	local->peer.copy_memory = local_copy_memory;
 	status = iou_user_client_open(entry_id, type, &local->peer, &local->user);
 	if (status != kIOReturnSuccess) {

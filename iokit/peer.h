@@ -6,11 +6,13 @@
 #include <iokit-user/service.h>
 
 struct iou_file_maps;
+struct iou_process_memory;
 
 struct iouser_peer {
 	pid_t pid;
 	uid_t uid;	/* (uid_t)-1 when unknown */
-	int memory_fd;	/* /proc/PID/mem, once private memory has been asked for; else -1 */
+	/* Its address space, once private memory has been asked for; else NULL. */
+	struct iou_process_memory *memory;
 	/*
 	 * Find the client's memory out: through the process's own maps, or by asking
 	 * the client. Called by the thread that carries out the client's call.

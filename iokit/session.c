@@ -454,7 +454,7 @@ static int serve_message(struct session *session, union iou_buffer *message, str
 void iou_session_run(int fd, struct fd_peer *charged)
 {
 	struct session session = { .fd = fd, .charged = charged,
-		.peer = { .uid = (uid_t)-1, .memory_fd = -1, .copy_memory = session_copy_memory } };
+		.peer = { .uid = (uid_t)-1, .copy_memory = session_copy_memory } };
 	struct ucred credentials = { .pid = 0 };
 	socklen_t length = sizeof(credentials);
 	union iou_buffer message;
@@ -472,9 +472,9 @@ void iou_session_run(int fd, struct fd_peer *charged)
 		status = serve_message(&session, &message, &fds);
 	if (session.state == STATE_OPEN)
 		iou_user_client_close(&session.user);
-	iou_file_maps_destroy(session.peer.maps);
-	if (session.peer.memory_fd >= 0)
-		close(session.peer.memory_fd);
+	/* What an access under way still needs of both outlasts the session. */
+	iou_file_maps_release(session.peer.maps);
+	iou_peer_memory_release(&session.peer);
 	iou_port_end_release(session.port);
 	iou_outstanding_release(session.outstanding);
 }

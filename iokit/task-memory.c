@@ -3,6 +3,7 @@
 #include "iokit/file-maps.h"
 
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -28,13 +29,41 @@ bool iouser_peer_is_privileged(const struct iouser_peer *peer)
 	return peer->uid == 0 || peer->uid == geteuid();
 }
 
-void iouser_task_memory_release(struct iouser_peer *peer, struct iouser_task_memory *memory)
+/*
+ * A client's address space, held by a descriptor: it stays that one, whatever process has
+ * the number later. Shared by the peer and all segments of its memory.
+ */
+struct iou_process_memory {
+	atomic_uint references;
+	int fd;		/* /proc/PID/mem */
+};
+
+static void process_memory_put(struct iou_process_memory *process)
+{
+	if (!process || atomic_fetch_sub(&process->references, 1) != 1)
+		return;
+	close(process->fd);
+	free(process);
+}
+
+void iou_peer_memory_release(struct iouser_peer *peer)
+{
+	process_memory_put(peer->memory);
+	peer->memory = NULL;
+}
+
+void iouser_task_memory_release(struct iouser_task_memory *memory)
 {
 	if (!memory)
 		return;
-	for (size_t i = 0; i < memory->count; i++)
-		if (memory->segments[i].runtime)
-			iou_file_maps_put(peer->maps, memory->segments[i].runtime);
+	for (size_t i = 0; i < memory->count; i++) {
+		struct iouser_segment *segment = &memory->segments[i];
+
+		if (segment->runtime && segment->is_private)
+			process_memory_put(segment->runtime);
+		else if (segment->runtime)
+			iou_file_maps_put(segment->runtime);
+	}
 	free(memory);
 }
 
@@ -64,28 +93,35 @@ static kern_return_t make_room(struct iou_memory_builder *builder, size_t count)
 	return kIOReturnSuccess;
 }
 
-/*
- * The client's address space, held by a descriptor: it stays that one, whatever process
- * has the number later. Opened while the client waits for the answer to its call.
- */
+/* Opened while the client waits for the answer to its call. */
 static kern_return_t open_memory(struct iouser_peer *peer)
 {
+	struct iou_process_memory *process;
 	struct stat file;
 	char path[32];
+	int fd;
 
-	if (peer->memory_fd >= 0)
+	if (peer->memory)
 		return kIOReturnSuccess;
 	if (peer->pid <= 0)
 		return kIOReturnNotPermitted;	/* of another PID namespace, say */
 	snprintf(path, sizeof(path), "/proc/%d/mem", (int)peer->pid);
-	peer->memory_fd = open(path, O_RDWR | O_CLOEXEC);
-	if (peer->memory_fd < 0)
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
 		return kIOReturnNotPermitted;
-	if (fstat(peer->memory_fd, &file) == 0 && file.st_uid == peer->uid)
-		return kIOReturnSuccess;
-	close(peer->memory_fd);
-	peer->memory_fd = -1;
-	return kIOReturnNotPermitted;
+	if (fstat(fd, &file) != 0 || file.st_uid != peer->uid) {
+		close(fd);
+		return kIOReturnNotPermitted;
+	}
+	process = malloc(sizeof(*process));
+	if (!process) {
+		close(fd);
+		return kIOReturnNoMemory;
+	}
+	atomic_init(&process->references, 1);
+	process->fd = fd;
+	peer->memory = process;
+	return kIOReturnSuccess;
 }
 
 kern_return_t iou_memory_begin(
@@ -118,7 +154,9 @@ static kern_return_t add_range(struct iou_memory_builder *builder, const struct 
 		if (status != kIOReturnSuccess)
 			return status;
 		segment->is_private = true;
-		segment->memory_fd = builder->peer->memory_fd;
+		segment->memory_fd = builder->peer->memory->fd;
+		segment->runtime = builder->peer->memory;
+		atomic_fetch_add(&builder->peer->memory->references, 1);
 		segment->va = range->va;
 	} else {
 		if (range->fd_index >= fds->count)
@@ -162,6 +200,6 @@ kern_return_t iou_memory_finish(
 
 void iou_memory_abandon(struct iou_memory_builder *builder)
 {
-	iouser_task_memory_release(builder->peer, builder->memory);
+	iouser_task_memory_release(builder->memory);
 	builder->memory = NULL;
 }

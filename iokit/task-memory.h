@@ -15,6 +15,9 @@ struct iou_memory_builder {
 /* Memory with room for @count segments, for iouser_task_memory_release(); NULL without memory. */
 struct iouser_task_memory *iou_task_memory_alloc(size_t count);
 
+/* The peer has gone: let go of its address space. */
+void iou_peer_memory_release(struct iouser_peer *peer);
+
 /* More ranges than this for one region are refused. */
 #define IOU_RANGES_TOTAL_MAX 65536
 

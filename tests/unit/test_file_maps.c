@@ -14,6 +14,9 @@
 #define PAGE UINT64_C(4096)
 
 static struct iou_file_maps *maps;
+/* What a test has not put, the teardown does. */
+static struct iou_file_map *held[IOU_FILE_MAPS_MAX + 64];
+static size_t held_count;
 
 static int setup(void **state)
 {
@@ -25,7 +28,9 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	iou_file_maps_destroy(maps);
+	while (held_count)
+		iou_file_maps_put(held[--held_count]);
+	iou_file_maps_release(maps);
 	return 0;
 }
 
@@ -53,7 +58,38 @@ static kern_return_t get(int fd, uint64_t offset, uint64_t length, struct range 
 	status = iou_file_maps_get(
 		maps, fd, offset, length, &range->writable, &range->map, &address);
 	range->address = address;
+	if (status == kIOReturnSuccess)
+		held[held_count++] = range->map;
 	return status;
+}
+
+static void put(struct iou_file_map *map)
+{
+	size_t i = 0;
+
+	while (held[i] != map)
+		i++;
+	held[i] = held[--held_count];
+	iou_file_maps_put(map);
+}
+
+/* What is in use stays mapped when its client has gone; the last one frees the table. */
+static void test_mappings_outlast_the_client(void **state)
+{
+	int fd = memory_file(2 * PAGE);
+	struct range a, b;
+
+	(void)state;
+	assert_int_equal(pwrite(fd, "x", 1, PAGE), 1);
+	assert_int_equal(get(fd, 0, PAGE, &a), kIOReturnSuccess);
+	assert_int_equal(get(fd, PAGE, PAGE, &b), kIOReturnSuccess);
+	iou_file_maps_release(maps);
+	put(a.map);
+	assert_int_equal(*b.address, 'x');
+	put(b.map);
+	maps = iou_file_maps_create();	/* for the teardown */
+	assert_non_null(maps);
+	close(fd);
 }
 
 static void test_ranges_of_a_file_share_one_mapping(void **state)
@@ -69,9 +105,9 @@ static void test_ranges_of_a_file_share_one_mapping(void **state)
 	assert_true(a.writable);
 	assert_int_equal(pwrite(fd, "x", 1, 8 * PAGE + 3), 1);
 	assert_int_equal(*b.address, 'x');
-	iou_file_maps_put(maps, a.map);
+	put(a.map);
 	assert_int_equal(*b.address, 'x');	/* still in use */
-	iou_file_maps_put(maps, b.map);
+	put(b.map);
 	close(fd);
 	close(other);
 }
@@ -109,10 +145,10 @@ static void test_a_file_that_grows(void **state)
 	assert_ptr_equal(c.map, b.map);
 	*a.address = 'g';
 	assert_int_equal(*c.address, 'g');
-	iou_file_maps_put(maps, a.map);
-	iou_file_maps_put(maps, b.map);
+	put(a.map);
+	put(b.map);
 	assert_int_equal(*c.address, 'g');
-	iou_file_maps_put(maps, c.map);
+	put(c.map);
 	close(fd);
 }
 
@@ -132,8 +168,8 @@ static void test_read_only_descriptors(void **state)
 	assert_int_equal(get(fd, 0, PAGE, &wide), kIOReturnSuccess);
 	assert_true(wide.writable);
 	assert_ptr_not_equal(wide.map, range.map);
-	iou_file_maps_put(maps, range.map);
-	iou_file_maps_put(maps, wide.map);
+	put(range.map);
+	put(wide.map);
 	close(narrow);
 	close(fd);
 }
@@ -183,7 +219,7 @@ static void test_files_too_short(void **state)
 	assert_int_equal(get(fd, UINT64_MAX - 1, 1, &range), kIOReturnBadArgument);
 	assert_int_equal(get(empty, 0, 1, &range), kIOReturnBadArgument);
 	assert_int_equal(get(fd, 2 * PAGE - 1, 1, &range), kIOReturnSuccess);
-	iou_file_maps_put(maps, range.map);
+	put(range.map);
 	close(fd);
 	close(empty);
 }
@@ -242,9 +278,9 @@ static void test_a_file_too_large_to_be_mapped_whole(void **state)
 	assert_int_equal(get(fd, 5, 100, &low), kIOReturnSuccess);
 	assert_int_equal(high.address[PAGE - 1], 'h');
 	assert_int_equal(low.address[0], 'l');
-	iou_file_maps_put(maps, high.map);
+	put(high.map);
 	assert_int_equal(low.address[0], 'l');
-	iou_file_maps_put(maps, low.map);
+	put(low.map);
 	close(fd);
 }
 
@@ -253,6 +289,7 @@ static void test_a_file_too_large_to_be_mapped_whole(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		EACH(test_mappings_outlast_the_client),
 		EACH(test_ranges_of_a_file_share_one_mapping),
 		EACH(test_different_files_do_not_share),
 		EACH(test_a_file_that_grows),

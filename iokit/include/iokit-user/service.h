@@ -172,8 +172,8 @@ struct iouser_task_memory {
  */
 kern_return_t iouser_copy_task_memory(struct iouser_peer *peer, uint64_t va, uint64_t size,
 	struct iouser_task_memory **memory);
-/** iouser_task_memory_release - let go of it. The peer must still be there. */
-void iouser_task_memory_release(struct iouser_peer *peer, struct iouser_task_memory *memory);
+/** iouser_task_memory_release - let go of it. From any thread; the peer can be gone. */
+void iouser_task_memory_release(struct iouser_task_memory *memory);
 
 /** iouser_peer_pid - the client's process, 0 when unknown. */
 pid_t iouser_peer_pid(const struct iouser_peer *peer);
