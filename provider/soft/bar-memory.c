@@ -85,11 +85,13 @@ static bool take_back(struct soft_device *device, struct soft_bar *bar)
 {
 	bool copied, replaced;
 
+	pthread_rwlock_rdlock(&device->access);
 	pthread_mutex_lock(device->memory_lock);
 	copied = copy(bar);
 	replaced = mmap(bar->memory, (size_t)bar->size, PROT_READ | PROT_WRITE,
 			   MAP_SHARED | MAP_FIXED, bar->spare, 0) != MAP_FAILED;
 	pthread_mutex_unlock(device->memory_lock);
+	pthread_rwlock_unlock(&device->access);
 	if (!replaced) {
 		soft_log(device, "the memory of a BAR cannot be taken back (%s): nobody gets it",
 			strerror(errno));

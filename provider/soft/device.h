@@ -28,9 +28,12 @@ struct soft_device {
 
 	/*
 	 * Accesses to BARs hold access for reading, a reset for writing. It is taken
-	 * before config_lock.
+	 * before config_lock. It guards which model there is: private, worker and
+	 * memory_lock are others after a reset that replaced it.
 	 */
 	pthread_rwlock_t access;
+	struct soft_worker *worker;
+	atomic_uint abandoned;	/* how often a model was replaced */
 	/* config_lock guards config; it is a leaf: nothing is called with it held. */
 	pthread_mutex_t config_lock;
 	struct soft_config config;
@@ -86,6 +89,13 @@ bool soft_answers(struct soft_device *device);
  * is not waited for. No lock is held. Return: as try_reset.
  */
 kern_return_t soft_begin_reset(struct soft_device *device, enum pci_reset kind);
+/*
+ * reset.c: the model back to power-on, replaced by a new one if its memory access does not
+ * return. access is held for writing. Return: false when it could not be replaced either.
+ */
+bool soft_reset_model(struct soft_device *device);
+/* reset.c: the end of the model: its thread has ended, or is abandoned. Nobody else is there. */
+void soft_end_model(struct soft_device *device);
 /* reset.c: the provider's reset. */
 kern_return_t soft_reset(struct pci_provider *provider, enum pci_reset kind);
 /* hotplug.c: the provider's functions of these names. */

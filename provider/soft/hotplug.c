@@ -13,7 +13,7 @@ kern_return_t soft_remove(struct pci_provider *provider)
 	if (atomic_exchange(&device->removed, true))
 		return kIOReturnOffline;
 	pthread_rwlock_wrlock(&device->access);
-	device->model->reset(device);
+	soft_reset_model(device);
 	pthread_rwlock_unlock(&device->access);
 	return kIOReturnSuccess;
 }

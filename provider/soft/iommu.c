@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "provider/soft/iommu.h"
 #include "driver/dma-span.h"
+#include "provider/soft/worker.h"
 
 #include <bsd/sys/tree.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 struct mapping {
 	RB_ENTRY(mapping) node;
+	/* One of the tree's, one of each access under way: the last one frees it. */
+	atomic_uint references;
+	struct dma_owner *owner;	/* of the memory, held; or NULL */
 	uint64_t address, length;	/* length - 1 does not carry address past the end */
 	size_t span_count;
 	struct dma_span spans[];
@@ -28,9 +35,8 @@ struct soft_iommu {
 	enum soft_iommu_kind kind;
 	struct soft_iommu_limits limits;
 	/*
-	 * Accesses of the device hold the lock for reading as long as they touch
-	 * memory, changes of the tree for writing: who has unmapped knows that the
-	 * device has let go.
+	 * Guards what follows. It is a leaf, and never held over an access to memory:
+	 * accesses look their mapping up and hold a reference to it instead.
 	 */
 	pthread_rwlock_t lock;
 	struct mapping_tree tree;
@@ -65,6 +71,34 @@ struct soft_iommu *soft_iommu_create(
 	return iommu;
 }
 
+/* Let go of a mapping. Return: whether it was the last reference. */
+static bool put(struct mapping *mapping)
+{
+	if (atomic_fetch_sub(&mapping->references, 1) != 1)
+		return false;
+	dma_owner_put(mapping->owner);
+	free(mapping);
+	return true;
+}
+
+/*
+ * Give up the tree's reference to a mapping that is not in it any more, when accesses under
+ * way have ended or their time is over. Rare enough to look again and again: an access lasts
+ * microseconds.
+ */
+static void retire(struct mapping *mapping)
+{
+	uint64_t deadline = soft_now_ns() + SOFT_STALL_MS * UINT64_C(1000000);
+	long pause_ns = 10000;
+
+	while (atomic_load(&mapping->references) > 1 && soft_now_ns() < deadline) {
+		nanosleep(&(struct timespec){ .tv_nsec = pause_ns }, NULL);
+		if (pause_ns < 1000000)
+			pause_ns *= 2;
+	}
+	put(mapping);
+}
+
 void soft_iommu_destroy(struct soft_iommu *iommu)
 {
 	struct mapping *mapping, *next;
@@ -73,7 +107,7 @@ void soft_iommu_destroy(struct soft_iommu *iommu)
 		return;
 	RB_FOREACH_SAFE (mapping, mapping_tree, &iommu->tree, next) {
 		RB_REMOVE(mapping_tree, &iommu->tree, mapping);
-		free(mapping);
+		put(mapping);
 	}
 	pthread_rwlock_destroy(&iommu->lock);
 	free(iommu);
@@ -200,9 +234,12 @@ kern_return_t soft_iommu_map(struct soft_iommu *iommu, const struct dma_request 
 
 	if (!mapping)
 		return kIOReturnNoMemory;
+	atomic_init(&mapping->references, 1);
+	mapping->owner = request->owner;
 	mapping->length = request->length;
 	mapping->span_count = request->span_count;
 	memcpy(mapping->spans, request->spans, size);
+	dma_owner_get(mapping->owner);
 	pthread_rwlock_wrlock(&iommu->lock);
 	status = iommu->kind == SOFT_IOMMU_DART ? place_dart(iommu, request, mapping) :
 						  place_identity(iommu, request, mapping);
@@ -214,7 +251,7 @@ kern_return_t soft_iommu_map(struct soft_iommu *iommu, const struct dma_request 
 	}
 	pthread_rwlock_unlock(&iommu->lock);
 	if (status != kIOReturnSuccess)
-		free(mapping);
+		put(mapping);
 	return status;
 }
 
@@ -232,7 +269,8 @@ void soft_iommu_unmap(struct soft_iommu *iommu, const struct dma_segment *segmen
 		mapping = NULL;
 	}
 	pthread_rwlock_unlock(&iommu->lock);
-	free(mapping);
+	if (mapping)
+		retire(mapping);
 }
 
 void soft_iommu_get_limits(struct soft_iommu *iommu, struct dma_limits *limits)
@@ -250,128 +288,230 @@ void soft_iommu_get_limits(struct soft_iommu *iommu, struct dma_limits *limits)
 	pthread_rwlock_unlock(&iommu->lock);
 }
 
-/* One access to the part of it that lies in one mapping. The lock is held for reading. */
-typedef int (*piece_function)(
+/*
+ * The mapping that has @address, held until put(); NULL when there is none. @offset: of
+ * @address in it; @length: cut to what lies in it.
+ */
+static struct mapping *pin(
+	struct soft_iommu *iommu, uint64_t address, uint64_t *offset, size_t *length)
+{
+	struct mapping *mapping;
+
+	pthread_rwlock_rdlock(&iommu->lock);
+	mapping = floor_of(iommu, address);
+	if (mapping && address - mapping->address >= mapping->length)
+		mapping = NULL;
+	if (mapping)
+		atomic_fetch_add(&mapping->references, 1);
+	pthread_rwlock_unlock(&iommu->lock);
+	if (!mapping)
+		return NULL;
+	*offset = address - mapping->address;
+	if (*length > mapping->length - *offset)
+		*length = (size_t)(mapping->length - *offset);
+	return mapping;
+}
+
+/*
+ * What is done with a part of an access that lies in one mapping, or with the beginning of
+ * it. Returns the bytes done or a negative errno.
+ */
+typedef ssize_t (*piece_function)(
 	void *context, const struct mapping *mapping, uint64_t offset, size_t length);
 
-static int for_each_piece(struct soft_iommu *iommu, uint64_t address, size_t length,
+/*
+ * The memory can hold @access up for ever: no lock is held, and between soft_worker_enter()
+ * and soft_worker_leave() only the mapping is touched, since the IOMMU may have gone.
+ */
+static ssize_t access_memory(struct soft_iommu *iommu, uint64_t address, size_t length,
 	piece_function access, void *context)
 {
-	int status = 0;
+	uint64_t offset;
+	struct mapping *mapping = pin(iommu, address, &offset, &length);
+	ssize_t moved;
 
-	if (length && address + (length - 1) < address)
+	if (!mapping)
 		return -EFAULT;
-	pthread_rwlock_rdlock(&iommu->lock);
-	while (length && status == 0) {
-		struct mapping *mapping = floor_of(iommu, address);
-		uint64_t offset = mapping ? address - mapping->address : 0;
-		size_t part = length;
+	soft_worker_enter();
+	moved = access(context, mapping, offset, length);
+	put(mapping);
+	soft_worker_leave();
+	return moved;
+}
 
-		if (!mapping || offset >= mapping->length) {
-			status = -EFAULT;
-			break;
-		}
-		if (part > mapping->length - offset)
-			part = (size_t)(mapping->length - offset);
-		status = access(context, mapping, offset, part);
-		address += part;
-		length -= part;
+/* An access that ends in a file: it is not abandoned, what it writes would come too late. */
+static ssize_t access_file(struct soft_iommu *iommu, uint64_t address, size_t length,
+	piece_function access, void *context)
+{
+	uint64_t offset;
+	struct mapping *mapping = pin(iommu, address, &offset, &length);
+	ssize_t moved;
+
+	if (!mapping)
+		return -EFAULT;
+	moved = access(context, mapping, offset, length);
+	put(mapping);
+	return moved;
+}
+
+static bool wraps(uint64_t address, size_t length)
+{
+	return length && address + (length - 1) < address;
+}
+
+static ssize_t read_piece(
+	void *context, const struct mapping *mapping, uint64_t offset, size_t length)
+{
+	return dma_spans_read(mapping->spans, mapping->span_count, offset, context, length) ?
+		       (ssize_t)length : -EFAULT;
+}
+
+static ssize_t write_piece(
+	void *context, const struct mapping *mapping, uint64_t offset, size_t length)
+{
+	return dma_spans_write(mapping->spans, mapping->span_count, offset, context, length) ?
+		       (ssize_t)length : -EFAULT;
+}
+
+static bool move_all(struct soft_iommu *iommu, uint64_t address, char *buffer, size_t length,
+	piece_function access)
+{
+	if (wraps(address, length))
+		return false;
+	while (length) {
+		ssize_t moved = access_memory(iommu, address, length, access, buffer);
+
+		if (moved < 0)
+			return false;
+		address += (size_t)moved;
+		buffer += moved;
+		length -= (size_t)moved;
 	}
-	pthread_rwlock_unlock(&iommu->lock);
-	return status;
-}
-
-static int read_piece(
-	void *context, const struct mapping *mapping, uint64_t offset, size_t length)
-{
-	char **buffer = context;
-	bool there = dma_spans_read(mapping->spans, mapping->span_count, offset, *buffer, length);
-
-	*buffer += length;
-	return there ? 0 : -EFAULT;
-}
-
-static int write_piece(
-	void *context, const struct mapping *mapping, uint64_t offset, size_t length)
-{
-	const char **buffer = context;
-	bool there = dma_spans_write(mapping->spans, mapping->span_count, offset, *buffer, length);
-
-	*buffer += length;
-	return there ? 0 : -EFAULT;
+	return true;
 }
 
 bool soft_iommu_read(struct soft_iommu *iommu, uint64_t address, void *buffer, size_t length)
 {
-	return for_each_piece(iommu, address, length, read_piece, &buffer) == 0;
+	return move_all(iommu, address, buffer, length, read_piece);
 }
 
 bool soft_iommu_write(
 	struct soft_iommu *iommu, uint64_t address, const void *buffer, size_t length)
 {
-	return for_each_piece(iommu, address, length, write_piece, &buffer) == 0;
+	/* The buffer is only read from; one function serves both directions. */
+	return move_all(iommu, address, (char *)(uintptr_t)buffer, length, write_piece);
 }
 
+/* A file, and what goes through a buffer because it is not mapped in this process. */
 struct file_access {
 	int fd;
 	uint64_t offset;
-	bool to_memory;
+	bool bounced;
+	char buffer[16384];
 };
 
-/*
- * One system call, with memory on one side and the file on the other.
- * Returns the bytes moved or a negative errno.
- */
-static ssize_t file_call(const struct file_access *file, const struct iovec *iov)
+typedef ssize_t (*vector_call)(int fd, const struct iovec *iov, int count, off_t offset);
+
+/* One system call. Returns the bytes moved or a negative errno. */
+static ssize_t file_call(
+	const struct file_access *file, vector_call call, void *memory, size_t length)
 {
+	struct iovec iov = { memory, length };
 	ssize_t moved;
 
 	do
-		moved = file->to_memory ? preadv(file->fd, iov, 1, (off_t)file->offset) :
-					  pwritev(file->fd, iov, 1, (off_t)file->offset);
+		moved = call(file->fd, &iov, 1, (off_t)file->offset);
 	while (moved < 0 && errno == EINTR);
 	if (moved < 0)
 		return -errno;
 	return moved ? moved : -EIO;	/* the file ends here */
 }
 
-/* Memory that is not mapped in this process goes through a buffer. */
-static ssize_t bounce(const struct file_access *file, const struct mapping *mapping,
-	uint64_t offset, size_t length)
+/* Straight into memory, if it is mapped; else only say so. */
+static ssize_t from_file_piece(
+	void *context, const struct mapping *mapping, uint64_t offset, size_t length)
 {
-	char buffer[16384];
-	struct iovec iov = { buffer, length < sizeof(buffer) ? length : sizeof(buffer) };
-	ssize_t moved;
+	struct file_access *file = context;
+	struct iovec iov;
 
-	if (!file->to_memory && !dma_spans_read(mapping->spans, mapping->span_count, offset,
-					 buffer, iov.iov_len))
-		return -EFAULT;
-	moved = file_call(file, &iov);
-	if (moved > 0 && file->to_memory &&
-		!dma_spans_write(mapping->spans, mapping->span_count, offset, buffer,
-			(size_t)moved))
+	file->bounced = !dma_spans_iovec(
+		mapping->spans, mapping->span_count, offset, length, true, &iov);
+	return file->bounced ? 0 : file_call(file, preadv, iov.iov_base, iov.iov_len);
+}
+
+static ssize_t from_file(
+	struct soft_iommu *iommu, uint64_t address, struct file_access *file, size_t length)
+{
+	size_t part = length < sizeof(file->buffer) ? length : sizeof(file->buffer);
+	ssize_t moved = access_memory(iommu, address, length, from_file_piece, file);
+
+	if (moved < 0 || !file->bounced)
+		return moved;
+	moved = file_call(file, preadv, file->buffer, part);
+	if (moved > 0 && !move_all(iommu, address, file->buffer, (size_t)moved, write_piece))
 		return -EFAULT;
 	return moved;
 }
 
-static int file_piece(
+/*
+ * All that can be held up on the way into a file, without writing to it: memory that is
+ * mapped is read from once a page, other memory is copied. Otherwise the write that is held
+ * up would keep the file locked, and might change it long after a reset.
+ */
+static ssize_t to_file_prepare(
 	void *context, const struct mapping *mapping, uint64_t offset, size_t length)
 {
 	struct file_access *file = context;
+	struct iovec iov;
 
+	file->bounced = !dma_spans_iovec(
+		mapping->spans, mapping->span_count, offset, length, false, &iov);
+	if (!file->bounced)
+		return dma_touch(iov.iov_base, iov.iov_len) ? (ssize_t)iov.iov_len : -EFAULT;
+	if (length > sizeof(file->buffer))
+		length = sizeof(file->buffer);
+	return read_piece(file->buffer, mapping, offset, length);
+}
+
+static ssize_t to_file_piece(
+	void *context, const struct mapping *mapping, uint64_t offset, size_t length)
+{
+	struct iovec iov;
+
+	if (!dma_spans_iovec(mapping->spans, mapping->span_count, offset, length, false, &iov))
+		return -EFAULT;		/* another mapping by now */
+	return file_call(context, pwritev, iov.iov_base, iov.iov_len);
+}
+
+static ssize_t to_file(
+	struct soft_iommu *iommu, uint64_t address, struct file_access *file, size_t length)
+{
+	ssize_t ready = access_memory(iommu, address, length, to_file_prepare, file);
+
+	if (ready < 0)
+		return ready;
+	if (file->bounced)
+		return file_call(file, pwritev, file->buffer, (size_t)ready);
+	return access_file(iommu, address, (size_t)ready, to_file_piece, file);
+}
+
+static int move_file(struct soft_iommu *iommu, uint64_t address, int fd, uint64_t offset,
+	size_t length,
+	ssize_t (*move)(struct soft_iommu *, uint64_t, struct file_access *, size_t))
+{
+	struct file_access file;
+
+	file.fd = fd;
+	file.offset = offset;
+	if (wraps(address, length))
+		return -EFAULT;
 	while (length) {
-		struct iovec iov;
-		ssize_t moved;
+		ssize_t moved = move(iommu, address, &file, length);
 
-		if (dma_spans_iovec(mapping->spans, mapping->span_count, offset, length,
-			    file->to_memory, &iov))
-			moved = file_call(file, &iov);
-		else
-			moved = bounce(file, mapping, offset, length);
 		if (moved < 0)
 			return (int)moved;
-		file->offset += (uint64_t)moved;
-		offset += (uint64_t)moved;
+		file.offset += (uint64_t)moved;
+		address += (uint64_t)moved;
 		length -= (size_t)moved;
 	}
 	return 0;
@@ -380,15 +520,11 @@ static int file_piece(
 int soft_iommu_from_file(
 	struct soft_iommu *iommu, uint64_t address, int fd, uint64_t offset, size_t length)
 {
-	struct file_access file = { .fd = fd, .offset = offset, .to_memory = true };
-
-	return for_each_piece(iommu, address, length, file_piece, &file);
+	return move_file(iommu, address, fd, offset, length, from_file);
 }
 
 int soft_iommu_to_file(
 	struct soft_iommu *iommu, uint64_t address, int fd, uint64_t offset, size_t length)
 {
-	struct file_access file = { .fd = fd, .offset = offset, .to_memory = false };
-
-	return for_each_piece(iommu, address, length, file_piece, &file);
+	return move_file(iommu, address, fd, offset, length, to_file);
 }

@@ -32,7 +32,11 @@ void soft_iommu_destroy(struct soft_iommu *iommu);
 
 kern_return_t soft_iommu_map(struct soft_iommu *iommu, const struct dma_request *request,
 	struct dma_segment *segment);
-/* Waits for accesses under way. */
+/*
+ * No access that begins later finds the memory. Accesses under way are waited for, but no
+ * longer than SOFT_STALL_MS: one that its memory holds up keeps the memory's owner until it
+ * ends.
+ */
 void soft_iommu_unmap(struct soft_iommu *iommu, const struct dma_segment *segment);
 
 void soft_iommu_get_limits(struct soft_iommu *iommu, struct dma_limits *limits);

@@ -212,8 +212,10 @@ static void soft_destroy(struct pci_provider *provider)
 {
 	struct soft_device *device = device_of(provider);
 
-	if (device->private)
-		device->model->destroy(device);
+	if (device->private) {
+		atomic_store(&device->command, 0);	/* no bus mastering */
+		soft_end_model(device);
+	}
 	for (unsigned bar = 0; bar < DEXT_BARS; bar++)
 		soft_bar_destroy(&device->bars[bar]);
 	soft_iommu_destroy(device->iommu);

@@ -7,20 +7,17 @@
 
 #define NS_PER_MS UINT64_C(1000000)
 
-static uint64_t now_ns(void)
+static struct timespec to_timespec(uint64_t ns)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 * NS_PER_MS + (uint64_t)now.tv_nsec;
+	return (struct timespec){
+		.tv_sec = (time_t)(ns / (1000 * NS_PER_MS)),
+		.tv_nsec = (long)(ns % (1000 * NS_PER_MS)),
+	};
 }
 
 static void sleep_until(uint64_t ns)
 {
-	struct timespec until = {
-		.tv_sec = (time_t)(ns / (1000 * NS_PER_MS)),
-		.tv_nsec = (long)(ns % (1000 * NS_PER_MS)),
-	};
+	struct timespec until = to_timespec(ns);
 
 	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
 }
@@ -31,20 +28,20 @@ bool soft_answers(struct soft_device *device)
 
 	if (atomic_load(&device->removed))
 		return false;
-	return !ready_at || (ready_at != UINT64_MAX && now_ns() >= ready_at);
+	return !ready_at || (ready_at != UINT64_MAX && soft_now_ns() >= ready_at);
 }
 
 /* Wait until the device answers, or its time is over. */
 static kern_return_t wait_ready(struct soft_device *device)
 {
-	uint64_t deadline = now_ns() + device->reset_timeout_ms * NS_PER_MS;
+	uint64_t deadline = soft_now_ns() + device->reset_timeout_ms * NS_PER_MS;
 
 	while (!soft_answers(device)) {
 		uint64_t ready_at = atomic_load(&device->ready_at);
 
 		if (atomic_load(&device->removed))
 			return kIOReturnOffline;
-		if (now_ns() >= deadline)
+		if (soft_now_ns() >= deadline)
 			return kIOReturnTimeout;
 		sleep_until(ready_at < deadline ? ready_at : deadline);
 	}
@@ -68,6 +65,55 @@ static bool may_have(const struct soft_config *config, enum pci_reset kind)
 	}
 }
 
+/* Wait for the model, again and again where it is not memory that holds its thread up. */
+static bool wait_for_model(struct soft_device *device)
+{
+	for (;;) {
+		struct timespec until = to_timespec(soft_now_ns() + SOFT_STALL_MS * NS_PER_MS);
+
+		if (device->model->reset(device, &until))
+			return true;
+		if (soft_worker_freeze(device->worker))
+			return false;
+	}
+}
+
+static void tell_abandoned(struct soft_device *device)
+{
+	unsigned count = atomic_fetch_add(&device->abandoned, 1) + 1;
+
+	soft_log(device, "an access to memory has not returned within %d ms of a reset: "
+			 "abandoned (%u so far)", SOFT_STALL_MS, count);
+}
+
+bool soft_reset_model(struct soft_device *device)
+{
+	struct soft_worker *stuck;
+
+	if (wait_for_model(device))
+		return true;
+	stuck = device->worker;
+	if (!device->model->replace(device)) {
+		soft_worker_thaw(stuck);
+		soft_log(device, "an access to memory does not return, and no memory or thread "
+				 "can be had for a reset without it");
+		return false;
+	}
+	soft_worker_abandon(stuck);
+	tell_abandoned(device);
+	return true;
+}
+
+void soft_end_model(struct soft_device *device)
+{
+	if (wait_for_model(device)) {
+		device->model->destroy(device);
+		return;
+	}
+	soft_worker_abandon(device->worker);
+	tell_abandoned(device);
+}
+
 /* Config space and model back to power-on. access is held for writing. */
 static void reset_now(struct soft_device *device, unsigned ready_ms)
 {
@@ -77,9 +123,10 @@ static void reset_now(struct soft_device *device, unsigned ready_ms)
 	soft_config_reset(&device->config);
 	soft_publish_command(device);	/* bus mastering is off from here on */
 	pthread_mutex_unlock(&device->config_lock);
-	device->model->reset(device);
+	if (!soft_reset_model(device))
+		ready_ms = SOFT_NEVER;	/* the next hot reset tries again */
 	if (ready_ms)
-		ready_at = ready_ms == SOFT_NEVER ? UINT64_MAX : now_ns() + ready_ms * NS_PER_MS;
+		ready_at = ready_ms == SOFT_NEVER ? UINT64_MAX : soft_now_ns() + ready_ms * NS_PER_MS;
 	atomic_store(&device->ready_at, ready_at);
 }
 

@@ -17,6 +17,7 @@
 #define PROVIDER_SOFT_SOFT_H
 
 #include "driver/provider.h"
+#include "provider/soft/worker.h"
 #include "provider/spec.h"
 
 #include <pthread.h>
@@ -38,7 +39,7 @@ struct soft_model {
 	 */
 	bool (*create)(struct soft_device *device, const struct device_spec *spec,
 		struct spec_error *error);
-	/* Stop its threads, free its state. */
+	/* Stop its thread, free its state. It has just been reset, and makes no access. */
 	void (*destroy)(struct soft_device *device);
 
 	/* Accesses by call. A BAR without shared memory (soft_add_bar) must have both. */
@@ -67,8 +68,19 @@ struct soft_model {
 	/*
 	 * Back to the power-on state: registers, queues, no DMA in flight and none
 	 * later on behalf of what was before. Config space is reset by the framework.
+	 *
+	 * Return: false when the model's thread has not come back by @until
+	 * (CLOCK_MONOTONIC): the framework calls again, or replaces the model.
 	 */
-	void (*reset)(struct soft_device *device);
+	bool (*reset)(struct soft_device *device, const struct timespec *until);
+	/*
+	 * Called instead when an access to memory does not return: the worker is frozen. Make
+	 * a new state at power-on with a worker of its own, keep it with soft_set_private(),
+	 * and take over what resets leave alone: files, the memory of BARs, counters.
+	 *
+	 * Return: false when there is no memory or no thread for it: nothing has changed.
+	 */
+	bool (*replace)(struct soft_device *device);
 	/*
 	 * Whether the device asserts its interrupt pin: STATUS tells it, so that who was
 	 * told of an interrupt by the line can see whether it is still so. From any
@@ -158,6 +170,9 @@ bool soft_parse_interrupts(const struct device_spec *spec, bool may_lack, unsign
 /**
  * soft_dma_read - read memory by bus address (device <- memory)
  * soft_dma_write - write it (device -> memory)
+ *
+ * No lock is held: memory can hold the access up. One that it holds up beyond a reset does
+ * not return (worker.h). The same goes for the two below.
  *
  * Return: true; false when bus mastering is off or a byte of it is not mapped (a
  * master abort: it is counted, logged once in a while, and nothing is

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 struct soft_device {
@@ -179,6 +180,29 @@ bool soft_dma_write(struct soft_device *device, uint64_t bus_address, const void
 	return done;
 }
 
+static void *run_worker(void *argument)
+{
+	struct soft_worker *worker = argument;
+
+	worker->main(worker->model);
+	return NULL;
+}
+
+int soft_worker_start(struct soft_device *device, struct soft_worker *worker,
+	void (*main)(void *model), void (*discard)(void *model), void *model)
+{
+	(void)device;
+	worker->main = main;
+	worker->discard = discard;
+	worker->model = model;
+	return pthread_create(&worker->thread, NULL, run_worker, worker);
+}
+
+void soft_worker_join(struct soft_worker *worker)
+{
+	pthread_join(worker->thread, NULL);
+}
+
 static int file_result(ssize_t moved, size_t length)
 {
 	if (moved < 0)
@@ -267,6 +291,17 @@ unsigned double_log(struct soft_device *device, char *line, size_t size)
 }
 
 /* --- For the tests ---------------------------------------------------------------- */
+
+void double_reset(struct soft_device *device)
+{
+	struct timespec until;
+	bool done;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += 60;
+	done = device->model->reset(device, &until);
+	assert(done);
+}
 
 uint8_t *double_bar(struct soft_device *device)
 {

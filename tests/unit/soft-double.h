@@ -21,6 +21,8 @@ struct soft_device *double_create(const struct soft_model *model, const char *te
 void double_destroy(struct soft_device *device);
 
 /* The memory that clients of the BAR map. */
+/* A reset, which the model must come to the end of. */
+void double_reset(struct soft_device *device);
 uint8_t *double_bar(struct soft_device *device);
 const struct soft_identity *double_identity(struct soft_device *device);
 unsigned double_msi_vectors(struct soft_device *device);

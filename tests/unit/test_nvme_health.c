@@ -176,7 +176,7 @@ static void test_failure_stays(void **state)
 	host_disable(&host);
 	enable_again(&host);
 	expect_failed(&host);
-	soft_nvme_model.reset(host.device);
+	double_reset(host.device);
 	enable_again(&host);
 	expect_failed(&host);
 	/* One line, which names the image and the reason. */

@@ -121,7 +121,7 @@ static void reach_for_nothing(struct host *host)
 static void expect_sanity(struct host *host)
 {
 	host->mapped = false;
-	soft_nvme_model.reset(host->device);
+	double_reset(host->device);
 	assert_int_equal(0, host_read(host, NVME_REG_CSTS));
 	assert_int_equal(0x10400, host_read(host, NVME_REG_VS));
 	host->next_page = DOUBLE_RAM_BASE + DOUBLE_RAM_SIZE / 2;
@@ -133,7 +133,7 @@ static void expect_sanity(struct host *host)
 	host_enable(host, 8, HOST_CC_ENABLE);
 	host_create_io(host, 8);
 	assert_int_equal(NVME_OK, host_io(host, host_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
-	soft_nvme_model.reset(host->device);
+	double_reset(host->device);
 }
 
 static void test_noise(void **unused)

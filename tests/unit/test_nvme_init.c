@@ -299,7 +299,7 @@ static void test_reset(void **state)
 	(void)state;
 	host_start(&host, "size=1M");
 	host_write(&host, NVME_REG_INTMS, 1);
-	soft_nvme_model.reset(host.device);
+	double_reset(host.device);
 	for (int by_memory = 0; by_memory < 2; by_memory++) {
 		host.mapped = by_memory;
 		assert_int_equal(0, host_read(&host, NVME_REG_CC));

@@ -308,7 +308,7 @@ static void test_block_whole_despite_reset(void **state)
 	host_submit(host, &host->io);
 	while (!atomic_load(&halves.entered))
 		host_nap();
-	soft_nvme_model.reset(host->device);
+	double_reset(host->device);
 	double_on_read(host->device, NULL, NULL);
 	double_on_file(host->device, NULL, NULL);
 	host_enable(host, 32, HOST_CC_ENABLE);

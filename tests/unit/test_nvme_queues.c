@@ -248,7 +248,7 @@ static void test_reset_in_the_middle(void **state)
 	(void)state;
 	host_start(&host, "size=1M");
 	begin_read(&host, &gate);
-	soft_nvme_model.reset(host.device);
+	double_reset(host.device);
 	expect_silence(&host);
 	expect_restart(&host);
 	host_close(&host);
@@ -307,7 +307,7 @@ static void test_threads(void **state)
 	for (unsigned i = 0; i < 2; i++)
 		pthread_join(threads[i], NULL);
 	host_map(&host, false);
-	soft_nvme_model.reset(host.device);
+	double_reset(host.device);
 	expect_restart(&host);
 	host_close(&host);
 }

@@ -56,15 +56,17 @@ struct edu {
 	struct soft_device *device;
 	uint64_t dma_mask;
 	uint64_t delay_ns;	/* what a factorial and a transfer take at least */
-	pthread_t worker;
+	struct soft_worker worker;
 
 	/*
-	 * lock guards all that follows. It is held over a transfer (4 KiB at the most)
-	 * and over raising an interrupt: whoever has it knows that neither is under way.
+	 * lock guards all that follows. It is held over raising an interrupt, but not while
+	 * a transfer moves bytes.
 	 */
 	pthread_mutex_t lock;
 	pthread_cond_t wake;	/* of the worker; CLOCK_MONOTONIC */
+	pthread_cond_t idle;	/* the worker has moved bytes; CLOCK_MONOTONIC */
 	bool stop;
+	bool moving;		/* the worker moves bytes, without the lock */
 	uint32_t liveness, factorial, status, interrupts;
 	uint64_t factorial_due_ns, dma_due_ns;
 	uint64_t dma[EDU_DMA_REGISTERS];
@@ -80,9 +82,14 @@ void edu_interrupt(struct edu *edu, uint32_t bits);
 /* Everything as after power-on; work under way is forgotten. The lock is held. */
 void edu_power_on(struct edu *edu);
 
-/* worker.c: the thread that computes and transfers. */
-bool edu_worker_start(struct edu *edu, struct spec_error *error);
+/*
+ * worker.c: the thread that computes and transfers. An error number or 0; @discard: as
+ * soft_worker_start() has it.
+ */
+int edu_worker_start(struct edu *edu, void (*discard)(void *edu));
 void edu_worker_stop(struct edu *edu);
+/* Wait for bytes that move. False: they still do at @until. The lock is held. */
+bool edu_worker_idle(struct edu *edu, const struct timespec *until);
 /* When work that begins now is to be done. */
 uint64_t edu_due_ns(const struct edu *edu);
 

@@ -3,6 +3,7 @@
 #include "provider/soft/edu/edu.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* As QEMU's device has them. */
 #define VENDOR_ID           0x1234
@@ -46,17 +47,47 @@ static void add_to_bus(struct soft_device *device, struct spec_error *error)
 	soft_add_msi_capability(device, 1);
 }
 
+static void release(void *edu)
+{
+	pthread_cond_destroy(&((struct edu *)edu)->wake);
+	pthread_cond_destroy(&((struct edu *)edu)->idle);
+	pthread_mutex_destroy(&((struct edu *)edu)->lock);
+	free(edu);
+}
+
+static struct edu *allocate(struct soft_device *device)
+{
+	struct edu *edu = calloc(1, sizeof(*edu));
+	pthread_condattr_t monotonic;
+
+	if (!edu)
+		return NULL;
+	edu->device = device;
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_mutex_init(&edu->lock, NULL);
+	pthread_cond_init(&edu->wake, &monotonic);
+	pthread_cond_init(&edu->idle, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	return edu;
+}
+
 static bool create(struct soft_device *device, const struct device_spec *spec,
 	struct spec_error *error)
 {
-	struct edu *edu = calloc(1, sizeof(*edu));
+	struct edu *edu = allocate(device);
+	int failure;
 
 	if (!edu)
 		return spec_fail(error, "edu: out of memory");
-	edu->device = device;
-	if (!parse(edu, spec, error) || !edu_worker_start(edu, error)) {
-		free(edu);
+	if (!parse(edu, spec, error)) {
+		release(edu);
 		return false;
+	}
+	failure = edu_worker_start(edu, release);
+	if (failure) {
+		release(edu);
+		return spec_fail(error, "edu: cannot start its thread: %s", strerror(failure));
 	}
 	add_to_bus(device, error);
 	soft_set_private(device, edu);
@@ -69,16 +100,36 @@ static void destroy(struct soft_device *device)
 
 	edu_worker_stop(edu);
 	soft_set_private(device, NULL);
-	free(edu);
+	release(edu);
 }
 
-static void reset(struct soft_device *device)
+static bool reset(struct soft_device *device, const struct timespec *until)
 {
 	struct edu *edu = soft_private(device);
+	bool idle;
 
 	pthread_mutex_lock(&edu->lock);
-	edu_power_on(edu);
+	edu_power_on(edu);	/* a transfer that moves bytes finds itself cancelled */
+	idle = edu_worker_idle(edu, until);
 	pthread_mutex_unlock(&edu->lock);
+	return idle;
+}
+
+static bool replace(struct soft_device *device)
+{
+	const struct edu *stuck = soft_private(device);
+	struct edu *edu = allocate(device);
+
+	if (!edu)
+		return false;
+	edu->dma_mask = stuck->dma_mask;
+	edu->delay_ns = stuck->delay_ns;
+	if (edu_worker_start(edu, release) != 0) {
+		release(edu);
+		return false;
+	}
+	soft_set_private(device, edu);
+	return true;
 }
 
 const struct soft_model soft_edu_model = {
@@ -90,4 +141,5 @@ const struct soft_model soft_edu_model = {
 	.bar_read = edu_bar_read,
 	.bar_write = edu_bar_write,
 	.reset = reset,
+	.replace = replace,
 };

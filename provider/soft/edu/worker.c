@@ -2,6 +2,7 @@
 /* The thread of the device: computes and transfers, each when its time has come. */
 #include "provider/soft/edu/edu.h"
 
+#include <errno.h>
 #include <string.h>
 #include <time.h>
 
@@ -28,6 +29,17 @@ static uint32_t factorial(uint32_t value)
 	for (; value && product; value--)
 		product *= value;
 	return product;
+}
+
+/* The two kinds of work: whether there is any, when it is due, how it ends. */
+static bool computing(const struct edu *edu)
+{
+	return edu->status & EDU_STATUS_COMPUTING;
+}
+
+static bool transferring(const struct edu *edu)
+{
+	return edu->dma[EDU_COMMAND] & EDU_COMMAND_START;
 }
 
 static void finish_factorial(struct edu *edu)
@@ -63,41 +75,65 @@ static uint64_t clamp(struct edu *edu, uint64_t address)
 	return driven;
 }
 
-/* A transfer that is not possible moves nothing, and ends as others do. */
-static void transfer(struct edu *edu)
+/* What moves, and how. */
+struct transfer {
+	uint8_t *buffer;	/* the part of the device's own; NULL: nothing moves */
+	uint64_t address, count;
+	bool from_device;
+};
+
+/* A transfer that is not possible moves nothing, and ends as others do. The lock is held. */
+static struct transfer take_transfer(struct edu *edu)
 {
 	uint64_t source = edu->dma[EDU_SOURCE], destination = edu->dma[EDU_DESTINATION];
-	uint64_t count = edu->dma[EDU_COUNT];
-	uint8_t *buffer;
+	bool from_device = edu->dma[EDU_COMMAND] & EDU_COMMAND_FROM_DEVICE;
+	struct transfer transfer = { .from_device = from_device, .count = edu->dma[EDU_COUNT] };
 
-	if (edu->dma[EDU_COMMAND] & EDU_COMMAND_FROM_DEVICE) {
-		buffer = buffer_at(edu, source, count);
-		if (buffer)
-			soft_dma_write(edu->device, clamp(edu, destination), buffer, count);
-	} else {
-		buffer = buffer_at(edu, destination, count);
-		if (buffer)
-			soft_dma_read(edu->device, clamp(edu, source), buffer, count);
-	}
+	transfer.buffer = buffer_at(edu, from_device ? source : destination, transfer.count);
+	if (transfer.buffer)
+		transfer.address = clamp(edu, from_device ? destination : source);
+	return transfer;
+}
+
+/* The lock is held, and released meanwhile. */
+static void move(struct edu *edu, const struct transfer *transfer)
+{
+	uint8_t bytes[EDU_BUFFER_SIZE];
+	bool moved = true;
+
+	memcpy(bytes, transfer->buffer, transfer->count);
+	edu->moving = true;
+	pthread_mutex_unlock(&edu->lock);
+	if (transfer->from_device)
+		soft_dma_write(edu->device, transfer->address, bytes, transfer->count);
+	else
+		moved = soft_dma_read(edu->device, transfer->address, bytes, transfer->count);
+	pthread_mutex_lock(&edu->lock);
+	edu->moving = false;
+	pthread_cond_broadcast(&edu->idle);
+	if (moved && !transfer->from_device && transferring(edu))
+		memcpy(transfer->buffer, bytes, transfer->count);
 }
 
 static void finish_transfer(struct edu *edu)
 {
-	transfer(edu);
+	struct transfer transfer = take_transfer(edu);
+
+	if (transfer.buffer)
+		move(edu, &transfer);
+	if (!transferring(edu))
+		return;		/* a reset */
 	edu->dma[EDU_COMMAND] &= ~(uint64_t)EDU_COMMAND_START;
 	if (edu->dma[EDU_COMMAND] & EDU_COMMAND_INTERRUPT)
 		edu_interrupt(edu, EDU_INTERRUPT_DMA);
 }
 
-/* The two kinds of work: whether there is any, when it is due, how it ends. */
-static bool computing(const struct edu *edu)
+bool edu_worker_idle(struct edu *edu, const struct timespec *until)
 {
-	return edu->status & EDU_STATUS_COMPUTING;
-}
-
-static bool transferring(const struct edu *edu)
-{
-	return edu->dma[EDU_COMMAND] & EDU_COMMAND_START;
+	while (edu->moving)
+		if (pthread_cond_timedwait(&edu->idle, &edu->lock, until) == ETIMEDOUT)
+			return !edu->moving;
+	return true;
 }
 
 /* Finish what is due. Return: when the next piece is, UINT64_MAX for never. The lock is held. */
@@ -116,7 +152,7 @@ static uint64_t finish_due(struct edu *edu)
 	return next;
 }
 
-static void *worker_main(void *argument)
+static void work(void *argument)
 {
 	struct edu *edu = argument;
 
@@ -134,31 +170,11 @@ static void *worker_main(void *argument)
 			pthread_cond_timedwait(&edu->wake, &edu->lock, &until);
 	}
 	pthread_mutex_unlock(&edu->lock);
-	return NULL;
 }
 
-static void destroy_locks(struct edu *edu)
+int edu_worker_start(struct edu *edu, void (*discard)(void *edu))
 {
-	pthread_cond_destroy(&edu->wake);
-	pthread_mutex_destroy(&edu->lock);
-}
-
-bool edu_worker_start(struct edu *edu, struct spec_error *error)
-{
-	pthread_condattr_t monotonic;
-	int failure;
-
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_mutex_init(&edu->lock, NULL);
-	pthread_cond_init(&edu->wake, &monotonic);
-	pthread_condattr_destroy(&monotonic);
-	failure = pthread_create(&edu->worker, NULL, worker_main, edu);
-	if (failure) {
-		destroy_locks(edu);
-		return spec_fail(error, "edu: cannot start its thread: %s", strerror(failure));
-	}
-	return true;
+	return soft_worker_start(edu->device, &edu->worker, work, discard, edu);
 }
 
 void edu_worker_stop(struct edu *edu)
@@ -167,6 +183,5 @@ void edu_worker_stop(struct edu *edu)
 	edu->stop = true;
 	pthread_cond_signal(&edu->wake);
 	pthread_mutex_unlock(&edu->lock);
-	pthread_join(edu->worker, NULL);
-	destroy_locks(edu);
+	soft_worker_join(&edu->worker);
 }

@@ -101,6 +101,7 @@ static bool allocate(struct nvme_controller *nvme, struct spec_error *error)
 	return true;
 }
 
+/* All that create() or replace() made, but for the thread and its locks. */
 static void release(struct nvme_controller *nvme)
 {
 	nvme_backend_close(&nvme->backend);
@@ -111,13 +112,20 @@ static void release(struct nvme_controller *nvme)
 	free(nvme);
 }
 
+/* On the thread, once it is abandoned: the image is the next one's. */
+static void discard(void *nvme)
+{
+	nvme_worker_release(nvme);
+	release(nvme);
+}
+
 static bool set_up(struct nvme_controller *nvme, const struct device_spec *spec,
 	struct spec_error *error)
 {
 	return parse(nvme, spec, error) &&
 	       nvme_identity_make(&nvme->identity, spec, soft_name(nvme->device), error) &&
 	       nvme_backend_open(&nvme->backend, spec, error) && allocate(nvme, error) &&
-	       add_to_bus(nvme, error) && nvme_worker_start(nvme, error);
+	       add_to_bus(nvme, error) && nvme_worker_start(nvme, discard, error);
 }
 
 static bool create(struct soft_device *device, const struct device_spec *spec,
@@ -144,6 +152,7 @@ static void destroy(struct soft_device *device)
 
 	nvme_worker_stop(nvme);
 	soft_set_private(device, NULL);
+	nvme_worker_release(nvme);
 	release(nvme);
 }
 
@@ -161,9 +170,44 @@ static void bar_mapped(struct soft_device *device, unsigned bar, bool mapped)
 	pthread_mutex_unlock(&registers->lock);
 }
 
-static void reset(struct soft_device *device)
+static bool reset(struct soft_device *device, const struct timespec *until)
 {
-	nvme_worker_reset(soft_private(device));
+	return nvme_worker_reset(soft_private(device), until);
+}
+
+/*
+ * The image passes to the new controller, and with it what is known of it. The old one, which
+ * is frozen in an access to memory, does not touch it, nor the BAR, any more.
+ */
+static bool replace(struct soft_device *device)
+{
+	struct nvme_controller *stuck = soft_private(device);
+	struct nvme_controller *nvme = calloc(1, sizeof(*nvme));
+	struct spec_error error;
+
+	if (!nvme)
+		return false;
+	nvme->device = device;
+	nvme->queues = stuck->queues;
+	nvme->interrupts = stuck->interrupts;
+	nvme->mdts = stuck->mdts;
+	nvme->identity = stuck->identity;
+	nvme->vendor_id = stuck->vendor_id;
+	nvme->subsystem_vendor_id = stuck->subsystem_vendor_id;
+	nvme->statistics = stuck->statistics;
+	nvme->medium_error = stuck->medium_error;
+	nvme->registers.bar = stuck->registers.bar;
+	nvme->registers.mapped = stuck->registers.mapped;
+	nvme->backend = stuck->backend;
+	if (!allocate(nvme, &error) || !nvme_worker_start(nvme, discard, &error)) {
+		nvme->backend = (struct nvme_backend){ .fd = -1 };
+		release(nvme);
+		return false;
+	}
+	stuck->backend = (struct nvme_backend){ .fd = -1 };
+	soft_set_memory_lock(device, &nvme->registers.lock);
+	soft_set_private(device, nvme);
+	return true;
 }
 
 /* Bus mastering may have come on: what was waiting for it can go on. */
@@ -187,6 +231,7 @@ const struct soft_model soft_nvme_model = {
 	.bar_write = nvme_bar_write,
 	.bar_mapped = bar_mapped,
 	.reset = reset,
+	.replace = replace,
 	.command_changed = command_changed,
 	.line = nvme_line,
 };

@@ -76,7 +76,7 @@ enum nvme_wake {
 struct nvme_registers {
 	pthread_mutex_t lock;
 	pthread_cond_t wake;		/* the worker waits; CLOCK_MONOTONIC */
-	pthread_cond_t reset_done;
+	pthread_cond_t reset_done;	/* CLOCK_MONOTONIC too */
 	/* All below under the lock, the memory of @bar (shared with clients) included. */
 	uint8_t *bar;
 	uint32_t value[NVME_REGISTER_WORDS];	/* the truth; @bar only shows it */
@@ -164,7 +164,7 @@ struct nvme_controller {
 	atomic_bool halt;	/* leave the command in hand: it is being reset */
 	/* Of each completion queue, what line.c compares with its doorbell. */
 	atomic_uint_least32_t posted[NVME_QUEUES_MAX + 1];
-	pthread_t worker;
+	struct soft_worker worker;
 
 	/* The worker's own. */
 	bool running;		/* CSTS.RDY, not fatal, not shut down */
@@ -249,10 +249,14 @@ bool nvme_poll(struct nvme_controller *nvme);
 
 /* --- worker.c: the thread ---------------------------------------------------------- */
 
-bool nvme_worker_start(struct nvme_controller *nvme, struct spec_error *error);
+/* @discard: as soft_worker_start() has it; it calls nvme_worker_release(). */
+bool nvme_worker_start(struct nvme_controller *nvme, void (*discard)(void *nvme),
+	struct spec_error *error);
 void nvme_worker_stop(struct nvme_controller *nvme);
-/* Back to power-on, and wait until it is so. */
-void nvme_worker_reset(struct nvme_controller *nvme);
+/* Free what the thread needed, after its end. */
+void nvme_worker_release(struct nvme_controller *nvme);
+/* Back to power-on. False: it is not so at @until. */
+bool nvme_worker_reset(struct nvme_controller *nvme, const struct timespec *until);
 uint64_t nvme_now_ns(void);
 
 static inline bool nvme_halted(struct nvme_controller *nvme)

@@ -146,7 +146,7 @@ static bool work(struct nvme_controller *nvme, bool *more)
 	return active || events.reasons || *more;
 }
 
-static void *worker_main(void *argument)
+static void worker_main(void *argument)
 {
 	struct nvme_controller *nvme = argument;
 	struct nvme_registers *registers = &nvme->registers;
@@ -163,7 +163,6 @@ static void *worker_main(void *argument)
 			rest(registers, &pace);
 	}
 	pthread_mutex_unlock(&registers->lock);
-	return NULL;
 }
 
 static int create_locks(struct nvme_registers *registers)
@@ -176,7 +175,7 @@ static int create_locks(struct nvme_registers *registers)
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_mutex_init(&registers->lock, NULL);
 	pthread_cond_init(&registers->wake, &monotonic);
-	pthread_cond_init(&registers->reset_done, NULL);
+	pthread_cond_init(&registers->reset_done, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	return 0;
 }
@@ -188,7 +187,8 @@ static void destroy_locks(struct nvme_registers *registers)
 	pthread_mutex_destroy(&registers->lock);
 }
 
-bool nvme_worker_start(struct nvme_controller *nvme, struct spec_error *error)
+bool nvme_worker_start(struct nvme_controller *nvme, void (*discard)(void *nvme),
+	struct spec_error *error)
 {
 	int failure = create_locks(&nvme->registers);
 
@@ -196,7 +196,7 @@ bool nvme_worker_start(struct nvme_controller *nvme, struct spec_error *error)
 		return spec_fail(error, "nvme: cannot set up its locks: %s", strerror(failure));
 	nvme_registers_power_on(nvme);
 	nvme_controller_clear(nvme);
-	failure = pthread_create(&nvme->worker, NULL, worker_main, nvme);
+	failure = soft_worker_start(nvme->device, &nvme->worker, worker_main, discard, nvme);
 	if (failure) {
 		destroy_locks(&nvme->registers);
 		return spec_fail(error, "nvme: cannot start its thread: %s", strerror(failure));
@@ -211,19 +211,27 @@ void nvme_worker_stop(struct nvme_controller *nvme)
 	atomic_store(&nvme->halt, true);
 	pthread_cond_signal(&nvme->registers.wake);
 	pthread_mutex_unlock(&nvme->registers.lock);
-	pthread_join(nvme->worker, NULL);
+	soft_worker_join(&nvme->worker);
+}
+
+void nvme_worker_release(struct nvme_controller *nvme)
+{
 	destroy_locks(&nvme->registers);
 }
 
-void nvme_worker_reset(struct nvme_controller *nvme)
+bool nvme_worker_reset(struct nvme_controller *nvme, const struct timespec *until)
 {
 	struct nvme_registers *registers = &nvme->registers;
+	bool done;
+	int waited = 0;
 
 	pthread_mutex_lock(&registers->lock);
 	registers->reset = true;
 	atomic_store(&nvme->halt, true);
 	pthread_cond_signal(&registers->wake);
-	while (registers->reset)
-		pthread_cond_wait(&registers->reset_done, &registers->lock);
+	while (registers->reset && waited != ETIMEDOUT)
+		waited = pthread_cond_timedwait(&registers->reset_done, &registers->lock, until);
+	done = !registers->reset;
 	pthread_mutex_unlock(&registers->lock);
+	return done;
 }

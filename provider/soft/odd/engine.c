@@ -6,6 +6,7 @@
  */
 #include "provider/soft/odd/odd.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,11 +53,13 @@ void odd_engine_control(struct odd *odd, uint32_t control)
 	pthread_cond_signal(&odd->wake);
 }
 
-void odd_engine_cancel(struct odd *odd)
+bool odd_engine_cancel(struct odd *odd, const struct timespec *until)
 {
 	odd->dma_status = 0;
 	while (odd->moving)
-		pthread_cond_wait(&odd->idle, &odd->lock);
+		if (pthread_cond_timedwait(&odd->idle, &odd->lock, until) == ETIMEDOUT)
+			return !odd->moving;
+	return true;
 }
 
 /* One side of a piece. The lock is not held. */
@@ -103,7 +106,7 @@ static void move_piece(struct odd *odd)
 		finish(odd, !moved);
 }
 
-static void *worker_main(void *argument)
+static void work(void *argument)
 {
 	struct odd *odd = argument;
 
@@ -115,7 +118,6 @@ static void *worker_main(void *argument)
 			pthread_cond_wait(&odd->wake, &odd->lock);
 	}
 	pthread_mutex_unlock(&odd->lock);
-	return NULL;
 }
 
 static void release(struct odd *odd)
@@ -126,17 +128,28 @@ static void release(struct odd *odd)
 	free(odd->bounce);
 }
 
+/* What the thread frees once it is abandoned. */
+static void discard(void *odd)
+{
+	release(odd);
+	free(odd);
+}
+
 bool odd_engine_start(struct odd *odd, struct spec_error *error)
 {
+	pthread_condattr_t monotonic;
 	int failure;
 
 	odd->bounce = malloc(ODD_BUFFER_SIZE);
 	if (!odd->bounce)
 		return spec_fail(error, "odd: out of memory");
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_mutex_init(&odd->lock, NULL);
 	pthread_cond_init(&odd->wake, NULL);
-	pthread_cond_init(&odd->idle, NULL);
-	failure = pthread_create(&odd->worker, NULL, worker_main, odd);
+	pthread_cond_init(&odd->idle, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	failure = soft_worker_start(odd->device, &odd->worker, work, discard, odd);
 	if (failure) {
 		release(odd);
 		return spec_fail(error, "odd: cannot start its thread: %s", strerror(failure));
@@ -150,6 +163,6 @@ void odd_engine_stop(struct odd *odd)
 	odd->stop = true;
 	pthread_cond_signal(&odd->wake);
 	pthread_mutex_unlock(&odd->lock);
-	pthread_join(odd->worker, NULL);
+	soft_worker_join(&odd->worker);
 	release(odd);
 }

@@ -104,15 +104,43 @@ static kern_return_t try_reset(struct soft_device *device, enum pci_reset kind, 
 	return kIOReturnSuccess;
 }
 
-static void reset(struct soft_device *device)
+static bool reset(struct soft_device *device, const struct timespec *until)
 {
 	struct odd *odd = soft_private(device);
+	bool idle;
 
 	pthread_mutex_lock(&odd->lock);
-	odd_engine_cancel(odd);
-	odd_power_on(odd);
-	odd->resets++;
+	idle = odd_engine_cancel(odd, until);
+	if (idle) {
+		odd_power_on(odd);
+		odd->resets++;
+	}
 	pthread_mutex_unlock(&odd->lock);
+	return idle;
+}
+
+static bool replace(struct soft_device *device)
+{
+	const struct odd *stuck = soft_private(device);
+	struct odd *odd = calloc(1, sizeof(*odd));
+	struct spec_error error;
+
+	if (!odd)
+		return false;
+	odd->device = device;
+	odd->options = stuck->options;
+	odd->buffer = stuck->buffer;
+	odd->memory = stuck->memory;
+	odd->reset_log = stuck->reset_log;
+	odd->resets = stuck->resets + 1;
+	if (!odd_engine_start(odd, &error)) {
+		free(odd);
+		return false;
+	}
+	odd_power_on(odd);
+	soft_set_memory_lock(device, &odd->lock);
+	soft_set_private(device, odd);
+	return true;
 }
 
 static bool line(struct soft_device *device)
@@ -136,5 +164,6 @@ const struct soft_model soft_odd_model = {
 	.bar_write = odd_bar_write,
 	.try_reset = try_reset,
 	.reset = reset,
+	.replace = replace,
 	.line = line,
 };

@@ -105,13 +105,13 @@ struct odd_transfer {
 struct odd {
 	struct soft_device *device;
 	struct odd_options options;
-	pthread_t worker;
+	struct soft_worker worker;
 	uint8_t *bounce;	/* the worker's: ODD_BUFFER_SIZE bytes */
 
 	/* lock guards all that follows, and accesses by call of what the BARs keep. */
 	pthread_mutex_t lock;
 	pthread_cond_t wake;	/* of the worker */
-	pthread_cond_t idle;	/* the worker has moved a piece */
+	pthread_cond_t idle;	/* the worker has moved a piece; CLOCK_MONOTONIC */
 	bool stop;
 	bool moving;		/* the worker moves a piece, without the lock */
 	uint32_t scratch, resets, reset_log, stall_ms;
@@ -143,8 +143,9 @@ void odd_power_on(struct odd *odd);
 /* engine.c: DMA, on a thread of its own. */
 bool odd_engine_start(struct odd *odd, struct spec_error *error);
 void odd_engine_stop(struct odd *odd);
-/* A write of CONTROL; the end of a transfer, when it returns nothing moves. The lock is held. */
+/* A write of CONTROL. The lock is held. */
 void odd_engine_control(struct odd *odd, uint32_t control);
-void odd_engine_cancel(struct odd *odd);
+/* The end of a transfer. False: a piece of it still moves at @until. The lock is held. */
+bool odd_engine_cancel(struct odd *odd, const struct timespec *until);
 
 #endif
