@@ -133,11 +133,11 @@ static bool replace(struct soft_device *device)
 	odd->memory = stuck->memory;
 	odd->reset_log = stuck->reset_log;
 	odd->resets = stuck->resets + 1;
+	odd_power_on(odd);	/* before there is a thread that reads it */
 	if (!odd_engine_start(odd, &error)) {
 		free(odd);
 		return false;
 	}
-	odd_power_on(odd);
 	soft_set_memory_lock(device, &odd->lock);
 	soft_set_private(device, odd);
 	return true;
