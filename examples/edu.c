@@ -109,9 +109,8 @@ int main(int argc, char **argv)
 
 	sem_init(&interrupted, 0, 0);
 	check("interrupts", apple_dext_setup_interrupts(device, NULL));
-	notify = apple_dext_interrupt_notify_create(device, handle_interrupt, NULL);
-	if (!notify)
-		check("notification", kIOReturnNoResources);
+	check("notification",
+		apple_dext_interrupt_notify_create_into(device, handle_interrupt, NULL, &notify));
 	set(STATUS, 4, STATUS_IRQ_WHEN_DONE);
 	set(FACTORIAL, 4, 10);
 	wait_for_interrupt("10!");

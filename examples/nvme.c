@@ -239,9 +239,8 @@ static void start(void)
 	nvme.io.number = 1;
 	sem_init(&nvme.interrupted, 0, 0);
 	check("interrupts", apple_dext_setup_interrupts(nvme.device, NULL));
-	nvme.notify = apple_dext_interrupt_notify_create(nvme.device, handle_interrupt, NULL);
-	if (!nvme.notify)
-		fail("interrupts", "no notification");
+	check("notification", apple_dext_interrupt_notify_create_into(
+		nvme.device, handle_interrupt, NULL, &nvme.notify));
 	set(AQA, 4, (ENTRIES - 1) << 16 | (ENTRIES - 1));
 	set(ASQ, 8, nvme.bus_address);
 	set(ACQ, 8, nvme.bus_address + PAGE);
