@@ -91,5 +91,5 @@ enum fd_kind fd_kind(int fd)
 		return FD_KIND_OTHER;
 	if (!S_ISREG(file.stx_mode) || (fcntl(fd, F_GETFL) & O_PATH))
 		return FD_KIND_OTHER;
-	return is_on_local_disk(&file) ? FD_KIND_LOCAL_FILE : FD_KIND_OTHER;
+	return is_on_local_disk(&file) ? FD_KIND_LOCAL_FILE : FD_KIND_FOREIGN_FILE;
 }

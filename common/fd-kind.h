@@ -11,6 +11,8 @@ enum fd_kind {
 	FD_KIND_OTHER,
 	FD_KIND_MEMORY,		/* a memfd, or a file of tmpfs or hugetlbfs */
 	FD_KIND_LOCAL_FILE,	/* a regular file of a file system on a local disk */
+	/* A regular file of any other file system. It may wait, like FD_KIND_OTHER. */
+	FD_KIND_FOREIGN_FILE,
 	FD_KIND_EVENT,		/* an eventfd */
 };
 
@@ -19,7 +21,8 @@ enum fd_kind {
  *
  * On Linux it never waits, whatever the descriptor is. A file system is known to be local if
  * it is mounted in this process's mount namespace and its type is in the list of
- * fd-kind-linux.c. FUSE, network file systems and overlayfs are FD_KIND_OTHER.
+ * fd-kind-linux.c. Files of FUSE, network file systems and
+ * overlayfs are FD_KIND_FOREIGN_FILE.
  *
  * Elsewhere (fd-kind-posix.c) a regular file or a POSIX shared memory object is
  * FD_KIND_LOCAL_FILE without a look at its file system, and the rest FD_KIND_OTHER.

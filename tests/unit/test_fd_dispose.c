@@ -229,7 +229,7 @@ static void test_kinds(void **state)
 		{ open(name, O_PATH | O_CLOEXEC), FD_KIND_OTHER },
 		{ eventfd(0, EFD_CLOEXEC), FD_KIND_EVENT },
 		{ open("/dev/null", O_RDWR | O_CLOEXEC), FD_KIND_OTHER },
-		{ open("/proc/self/maps", O_RDONLY | O_CLOEXEC), FD_KIND_OTHER },
+		{ open("/proc/self/maps", O_RDONLY | O_CLOEXEC), FD_KIND_FOREIGN_FILE },
 		{ open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), FD_KIND_OTHER },
 		{ lingering_socket(&reader), FD_KIND_OTHER },
 	};
