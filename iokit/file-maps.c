@@ -1,41 +1,57 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "iokit/file-maps.h"
+#include "common/fd-kind.h"
+#include "iokit/address-space.h"
 
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/queue.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <uthash.h>
 
-/* Files up to this size are mapped whole, so that every range of theirs shares one mapping. */
-#define WHOLE_FILE_MAX (UINT64_C(1) << 40)
-
-struct key {
+struct file_key {
 	uint64_t device, inode, writable;
 };
 
-struct iou_file_map {
-	LIST_ENTRY(iou_file_map) link;
+struct file {
 	UT_hash_handle hh;
-	struct iou_file_maps *maps;
-	struct key key;
+	struct file_key key;
+	unsigned maps;
+};
+
+/* A window is found by where it begins. */
+struct window_key {
+	struct file *file;
+	uint64_t begin;
+};
+
+struct iou_file_map {
+	UT_hash_handle hh;
+	struct iou_file_maps *table;
+	struct window_key key;
 	bool current;	/* in the hash; else outgrown by its file, and only still in use */
 	unsigned uses;
 	char *address;
-	uint64_t offset, size;	/* what of the file is mapped */
+	uint64_t size;
 };
 
 struct iou_file_maps {
 	/* The lock guards all of it, and of its mappings, and is not held over munmap(). */
 	pthread_mutex_t lock;
 	bool released;
-	struct iou_file_map *current;	/* the newest of each file, by key */
-	LIST_HEAD(, iou_file_map) all;
-	unsigned count;		/* of all, */
-	uint64_t bytes;		/* and what they take of the address space */
+	struct file *files;
+	struct iou_file_map *current;	/* the newest of each beginning */
+	struct iou_address_space space;	/* of all there are */
+};
+
+/* What has been found out about a descriptor. */
+struct file_facts {
+	struct file_key key;
+	uint64_t size;
+	uint64_t page;	/* what mappings of it are a multiple of: a huge page's size on hugetlbfs */
 };
 
 struct iou_file_maps *iou_file_maps_create(void)
@@ -47,6 +63,27 @@ struct iou_file_maps *iou_file_maps_create(void)
 	return maps;
 }
 
+/* Unlock the table, and free it if nobody needs it any more. */
+static void leave(struct iou_file_maps *maps)
+{
+	bool last = maps->released && !maps->space.maps;
+
+	pthread_mutex_unlock(&maps->lock);
+	if (!last)
+		return;
+	pthread_mutex_destroy(&maps->lock);
+	free(maps);
+}
+
+void iou_file_maps_release(struct iou_file_maps *maps)
+{
+	if (!maps)
+		return;
+	pthread_mutex_lock(&maps->lock);
+	maps->released = true;
+	leave(maps);
+}
+
 static void unhash(struct iou_file_maps *maps, struct iou_file_map *map)
 {
 	if (map->current)
@@ -54,143 +91,209 @@ static void unhash(struct iou_file_maps *maps, struct iou_file_map *map)
 	map->current = false;
 }
 
-static void maps_free(struct iou_file_maps *maps)
+static void file_put(struct iou_file_maps *maps, struct file *file)
 {
-	pthread_mutex_destroy(&maps->lock);
-	free(maps);
+	if (file->maps)
+		return;
+	HASH_DEL(maps->files, file);
+	free(file);
 }
 
-void iou_file_maps_release(struct iou_file_maps *maps)
+/* The kind comes first: the other calls may wait on a file of a kind that is refused. */
+static kern_return_t check_kind(int fd)
 {
-	bool last;
-
-	if (!maps)
-		return;
-	pthread_mutex_lock(&maps->lock);
-	maps->released = true;
-	last = LIST_EMPTY(&maps->all);
-	pthread_mutex_unlock(&maps->lock);
-	if (last)
-		maps_free(maps);
+	switch (fd_kind(fd)) {
+	case FD_KIND_MEMORY:
+	case FD_KIND_LOCAL_FILE:
+		return kIOReturnSuccess;
+	case FD_KIND_FOREIGN_FILE:
+		return kIOReturnNotPermitted;
+	default:
+		return kIOReturnBadArgument;
+	}
 }
 
 /* Check a descriptor that came from elsewhere, and clear *writable where it is not. */
-static kern_return_t check_file(
-	int fd, uint64_t end, bool *writable, struct key *key, uint64_t *file_size)
+static kern_return_t check_file(int fd, uint64_t end, bool *writable, struct file_facts *facts)
 {
 	struct stat file;
 	int mode = fcntl(fd, F_GETFL);
+	kern_return_t status = check_kind(fd);
 
+	if (status != kIOReturnSuccess)
+		return status;
 	if (mode < 0 || (mode & O_PATH) || (mode & O_ACCMODE) == O_WRONLY)
 		return kIOReturnBadArgument;
 	if (fstat(fd, &file) != 0 || !S_ISREG(file.st_mode) || file.st_size < 0 ||
 		end > (uint64_t)file.st_size)
 		return kIOReturnBadArgument;
 	*writable = *writable && (mode & O_ACCMODE) == O_RDWR;
-	memset(key, 0, sizeof(*key));
-	key->device = file.st_dev;
-	key->inode = file.st_ino;
-	key->writable = *writable;
-	*file_size = (uint64_t)file.st_size;
+	memset(facts, 0, sizeof(*facts));
+	facts->key.device = file.st_dev;
+	facts->key.inode = file.st_ino;
+	facts->key.writable = *writable;
+	facts->size = (uint64_t)file.st_size;
+	facts->page = (uint64_t)sysconf(_SC_PAGESIZE);
+	if ((uint64_t)file.st_blksize > facts->page && !(file.st_blksize & (file.st_blksize - 1)))
+		facts->page = (uint64_t)file.st_blksize;
 	return kIOReturnSuccess;
 }
 
-static struct iou_file_map *map_create(struct iou_file_maps *maps, int fd, const struct key *key,
-	uint64_t offset, uint64_t size)
+static struct file *find_file(struct iou_file_maps *maps, const struct file_key *key)
 {
-	struct iou_file_map *map = calloc(1, sizeof(*map));
+	struct file *file;
 
-	if (!map)
+	HASH_FIND(hh, maps->files, key, sizeof(*key), file);
+	if (file)
+		return file;
+	file = calloc(1, sizeof(*file));
+	if (!file)
 		return NULL;
-	map->maps = maps;
-	map->key = *key;
-	map->offset = offset;
-	map->size = size;
-	map->address = mmap(NULL, (size_t)size, PROT_READ | (key->writable ? PROT_WRITE : 0),
-		MAP_SHARED | MAP_NORESERVE, fd, (off_t)offset);
-	if (map->address == MAP_FAILED) {
-		free(map);
-		return NULL;
-	}
-	LIST_INSERT_HEAD(&maps->all, map, link);
-	maps->count++;
-	maps->bytes += size;
+	file->key = *key;
+	HASH_ADD(hh, maps->files, key, sizeof(file->key), file);
+	return file;
+}
+
+static struct iou_file_map *find_window(struct iou_file_maps *maps, struct file *file, uint64_t begin)
+{
+	struct iou_file_map *map;
+	struct window_key key;
+
+	memset(&key, 0, sizeof(key));
+	key.file = file;
+	key.begin = begin;
+	HASH_FIND(hh, maps->current, &key, sizeof(key), map);
 	return map;
 }
 
-/* The mapping of [offset, end) of the file, made if there is none. The lock is held. */
-static kern_return_t find_or_map(struct iou_file_maps *maps, int fd, const struct key *key,
-	uint64_t offset, uint64_t end, uint64_t file_size, struct iou_file_map **found)
+/* A window that holds the range: windows begin at a multiple of their class. */
+static struct iou_file_map *find_covering(
+	struct iou_file_maps *maps, struct file *file, uint64_t offset, uint64_t end)
+{
+	for (unsigned class = 0; class < IOU_WINDOW_CLASSES; class++) {
+		uint64_t begin = offset & ~((IOU_WINDOW_MIN << class) - 1);
+		struct iou_file_map *map = find_window(maps, file, begin);
+
+		if (map && end <= begin + map->size)
+			return map;
+	}
+	return NULL;
+}
+
+/* Map [begin, end), and let it stand for what begins there. */
+static kern_return_t map_window(struct iou_file_maps *maps, struct file *file, int fd,
+	uint64_t begin, uint64_t end, struct iou_file_map **made)
 {
 	struct iou_file_map *map, *outgrown;
-	uint64_t begin = 0;
 
-	HASH_FIND(hh, maps->current, key, sizeof(*key), map);
-	*found = map;
-	if (map && offset >= map->offset && end <= map->offset + map->size)
-		return kIOReturnSuccess;
-	outgrown = map;
-	if (file_size > WHOLE_FILE_MAX) {
-		begin = offset & ~UINT64_C(0xffff);	/* any host's page size */
-		file_size = end - begin;
-	}
-	if (maps->count >= IOU_FILE_MAPS_MAX || file_size > IOU_FILE_MAPS_BYTES - maps->bytes)
+	if (!iou_address_space_take(&maps->space, end - begin))
 		return kIOReturnNoSpace;
-	map = map_create(maps, fd, key, begin, file_size);
-	if (!map)
-		return kIOReturnVMError;
+	map = calloc(1, sizeof(*map));
+	if (map)
+		map->address = mmap(NULL, (size_t)(end - begin),
+			PROT_READ | (file->key.writable ? PROT_WRITE : 0),
+			MAP_SHARED | MAP_NORESERVE, fd, (off_t)begin);
+	if (!map || map->address == MAP_FAILED) {
+		iou_address_space_give(&maps->space, end - begin);
+		free(map);
+		return map ? kIOReturnVMError : kIOReturnNoMemory;
+	}
+	map->table = maps;
+	map->key.file = file;
+	map->key.begin = begin;
+	map->size = end - begin;
+	file->maps++;
+	outgrown = find_window(maps, file, begin);
 	if (outgrown)
 		unhash(maps, outgrown);
 	HASH_ADD(hh, maps->current, key, sizeof(map->key), map);
 	map->current = true;
-	*found = map;
+	*made = map;
 	return kIOReturnSuccess;
+}
+
+/* Map a window around the range; only what of it is needed, where there is no room for more. */
+static kern_return_t map_around(struct iou_file_maps *maps, struct file *file, int fd,
+	uint64_t offset, uint64_t end, const struct file_facts *facts, struct iou_file_map **made)
+{
+	unsigned class = file->maps < IOU_WINDOW_CLASSES ? file->maps : IOU_WINDOW_CLASSES - 1;
+	uint64_t size = IOU_WINDOW_MIN << class;
+	uint64_t whole = (facts->size + facts->page - 1) & ~(facts->page - 1);
+	uint64_t begin, last;
+	kern_return_t status;
+
+	if (end - offset >= size)
+		size = IOU_WINDOW_MIN;	/* it is a window by itself */
+	if (size < facts->page)
+		size = facts->page;
+	begin = offset & ~(size - 1);
+	last = (end + size - 1) & ~(size - 1);
+	status = map_window(maps, file, fd, begin, last < whole ? last : whole, made);
+	if (status == kIOReturnSuccess || size == facts->page)
+		return status;
+	begin = offset & ~(facts->page - 1);
+	last = (end + facts->page - 1) & ~(facts->page - 1);
+	return map_window(maps, file, fd, begin, last, made);
+}
+
+/* The window that holds [offset, end), made if there is none, used once more. The lock is held. */
+static kern_return_t find_or_map(struct iou_file_maps *maps, int fd, uint64_t offset, uint64_t end,
+	const struct file_facts *facts, struct iou_file_map **found)
+{
+	struct file *file = find_file(maps, &facts->key);
+	kern_return_t status = kIOReturnSuccess;
+
+	if (!file)
+		return kIOReturnNoMemory;
+	*found = find_covering(maps, file, offset, end);
+	if (!*found)
+		status = map_around(maps, file, fd, offset, end, facts, found);
+	if (status == kIOReturnSuccess)
+		(*found)->uses++;
+	else
+		file_put(maps, file);
+	return status;
 }
 
 kern_return_t iou_file_maps_get(struct iou_file_maps *maps, int fd, uint64_t offset,
 	uint64_t length, bool *writable, struct iou_file_map **found, void **address)
 {
-	struct iou_file_map *map;
-	struct key key;
-	uint64_t end, file_size;
+	struct file_facts facts;
+	uint64_t end;
 	kern_return_t status;
 
+	/* Files reach to INT64_MAX at most: the sums that follow do not wrap. */
 	if (!length || __builtin_add_overflow(offset, length, &end))
 		return kIOReturnBadArgument;
-	status = check_file(fd, end, writable, &key, &file_size);
+	status = check_file(fd, end, writable, &facts);
 	if (status != kIOReturnSuccess)
 		return status;
 	pthread_mutex_lock(&maps->lock);
-	status = find_or_map(maps, fd, &key, offset, end, file_size, &map);
-	if (status == kIOReturnSuccess)
-		map->uses++;
+	status = find_or_map(maps, fd, offset, end, &facts, found);
 	pthread_mutex_unlock(&maps->lock);
-	if (status != kIOReturnSuccess)
-		return status;
-	*found = map;
-	*address = map->address + (offset - map->offset);
-	return kIOReturnSuccess;
+	if (status == kIOReturnSuccess)
+		*address = (*found)->address + (offset - (*found)->key.begin);
+	return status;
 }
 
 void iou_file_maps_put(struct iou_file_map *map)
 {
-	struct iou_file_maps *maps = map->maps;
-	bool last_use, last_map = false;
+	struct iou_file_maps *maps = map->table;
+	bool last;
 
 	pthread_mutex_lock(&maps->lock);
-	last_use = --map->uses == 0;
-	if (last_use) {
+	last = --map->uses == 0;
+	if (last) {
 		unhash(maps, map);
-		LIST_REMOVE(map, link);
-		maps->count--;
-		maps->bytes -= map->size;
-		last_map = maps->released && LIST_EMPTY(&maps->all);
+		map->key.file->maps--;
+		file_put(maps, map->key.file);
 	}
 	pthread_mutex_unlock(&maps->lock);
-	if (last_use) {
-		munmap(map->address, (size_t)map->size);
-		free(map);
-	}
-	if (last_map)
-		maps_free(maps);
+	if (!last)
+		return;
+	munmap(map->address, (size_t)map->size);
+	pthread_mutex_lock(&maps->lock);
+	iou_address_space_give(&maps->space, map->size);
+	leave(maps);
+	free(map);
 }

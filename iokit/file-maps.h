@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Files mapped on a client's behalf: each once, however many ranges of it are in
- * use. One table belongs to one user client, whose thread alone gets mappings; they can be
- * put on any thread, and after the user client has gone.
+ * Files mapped on a client's behalf. What is mapped is a window around the range asked for, which
+ * is shared by all ranges in it: 2 MiB around a file's first range, twice as much around each
+ * next one, up to 1 GiB. So a client that registers much of a file in small pieces takes few
+ * mappings, and one that registers a page of a huge file little address space.
+ *
+ * One table belongs to one user client, whose thread alone gets mappings; they can be put on any
+ * thread, and after the user client has gone.
  */
 #ifndef IOKIT_FILE_MAPS_H
 #define IOKIT_FILE_MAPS_H
@@ -14,8 +18,8 @@
 struct iou_file_maps;
 struct iou_file_map;
 
-#define IOU_FILE_MAPS_MAX   4096u
-#define IOU_FILE_MAPS_BYTES (UINT64_C(1) << 43)
+#define IOU_WINDOW_MIN     (UINT64_C(2) << 20)
+#define IOU_WINDOW_CLASSES 10u	/* each twice the last: the largest is 1 GiB */
 
 struct iou_file_maps *iou_file_maps_create(void);
 /* The user client has gone: the table goes with the last mapping of it. NULL is fine. */
@@ -24,12 +28,13 @@ void iou_file_maps_release(struct iou_file_maps *maps);
 /*
  * Get at [offset, offset + length) of a file. @fd, which stays the caller's, must
  * be a regular file (a memfd is one) that reaches that far, open for writing too when
- * *writable; where it is not, *writable is cleared.
+ * *writable; where it is not, *writable is cleared. Never waits for a file system's daemon or
+ * server.
  *
  * kIOReturnBadArgument for another kind of descriptor or a file too short;
- * kIOReturnNoSpace past IOU_FILE_MAPS_MAX files or IOU_FILE_MAPS_BYTES in all, so that
- * one client does not use up the address space that all share; kIOReturnNoMemory;
- * kIOReturnVMError.
+ * kIOReturnNotPermitted for a file whose pages may never come: one of FUSE, of a network file
+ * system, or of any other that fd_kind() does not know to be local;
+ * kIOReturnNoSpace where address-space.h has no room for it; kIOReturnNoMemory; kIOReturnVMError.
  */
 kern_return_t iou_file_maps_get(struct iou_file_maps *maps, int fd, uint64_t offset,
 	uint64_t length, bool *writable, struct iou_file_map **map, void **address);

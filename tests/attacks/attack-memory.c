@@ -119,11 +119,9 @@ static void silence(const struct victim *victim)
 
 const struct attack attacks_memory[] = {
 	{ .name = "memory/tiny-ranges", .tries = "to use up memory by regions of one-byte ranges",
-		.run = tiny_ranges,
-		.gets_through = "ranges are not counted" },
+		.run = tiny_ranges },
 	{ .name = "memory/sparse-files", .tries = "to use up address space by files of 1 TiB",
-		.run = sparse_files,
-		.gets_through = "files are mapped whole" },
+		.run = sparse_files },
 	{ .name = "memory/silence", .tries = "to keep others waiting by not answering a question",
 		.run = silence },
 	{ .name = NULL },

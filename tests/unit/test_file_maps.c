@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Files mapped for a client: sharing, growth, and descriptors that are not what they should be. */
+#include "iokit/address-space.h"
 #include "iokit/file-maps.h"
 #include "tests/unit/cmocka-all.h"
 
@@ -15,7 +16,7 @@
 
 static struct iou_file_maps *maps;
 /* What a test has not put, the teardown does. */
-static struct iou_file_map *held[IOU_FILE_MAPS_MAX + 64];
+static struct iou_file_map *held[65536 + 64];
 static size_t held_count;
 
 static int setup(void **state)
@@ -49,18 +50,24 @@ struct range {
 	bool writable;
 };
 
-static kern_return_t get(int fd, uint64_t offset, uint64_t length, struct range *range)
+static kern_return_t get_in(struct iou_file_maps *table, int fd, uint64_t offset, uint64_t length,
+	struct range *range)
 {
 	void *address = NULL;
 	kern_return_t status;
 
 	range->writable = true;
 	status = iou_file_maps_get(
-		maps, fd, offset, length, &range->writable, &range->map, &address);
+		table, fd, offset, length, &range->writable, &range->map, &address);
 	range->address = address;
 	if (status == kIOReturnSuccess)
 		held[held_count++] = range->map;
 	return status;
+}
+
+static kern_return_t get(int fd, uint64_t offset, uint64_t length, struct range *range)
+{
+	return get_in(maps, fd, offset, length, range);
 }
 
 static void put(struct iou_file_map *map)
@@ -224,63 +231,169 @@ static void test_files_too_short(void **state)
 	close(empty);
 }
 
-/* One client's huge, empty files leave room for others'. */
-static void test_what_a_client_may_take_of_the_address_space(void **state)
+static uint64_t address_space(void)
 {
-	uint64_t size = UINT64_C(1) << 40, taken = 0;
-	kern_return_t status = kIOReturnSuccess;
-	struct range range, small;
-	int fd;
+	FILE *file = fopen("/proc/self/statm", "re");
+	unsigned long long pages;
+
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%llu", &pages), 1);
+	fclose(file);
+	return pages * PAGE;
+}
+
+/* A page of a huge file takes little of the address space, however often it is done. */
+static void test_pages_of_huge_files(void **state)
+{
+	uint64_t size = UINT64_C(1) << 40, before = address_space();
+	struct range range;
 
 	(void)state;
-	for (int i = 0; i < 64 && status == kIOReturnSuccess; i++) {
-		fd = memory_file(size);
-		status = get(fd, 0, PAGE, &range);
-		taken += status == kIOReturnSuccess ? size : 0;
+	for (int i = 0; i < 128; i++) {
+		int fd = memory_file(size);
+
+		assert_int_equal(get(fd, (uint64_t)i << 32, PAGE, &range), kIOReturnSuccess);
 		close(fd);
 	}
-	if (status == kIOReturnVMError)
-		skip();	/* a host that has less than that to give */
-	assert_int_equal(status, kIOReturnNoSpace);
-	assert_true(taken == IOU_FILE_MAPS_BYTES);
-	fd = memory_file(PAGE);
-	assert_int_equal(get(fd, 0, PAGE, &small), kIOReturnNoSpace);
+	assert_true(address_space() - before <= 256 * IOU_WINDOW_MIN);
+}
+
+/* How many mappings the ranges are in; few. */
+static unsigned distinct_maps(const struct range *ranges, unsigned count)
+{
+	const struct iou_file_map *seen[64];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		unsigned at = 0;
+
+		while (at < n && seen[at] != ranges[i].map)
+			at++;
+		if (at == n) {
+			assert_true(n < 64);
+			seen[n++] = ranges[i].map;
+		}
+	}
+	return n;
+}
+
+/* As many pieces as a client can register, all over one file: few mappings. */
+static void test_many_pieces_of_one_file(void **state)
+{
+	enum { PIECES = 65536 };
+	static struct range pieces[PIECES];
+	uint64_t spacing = 16 * PAGE;
+	int fd = memory_file(PIECES * spacing);
+
+	(void)state;
+	for (unsigned i = 0; i < PIECES; i++) {
+		/* In no order that windows would like. */
+		uint64_t offset = (i * UINT64_C(40503) % PIECES) * spacing;
+
+		assert_int_equal(get(fd, offset, PAGE, &pieces[i]), kIOReturnSuccess);
+		assert_true(pieces[i].writable);
+	}
+	/* The file is 4 GiB: a window of each size, and four of the largest, hold all of it. */
+	assert_true(distinct_maps(pieces, PIECES) <= IOU_WINDOW_CLASSES + 4);
 	close(fd);
 }
 
-static void test_how_many_files_a_client_may_bring(void **state)
+/* A client that takes all that it may leaves room for others' ordinary regions. */
+static void test_what_clients_may_take_leaves_room_for_others(void **state)
 {
+	uint64_t size = UINT64_C(1) << 40;
+	struct iou_file_maps *greedy[20] = { NULL };
 	struct range range;
-	int fd;
+	unsigned refused = 0;
 
 	(void)state;
-	for (unsigned i = 0; i < IOU_FILE_MAPS_MAX; i++) {
-		fd = memory_file(PAGE);
+	for (size_t i = 0; i < 20; i++) {
+		kern_return_t status = kIOReturnSuccess;
+
+		greedy[i] = iou_file_maps_create();
+		assert_non_null(greedy[i]);
+		for (unsigned n = 0; n < 5 && status == kIOReturnSuccess; n++) {
+			int fd = memory_file(size);
+
+			status = get_in(greedy[i], fd, 0, size, &range);
+			close(fd);
+		}
+		if (status == kIOReturnVMError)
+			skip();	/* a host that has less than that to give */
+		assert_int_equal(status, kIOReturnNoSpace);	/* 4 TiB is a client's most */
+		refused++;
+	}
+	assert_int_equal(refused, 20);
+	{
+		int fd = memory_file(UINT64_C(1) << 34);
+
+		assert_int_equal(get(fd, 0, UINT64_C(1) << 34, &range), kIOReturnSuccess);
+		close(fd);
+	}
+	for (size_t i = 0; i < 20; i++)
+		iou_file_maps_release(greedy[i]);
+}
+
+/* Mappings are as scarce: those that clients take leave some for each. */
+static void test_how_many_mappings_clients_may_have(void **state)
+{
+	struct iou_file_maps *greedy[12];
+	struct range range;
+
+	(void)state;
+	for (size_t i = 0; i < 12; i++) {
+		kern_return_t status = kIOReturnSuccess;
+		unsigned count = 0;
+
+		greedy[i] = iou_file_maps_create();
+		assert_non_null(greedy[i]);
+		while (status == kIOReturnSuccess) {
+			int fd = memory_file(PAGE);
+
+			status = get_in(greedy[i], fd, 0, PAGE, &range);
+			count += status == kIOReturnSuccess;
+			close(fd);
+		}
+		assert_int_equal(status, kIOReturnNoSpace);
+		assert_in_range(count, IOU_MAPS_GUARANTEED, IOU_MAPS_MAX);
+	}
+	for (unsigned i = 0; i < IOU_MAPS_GUARANTEED; i++) {
+		int fd = memory_file(PAGE);
+
 		assert_int_equal(get(fd, 0, PAGE, &range), kIOReturnSuccess);
 		close(fd);
 	}
-	fd = memory_file(PAGE);
-	assert_int_equal(get(fd, 0, PAGE, &range), kIOReturnNoSpace);
-	close(fd);
+	for (size_t i = 0; i < 12; i++)
+		iou_file_maps_release(greedy[i]);
 }
 
-/* Past a size files are mapped in part; what the parts hold is still right. */
-static void test_a_file_too_large_to_be_mapped_whole(void **state)
+/* What was taken is given back: the pool is as large afterwards. */
+static void test_address_space_is_given_back(void **state)
 {
-	uint64_t end = (UINT64_C(1) << 41) + PAGE;
-	int fd = memory_file(end);
-	struct range low, high;
+	struct iou_address_space space = { 0, 0 };
 
 	(void)state;
-	assert_int_equal(pwrite(fd, "h", 1, (off_t)(end - 1)), 1);
-	assert_int_equal(pwrite(fd, "l", 1, 5), 1);
-	assert_int_equal(get(fd, end - PAGE, PAGE, &high), kIOReturnSuccess);
-	assert_int_equal(get(fd, 5, 100, &low), kIOReturnSuccess);
-	assert_int_equal(high.address[PAGE - 1], 'h');
-	assert_int_equal(low.address[0], 'l');
-	put(high.map);
-	assert_int_equal(low.address[0], 'l');
-	put(low.map);
+	for (int round = 0; round < 100; round++) {
+		assert_true(iou_address_space_take(&space, IOU_BYTES_GUARANTEED - 1));
+		assert_true(iou_address_space_take(&space, IOU_BYTES_MAX - IOU_BYTES_GUARANTEED));
+		assert_false(iou_address_space_take(&space, 2));
+		assert_true(iou_address_space_take(&space, 1));
+		iou_address_space_give(&space, IOU_BYTES_MAX - IOU_BYTES_GUARANTEED);
+		iou_address_space_give(&space, IOU_BYTES_GUARANTEED - 1);
+		iou_address_space_give(&space, 1);
+		assert_true(space.bytes == 0 && space.maps == 0);
+	}
+}
+
+/* Files of file systems that may not answer; procfs stands for FUSE and NFS. */
+static void test_files_whose_pages_may_not_come(void **state)
+{
+	int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	struct range range;
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(get(fd, 0, 1, &range), kIOReturnNotPermitted);
 	close(fd);
 }
 
@@ -296,9 +409,12 @@ int main(void)
 		EACH(test_read_only_descriptors),
 		EACH(test_descriptors_that_cannot_be_mapped),
 		EACH(test_files_too_short),
-		EACH(test_what_a_client_may_take_of_the_address_space),
-		EACH(test_how_many_files_a_client_may_bring),
-		EACH(test_a_file_too_large_to_be_mapped_whole),
+		EACH(test_pages_of_huge_files),
+		EACH(test_many_pieces_of_one_file),
+		EACH(test_what_clients_may_take_leaves_room_for_others),
+		EACH(test_how_many_mappings_clients_may_have),
+		EACH(test_address_space_is_given_back),
+		EACH(test_files_whose_pages_may_not_come),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
