@@ -131,6 +131,12 @@ static kern_return_t map_chunks(struct dext_client *client, struct dma_region *r
 	return status;
 }
 
+/* What a region of many pieces costs here beyond the memory that it is: counted as if wired. */
+static uint64_t bookkeeping(const struct iouser_task_memory *memory)
+{
+	return (memory->count - 1) * (sizeof(struct iouser_segment) + sizeof(struct dma_span));
+}
+
 static kern_return_t region_create(struct dext_client *client, uint64_t iova, uint64_t va,
 	uint64_t size, struct dma_region **created)
 {
@@ -149,6 +155,9 @@ static kern_return_t region_create(struct dext_client *client, uint64_t iova, ui
 		return kIOReturnNoMemory;
 	}
 	status = iouser_copy_task_memory(client->peer, va, size, &region->memory->memory);
+	if (status == kIOReturnSuccess &&
+		!dext_may_wire(client, size + bookkeeping(region->memory->memory)))
+		status = kIOReturnNoResources;
 	if (status == kIOReturnSuccess)
 		status = map_chunks(client, region);
 	if (status != kIOReturnSuccess) {
@@ -175,7 +184,8 @@ bool dext_may_wire(const struct dext_client *client, uint64_t bytes)
 {
 	uint64_t most = client->driver->quotas.bytes_wired;
 
-	return bytes <= most && atomic_load(&client->bytes_wired) <= most - bytes;
+	return bytes <= most &&
+	       atomic_load(&client->bytes_wired) + client->bytes_kept <= most - bytes;
 }
 
 kern_return_t dext_register_region(struct dext_client *client, uint64_t iova, uint64_t va,
@@ -201,6 +211,7 @@ kern_return_t dext_register_region(struct dext_client *client, uint64_t iova, ui
 	pthread_mutex_unlock(&client->driver->regions_lock);
 	atomic_fetch_add(&client->region_count, 1);
 	atomic_fetch_add(&client->bytes_wired, size);
+	client->bytes_kept += bookkeeping((*region)->memory->memory);
 	return kIOReturnSuccess;
 }
 
@@ -228,6 +239,7 @@ static kern_return_t drop(struct dext_client *client, struct dma_region *region)
 	pthread_mutex_unlock(&client->driver->regions_lock);
 	atomic_fetch_sub(&client->region_count, 1);
 	atomic_fetch_sub(&client->bytes_wired, region->size);
+	client->bytes_kept -= bookkeeping(region->memory->memory);
 	return undo(client, region);
 }
 

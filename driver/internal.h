@@ -53,6 +53,7 @@ struct dext_client {
 	struct region_tree regions;	/* by iova; changed under driver->regions_lock */
 	struct dma_buffer *buffer;	/* NULL: there is none */
 	unsigned mappings[DEXT_MEMORY_TYPES + 1];	/* the last: of the trace */
+	uint64_t bytes_kept;	/* bookkeeping of its regions, beside bytes_wired */
 	atomic_uint region_count;
 	atomic_uint_fast64_t bytes_wired, calls, interrupts;
 };

@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -25,10 +26,11 @@
 #include <unistd.h>
 
 #define LINGER_SECONDS 3600
+#define PAGE           UINT64_C(4096)
 
 /* --- A driver ----------------------------------------------------------------------- */
 
-enum { SELECT_NOTHING, SELECT_KEEP, SELECT_TOO_MUCH };
+enum { SELECT_NOTHING, SELECT_KEEP, SELECT_MEMORY, SELECT_TOO_MUCH };
 
 struct user {
 	struct iouser_peer *peer;
@@ -54,11 +56,28 @@ static kern_return_t keep(struct user *user, struct iouser_arguments *arguments)
 	return kIOReturnSuccess;
 }
 
+/* How many segments the memory has that the client names. */
+static kern_return_t count_segments(struct user *user, struct iouser_arguments *arguments)
+{
+	struct iouser_task_memory *memory;
+	kern_return_t status = iouser_copy_task_memory(user->peer, arguments->scalar_input[0],
+		arguments->scalar_input[1], &memory);
+
+	if (status != kIOReturnSuccess)
+		return status;
+	arguments->scalar_output[0] = memory->count;
+	arguments->scalar_output_count = 1;
+	iouser_task_memory_release(memory);
+	return kIOReturnSuccess;
+}
+
 static kern_return_t method(void *client, struct iouser_arguments *arguments)
 {
 	switch (arguments->selector) {
 	case SELECT_KEEP:
 		return keep(client, arguments);
+	case SELECT_MEMORY:
+		return count_segments(client, arguments);
 	case SELECT_TOO_MUCH:
 		arguments->structure_output_size = arguments->structure_output_room + 1;
 		return kIOReturnSuccess;
@@ -192,9 +211,13 @@ static bool is_held(pid_t thread)
 static void hold_server(void)
 {
 	struct sigaction action = { .sa_handler = stay, .sa_flags = SA_RESTART };
-	DIR *tasks = opendir("/proc/self/task");
 	struct dirent *task;
+	DIR *tasks;
 
+#ifdef __SANITIZE_THREAD__
+	skip();	/* it keeps the signal back until the thread's call returns */
+#endif
+	tasks = opendir("/proc/self/task");
 	assert_non_null(tasks);
 	assert_int_equal(pipe2(gate, O_CLOEXEC), 0);
 	assert_int_equal(sigaction(SIGUSR1, &action, NULL), 0);
@@ -537,6 +560,150 @@ static void test_a_selector_that_gives_nothing(void **state)
 	close(fd);
 }
 
+/* --- Memory -------------------------------------------------------------------------- */
+
+struct answer {
+	int fds[IOU_FDS_MAX];
+	size_t fd_count;
+	union iou_buffer buffer;
+};
+
+/* Begin a call that names memory: the question comes. */
+static uint32_t ask(int fd, uint64_t va, uint64_t size)
+{
+	const uint64_t scalars[] = { va, size };
+	union iou_buffer question;
+	struct iou_fds fds;
+
+	assert_int_equal(send_call(fd, SELECT_MEMORY, scalars, 2, NULL, 0), 0);
+	assert_true(iou_receive(fd, &question, &fds, -1) > 0);
+	assert_int_equal(question.header.type, IOU_MEMORY);
+	return question.header.id;
+}
+
+static void begin_answer(struct answer *answer, uint32_t id, bool more)
+{
+	memset(answer, 0, sizeof(*answer));
+	answer->buffer.memory_reply = (struct iou_memory_reply){
+		.header = { .type = IOU_MEMORY | IOU_REPLY, .id = id },
+		.flags = more ? IOU_RANGES_MORE : 0,
+	};
+}
+
+static void add_range(struct answer *answer, uint64_t va, uint64_t length, uint32_t fd_index,
+	uint64_t offset, bool writable)
+{
+	struct iou_memory_reply *reply = &answer->buffer.memory_reply;
+
+	assert_true(reply->count < IOU_RANGES_MAX);
+	reply->ranges[reply->count++] = (struct iou_range){ .va = va, .length = length,
+		.fd_index = fd_index, .fd_offset = offset, .writable = writable };
+}
+
+static int send_answer(int fd, struct answer *answer)
+{
+	return iou_send(fd, &answer->buffer,
+		sizeof(answer->buffer.memory_reply) +
+			answer->buffer.memory_reply.count * sizeof(struct iou_range),
+		answer->fds, answer->fd_count, -1);
+}
+
+static int memory_file(uint64_t size)
+{
+	int fd = memfd_create("test", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, (off_t)size), 0);
+	return fd;
+}
+
+/* Ranges of less than pages: 65,536 of them cost far more than the memory that they are. */
+static void test_ranges_of_less_than_pages(void **state)
+{
+	int fd = open_session();
+	struct answer answer;
+	uint32_t id = ask(fd, PAGE, 2);
+
+	(void)state;
+	begin_answer(&answer, id, false);
+	add_range(&answer, PAGE, 1, IOU_RANGE_PRIVATE, 0, true);
+	add_range(&answer, PAGE + 1, 1, IOU_RANGE_PRIVATE, 0, true);
+	assert_int_equal(send_answer(fd, &answer), 0);
+	assert_true(is_cut_off(fd));
+	close(fd);
+}
+
+/* What is adjacent is one segment: private memory, and a file's. The ends may be anywhere in a page. */
+static void test_adjacent_ranges_are_one_segment(void **state)
+{
+	const uint64_t va = 64 * PAGE + 8;
+	int fd = open_session(), file = memory_file(64 * PAGE);
+	union iou_buffer reply;
+	struct answer answer;
+	uint32_t id = ask(fd, va, 12 * PAGE);
+
+	(void)state;
+	begin_answer(&answer, id, true);
+	answer.fds[answer.fd_count++] = file;
+	add_range(&answer, va, PAGE - 8, IOU_RANGE_PRIVATE, 0, true);
+	add_range(&answer, va + PAGE - 8, PAGE, IOU_RANGE_PRIVATE, 0, true);
+	add_range(&answer, va + 2 * PAGE - 8, PAGE, IOU_RANGE_PRIVATE, 0, false);
+	add_range(&answer, va + 3 * PAGE - 8, PAGE, 0, 5 * PAGE, true);
+	add_range(&answer, va + 4 * PAGE - 8, PAGE, 0, 6 * PAGE, true);
+	assert_int_equal(send_answer(fd, &answer), 0);
+	/* The next reply brings the file again, under another number. */
+	begin_answer(&answer, id, false);
+	answer.fds[answer.fd_count++] = file;
+	add_range(&answer, va + 5 * PAGE - 8, 2 * PAGE, 0, 7 * PAGE, true);
+	add_range(&answer, va + 7 * PAGE - 8, 5 * PAGE + 8, 0, 40 * PAGE, true);
+	assert_int_equal(send_answer(fd, &answer), 0);
+	assert_int_equal(receive_status(fd, &reply), kIOReturnSuccess);
+	/* Private and writable, private and not, pages 5 to 8 of the file, pages 40 and on. */
+	assert_int_equal(*(uint64_t *)(void *)(reply.bytes + sizeof(reply.call_reply)), 4);
+	close(file);
+	close(fd);
+}
+
+/* A call that fails in its first reply leaves the session in step with those that follow. */
+static void test_replies_behind_one_that_cannot_be_used(void **state)
+{
+	int fd = open_session(), file = memory_file(PAGE);
+	union iou_buffer reply;
+	struct answer answer;
+	uint32_t id = ask(fd, PAGE, 2 * PAGE);
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		begin_answer(&answer, id, i == 0);
+		answer.fds[answer.fd_count++] = file;
+		add_range(&answer, (uint64_t)(1 + i) * PAGE, PAGE, 0, PAGE, true);	/* past its end */
+		assert_int_equal(send_answer(fd, &answer), 0);
+	}
+	assert_int_equal(receive_status(fd, &reply), kIOReturnBadArgument);
+	assert_int_equal(send_call(fd, SELECT_NOTHING, NULL, 0, NULL, 0), 0);
+	assert_int_equal(receive_status(fd, &reply), kIOReturnSuccess);
+	close(file);
+	close(fd);
+}
+
+/* A file of a file system that is not known to answer: procfs stands for FUSE and NFS here. */
+static void test_files_that_may_stall(void **state)
+{
+	int fd = open_session(), file = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	union iou_buffer reply;
+	struct answer answer;
+	uint32_t id = ask(fd, PAGE, PAGE);
+
+	(void)state;
+	begin_answer(&answer, id, false);
+	answer.fds[answer.fd_count++] = file;
+	add_range(&answer, PAGE, PAGE, 0, 0, false);
+	assert_int_equal(send_answer(fd, &answer), 0);
+	close(file);
+	assert_int_equal(receive_status(fd, &reply), kIOReturnNotPermitted);
+	close(fd);
+}
+
 #define EACH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -551,6 +718,10 @@ int main(void)
 		EACH(test_peers_that_are_refused),
 		EACH(test_descriptors_that_are_lost),
 		EACH(test_a_selector_that_gives_nothing),
+		EACH(test_ranges_of_less_than_pages),
+		EACH(test_adjacent_ranges_are_one_segment),
+		EACH(test_replies_behind_one_that_cannot_be_used),
+		EACH(test_files_that_may_stall),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -167,8 +167,10 @@ struct iouser_task_memory {
  *
  * Return: kIOReturnSuccess; kIOReturnVMError when the client has no such memory;
  * kIOReturnNoMemory; kIOReturnNotAttached when the client has gone meanwhile;
- * kIOReturnNotPermitted when it is private memory of a process that may not be
- * looked into.
+ * kIOReturnNotPermitted when it is private memory of a process that may not be looked into, or
+ * of a file whose pages may never come (FUSE, network file systems); kIOReturnNoSpace when it is
+ * in too many pieces, or there is no address space for it; kIOReturnNoResources when descriptors
+ * are used up.
  */
 kern_return_t iouser_copy_task_memory(struct iouser_peer *peer, uint64_t va, uint64_t size,
 	struct iouser_task_memory **memory);
