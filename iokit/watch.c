@@ -86,6 +86,12 @@ static int subscribe(void)
 	return -1;
 }
 
+static void lose_service(struct watch *watch)
+{
+	close(watch->service);	/* which takes it out of the epoll set, too */
+	watch->service = -1;
+}
+
 /* Look for the driver service; the timer runs while it is not there. */
 static void find_service(struct watch *watch)
 {
@@ -94,15 +100,10 @@ static void find_service(struct watch *watch)
 	struct itimerspec never = { .it_value.tv_sec = 0 };
 
 	watch->service = subscribe();
-	if (watch->service >= 0)
-		poll_for(watch, watch->service);
+	/* A service that cannot be waited for is one that is not there: the timer tries again. */
+	if (watch->service >= 0 && !poll_for(watch, watch->service))
+		lose_service(watch);
 	timerfd_settime(watch->timer, 0, watch->service >= 0 ? &never : &often, NULL);
-}
-
-static void lose_service(struct watch *watch)
-{
-	close(watch->service);	/* which takes it out of the epoll set, too */
-	watch->service = -1;
 }
 
 static bool is_among(const struct iou_entry_info *list, size_t count,
