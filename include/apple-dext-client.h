@@ -89,9 +89,12 @@ kern_return_t apple_dext_claim(io_connect_t connection);
  * Return: kIOReturnSuccess; kIOReturnNotOpen without a claim;
  * kIOReturnBadArgument for a size or address of 0, or a range that wraps;
  * kIOReturnStillOpen when the iova is a region's already; kIOReturnNoSpace past
- * 65,536 regions or 128 pieces of 1.5 GiB; kIOReturnNotAligned when the IOMMU
+ * 65,536 regions or 128 pieces of 1.5 GiB, or where the driver has no address space for it; kIOReturnNotAligned when the IOMMU
  * does not map a piece as one; kIOReturnBusy when another client's region has
- * these bus addresses; kIOReturnVMError when there is no such memory.
+ * these bus addresses; kIOReturnVMError when there is no such memory;
+ * kIOReturnNotPermitted for private memory of a process that may not be looked into, and for
+ * memory of a file that may stall (FUSE, network file systems); kIOReturnNoResources past the
+ * driver's quota of wired memory, or when it is out of descriptors.
  */
 kern_return_t apple_dext_register_dma(io_connect_t connection, uint64_t iova, uint64_t client_va,
 	uint64_t size, uint64_t *out_bus_addr, uint64_t *out_bus_len);
