@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "common/fd-kind.h"
 #include "vfio-user/dma.h"
 #include "vfio-user/log.h"
-#include "vfio-user/platform.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct vu_dma_range {
 	uint64_t address, size;
-	int fd;			/* -1: not shared */
+	int fd;			/* -1: not shared; of a kind whose close() does not wait */
 	void *mapping;		/* begins at a page of the file */
 	size_t mapping_size;
 	bool registered;
@@ -93,11 +94,21 @@ static int check_map(const struct vu_dma *dma, const struct vu_dma_map *request,
 }
 
 /* Memory that ends inside the range would kill whoever touches what is missing. */
-static int check_file(const struct vu_dma_map *request, int fd)
+static int check_file(struct vu_dma *dma, const struct vu_dma_map *request, int fd)
 {
-	uint64_t size;
+	enum fd_kind kind = fd_kind(fd);
+	struct stat status;
 
-	if (!vu_platform_is_memory(fd, &size) || size < request->offset + request->size)
+	if (kind != FD_KIND_MEMORY && kind != FD_KIND_LOCAL_FILE) {
+		if (!dma->refused)
+			vu_log("device %s: guest memory refused: it must be a memfd, or a file of "
+			       "tmpfs, hugetlbfs or a local disk",
+				dma->device->name);
+		dma->refused = true;
+		return EINVAL;
+	}
+	if (fstat(fd, &status) != 0 || status.st_size < 0 ||
+		(uint64_t)status.st_size < request->offset + request->size)
 		return EINVAL;
 	return 0;
 }
@@ -155,7 +166,7 @@ static int register_range(struct vu_dma *dma, struct vu_dma_range *range)
 static int share_range(
 	struct vu_dma *dma, struct vu_dma_range *range, const struct vu_dma_map *request)
 {
-	int error = check_file(request, range->fd);
+	int error = check_file(dma, request, range->fd);
 
 	if (error == 0)
 		error = map_file(range, request);
@@ -195,17 +206,15 @@ static int add_range(struct vu_dma *dma, const struct vu_dma_map *request, size_
 	struct vu_dma_range *range = calloc(1, sizeof(*range));
 	int error = 0;
 
-	if (!range) {
-		if (fd >= 0)
-			close(fd);
+	if (!range)
 		return ENOMEM;
-	}
 	range->address = request->address;
 	range->size = request->size;
 	range->fd = fd;
 	if (fd >= 0)
 		error = share_range(dma, range, request);
 	if (error != 0) {
+		range->fd = -1;
 		free_range(dma, range);
 		return error;
 	}
@@ -228,9 +237,7 @@ int vu_dma_map(struct vu_dma *dma, const struct vu_dma_map *request, int fd)
 	if (error == 0)
 		error = make_room(dma);
 	if (error == 0)
-		return add_range(dma, request, place, fd);
-	if (fd >= 0)
-		close(fd);
+		error = add_range(dma, request, place, fd);
 	return error;
 }
 

@@ -28,6 +28,7 @@ struct vu_dma {
 	uint64_t page_size;
 	bool told;		/* that bus addresses are not the guest's */
 	bool warned;		/* that nothing is shared */
+	bool refused;		/* what is no memory; that has been said */
 };
 
 /**
@@ -42,10 +43,11 @@ void vu_dma_destroy(struct vu_dma *dma);
 /**
  * vu_dma_map - add a range
  * @request: from the wire; checked here
- * @fd: the memory, or -1; consumed in any case
+ * @fd: the memory, or -1; taken over if it succeeds, else the caller's
  *
  * Return: 0 or an errno: EINVAL for flags, addresses or sizes that make no
- * sense, or a file that ends before the range does; EEXIST for a range that
+ * sense, a file that ends before the range does, or one of a file system that may keep
+ * whoever touches it waiting (fd_kind()); EEXIST for a range that
  * overlaps another; ENOSPC past the limit; EACCES when the descriptor does not
  * allow what the flags ask for; else what mmap() or the driver says.
  */

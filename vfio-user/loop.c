@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "common/fd-dispose.h"
 #include "vfio-user/log.h"
 #include "vfio-user/loop.h"
 #include "vfio-user/platform.h"
 
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
 /* How long not to accept when there are no descriptors or no memory for it. */
 #define SHORTAGE_MS 100
@@ -48,6 +49,18 @@ static bool tick(struct vu_loop *loop, int *timeout)
 	return wanted;
 }
 
+/* Descriptors that were sent and not received are closed with the socket, and that may wait. */
+void vu_loop_hang_up(int fd)
+{
+	struct fd_peer *peer = fd_peer_create(vu_platform_peer_user(fd));
+
+	shutdown(fd, SHUT_RDWR);
+	if (peer)
+		fd_peer_charge(peer, 1);
+	fd_dispose(fd, peer);
+	fd_peer_release(peer);
+}
+
 /* Another client knocks. Return: false when it stays in the queue for want of descriptors. */
 static bool turn_away(struct vu_loop *loop)
 {
@@ -55,7 +68,7 @@ static bool turn_away(struct vu_loop *loop)
 
 	if (fd < 0)
 		return !is_shortage(errno);
-	close(fd);
+	vu_loop_hang_up(fd);
 	vu_log("device %s: a second client was turned away: one is connected", loop->name);
 	return true;
 }
@@ -80,7 +93,8 @@ bool vu_loop_wait(void *context, int fd, short events)
 	for (;;) {
 		int timeout;
 
-		tick(loop, &timeout);
+		if (!tick(loop, &timeout))
+			return false;
 		fill_in(loop, entries, fd, events);
 		if (shortage)
 			entries[LISTEN].fd = -1;
@@ -96,14 +110,12 @@ bool vu_loop_wait(void *context, int fd, short events)
 			return false;
 		if (loop->irq)
 			vu_irq_polled(loop->irq, entries + CONTROLS);
-		/*
-		 * The client first: it may just have gone, and then whoever knocks
-		 * is the next.
-		 */
+		/* When the client has just gone, whoever knocks is the next. */
+		if (entries[LISTEN].revents != 0 &&
+			(entries[CLIENT].revents & (POLLHUP | POLLERR)) == 0)
+			shortage = !turn_away(loop);
 		if (entries[CLIENT].revents != 0)
 			return true;
-		if (entries[LISTEN].revents != 0)
-			shortage = !turn_away(loop);
 	}
 }
 

@@ -16,7 +16,10 @@ struct vu_loop {
 	int listen_fd;		/* -1: none */
 	struct vu_irq *irq;	/* NULL: none */
 	const char *name;	/* of the device, for the log */
-	/* Called every @tick_ms while it waits. Returns false when no client is wanted any more. */
+	/*
+	 * Called every @tick_ms while it waits. Returns false when no client is wanted any more:
+	 * neither the one that is there nor another.
+	 */
 	bool (*tick)(void *context);	/* NULL: nothing */
 	void *tick_context;
 	unsigned tick_ms;	/* 0: VU_TICK_MS */
@@ -30,7 +33,8 @@ struct vu_loop {
  * @context: the loop
  * @events: POLLIN or POLLOUT
  *
- * Return: true when it may have them, or has failed; false when the server is to stop.
+ * Return: true when it may have them, or has failed; false when the server is to stop, or
+ * the client is not wanted any more.
  */
 bool vu_loop_wait(void *context, int fd, short events);
 
@@ -41,5 +45,13 @@ bool vu_loop_wait(void *context, int fd, short events);
  * -3 when none is wanted.
  */
 int vu_loop_accept(struct vu_loop *loop);
+
+/**
+ * vu_loop_hang_up - close the socket of a client
+ *
+ * Never waits, whatever the client has left in the socket's queue. The client notices at once;
+ * the descriptor is closed some time later.
+ */
+void vu_loop_hang_up(int fd);
 
 #endif

@@ -8,18 +8,26 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <unistd.h>
 
-bool vu_message_init(struct vu_message *message)
+/*
+ * Room for as many descriptors as Linux sends at a time (SCM_MAX_FD). Those that find no room
+ * are closed within recvmsg(), which waits until they are.
+ */
+#define FDS_AT_A_TIME 253
+/* How often the socket is read without a wait. */
+#define RECEIVED_MAX  64
+
+bool vu_message_init(struct vu_message *message, struct fd_peer *peer)
 {
 	memset(message, 0, sizeof(*message));
+	message->peer = peer;
 	message->payload = malloc(VU_PAYLOAD_MAX);
 	return message->payload != NULL;
 }
 
 void vu_message_destroy(struct vu_message *message)
 {
-	vu_message_close_fds(message);
+	vu_message_dispose_fds(message);
 	free(message->payload);
 	message->payload = NULL;
 }
@@ -32,11 +40,17 @@ int vu_message_take_fd(struct vu_message *message, size_t index)
 	return fd;
 }
 
-void vu_message_close_fds(struct vu_message *message)
+static void dispose(const struct vu_message *message, int fd)
+{
+	fd_peer_charge(message->peer, 1);
+	fd_dispose(fd, message->peer);
+}
+
+void vu_message_dispose_fds(struct vu_message *message)
 {
 	for (size_t i = 0; i < message->fd_count; i++)
 		if (message->fds[i] >= 0)
-			close(message->fds[i]);
+			dispose(message, message->fds[i]);
 	message->fd_count = 0;
 	message->fds_lost = false;
 }
@@ -47,7 +61,7 @@ static void keep_fd(struct vu_message *message, int fd)
 		message->fds[message->fd_count++] = fd;
 		return;
 	}
-	close(fd);
+	dispose(message, fd);
 	message->fds_lost = true;
 }
 
@@ -75,7 +89,7 @@ static ssize_t receive_some(
 {
 	union {
 		struct cmsghdr align;
-		unsigned char space[CMSG_SPACE(VU_FDS_MAX * sizeof(int))];
+		unsigned char space[CMSG_SPACE(FDS_AT_A_TIME * sizeof(int))];
 	} control;
 	struct iovec vector = {.iov_base = data, .iov_len = size};
 	struct msghdr header = {
@@ -91,6 +105,13 @@ static ssize_t receive_some(
 	return got;
 }
 
+/* Return: false when the server is to stop. */
+static bool wait_for_more(struct vu_channel *channel)
+{
+	channel->received = 0;
+	return channel->wait(channel->context, channel->fd, POLLIN);
+}
+
 /* Exactly @size bytes. Descriptors may come with any of them. */
 static enum vu_received receive_all(
 	struct vu_channel *channel, struct vu_message *message, void *data, size_t size)
@@ -98,15 +119,19 @@ static enum vu_received receive_all(
 	size_t done = 0;
 
 	while (done < size) {
-		ssize_t got = receive_some(
-			channel, message, (unsigned char *)data + done, size - done);
+		ssize_t got;
 
+		if (fd_peer_waiting(message->peer) > FD_PEER_WAITING_MAX)
+			return VU_CLOGGED;
+		if (channel->received++ >= RECEIVED_MAX && !wait_for_more(channel))
+			return VU_STOPPED;
+		got = receive_some(channel, message, (unsigned char *)data + done, size - done);
 		if (got > 0) {
 			done += (size_t)got;
 		} else if (got == 0) {
 			return done == 0 ? VU_CLOSED : VU_BROKEN;
 		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-			if (!channel->wait(channel->context, channel->fd, POLLIN))
+			if (!wait_for_more(channel))
 				return VU_STOPPED;
 		} else if (errno != EINTR) {
 			return VU_BROKEN;
@@ -119,7 +144,7 @@ enum vu_received vu_message_receive(struct vu_channel *channel, struct vu_messag
 {
 	enum vu_received result;
 
-	vu_message_close_fds(message);
+	vu_message_dispose_fds(message);
 	message->payload_size = 0;
 	result = receive_all(channel, message, &message->header, sizeof(message->header));
 	if (result != VU_RECEIVED)

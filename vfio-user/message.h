@@ -5,6 +5,8 @@
 
 #include "vfio-user/protocol.h"
 
+#include "common/fd-dispose.h"
+
 #include <stdbool.h>
 
 /* A socket, and how to wait for it. */
@@ -13,10 +15,15 @@ struct vu_channel {
 	/* Returns true when the socket may have @events, false when the server is to stop. */
 	bool (*wait)(void *context, int fd, short events);
 	void *context;
+	unsigned received;	/* how often since the last wait; the functions' own */
 };
 
-/* A received message. The descriptors are the message's until a handler takes them. */
+/*
+ * A received message. The descriptors are the message's until a handler takes them, which it
+ * does only with those whose kind it has checked: close() of any other may wait.
+ */
 struct vu_message {
+	struct fd_peer *peer;	/* the client, who pays for what is left over */
 	struct vu_header header;
 	unsigned char *payload;	/* room for VU_PAYLOAD_MAX bytes */
 	size_t payload_size;
@@ -30,25 +37,29 @@ enum vu_received {
 	VU_CLOSED,	/* the client has gone, between two messages */
 	VU_BROKEN,	/* the client has gone in the midst of one, or the socket failed */
 	VU_BAD_SIZE,	/* the header's size cannot be: @header is set, the stream is lost */
+	VU_CLOGGED,	/* too many of the client's descriptors are still being closed */
 	VU_STOPPED,	/* the server is to stop */
 };
 
-/** vu_message_init - make room. Return: false without memory. */
-bool vu_message_init(struct vu_message *message);
-/** vu_message_destroy - free the room and close descriptors that are left. */
+/** vu_message_init - make room; @peer stays the caller's. Return: false without memory. */
+bool vu_message_init(struct vu_message *message, struct fd_peer *peer);
+/** vu_message_destroy - free the room and dispose of descriptors that are left. */
 void vu_message_destroy(struct vu_message *message);
 
 /**
  * vu_message_receive - wait for one whole message
- * @message: descriptors left over from the one before are closed
+ * @message: descriptors left over from the one before are disposed of
+ *
+ * However much the client sends, once in a while it waits as if there were nothing, so that
+ * the server hears of whatever else it waits for.
  */
 enum vu_received vu_message_receive(struct vu_channel *channel, struct vu_message *message);
 
-/** vu_message_take_fd - take descriptor @index out of the message; the caller closes it. */
+/** vu_message_take_fd - take descriptor @index, checked, out of the message; the caller closes it. */
 int vu_message_take_fd(struct vu_message *message, size_t index);
 
-/** vu_message_close_fds - close the descriptors that nobody took. */
-void vu_message_close_fds(struct vu_message *message);
+/** vu_message_dispose_fds - close the descriptors that nobody took, without waiting for it. */
+void vu_message_dispose_fds(struct vu_message *message);
 
 /**
  * vu_message_reply - answer a command

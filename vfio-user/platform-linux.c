@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What is Linux's own: flags that close a race on the way, and eventfds. */
+#include "common/fd-kind.h"
 #include "vfio-user/platform.h"
 
 #include <errno.h>
@@ -8,7 +9,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdint.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -45,14 +45,12 @@ ssize_t vu_platform_send(int fd, const struct msghdr *message)
 	return sendmsg(fd, message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-bool vu_platform_is_memory(int fd, uint64_t *size)
+uid_t vu_platform_peer_user(int fd)
 {
-	struct stat status;
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
 
-	if (fstat(fd, &status) != 0 || status.st_size < 0)
-		return false;
-	*size = (uint64_t)status.st_size;
-	return S_ISREG(status.st_mode);
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.uid : (uid_t)-1;
 }
 
 /*
@@ -90,41 +88,35 @@ int vu_platform_prepare_events(void)
 	return signaller.error;
 }
 
-/* Submit one operation on the pipe's writing end that names @event. Return: an errno or 0. */
-static int submit(uint16_t operation, uint64_t argument, int event)
-{
-	struct iocb block = {
-		.aio_lio_opcode = operation,
-		.aio_fildes = (uint32_t)signaller.pipe[1],
-		.aio_buf = argument,
-		.aio_flags = IOCB_FLAG_RESFD,
-		.aio_resfd = (uint32_t)event,
-	};
-	struct iocb *blocks[] = {&block};
-	struct io_event completions[SIGNALS_MAX];
-	struct timespec no_time = {.tv_sec = 0};
-	int error;
-
-	pthread_mutex_lock(&signaller.lock);
-	error = syscall(SYS_io_submit, signaller.context, 1, blocks) == 1 ? 0 : errno;
-	if (error == EAGAIN) {
-		/* Completions nobody needs have used up the context's room. */
-		syscall(SYS_io_getevents, signaller.context, 0, SIGNALS_MAX, completions, &no_time);
-		error = syscall(SYS_io_submit, signaller.context, 1, blocks) == 1 ? 0 : errno;
-	}
-	pthread_mutex_unlock(&signaller.lock);
-	return error;
-}
-
-/* An operation that fails with EBADF, but only after the kernel has looked at the eventfd. */
 bool vu_platform_is_event(int fd)
 {
-	return vu_platform_prepare_events() == 0 && submit(IOCB_CMD_PREAD, 0, fd) == EBADF;
+	return fd_kind(fd) == FD_KIND_EVENT;
+}
+
+static bool submit(struct iocb *block)
+{
+	return syscall(SYS_io_submit, signaller.context, 1, &block) == 1;
 }
 
 void vu_platform_signal_event(int fd)
 {
-	submit(IOCB_CMD_POLL, POLLOUT, fd);
+	struct iocb block = {
+		.aio_lio_opcode = IOCB_CMD_POLL,
+		.aio_fildes = (uint32_t)signaller.pipe[1],
+		.aio_buf = POLLOUT,
+		.aio_flags = IOCB_FLAG_RESFD,
+		.aio_resfd = (uint32_t)fd,
+	};
+	struct io_event completions[SIGNALS_MAX];
+	struct timespec no_time = {.tv_sec = 0};
+
+	pthread_mutex_lock(&signaller.lock);
+	if (!submit(&block) && errno == EAGAIN) {
+		/* Completions, which nobody needs, have used up the context's room. */
+		syscall(SYS_io_getevents, signaller.context, 0, SIGNALS_MAX, completions, &no_time);
+		submit(&block);
+	}
+	pthread_mutex_unlock(&signaller.lock);
 }
 
 int vu_platform_take_event(int fd)

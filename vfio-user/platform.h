@@ -30,11 +30,8 @@ ssize_t vu_platform_receive(int fd, struct msghdr *message);
 /** vu_platform_send - sendmsg() that neither waits nor raises SIGPIPE. */
 ssize_t vu_platform_send(int fd, const struct msghdr *message);
 
-/**
- * vu_platform_is_memory - whether a descriptor is memory that can be mapped
- * @size: set to how many bytes there are
- */
-bool vu_platform_is_memory(int fd, uint64_t *size);
+/** vu_platform_peer_user - the user at the other end of a socket; (uid_t)-1 when unknown. */
+uid_t vu_platform_peer_user(int fd);
 
 /**
  * vu_platform_prepare_events - get what the functions below need, once for the process

@@ -93,7 +93,7 @@ bool vu_server_run(struct vu_server *server)
 		loop.irq = device->irq;
 		/* One that was told to stop leaves the byte in the pipe. */
 		vu_session_run(device, client, &loop);
-		close(client);
+		vu_loop_hang_up(client);
 	}
 }
 

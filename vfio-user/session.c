@@ -11,6 +11,8 @@
 
 /* How often the VMM is asked for a device that has gone, in ticks of the loop. */
 #define REQUEST_TICKS 10
+/* How long a client may take to agree on the version. Meanwhile there is room for no other. */
+#define SILENT_TICKS  10
 
 int vu_session_begin(struct vu_session *session)
 {
@@ -96,7 +98,10 @@ static bool on_tick(void *context)
 		if (session->ticks_gone++ % REQUEST_TICKS == 0)
 			vu_irq_request(device->irq);
 	}
-	return true;
+	if (session->agreed || ++session->ticks_silent <= SILENT_TICKS)
+		return true;
+	vu_log("device %s: a client was turned away: it has not sent its version", device->name);
+	return false;
 }
 
 /* argsz counts what the client has sent, and in some commands its room for the reply besides. */
@@ -150,7 +155,7 @@ static bool carry_out(struct vu_session *session)
 	if (error == 0)
 		error = row->handler(session);
 	tell(session, row, error);
-	vu_message_close_fds(&session->message);
+	vu_message_dispose_fds(&session->message);
 	if ((header->flags & VU_NO_REPLY) == 0 &&
 		!vu_message_reply(&session->channel, header, error, session->reply,
 			session->reply_size, session->reply_fd))
@@ -172,6 +177,10 @@ static void serve(struct vu_session *session)
 	do {
 		received = vu_message_receive(&session->channel, &session->message);
 	} while (received == VU_RECEIVED && carry_out(session));
+	if (received == VU_CLOGGED)
+		vu_log("device %s: the client was cut off: it sent too many descriptors that take "
+		       "long to close",
+			session->device->name);
 	if (received == VU_BAD_SIZE) {
 		vu_log("device %s: the client sent a message of %u bytes, the limit is %zu",
 			session->device->name, session->message.header.size,
@@ -190,8 +199,10 @@ void vu_session_run(struct vu_device *device, int fd, struct vu_loop *loop)
 		session->channel = (struct vu_channel){
 			.fd = fd, .wait = vu_loop_wait, .context = loop};
 		session->reply = malloc(VU_PAYLOAD_MAX);
+		session->peer = fd_peer_create(vu_platform_peer_user(fd));
 	}
-	if (session && vu_message_init(&session->message) && session->reply &&
+	if (session && session->reply && session->peer &&
+		vu_message_init(&session->message, session->peer) &&
 		vu_platform_prepare(fd)) {
 		loop->tick = on_tick;
 		loop->tick_context = session;
@@ -203,6 +214,7 @@ void vu_session_run(struct vu_device *device, int fd, struct vu_loop *loop)
 	}
 	if (session) {
 		vu_message_destroy(&session->message);
+		fd_peer_release(session->peer);
 		free(session->reply);
 	}
 	free(session);

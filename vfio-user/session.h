@@ -38,7 +38,9 @@ struct vu_session {
 	struct vu_config_view view;
 	struct vu_bar_space bars;
 	struct vu_dma dma;
+	unsigned ticks_silent;		/* without an agreement */
 	unsigned ticks_gone;		/* since the device went */
+	struct fd_peer *peer;		/* who pays for the client's descriptors */
 	struct vu_message message;	/* the one being carried out */
 	unsigned char *reply;		/* room for VU_PAYLOAD_MAX bytes */
 	size_t reply_size;		/* set by the handler; 0 before */

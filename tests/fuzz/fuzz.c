@@ -102,11 +102,16 @@ void fuzz_note_fds(void)
 	look(open_before);
 }
 
+/* Descriptors of unknown kinds are closed some time later, by threads of their own. */
 void fuzz_require_fds_as_noted(void)
 {
 	bool open_now[FDS_WATCHED];
 
 	look(open_now);
+	for (int i = 0; i < 10000 && memcmp(open_now, open_before, sizeof(open_now)) != 0; i++) {
+		usleep(1000);
+		look(open_now);
+	}
 	for (int fd = 0; fd < FDS_WATCHED; fd++)
 		if (open_now[fd] != open_before[fd])
 			fd_changed(fd, open_now[fd]);

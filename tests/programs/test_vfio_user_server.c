@@ -4,6 +4,7 @@
  * service, $DEXTD, which is killed and started anew. $SANDBOX is "yes" when the server was
  * built with its sandbox, $NOTIFY when both tell systemd.
  */
+#include "tests/lingering.h"
 #include "tests/programs/test_vfio_user_client.h"
 #include "tests/unit/cmocka-all.h"
 
@@ -107,6 +108,41 @@ static int teardown(void **state)
 	if (dextd != 0)
 		assert_int_equal(program_end(dextd, SIGTERM), 0);
 	return 0;
+}
+
+/* --- What clients hand over ---------------------------------------------------------- */
+
+/* Descriptors whose close() waits for an hour. The server is stopped while it waits. */
+static void descriptors_that_linger_hold_nobody_up(void **state)
+{
+	const struct vu_dma_map map = {
+		.argsz = sizeof(map), .flags = VU_DMA_READ_FLAG, .size = MEMORY};
+	const struct vu_header header = {.command = VU_DMA_MAP,
+		.size = sizeof(header) + sizeof(map), .flags = VU_NO_REPLY};
+	struct vu_client one, other;
+	int readers[2], fds[2] = {lingering_socket(&readers[0]), lingering_socket(&readers[1])};
+
+	(void)state;
+	start_server("--device", "nvme,addr=01:00.0,size=1M");
+	assert_int_equal(vu_client_agree(&one, first), 0);
+	/* The server's copy is the last one before it has the whole message. */
+	vu_client_send(&one, &header, 1, &fds[0], 1);
+	close(fds[0]);
+	vu_client_send(&one, (const char *)&header + 1, sizeof(header) - 1, NULL, 0);
+	vu_client_send(&one, &map, sizeof(map), NULL, 0);
+	expect_nvme(&one);
+	/* The next one is in the midst of a message when the client goes. */
+	vu_client_send(&one, "a", 1, &fds[1], 1);
+	close(fds[1]);
+	vu_client_close(&one);
+	while (vu_client_agree(&other, first) != 0)
+		vu_client_close(&other);
+	expect_nvme(&other);
+	assert_int_equal(program_end(server, SIGTERM), 0);
+	server = 0;
+	vu_client_close(&other);
+	close(readers[0]);
+	close(readers[1]);
 }
 
 /* --- Many devices ----------------------------------------------------------------------- */
@@ -355,6 +391,7 @@ static void systemd_is_told_when_clients_may_come(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		ON(descriptors_that_linger_hold_nobody_up),
 		ON(devices_of_a_file_do_not_wait_for_each_other),
 		ON(devices_of_a_driver_service_can_be_many),
 		ON(a_restarted_driver_service_is_found_again),

@@ -5,6 +5,7 @@
  */
 #include "common/fd-dispose.h"
 #include "common/fd-kind.h"
+#include "tests/lingering.h"
 #include "tests/unit/cmocka-all.h"
 
 #include <arpa/inet.h>
@@ -18,57 +19,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#define LINGER_SECONDS 3600
-
-/* A connected TCP socket with data that its other end, *reader, does not take. */
-static int lingering_socket(int *reader)
-{
-	struct sockaddr_in address = { .sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	const struct linger linger = { .l_onoff = 1, .l_linger = LINGER_SECONDS };
-	static const char data[65536];
-	socklen_t length = sizeof(address);
-	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	assert_true(listener >= 0 && fd >= 0);
-	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(listen(listener, 1), 0);
-	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &length), 0);
-	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	*reader = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	assert_true(*reader >= 0);
-	close(listener);
-	while (send(fd, data, sizeof(data), MSG_DONTWAIT) > 0)
-		;
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
-	return fd;
-}
-
-/* One of a pair of sockets that has @fd, which is closed here, in its queue. */
-static int socket_with_queued(int fd, int type)
-{
-	struct iovec iov = { "x", 1 };
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = { .space = { 0 } };
-	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
-		.msg_controllen = sizeof(control.space) };
-	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-	int ends[2];
-
-	assert_int_equal(socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends), 0);
-	header->cmsg_level = SOL_SOCKET;
-	header->cmsg_type = SCM_RIGHTS;
-	header->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(header), &fd, sizeof(int));
-	assert_int_equal(sendmsg(ends[0], &message, 0), 1);
-	close(fd);	/* the queue has it still: this does not wait */
-	close(ends[0]);
-	return ends[1];
-}
 
 static struct fd_peer *new_peer(uid_t uid)
 {

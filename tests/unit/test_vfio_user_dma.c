@@ -74,9 +74,9 @@ static void the_descriptor_stays_open_while_mapped(void **state)
 
 	assert_int_equal(map(*state, 0, 0x1000, 0, RW, fd), 0);
 	close(fd);
-	assert_int_equal(count_fds(), before + 1);
+	expect_fds(before + 1);
 	assert_int_equal(unmap(*state, 0, 0x1000, 0), 0);
-	assert_int_equal(count_fds(), before);
+	expect_fds(before);
 }
 
 static void memory_without_descriptor_is_remembered(void **state)
@@ -119,7 +119,7 @@ static void ranges_that_make_no_sense_are_refused(void **state)
 	assert_int_equal(
 		rig_call(*state, VU_DMA_MAP, &request, sizeof(request), NULL, 0, NULL), EINVAL);
 	assert_int_equal(registered(), 0);
-	assert_int_equal(count_fds(), before);
+	expect_fds(before);
 	/* The last page of all is one. */
 	assert_int_equal(map(*state, UINT64_MAX - 0xfff, 0x1000, 0, RW, fd), 0);
 	close(fd);
@@ -221,7 +221,7 @@ static void a_descriptor_may_come_along(void **state)
 		rig_call(*state, VU_DMA_UNMAP, &request, sizeof(request), fds, 1, NULL), 0);
 	assert_int_equal(registered(), 0);
 	close_all(fds, 2);
-	assert_int_equal(count_fds(), before);
+	expect_fds(before);
 }
 
 static void all_is_unmapped_at_once(void **state)
@@ -236,7 +236,7 @@ static void all_is_unmapped_at_once(void **state)
 	assert_int_equal(unmap(*state, 0, 0, VU_DMA_UNMAP_ALL), 0);
 	assert_int_equal(registered(), 0);
 	close(fd);
-	assert_int_equal(count_fds(), before);
+	expect_fds(before);
 	assert_int_equal(unmap(*state, 0, 0, VU_DMA_UNMAP_ALL), 0);
 }
 
@@ -260,7 +260,7 @@ static void what_the_driver_refuses_is_undone(void **state)
 		double_lock()->register_result = cases[i].result;
 		double_unlock();
 		assert_int_equal(map(*state, 0, 0x1000, 0, RW, fd), cases[i].error);
-		assert_int_equal(count_fds(), before);
+		expect_fds(before);
 	}
 	double_lock()->register_result = kIOReturnSuccess;
 	double_unlock();
@@ -287,7 +287,7 @@ static void a_client_that_goes_leaves_no_memory(void **state)
 	assert_false(device->master_at_reset);
 	assert_int_equal(device->config[4] & 4, 0);
 	double_unlock();
-	assert_int_equal(count_fds(), before - 2);	/* both ends of the socket, too */
+	expect_fds(before - 2);	/* both ends of the socket, too */
 	close(fd);
 }
 
@@ -301,7 +301,7 @@ static void descriptors_of_refused_messages_are_closed(void **state)
 	assert_int_equal(rig_call(*state, VU_DMA_MAP, &request, 8, &fd, 1, NULL), EINVAL);
 	assert_int_equal(
 		rig_call(*state, VU_DMA_MAP, &request, sizeof(request), two, 2, NULL), EINVAL);
-	assert_int_equal(count_fds(), before);
+	expect_fds(before);
 	assert_int_equal(registered(), 0);
 	close(fd);
 }

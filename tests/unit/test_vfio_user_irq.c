@@ -49,7 +49,7 @@ static void a_vector_gets_another_eventfd(void **state)
 	raise_vector(5);
 	assert_int_equal(event_take(fds[0]), 0);
 	assert_int_equal(event_take(fds[1]), 1);
-	assert_int_equal(count_fds(), before + 1);
+	expect_fds(before + 1);
 	close_all(fds, 2);
 }
 
@@ -83,7 +83,7 @@ static void disabled_is_forgotten(void **state)
 		0);
 	raise_vector(0);
 	assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX, DISABLE, 0, 0, NULL, 0), 0);
-	assert_int_equal(count_fds(), before);
+	expect_fds(before);
 	raise_vector(0);
 	assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX, CONNECT, 0, 1, &fd, 1), 0);
 	assert_int_equal(event_take(fd), 0);
@@ -185,7 +185,7 @@ static void intx_is_unmasked_by_an_eventfd(void **state)
 				 0, 1, NULL, 0),
 		0);
 	assert_int_equal(rig_set_irqs(*state, VU_IRQ_INTX, DISABLE, 0, 0, NULL, 0), 0);
-	assert_int_equal(count_fds(), before);
+	expect_fds(before);
 	close(fd);
 	close(unmask);
 	close(mask);
@@ -297,7 +297,7 @@ static void a_client_that_goes_leaves_no_eventfd(void **state)
 				 0, 1, fds + 2, 1),
 		0);
 	rig_hang_up(rig);
-	assert_int_equal(count_fds(), before - 2);
+	expect_fds(before - 2);
 	device = double_lock();
 	assert_int_equal(device->irq_mask[0], 0);
 	double_unlock();

@@ -25,30 +25,51 @@ size_t count_fds(void)
 	return count;
 }
 
+void expect_fds(size_t count)
+{
+	for (int i = 0; i < 20000 && count_fds() != count; i++)
+		usleep(1000);
+	assert_int_equal(count_fds(), count);
+}
+
 static void *run(void *argument)
 {
 	struct rig *rig = argument;
 
 	vu_session_run(rig->device, rig->session_fd, &rig->loop);
-	close(rig->session_fd);
+	vu_loop_hang_up(rig->session_fd);
+	assert_int_equal(write(rig->ended[1], "", 1), 1);
 	return NULL;
 }
 
-void rig_connect(struct rig *rig)
+void rig_open(struct rig *rig)
 {
 	int ends[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
 	rig->fd = ends[0];
 	rig->session_fd = ends[1];
+}
+
+void rig_begin(struct rig *rig)
+{
 	rig->running = true;
 	assert_int_equal(pthread_create(&rig->thread, NULL, run, rig), 0);
 }
 
+void rig_connect(struct rig *rig)
+{
+	rig_open(rig);
+	rig_begin(rig);
+}
+
 void rig_wait_end(struct rig *rig)
 {
+	char byte;
+
 	assert_true(rig->running);
 	pthread_join(rig->thread, NULL);
+	assert_int_equal(read(rig->ended[0], &byte, 1), 1);
 	rig->running = false;
 }
 
@@ -78,6 +99,7 @@ static int setup(void **state, enum vu_bar_access access, void (*prepare)(void),
 	rig->device = vu_device_open(&options, error);
 	assert_non_null(rig->device);
 	assert_int_equal(pipe(rig->stop), 0);
+	assert_int_equal(pipe(rig->ended), 0);
 	rig->loop = (struct vu_loop){.stop_fd = rig->stop[0], .listen_fd = -1,
 		.irq = rig->device->irq, .name = rig->device->name};
 	*state = rig;
@@ -127,10 +149,10 @@ int rig_teardown(void **state)
 	assert_int_equal(device->mapped_bars, 0);
 	assert_int_equal(device->lent, 0);
 	double_unlock();
-	close(rig->stop[0]);
-	close(rig->stop[1]);
+	close_all(rig->stop, 2);
+	close_all(rig->ended, 2);
 	double_end();
-	assert_int_equal(count_fds(), rig->fds_before);
+	expect_fds(rig->fds_before);
 	free(rig);
 	return 0;
 }

@@ -25,6 +25,7 @@ struct rig {
 	struct vu_loop loop;
 	pthread_t thread;
 	bool running;
+	int ended[2];		/* a pipe with a byte in it once the session has ended */
 	size_t fds_before;
 };
 
@@ -43,7 +44,11 @@ int rig_setup_line(void **state);	/* likewise, of a device with INTx alone */
 int rig_setup_with(void **state, enum vu_bar_access access, bool agreed);
 int rig_teardown(void **state);
 
-/** rig_connect - begin a session. */
+/** rig_open - make the socket pair: what is sent before the session begins waits in it. */
+void rig_open(struct rig *rig);
+/** rig_begin - begin a session on it. */
+void rig_begin(struct rig *rig);
+/** rig_connect - both. */
 void rig_connect(struct rig *rig);
 /** rig_hang_up - close the VMM's end and wait for the session to end. */
 void rig_hang_up(struct rig *rig);
@@ -95,5 +100,11 @@ void close_all(const int *fds, size_t count);
 
 /** count_fds - how many descriptors this process has. */
 size_t count_fds(void);
+/**
+ * expect_fds - this process has @count descriptors
+ *
+ * Or soon has: the server closes those that it does not know some time later.
+ */
+void expect_fds(size_t count);
 
 #endif

@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The server around the sessions: its socket, one client after the other, its end. */
+#include "tests/lingering.h"
 #include "tests/unit/test_vfio_user_rig.h"
 #include "vfio-user/platform.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
+
+/* Far more than any machine needs, and far less than close() takes. */
+#define HANGS_MS 60000
 
 struct server_rig {
 	struct rig rig;		/* its client; the session's own parts are unused */
@@ -47,12 +53,22 @@ static int setup(void **state)
 	return 0;
 }
 
-static void start(struct server_rig *rig)
+static void create(struct server_rig *rig)
 {
 	rig->server = vu_server_create(rig->rig.device, rig->path, rig->error);
 	assert_non_null(rig->server);
+}
+
+static void run_in_thread(struct server_rig *rig)
+{
 	rig->running = true;
 	assert_int_equal(pthread_create(&rig->thread, NULL, run, rig), 0);
+}
+
+static void start(struct server_rig *rig)
+{
+	create(rig);
+	run_in_thread(rig);
 }
 
 static void join(struct server_rig *rig)
@@ -74,11 +90,21 @@ static int teardown(void **state)
 	vu_server_destroy(rig->server);
 	vu_device_close(rig->rig.device);
 	double_end();
-	assert_int_equal(count_fds(), rig->rig.fds_before);
+	expect_fds(rig->rig.fds_before);
 	unlink(rig->path);
 	assert_int_equal(rmdir(rig->directory), 0);
 	free(rig);
 	return 0;
+}
+
+static bool join_in_time(struct server_rig *rig)
+{
+	struct timespec limit;
+
+	clock_gettime(CLOCK_REALTIME, &limit);
+	limit.tv_sec += HANGS_MS / 1000;
+	rig->running = pthread_timedjoin_np(rig->thread, NULL, &limit) != 0;
+	return !rig->running;
 }
 
 static int connect_to(const char *path)
@@ -132,6 +158,48 @@ static void a_second_client_is_turned_away_at_once(void **state)
 	close(second);
 	assert_int_equal(double_lock()->resets, 0);
 	double_unlock();
+}
+
+/*
+ * Descriptors whose close() waits for an hour, sent by a client that is refused before it gets
+ * so far and by one that is turned away. The next client is served, and the server stops.
+ */
+static void what_is_left_in_sockets_holds_nobody_up(void **state)
+{
+	struct server_rig *rig = *state;
+	int others[2], readers[2], fds[2] = {lingering_socket(&readers[0]),
+					   lingering_socket(&readers[1])};
+	struct pollfd answer = {.events = POLLIN};
+	struct reply *reply = malloc(sizeof(*reply));
+	bool answered, stopped;
+
+	assert_non_null(reply);
+	create(rig);
+	/* In the order in which they will be accepted. */
+	rig->rig.fd = others[0] = connect_to(rig->path);
+	rig_send(&rig->rig, VU_VERSION, 0, "\x9\0\0\0", 4, NULL, 0);
+	assert_true(send_fds(others[0], "a", 1, &fds[0], 1));
+	rig->rig.fd = answer.fd = connect_to(rig->path);
+	others[1] = connect_to(rig->path);
+	assert_true(send_fds(others[1], "a", 1, &fds[1], 1));
+	close_all(fds, 2);
+	run_in_thread(rig);
+	rig_send(&rig->rig, VU_VERSION, 0, "\0\0\1\0", 4, NULL, 0);
+	answered = poll(&answer, 1, HANGS_MS) == 1;
+	if (!answered)
+		close_all(readers, 2);
+	assert_true(answered);
+	assert_true(rig_receive(&rig->rig, reply));
+	assert_int_equal(reply->header.error, 0);
+	answer.fd = others[1];
+	assert_int_equal(poll(&answer, 1, HANGS_MS), 1);
+	vu_server_stop(rig->server);
+	stopped = join_in_time(rig);
+	close_all(readers, 2);
+	assert_true(stopped);
+	assert_true(rig->result);
+	close_all(others, 2);
+	free(reply);
 }
 
 static void a_stop_ends_it_at_any_time(void **state)
@@ -291,6 +359,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ON(clients_are_served_one_after_the_other),
 		ON(a_second_client_is_turned_away_at_once),
+		ON(what_is_left_in_sockets_holds_nobody_up),
 		ON(a_stop_ends_it_at_any_time),
 		ON(a_device_that_goes_ends_it_with_its_client),
 		ON(a_device_that_comes_back_is_served_again),

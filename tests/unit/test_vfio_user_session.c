@@ -3,6 +3,7 @@
 #include "tests/unit/test_vfio_user_rig.h"
 #include "vfio-user/commands.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -130,6 +131,47 @@ static void a_stop_interrupts_a_reply_that_nobody_reads(void **state)
 	double_unlock();
 }
 
+/* Nothing, or half a message: the device is wanted by others. */
+static void a_client_without_a_version_is_turned_away(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->loop.tick_ms = 1;
+	for (int i = 0; i < 2; i++) {
+		struct pollfd end = {.events = POLLIN};
+
+		rig_connect(rig);
+		if (i == 1)
+			rig_send_raw(rig, "abc", 3, NULL, 0);
+		end.fd = rig->fd;
+		assert_int_equal(poll(&end, 1, 60000), 1);
+		rig_expect_closed(rig);
+		rig_hang_up(rig);
+	}
+}
+
+/* A client that never leaves its socket empty does not keep the session from anything else. */
+static void a_stop_interrupts_messages_that_are_there(void **state)
+{
+	static struct vu_header resets[4096];
+	struct rig *rig = *state;
+	unsigned done;
+
+	for (size_t i = 0; i < 4096; i++)
+		resets[i] = (struct vu_header){.command = VU_DEVICE_RESET,
+			.size = sizeof(resets[i]), .flags = VU_NO_REPLY};
+	rig_open(rig);
+	rig_send(rig, VU_VERSION, VU_NO_REPLY, "\0\0\1\0", 4, NULL, 0);
+	rig_send_raw(rig, resets, sizeof(resets), NULL, 0);
+	assert_int_equal(write(rig->stop[1], "", 1), 1);
+	rig_begin(rig);
+	rig_wait_end(rig);
+	done = double_lock()->resets;
+	double_unlock();
+	/* Some of them, and one at the end. */
+	assert_in_range(done, 1, 1000);
+}
+
 static void commands_without_reply_get_none(void **state)
 {
 	struct vu_region_access access = {.region = VU_REGIONS, .count = 1};
@@ -191,7 +233,7 @@ static void every_command_refuses_descriptors_it_has_no_use_for(void **state)
 		assert_int_equal(rig_call(*state, command, payload, row->payload_min, fds,
 					 row->fds_max + 1, NULL),
 			EINVAL);
-		assert_int_equal(count_fds(), before + 20);
+		expect_fds(before + 20);
 	}
 	for (size_t i = 0; i < 20; i++)
 		close(fds[i]);
@@ -478,6 +520,8 @@ int main(void)
 		ON(rig_setup_agreed, half_a_message_is_no_message),
 		ON(rig_setup_agreed, a_stop_interrupts_half_a_message),
 		ON(rig_setup_agreed, a_stop_interrupts_a_reply_that_nobody_reads),
+		ON(rig_setup, a_client_without_a_version_is_turned_away),
+		ON(rig_setup, a_stop_interrupts_messages_that_are_there),
 		ON(rig_setup_agreed, commands_without_reply_get_none),
 		ON(rig_setup_agreed, a_reply_to_nothing_is_refused),
 		ON(rig_setup_agreed, every_command_wants_its_payload),
