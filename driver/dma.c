@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* DMA regions: keyed by iova, cut into chunks that the IOMMU maps as one segment each. */
-#include "driver/dma-span.h"
 #include "driver/internal.h"
 
 #include <stdlib.h>
@@ -24,8 +23,7 @@ struct dma_region *dext_region_next(struct dma_region *region)
 	return RB_NEXT(region_tree, NULL, region);
 }
 
-/* The spans of [offset, offset + length) of a client's memory: how many; at most memory->count. */
-static size_t cut_spans(const struct iouser_task_memory *memory, uint64_t offset, uint64_t length,
+size_t dext_cut_spans(const struct iouser_task_memory *memory, uint64_t offset, uint64_t length,
 	struct dma_span *spans)
 {
 	size_t count = 0;
@@ -55,23 +53,13 @@ static size_t cut_spans(const struct iouser_task_memory *memory, uint64_t offset
 	return count;
 }
 
-static void memory_free(struct dma_owner *owner)
+/* Of the owner: nobody accesses the memory any more. */
+static void region_free(struct dma_owner *owner)
 {
-	struct region_memory *memory = (struct region_memory *)owner;
+	struct dma_region *region = (struct dma_region *)owner;
 
-	iouser_task_memory_release(memory->memory);
-	free(memory);
-}
-
-static struct region_memory *memory_create(void)
-{
-	struct region_memory *memory = calloc(1, sizeof(*memory));
-
-	if (!memory)
-		return NULL;
-	atomic_init(&memory->owner.references, 1);
-	memory->owner.free = memory_free;
-	return memory;
+	iouser_task_memory_release(region->memory);
+	free(region);
 }
 
 static void unmap_chunks(struct dext_client *client, struct dma_region *region)
@@ -88,11 +76,8 @@ static void unmap_chunks(struct dext_client *client, struct dma_region *region)
  */
 static kern_return_t undo(struct dext_client *client, struct dma_region *region)
 {
-	struct region_memory *memory = region->memory;
-
 	unmap_chunks(client, region);
-	free(region);
-	return dma_owner_put(&memory->owner) ? kIOReturnSuccess : kIOReturnTimeout;
+	return dma_owner_put(&region->owner) ? kIOReturnSuccess : kIOReturnTimeout;
 }
 
 static kern_return_t map_chunk(struct dext_client *client, struct dma_region *region,
@@ -104,8 +89,8 @@ static kern_return_t map_chunk(struct dext_client *client, struct dma_region *re
 		.iova = region->iova + offset,
 		.length = length,
 		.spans = spans,
-		.span_count = cut_spans(region->memory->memory, offset, length, spans),
-		.owner = &region->memory->owner,
+		.span_count = dext_cut_spans(region->memory, offset, length, spans),
+		.owner = &region->owner,
 	};
 	kern_return_t status = provider->ops->dma_map(provider, &request, segment);
 
@@ -117,7 +102,7 @@ static kern_return_t map_chunk(struct dext_client *client, struct dma_region *re
 
 static kern_return_t map_chunks(struct dext_client *client, struct dma_region *region)
 {
-	struct dma_span *spans = calloc(region->memory->memory->count, sizeof(*spans));
+	struct dma_span *spans = calloc(region->memory->count, sizeof(*spans));
 	kern_return_t status = spans ? kIOReturnSuccess : kIOReturnNoMemory;
 
 	for (uint64_t offset = 0; offset < region->size && status == kIOReturnSuccess;) {
@@ -149,14 +134,11 @@ static kern_return_t region_create(struct dext_client *client, uint64_t iova, ui
 		return kIOReturnNoMemory;
 	region->iova = iova;
 	region->size = size;
-	region->memory = memory_create();
-	if (!region->memory) {
-		free(region);
-		return kIOReturnNoMemory;
-	}
-	status = iouser_copy_task_memory(client->peer, va, size, &region->memory->memory);
+	atomic_init(&region->owner.references, 1);
+	region->owner.free = region_free;
+	status = iouser_copy_task_memory(client->peer, va, size, &region->memory);
 	if (status == kIOReturnSuccess &&
-		!dext_may_wire(client, size + bookkeeping(region->memory->memory)))
+		!dext_may_wire(client, size + bookkeeping(region->memory)))
 		status = kIOReturnNoResources;
 	if (status == kIOReturnSuccess)
 		status = map_chunks(client, region);
@@ -211,7 +193,7 @@ kern_return_t dext_register_region(struct dext_client *client, uint64_t iova, ui
 	pthread_mutex_unlock(&client->driver->regions_lock);
 	atomic_fetch_add(&client->region_count, 1);
 	atomic_fetch_add(&client->bytes_wired, size);
-	client->bytes_kept += bookkeeping((*region)->memory->memory);
+	client->bytes_kept += bookkeeping((*region)->memory);
 	return kIOReturnSuccess;
 }
 
@@ -239,7 +221,7 @@ static kern_return_t drop(struct dext_client *client, struct dma_region *region)
 	pthread_mutex_unlock(&client->driver->regions_lock);
 	atomic_fetch_sub(&client->region_count, 1);
 	atomic_fetch_sub(&client->bytes_wired, region->size);
-	client->bytes_kept -= bookkeeping(region->memory->memory);
+	client->bytes_kept -= bookkeeping(region->memory);
 	return undo(client, region);
 }
 
@@ -274,20 +256,4 @@ void dext_drop_regions(struct dext_client *client)
 
 	while ((region = RB_ROOT(&client->regions)))
 		drop(client, region);
-}
-
-kern_return_t dext_handle_ProbeDMARegion(struct dext_client *client, const uint64_t *in,
-	uint64_t *out, struct iouser_arguments *arguments)
-{
-	struct dma_region *region = dext_find_region(client, in[0]);
-	struct dma_span spans[8];	/* of eight bytes at the most */
-	size_t count;
-
-	(void)arguments;
-	if (!region)
-		return kIOReturnNotFound;
-	if (region->size < 8 || in[1] > region->size - 8)
-		return kIOReturnOverrun;
-	count = cut_spans(region->memory->memory, in[1], 8, spans);
-	return dma_spans_read(spans, count, 0, out, 8) ? kIOReturnSuccess : kIOReturnDMAError;
 }

@@ -103,6 +103,7 @@ static void client_closed(void *context)
 
 	dext_drop_interrupts(client);
 	dext_unclaim(client);
+	dext_drop_probe(client);
 	pthread_mutex_lock(&driver->lock);
 	TAILQ_REMOVE(&driver->clients, client, link);
 	pthread_mutex_unlock(&driver->lock);

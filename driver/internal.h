@@ -33,11 +33,6 @@ struct dma_buffer {
 	struct dma_segment segment;
 };
 
-/* A client's memory, for as long as the region or an access to it needs it. */
-struct region_memory {
-	struct dma_owner owner;	/* first: the memory is the owner */
-	struct iouser_task_memory *memory;
-};
 
 /*
  * A user client. Its own fields are used by one thread at a time, that which
@@ -52,6 +47,7 @@ struct dext_client {
 	struct client_irq *irq;		/* NULL: not set up */
 	struct region_tree regions;	/* by iova; changed under driver->regions_lock */
 	struct dma_buffer *buffer;	/* NULL: there is none */
+	struct dext_probe *probe;	/* the last one, if it did not end in time */
 	unsigned mappings[DEXT_MEMORY_TYPES + 1];	/* the last: of the trace */
 	uint64_t bytes_kept;	/* bookkeeping of its regions, beside bytes_wired */
 	atomic_uint region_count;
@@ -192,15 +188,22 @@ kern_return_t dext_bar_memory(struct dext_client *client, unsigned bar, struct i
  * software device keep, a region of one chunk takes less than 256 bytes.
  */
 struct dma_region {
+	struct dma_owner owner;	/* first: the region is the owner, and outlasts accesses */
 	RB_ENTRY(dma_region) node;
 	uint64_t iova, size;
-	struct region_memory *memory;
+	struct iouser_task_memory *memory;
 	unsigned chunks;	/* how many are mapped */
 	struct dma_segment segments[];
 };
 struct dma_region *dext_region_next(struct dma_region *region);
 
+/* probe.c: the client goes. */
+void dext_drop_probe(struct dext_client *client);
+
 /* dma.c, buffer.c */
+/* The spans of [offset, offset + length) of a client's memory: how many; at most memory->count. */
+size_t dext_cut_spans(const struct iouser_task_memory *memory, uint64_t offset, uint64_t length,
+	struct dma_span *spans);
 bool dext_may_wire(const struct dext_client *client, uint64_t bytes);
 kern_return_t dext_register_region(struct dext_client *client, uint64_t iova, uint64_t va,
 	uint64_t size, struct dma_region **region);

@@ -103,9 +103,11 @@ kern_return_t apple_dext_register_dma(io_connect_t connection, uint64_t iova, ui
  * apple_dext_unregister_dma - take memory away from the device again
  * @iova: as given to apple_dext_register_dma()
  *
- * When it returns, the device does not touch the memory any more.
+ * When it returns kIOReturnSuccess, the device does not touch the memory any more.
  *
- * Return: kIOReturnSuccess; kIOReturnNotOpen; kIOReturnNotFound.
+ * Return: kIOReturnSuccess; kIOReturnNotOpen; kIOReturnNotFound; kIOReturnTimeout when the
+ * region is gone, but an access that was under way has not ended within a second, since the
+ * memory itself holds it up: what the memory is used for next may meet it.
  */
 kern_return_t apple_dext_unregister_dma(io_connect_t connection, uint64_t iova);
 
@@ -117,7 +119,9 @@ kern_return_t apple_dext_unregister_dma(io_connect_t connection, uint64_t iova);
  *
  * Return: kIOReturnSuccess; kIOReturnNotOpen; kIOReturnNotFound for an unknown
  * region; kIOReturnOverrun past its end; kIOReturnDMAError when the memory has
- * gone.
+ * gone; kIOReturnTimeout when it does not answer within a second; kIOReturnBusy while the
+ * connection's last probe that timed out has not ended; kIOReturnNoResources when too many
+ * have not; kIOReturnNoMemory.
  */
 kern_return_t apple_dext_probe_dma(
 	io_connect_t connection, uint64_t iova, uint64_t offset, uint64_t *out_word);

@@ -26,10 +26,14 @@ void vu_dma_init(struct vu_dma *dma, struct vu_device *device, size_t limit, uin
 
 static void free_range(struct vu_dma *dma, struct vu_dma_range *range)
 {
-	if (range->registered)
-		vu_device_result(dma->device,
-			apple_dext_unregister_dma(dma->device->connection, range->address));
-	if (range->mapping)
+	kern_return_t status = kIOReturnSuccess;
+
+	if (range->registered) {
+		status = apple_dext_unregister_dma(dma->device->connection, range->address);
+		vu_device_result(dma->device, status);
+	}
+	/* An access that has not ended must not meet what would be mapped there next. */
+	if (range->mapping && status != kIOReturnTimeout)
 		munmap(range->mapping, range->mapping_size);
 	if (range->fd >= 0)
 		close(range->fd);

@@ -33,7 +33,6 @@ struct soft_device {
 	 */
 	pthread_rwlock_t access;
 	struct soft_worker *worker;
-	atomic_uint abandoned;	/* how often a model was replaced */
 	/* config_lock guards config; it is a leaf: nothing is called with it held. */
 	pthread_mutex_t config_lock;
 	struct soft_config config;

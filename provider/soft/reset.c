@@ -80,10 +80,8 @@ static bool wait_for_model(struct soft_device *device)
 
 static void tell_abandoned(struct soft_device *device)
 {
-	unsigned count = atomic_fetch_add(&device->abandoned, 1) + 1;
-
 	soft_log(device, "an access to memory has not returned within %d ms of a reset: "
-			 "abandoned (%u so far)", SOFT_STALL_MS, count);
+			 "abandoned (%u have not ended)", SOFT_STALL_MS, soft_workers_abandoned());
 }
 
 bool soft_reset_model(struct soft_device *device)
@@ -93,10 +91,10 @@ bool soft_reset_model(struct soft_device *device)
 	if (wait_for_model(device))
 		return true;
 	stuck = device->worker;
-	if (!device->model->replace(device)) {
+	if (soft_workers_abandoned() >= SOFT_ABANDONED_MAX || !device->model->replace(device)) {
 		soft_worker_thaw(stuck);
-		soft_log(device, "an access to memory does not return, and no memory or thread "
-				 "can be had for a reset without it");
+		soft_log(device, "an access to memory does not return, and there is no room for a "
+				 "reset without it: the device does not answer");
 		return false;
 	}
 	soft_worker_abandon(stuck);

@@ -14,6 +14,8 @@ enum worker_state {
 /* The worker that this thread is; NULL: none. */
 static _Thread_local struct soft_worker *self;
 
+static atomic_uint abandoned;
+
 uint64_t soft_now_ns(void)
 {
 	struct timespec now;
@@ -25,10 +27,12 @@ uint64_t soft_now_ns(void)
 static void *run(void *argument)
 {
 	self = argument;
-	if (setjmp(self->abandoned) == 0)
+	if (setjmp(self->abandoned) == 0) {
 		self->main(self->model);
-	else
+	} else {
 		self->discard(self->model);
+		atomic_fetch_sub(&abandoned, 1);
+	}
 	return NULL;
 }
 
@@ -88,6 +92,12 @@ void soft_worker_abandon(struct soft_worker *worker)
 {
 	pthread_t thread = worker->thread;	/* the worker can be gone before the thread is */
 
+	atomic_fetch_add(&abandoned, 1);
 	atomic_store(&worker->state, WORKER_ABANDONED);
 	pthread_detach(thread);
+}
+
+unsigned soft_workers_abandoned(void)
+{
+	return atomic_load(&abandoned);
 }

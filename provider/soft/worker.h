@@ -66,6 +66,10 @@ bool soft_worker_freeze(struct soft_worker *worker);
 void soft_worker_thaw(struct soft_worker *worker);
 /* The model belongs to the thread from here on. */
 void soft_worker_abandon(struct soft_worker *worker);
+/* How many of this process's threads are abandoned and have not ended. */
+unsigned soft_workers_abandoned(void);
+/* With so many no more models are replaced: each costs a thread and some 300 KiB. */
+#define SOFT_ABANDONED_MAX 256u
 
 /* CLOCK_MONOTONIC in nanoseconds. */
 uint64_t soft_now_ns(void);
