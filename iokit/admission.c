@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "iokit/admission.h"
+#include "iokit/wire.h"
 
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -32,21 +33,44 @@ static bool is_any_group_allowed(const struct iouser_server_options *options, in
 	return false;
 }
 
-bool iou_peer_is_allowed(const struct iouser_server_options *options, int fd, pid_t *pid)
+bool iou_uid_is_privileged(uid_t uid)
 {
-	struct ucred peer = { .pid = 0 };
-	socklen_t size = sizeof(peer);
+	return uid == 0 || uid == geteuid();
+}
 
-	*pid = 0;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+bool iou_peer_is_allowed(
+	const struct iouser_server_options *options, int fd, struct ucred *peer)
+{
+	socklen_t size = sizeof(*peer);
+
+	*peer = (struct ucred){ .uid = (uid_t)-1, .gid = (gid_t)-1 };
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, peer, &size) != 0)
 		return false;
-	*pid = peer.pid;
-	if (peer.uid == 0 || peer.uid == geteuid())
+	if (iou_uid_is_privileged(peer->uid))
 		return true;
 	for (size_t i = 0; i < options->allowed_uid_count; i++)
-		if (options->allowed_uids[i] == peer.uid)
+		if (options->allowed_uids[i] == peer->uid)
 			return true;
-	return is_group_allowed(options, peer.gid) || is_any_group_allowed(options, fd);
+	return is_group_allowed(options, peer->gid) || is_any_group_allowed(options, fd);
+}
+
+void iou_peer_refuse(int fd, kern_return_t why)
+{
+	struct iou_hello hello = { .header = { .type = IOU_HELLO | IOU_REPLY, .status = why },
+		.magic = IOU_MAGIC, .major = IOU_VERSION_MAJOR, .minor = IOU_VERSION_MINOR };
+	struct iou_hello request;
+	struct iovec iov = { .iov_base = &request, .iov_len = sizeof(request) };
+	/* Without room for descriptors: where there are any, the flag says so. */
+	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+	ssize_t size = recvmsg(fd, &message, MSG_PEEK | MSG_DONTWAIT);
+
+	if (size < (ssize_t)sizeof(request.header) || (message.msg_flags & MSG_CTRUNC))
+		return;
+	/* The same message: nobody else receives. Unreceived it would reset the connection. */
+	if (recv(fd, &request, sizeof(request), MSG_DONTWAIT) != size)
+		return;
+	hello.header.id = request.header.id;
+	iou_send(fd, &hello, sizeof(hello), NULL, 0, 0);
 }
 
 mode_t iou_socket_mode(const struct iouser_server_options *options)

@@ -4,12 +4,25 @@
 #define IOKIT_ADMISSION_H
 
 #include <iokit-user/service.h>
+#include <sys/socket.h>
 
 /*
  * Whether the options allow whoever connected: this process's own user, root, and those
- * they list. *pid is set to the process, 0 when it is of a PID namespace out of sight.
+ * they list. *peer is set to who it is: the process is 0 when it is of a PID namespace out
+ * of sight, the user -1 when the system cannot tell.
  */
-bool iou_peer_is_allowed(const struct iouser_server_options *options, int fd, pid_t *pid);
+bool iou_peer_is_allowed(
+	const struct iouser_server_options *options, int fd, struct ucred *peer);
+
+/* Whether a user is this process's own, or root. */
+bool iou_uid_is_privileged(uid_t uid);
+
+/*
+ * Answer the HELLO that lies in the socket of a peer that is not served with the reason.
+ * Does not wait. A message that brings descriptors is not received, so that none of them
+ * is closed here, and gets no answer.
+ */
+void iou_peer_refuse(int fd, kern_return_t why);
 
 /*
  * The mode of the socket where the options leave it open: whoever they allow can connect.

@@ -22,8 +22,6 @@
 #define ANSWER_TIMEOUT_MS 10000
 /* A client that is asked for its memory in the middle of its call must answer within this. */
 #define QUESTION_TIMEOUT_MS 10000
-/* One that is to be told that it is not served must ask within this. */
-#define REFUSAL_TIMEOUT_MS 1000
 /* Asynchronous calls of one client that have not completed: more get kIOReturnBusy. */
 #define OUTSTANDING_MAX 64
 
@@ -63,20 +61,6 @@ static int reply_status(
 	struct iou_header header = { .type = 0 };
 
 	return reply(session, &header, sizeof(header), request, status, NULL, 0);
-}
-
-void iou_session_refuse(int fd, struct fd_peer *charged, kern_return_t why)
-{
-	struct iou_hello hello = { .magic = IOU_MAGIC, .major = IOU_VERSION_MAJOR,
-		.minor = IOU_VERSION_MINOR };
-	struct session session = { .fd = fd };
-	union iou_buffer message;
-	struct iou_fds fds;
-
-	if (iou_receive_from(charged, fd, &message, &fds, REFUSAL_TIMEOUT_MS) <= 0)
-		return;
-	iou_fds_close(&fds);
-	reply(&session, &hello, sizeof(hello), &message.header, why, NULL, 0);
 }
 
 static int handle_hello(struct session *session, union iou_buffer *message, struct iou_fds *fds)

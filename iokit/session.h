@@ -5,8 +5,6 @@
 
 #include "common/fd-dispose.h"
 
-#include <IOKit/IOReturn.h>
-
 /*
  * Serve a client until it goes or breaks the protocol, then drop all that it held.
  * @fd stays the caller's; shutdown() on it, from another thread, ends the session.
@@ -14,7 +12,5 @@
  * on this thread (for tests)
  */
 void iou_session_run(int fd, struct fd_peer *charged);
-/* Tell a client why it is not served, in answer to its HELLO, and be done with it. */
-void iou_session_refuse(int fd, struct fd_peer *charged, kern_return_t why);
 
 #endif

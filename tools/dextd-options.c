@@ -133,6 +133,14 @@ static int take_max_connections(void *context, const char *value)
 		"max-connections", value, 1024, &options->server.connections_max));
 }
 
+static int take_max_user_connections(void *context, const char *value)
+{
+	struct options *options = context;
+
+	return option_taken(parse_count("max-user-connections", value, 960,
+		&options->server.user_connections_max));
+}
+
 static int take_max_regions(void *context, const char *value)
 {
 	struct options *options = context;
@@ -179,6 +187,8 @@ static const struct option_row rows[] = {
 		"several times", take_allow_uid},
 	{"allow-gid", 0, "GROUP", 0, "likewise, the members of a group", take_allow_gid},
 	{"max-connections", 0, "N", 0, "of one process (256)", take_max_connections},
+	{"max-user-connections", 0, "N", 0, "of one user besides dextd's own and root (256)",
+		take_max_user_connections},
 	{"max-regions", 0, "N", 0, "DMA regions of one connection (65536)", take_max_regions},
 	{"max-wired", 0, "SIZE", 0, "DMA memory of one connection (no limit)", take_max_wired},
 	{"user", 0, "USER", 0, "run as that user once socket and devices are open", take_user},

@@ -61,11 +61,9 @@ static void descriptors(const struct victim *victim)
 
 const struct attack attacks_exhaustion[] = {
 	{ .name = "exhaustion/silence", .tries = "to take all places, saying nothing",
-		.user = AS_STRANGER_ONLY, .processes = 4, .run = silent_connections,
-		.gets_through = "places are counted per process" },
+		.user = AS_STRANGER_ONLY, .processes = 4, .run = silent_connections },
 	{ .name = "exhaustion/greetings", .tries = "to take all places, politely",
-		.user = AS_STRANGER_ONLY, .processes = 4, .run = greeted_connections,
-		.gets_through = "places are counted per process" },
+		.user = AS_STRANGER_ONLY, .processes = 4, .run = greeted_connections },
 	{ .name = "exhaustion/descriptors", .tries = "to use up the service's descriptors",
 		.user = AS_STRANGER_ONLY, .processes = 4, .run = descriptors,
 		.gets_through = "places are counted per process" },

@@ -223,13 +223,17 @@ struct iouser_server_options {
 	const gid_t *allowed_gids;	/* a client's group, or one of its supplementary ones */
 	size_t allowed_gid_count;
 	unsigned connections_max;	/* of one process; 0 for 256 */
+	/* Of one user besides the service's own and root; 0 for 256, at most 960. */
+	unsigned user_connections_max;
 };
 
 /**
  * iouser_server_create_with - iouser_server_create() with options
  *
  * A client that is not allowed gets kIOReturnNotPermitted, one with too many connections
- * kIOReturnNoResources: the look-ups of its runtime find nothing, and
+ * (of its process, of its user, or of all, which are 1024, 64 of them for the service's own
+ * user and root) kIOReturnNoResources. A connection that says nothing is closed after 5
+ * seconds, or when its place is needed. Of those refused: the look-ups of its runtime find nothing, and
  * iouser_service_probe() says why.
  */
 struct iouser_server *iouser_server_create_with(
