@@ -184,6 +184,25 @@ static bool serve_all(const struct options *options)
 	return wait_for_threads() && started;
 }
 
+/* Before there are other threads, which would not be confined. */
+static bool prepare_sandbox(const struct options *options)
+{
+	const char **sockets;
+
+	if (!options->sandbox)
+		return true;
+	sockets = calloc(options->count, sizeof(*sockets));
+	if (!sockets) {
+		complain(NULL, "out of memory");
+		return false;
+	}
+	for (size_t i = 0; i < options->count; i++)
+		sockets[i] = options->entries[i].socket;
+	sandbox_prepare(sockets, options->count);
+	free(sockets);
+	return true;
+}
+
 /* Return: the exit status. */
 static int serve(const struct options *options)
 {
@@ -233,7 +252,7 @@ int main(int argc, char **argv)
 	struct options options;
 	int status = options_parse(&options, argc, argv);
 
-	if (status < 0 && !shutdown_init("dext-vfio-user")) {
+	if (status < 0 && (!prepare_sandbox(&options) || !shutdown_init("dext-vfio-user"))) {
 		status = EXIT_FAILURE;
 	} else if (status < 0) {
 		catch_signals();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tools/sandbox.h"
+#include "tools/landlock.h"
 
 #include <stdio.h>
 
@@ -8,6 +9,11 @@
 bool sandbox_available(void)
 {
 	return false;
+}
+
+void sandbox_prepare(const char *const *sockets, size_t count)
+{
+	(void)sockets, (void)count;
 }
 
 bool sandbox_enter(char *error, size_t size)
@@ -24,6 +30,7 @@ bool sandbox_enter(char *error, size_t size)
 #include <seccomp.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED
@@ -40,11 +47,12 @@ static const char *const allowed[] = {
 	"pwritev2", "fsync", "fdatasync", "sync_file_range", "fallocate", "ftruncate", "lseek",
 	"fadvise64", "ioctl", "io_submit", "io_getevents",
 	/* descriptors */
-	"close", "dup", "dup2", "dup3", "fcntl", "fcntl64", "fstat", "fstat64", "fstatfs",
+	/* what fcntl() does is another rule's */
+	"close", "dup", "dup2", "dup3", "fstat", "fstat64", "fstatfs",
 	"newfstatat", "stat", "lstat", "statx", "pipe",
 	"pipe2", "eventfd2", "memfd_create", "timerfd_create",
 	"timerfd_settime", "timerfd_gettime", "getdents64", "readlink", "readlinkat",
-	/* the socket that it made */
+	/* the socket that it made: Landlock says where */
 	"unlink", "unlinkat",
 	/* sockets; which ones can be made is another rule's */
 	"socketpair", "connect", "accept", "accept4", "sendto", "sendmsg", "sendmmsg", "recvfrom",
@@ -61,16 +69,15 @@ static const char *const allowed[] = {
 	/* threads; which processes can be made is another rule's */
 	"set_robust_list", "set_tid_address", "rseq", "gettid", "exit", "exit_group",
 	"sched_getaffinity", "sched_getparam", "sched_getscheduler", "arch_prctl", "prctl",
-	/* signals */
+	/* signals; to whom is another rule's */
 	"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait", "sigaltstack",
-	"tgkill",
 	/* who and where it is */
 	"getpid", "getppid", "getuid", "geteuid", "getgid", "getegid", "getrandom", "uname",
-	"sysinfo", "getrlimit", "prlimit64", "getcpu",
+	"sysinfo", "getrlimit", "getcpu",
 #ifdef SANITIZED
 	/* what the sanitizers do when they have something to tell */
-	"clone", "clone3", "getdents", "ptrace", "wait4",
-	"kill", "open", "openat", "getcwd", "access",
+	"clone", "clone3", "getdents", "ptrace", "wait4", "prlimit64",
+	"tgkill", "kill", "open", "openat", "getcwd", "access",
 	"faccessat", "personality", "setrlimit",
 #endif
 };
@@ -89,6 +96,41 @@ static int allow_listed(scmp_filter_ctx filter)
 	}
 	return 0;
 }
+
+/* Not those that have the kernel send signals (F_SETOWN) or watch files of others (F_NOTIFY). */
+static const int fcntl_commands[] = { F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL,
+	F_GETLK, F_SETLK, F_SETLKW, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_ADD_SEALS,
+	F_GET_SEALS, F_GETPIPE_SZ, F_SETPIPE_SZ };
+
+static int allow_fcntl(scmp_filter_ctx filter)
+{
+	const int calls[] = { SCMP_SYS(fcntl), SCMP_SYS(fcntl64) };
+	int result = 0;
+
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
+		for (size_t j = 0; j < sizeof(fcntl_commands) / sizeof(int) && result == 0; j++) {
+			result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 1,
+				SCMP_A1_32(SCMP_CMP_EQ, (uint32_t)fcntl_commands[j]));
+			if (result == -EDOM)
+				result = 0;	/* fcntl64() is of machines with 32 bits */
+		}
+	return result;
+}
+
+#ifndef SANITIZED
+/* Signals within this process, which is not forked any more, and limits of its own. */
+static int allow_own_process(scmp_filter_ctx filter)
+{
+	const uint32_t self = (uint32_t)getpid();
+	int result = seccomp_rule_add(
+		filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0_32(SCMP_CMP_EQ, self));
+
+	if (result == 0)
+		result = seccomp_rule_add(
+			filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, SCMP_A0_32(SCMP_CMP_EQ, 0));
+	return result;
+}
+#endif
 
 /* Sockets of this machine; files to be read (the process's own maps); threads. */
 static int allow_some(scmp_filter_ctx filter)
@@ -118,6 +160,11 @@ bool sandbox_available(void)
 	return true;
 }
 
+void sandbox_prepare(const char *const *sockets, size_t count)
+{
+	(void)landlock_confine(sockets, count);
+}
+
 bool sandbox_enter(char *error, size_t size)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
@@ -130,6 +177,12 @@ bool sandbox_enter(char *error, size_t size)
 		result = allow_listed(filter);
 	if (result == 0)
 		result = allow_some(filter);
+	if (result == 0)
+		result = allow_fcntl(filter);
+#ifndef SANITIZED
+	if (result == 0)
+		result = allow_own_process(filter);
+#endif
 	if (result == 0)
 		result = seccomp_load(filter);
 	seccomp_release(filter);

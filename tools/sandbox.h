@@ -2,7 +2,8 @@
 /*
  * Giving up what a daemon does not need once it runs: new privileges, other programs, new
  * processes, the network, files to be written, and most of the kernel's calls. What is
- * open stays open.
+ * open stays open. Where the kernel can tell (Landlock), files are removed in the folders of
+ * the daemon's sockets alone.
  */
 #ifndef TOOLS_SANDBOX_H
 #define TOOLS_SANDBOX_H
@@ -18,6 +19,15 @@
 
 /** sandbox_available - whether this program was built with it. */
 bool sandbox_available(void);
+
+/**
+ * sandbox_prepare - give up what has to be given up before there are other threads
+ * @sockets: paths of the @count sockets that the daemon makes and removes
+ *
+ * Removing files elsewhere, and signals to other processes. Where the kernel cannot do that
+ * it is left out: no error.
+ */
+void sandbox_prepare(const char *const *sockets, size_t count);
 
 /**
  * sandbox_enter - give it all up, for every thread of the process and for good
