@@ -508,6 +508,11 @@ static void test_peers_that_are_refused(void **state)
 	assert_int_equal(send_hello(refused, &sent, 1), 0);
 	close(sent);
 	let_server_go();
+	/* No reply: to receive its message would be to receive the descriptor. */
+	assert_true(is_cut_off(refused));
+	close(refused);
+	refused = dial();
+	assert_int_equal(send_hello(refused, NULL, 0), 0);
 	assert_int_equal(receive_status(refused, &reply), kIOReturnNoResources);
 	close(refused);
 	for (size_t i = 0; i < 4; i++)
