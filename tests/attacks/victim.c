@@ -130,16 +130,41 @@ bool victim_has_ended(struct victim_program *program)
 	return true;
 }
 
-int victim_terminate(struct victim_program *program, int *status)
+/* Its first thread is a zombie: the process has exited, also where another thread is left. */
+static bool has_exited(pid_t pid)
+{
+	char path[64], state = 0;
+	FILE *stat;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	stat = fopen(path, "re");
+	if (stat && fscanf(stat, "%*d (%*[^)]) %c", &state) != 1)
+		state = 0;
+	if (stat)
+		fclose(stat);
+	return state == 'Z';
+}
+
+int victim_terminate(struct victim_program *program)
 {
 	int64_t began = iou_now_ms();
 
 	kill(program->victim.pid, SIGTERM);
-	for (; iou_now_ms() < began + TERMINATION_SECONDS * 1000; poll(NULL, 0, 5)) {
-		if (waitpid(program->victim.pid, status, WNOHANG) != program->victim.pid)
+	for (; iou_now_ms() < began + TERMINATION_SECONDS * 1000; poll(NULL, 0, 5))
+		if (has_exited(program->victim.pid))
+			return (int)(iou_now_ms() - began);
+	return -1;
+}
+
+int victim_status(struct victim_program *program)
+{
+	int status;
+
+	for (int i = 0; i < ATTACK_PATIENCE_SECONDS * 200; i++, poll(NULL, 0, 5)) {
+		if (waitpid(program->victim.pid, &status, WNOHANG) != program->victim.pid)
 			continue;
 		program->victim.pid = 0;
-		return (int)(iou_now_ms() - began);
+		return status;
 	}
 	return -1;
 }

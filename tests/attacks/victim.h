@@ -18,8 +18,14 @@ struct victim_program {
  * Where it is: $DEXTD or $DEXT_VFIO_USER, else in the build directory of this program.
  */
 bool victim_start(struct victim_program *program, enum attack_target target);
-/* SIGTERM, and wait. Return: the milliseconds that it took; -1 when it does not end in time. */
-int victim_terminate(struct victim_program *program, int *status);
+/*
+ * SIGTERM, and wait until it has exited. A thread of it may be left in the kernel, which closes
+ * a descriptor that an attacker's file system does not let go of: nobody can end that one.
+ * Return: the milliseconds that it took; -1 when it does not exit in time.
+ */
+int victim_terminate(struct victim_program *program);
+/* Once the attackers are gone: the status that it has ended with; -1 when it has not. */
+int victim_status(struct victim_program *program);
 /* Whether it has ended by itself. */
 bool victim_has_ended(struct victim_program *program);
 /* Print the end of its log. */
