@@ -182,14 +182,11 @@ static void private_probe(const struct victim *victim)
 
 const struct attack attacks_stall[] = {
 	{ .name = "stall/file-dma", .tries = "to keep a device waiting for memory, and others for it",
-		.user = AS_ROOT, .run = file_dma,
-		.gets_through = "memory is accessed under locks" },
+		.user = AS_ROOT, .keeps_thread = true, .run = file_dma },
 	{ .name = "stall/file-probe", .tries = "the same, with the service's own look at memory",
-		.user = AS_ROOT, .run = file_probe,
-		.gets_through = "memory is accessed under locks" },
+		.user = AS_ROOT, .keeps_thread = true, .run = file_probe },
 	{ .name = "stall/file-attributes", .tries = "the same, by a file that fstat() waits for",
-		.user = AS_ROOT, .run = file_attributes,
-		.gets_through = "fstat() holds up the session" },
+		.user = AS_ROOT, .keeps_thread = true, .run = file_attributes },
 	{ .name = "stall/private-dma", .tries = "the same as file-dma, by private memory",
 		.user = AS_ROOT, .run = private_dma },
 	{ .name = "stall/private-probe", .tries = "the same as file-probe, by private memory",

@@ -74,6 +74,8 @@ struct attack {
 	enum attack_target target;
 	enum attack_user user;
 	unsigned processes;	/* it runs in so many at once; 0 is 1 */
+	/* The kernel may keep a thread of the program: what checks for leaks would wait for it. */
+	bool keeps_thread;
 	void (*run)(const struct victim *victim);
 	const char *gets_through;	/* why it is not run by default; NULL: it is */
 };

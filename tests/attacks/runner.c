@@ -302,7 +302,7 @@ static bool terminate(struct trial *trial)
 
 static bool begin(struct trial *trial)
 {
-	if (!victim_start(&trial->program, trial->attack->target))
+	if (!victim_start(&trial->program, trial->attack))
 		return fail(trial, "the program does not start");
 	if (!honest_start(&trial->honest, &trial->program.victim) ||
 		!honest_progresses(&trial->honest, 20))

@@ -60,18 +60,30 @@ static bool write_config(const struct victim_program *program, const char *path)
 	return fclose(config) == 0;
 }
 
-static _Noreturn void execute(const struct victim_program *program, enum attack_target target)
+/* AddressSanitizer stops all threads to look for leaks. */
+static void omit_leaks(void)
+{
+	const char *given = getenv("ASAN_OPTIONS");
+	char options[512];
+
+	snprintf(options, sizeof(options), "%s:detect_leaks=0", given ? given : "");
+	setenv("ASAN_OPTIONS", options, 1);
+}
+
+static _Noreturn void execute(const struct victim_program *program, const struct attack *attack)
 {
 	const struct rlimit descriptors = { DESCRIPTORS_SOFT, DESCRIPTORS_HARD };
-	const char *path = victim_program_path(target);
+	const char *path = victim_program_path(attack->target);
 	char config[96];
 	int log = open(program->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (attack->keeps_thread)
+		omit_leaks();
 	setrlimit(RLIMIT_NOFILE, &descriptors);
 	dup2(log, STDOUT_FILENO);
 	dup2(log, STDERR_FILENO);
-	if (target == ON_DEXTD) {
+	if (attack->target == ON_DEXTD) {
 		execl(path, "dextd", "--socket", program->service, "--device", HONEST_DEVICE,
 			"--device", ATTACKED_DEVICE, "--device", BYSTANDER_DEVICE,
 			geteuid() == 0 ? "--group" : NULL, "65534", NULL);
@@ -103,17 +115,17 @@ static bool name_paths(struct victim_program *program, enum attack_target target
 	return true;
 }
 
-bool victim_start(struct victim_program *program, enum attack_target target)
+bool victim_start(struct victim_program *program, const struct attack *attack)
 {
 	*program = (struct victim_program){ .victim = { .pid = 0 } };
-	if (!name_paths(program, target))
+	if (!name_paths(program, attack->target))
 		return false;
 	setenv("DEXT_SOCKET", program->service, 1);
 	program->victim.pid = fork();
 	if (program->victim.pid == 0)
-		execute(program, target);
+		execute(program, attack);
 	/* Listening is what both do last; a path of dextd's becomes a stranger's then, too. */
-	if (target == ON_DEXTD) {
+	if (attack->target == ON_DEXTD) {
 		wait_for_socket(program->service);
 	} else {
 		wait_for_socket(program->vfio_user);

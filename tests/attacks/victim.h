@@ -17,7 +17,7 @@ struct victim_program {
  * Start it with the three devices, under a limit of descriptors low enough to be reached.
  * Where it is: $DEXTD or $DEXT_VFIO_USER, else in the build directory of this program.
  */
-bool victim_start(struct victim_program *program, enum attack_target target);
+bool victim_start(struct victim_program *program, const struct attack *attack);
 /*
  * SIGTERM, and wait until it has exited. A thread of it may be left in the kernel, which closes
  * a descriptor that an attacker's file system does not let go of: nobody can end that one.
