@@ -180,13 +180,25 @@ void nvme_status_change(struct nvme_controller *nvme, uint32_t clear, uint32_t s
 	pthread_mutex_unlock(&registers->lock);
 }
 
+/* Whether the host has moved the head of a completion queue since doorbells were last taken. */
+static bool has_new_heads(const struct nvme_registers *registers)
+{
+	for (size_t word = 0; word < sizeof(registers->rung) / sizeof(*registers->rung); word++)
+		if (registers->rung[word] & UINT64_C(0xaaaaaaaaaaaaaaaa))	/* odd: completion queues */
+			return true;
+	return false;
+}
+
 uint32_t nvme_interrupt_mask(struct nvme_controller *nvme, uint32_t *unmasked)
 {
-	pthread_mutex_lock(&nvme->registers.lock);
-	uint32_t mask = nvme->registers.value[WORD(NVME_REG_INTMS)];
+	struct nvme_registers *registers = &nvme->registers;
+	uint32_t mask;
 
-	*unmasked = atomic_exchange(&nvme->registers.unmasked, 0);
-	pthread_mutex_unlock(&nvme->registers.lock);
+	pthread_mutex_lock(&registers->lock);
+	mask = registers->value[WORD(NVME_REG_INTMS)];
+	/* Entries that the host took before it unmasked are no reason: heads first. */
+	*unmasked = has_new_heads(registers) ? 0 : atomic_exchange(&registers->unmasked, 0);
+	pthread_mutex_unlock(&registers->lock);
 	return mask;
 }
 
