@@ -89,9 +89,10 @@ kern_return_t apple_dext_claim(io_connect_t connection);
  * Return: kIOReturnSuccess; kIOReturnNotOpen without a claim;
  * kIOReturnBadArgument for a size or address of 0, or a range that wraps;
  * kIOReturnStillOpen when the iova is a region's already; kIOReturnNoSpace past
- * 65,536 regions or 128 pieces of 1.5 GiB, or where the driver has no address space for it; kIOReturnNotAligned when the IOMMU
- * does not map a piece as one; kIOReturnBusy when another client's region has
- * these bus addresses; kIOReturnVMError when there is no such memory;
+ * 65,536 regions or 128 pieces of 1.5 GiB, where the driver has no address space for it,
+ * or past what the IOMMU can map; kIOReturnNotAligned when the IOMMU does not map a piece as
+ * one; kIOReturnBusy when another region, of this client or another, has some of these bus
+ * addresses; kIOReturnNoMemory; kIOReturnVMError when there is no such memory;
  * kIOReturnNotPermitted for private memory of a process that may not be looked into, and for
  * memory of a file that may stall (FUSE, network file systems); kIOReturnNoResources past the
  * driver's quota of wired memory, or when it is out of descriptors.
@@ -191,8 +192,11 @@ kern_return_t apple_dext_get_bar_info(io_connect_t connection, uint8_t bar, uint
  * Prefetchable BARs are mapped write-combined. Access it with aligned loads and
  * stores of the device's widths.
  *
- * Return: as apple_dext_get_bar_info(); kIOReturnNotReady when it cannot be
- * mapped (an I/O BAR); kIOReturnVMError.
+ * Return: as apple_dext_get_bar_info(); kIOReturnNotOpen without a claim; kIOReturnNotReady
+ * when it cannot be mapped (an I/O BAR, a software device without memory there, a physical one
+ * that is not for this user): apple_dext_mmio_read() and apple_dext_mmio_write() reach it;
+ * kIOReturnNoResources and kIOReturnNoMemory without descriptors or memory, here or in the
+ * service; kIOReturnVMError.
  */
 kern_return_t apple_dext_map_bar(io_connect_t connection, uint8_t bar,
 	mach_vm_address_t *out_addr, mach_vm_size_t *out_size, uint8_t *out_type);
@@ -502,7 +506,12 @@ typedef struct AppleDextDMALimits {
 	uint64_t bytes_used, maps_used;
 } AppleDextDMALimits;
 
-/** apple_dext_get_dma_limits - what the device's IOMMU can map, and what is in use. */
+/**
+ * apple_dext_get_dma_limits - what the device's IOMMU can map, and what is in use
+ * @out_limits: filled in
+ *
+ * Return: kIOReturnSuccess; kIOReturnUnsupported by a driver that has the fixed selectors alone.
+ */
 kern_return_t apple_dext_get_dma_limits(io_connect_t connection, AppleDextDMALimits *out_limits);
 
 typedef struct AppleDextDMABuffer {
@@ -527,7 +536,12 @@ typedef struct AppleDextDMABuffer {
  */
 kern_return_t apple_dext_allocate_dma_buffer(io_connect_t connection, uint64_t size,
 	uint64_t alignment, AppleDextDMABuffer *out_buffer);
-/** apple_dext_free_dma_buffer - free the buffer and unmap it. kIOReturnNotFound when there is none. */
+/**
+ * apple_dext_free_dma_buffer - unmap the buffer and free it
+ * @buffer: as apple_dext_allocate_dma_buffer() filled it in; its address is set to 0
+ *
+ * Return: kIOReturnSuccess; kIOReturnNotFound when there is none; kIOReturnNotOpen.
+ */
 kern_return_t apple_dext_free_dma_buffer(io_connect_t connection, AppleDextDMABuffer *buffer);
 
 /**
@@ -535,7 +549,9 @@ kern_return_t apple_dext_free_dma_buffer(io_connect_t connection, AppleDextDMABu
  * @out_address: set to a struct dext_irq_state (dext-abi.h): take pending bits
  *	and set enabled ones there, atomically, without a call
  *
- * Return: kIOReturnSuccess; kIOReturnNotReady before apple_dext_setup_interrupts().
+ * Return: kIOReturnSuccess; kIOReturnNotReady before apple_dext_setup_interrupts();
+ * kIOReturnNoResources, kIOReturnNoMemory and kIOReturnVMError as apple_dext_map_bar();
+ * kIOReturnIPCError when the driver's page is too small.
  */
 kern_return_t apple_dext_map_irq_state(io_connect_t connection, mach_vm_address_t *out_address);
 /** apple_dext_unmap_irq_state - undo apple_dext_map_irq_state(). */
@@ -554,7 +570,12 @@ typedef struct AppleDextStatus {
 	uint64_t resets;
 } AppleDextStatus;
 
-/** apple_dext_get_status - what the driver knows of the device's use. */
+/**
+ * apple_dext_get_status - what the driver knows of the device's use
+ * @out_status: filled in
+ *
+ * Return: kIOReturnSuccess; kIOReturnUnsupported by a driver that has the fixed selectors alone.
+ */
 kern_return_t apple_dext_get_status(io_connect_t connection, AppleDextStatus *out_status);
 
 typedef struct AppleDextRegionInfo {
@@ -596,7 +617,7 @@ kern_return_t apple_dext_copy_clients(
  *
  * Return: kIOReturnSuccess; kIOReturnNotPrivileged without a claim, unless the process is
  * root's or of the user that the driver service runs as; kIOReturnUnsupported;
- * kIOReturnNoMemory.
+ * kIOReturnNoMemory; kIOReturnIPCError when the driver's ring is too small.
  */
 kern_return_t apple_dext_map_trace(io_connect_t connection, mach_vm_address_t *out_address);
 /** apple_dext_unmap_trace - undo apple_dext_map_trace(). */
