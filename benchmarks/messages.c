@@ -9,7 +9,7 @@
 
 static struct rig rig;
 static io_connect_t connection;
-static uint32_t config_region = VU_REGION_CONFIG, bar_region;
+static uint32_t config_region = VFIO_PCI_CONFIG_REGION_INDEX, bar_region;
 
 static double config_read(void *unused)
 {

@@ -77,27 +77,27 @@ static bool receive_with(void *to, size_t size, int *descriptor)
  * One message and its answer, of @reply_size bytes at most, the header apart. @descriptor:
  * of the answer; NULL where none is expected.
  */
-static bool exchange_with(enum vu_command command, const void *payload, size_t size, void *reply,
+static bool exchange_with(enum vfio_user_command command, const void *payload, size_t size, void *reply,
 	size_t reply_size, int *descriptor)
 {
 	struct {
-		struct vu_header header;
+		struct vfio_user_header header;
 		char payload[64];
 	} message = { .header = { .id = next_id++, .command = (uint16_t)command,
-			      .size = (uint32_t)(sizeof(struct vu_header) + size) } };
-	struct vu_header answer;
+			      .size = (uint32_t)(sizeof(struct vfio_user_header) + size) } };
+	struct vfio_user_header answer;
 
 	memcpy(message.payload, payload, size);
 	if (send(fd, &message, message.header.size, MSG_NOSIGNAL) != (ssize_t)message.header.size ||
 		!(descriptor ? receive_with(&answer, sizeof(answer), descriptor) :
 			       receive(&answer, sizeof(answer))))
 		return false;
-	return answer.id == message.header.id && !(answer.flags & VU_ERROR) &&
+	return answer.id == message.header.id && !(answer.flags & VFIO_USER_ERROR) &&
 	       answer.size >= sizeof(answer) && answer.size - sizeof(answer) <= reply_size &&
 	       receive(reply, answer.size - sizeof(answer));
 }
 
-static bool exchange(enum vu_command command, const void *payload, size_t size, void *reply,
+static bool exchange(enum vfio_user_command command, const void *payload, size_t size, void *reply,
 	size_t reply_size)
 {
 	return exchange_with(command, payload, size, reply, reply_size, NULL);
@@ -107,23 +107,23 @@ static bool exchange(enum vu_command command, const void *payload, size_t size, 
 static bool enable_memory(void)
 {
 	struct {
-		struct vu_region_access access;
+		struct vfio_user_region_access access;
 		uint16_t command;
 	} __attribute__((packed)) write = {
-		.access = { .offset = 4, .region = VU_REGION_CONFIG, .count = 2 },
+		.access = { .offset = 4, .region = VFIO_PCI_CONFIG_REGION_INDEX, .count = 2 },
 		.command = 2,
 	};
 	char reply[64];
 
-	return exchange(VU_REGION_WRITE, &write, sizeof(write), reply, sizeof(reply));
+	return exchange(VFIO_USER_REGION_WRITE, &write, sizeof(write), reply, sizeof(reply));
 }
 
 static bool greet(void)
 {
-	const struct vu_version version = { VU_VERSION_MAJOR, VU_VERSION_MINOR };
+	const struct vfio_user_version version = { VFIO_USER_VERSION_MAJOR, VFIO_USER_VERSION_MINOR };
 	char reply[4096];
 
-	return exchange(VU_VERSION, &version, sizeof(version), reply, sizeof(reply)) &&
+	return exchange(VFIO_USER_VERSION, &version, sizeof(version), reply, sizeof(reply)) &&
 	       enable_memory();
 }
 
@@ -170,11 +170,11 @@ void bench_vfio_user_end(void)
 
 double bench_vfio_user_read(void *region)
 {
-	const struct vu_region_access access = { .region = *(uint32_t *)region, .count = 4 };
+	const struct vfio_user_region_access access = { .region = *(uint32_t *)region, .count = 4 };
 	char reply[sizeof(access) + 4];
 	double began = bench_now();
 
-	if (!exchange(VU_REGION_READ, &access, sizeof(access), reply, sizeof(reply)))
+	if (!exchange(VFIO_USER_REGION_READ, &access, sizeof(access), reply, sizeof(reply)))
 		return -1;
 	return bench_now() - began;
 }
@@ -182,14 +182,14 @@ double bench_vfio_user_read(void *region)
 const uint32_t *bench_vfio_user_map(uint32_t region)
 {
 	struct {
-		struct vu_region_info info;
-		struct vu_sparse_mmap part;
+		struct vfio_user_region_info info;
+		struct vfio_user_sparse_mmap part;
 	} reply = { .part.count = 0 };
-	const struct vu_region_info question = { .argsz = sizeof(reply), .index = region };
+	const struct vfio_user_region_info question = { .argsz = sizeof(reply), .index = region };
 	int descriptor = -1;
 	void *memory = MAP_FAILED;
 
-	if (exchange_with(VU_DEVICE_GET_REGION_INFO, &question, sizeof(question), &reply,
+	if (exchange_with(VFIO_USER_DEVICE_GET_REGION_INFO, &question, sizeof(question), &reply,
 		    sizeof(reply), &descriptor) &&
 		descriptor >= 0) {
 		mapped = reply.part.count ? reply.part.size : reply.info.size;

@@ -7,7 +7,7 @@
 int vu_dma_map_command(struct vu_session *session)
 {
 	struct vu_message *message = &session->message;
-	struct vu_dma_map request;
+	struct vfio_user_dma_map request;
 	int error;
 
 	memcpy(&request, message->payload, sizeof(request));
@@ -20,7 +20,7 @@ int vu_dma_map_command(struct vu_session *session)
 
 int vu_dma_unmap_command(struct vu_session *session)
 {
-	struct vu_dma_unmap request;
+	struct vfio_user_dma_unmap request;
 	int error;
 
 	memcpy(&request, session->message.payload, sizeof(request));

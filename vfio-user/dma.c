@@ -82,9 +82,9 @@ static bool is_range(uint64_t start, uint64_t size, uint64_t limit)
 	return size != 0 && start <= limit && size - 1 <= limit - start;
 }
 
-static int check_map(const struct vu_dma *dma, const struct vu_dma_map *request, int fd)
+static int check_map(const struct vu_dma *dma, const struct vfio_user_dma_map *request, int fd)
 {
-	const uint32_t known = VU_DMA_READ_FLAG | VU_DMA_WRITE_FLAG;
+	const uint32_t known = VFIO_USER_F_DMA_REGION_READ | VFIO_USER_F_DMA_REGION_WRITE;
 
 	if ((request->flags & known) == 0 || (request->flags & ~known) != 0)
 		return EINVAL;
@@ -98,7 +98,7 @@ static int check_map(const struct vu_dma *dma, const struct vu_dma_map *request,
 }
 
 /* Memory that ends inside the range would kill whoever touches what is missing. */
-static int check_file(struct vu_dma *dma, const struct vu_dma_map *request, int fd)
+static int check_file(struct vu_dma *dma, const struct vfio_user_dma_map *request, int fd)
 {
 	enum fd_kind kind = fd_kind(fd);
 	struct stat status;
@@ -117,13 +117,13 @@ static int check_file(struct vu_dma *dma, const struct vu_dma_map *request, int 
 	return 0;
 }
 
-static int map_file(struct vu_dma_range *range, const struct vu_dma_map *request)
+static int map_file(struct vu_dma_range *range, const struct vfio_user_dma_map *request)
 {
 	/* Pages may be larger here than the protocol's. */
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 	uint64_t lead = request->offset & (page - 1);
-	int protection = ((request->flags & VU_DMA_READ_FLAG) != 0 ? PROT_READ : 0) |
-		((request->flags & VU_DMA_WRITE_FLAG) != 0 ? PROT_WRITE : 0);
+	int protection = ((request->flags & VFIO_USER_F_DMA_REGION_READ) != 0 ? PROT_READ : 0) |
+		((request->flags & VFIO_USER_F_DMA_REGION_WRITE) != 0 ? PROT_WRITE : 0);
 	void *mapping;
 
 	if (request->size > SIZE_MAX - lead)
@@ -168,7 +168,7 @@ static int register_range(struct vu_dma *dma, struct vu_dma_range *range)
 }
 
 static int share_range(
-	struct vu_dma *dma, struct vu_dma_range *range, const struct vu_dma_map *request)
+	struct vu_dma *dma, struct vu_dma_range *range, const struct vfio_user_dma_map *request)
 {
 	int error = check_file(dma, request, range->fd);
 
@@ -196,7 +196,7 @@ static int make_room(struct vu_dma *dma)
 	return 0;
 }
 
-static int check_place(const struct vu_dma *dma, const struct vu_dma_map *request, size_t place)
+static int check_place(const struct vu_dma *dma, const struct vfio_user_dma_map *request, size_t place)
 {
 	uint64_t last = request->address + (request->size - 1);
 
@@ -205,7 +205,7 @@ static int check_place(const struct vu_dma *dma, const struct vu_dma_map *reques
 	return 0;
 }
 
-static int add_range(struct vu_dma *dma, const struct vu_dma_map *request, size_t place, int fd)
+static int add_range(struct vu_dma *dma, const struct vfio_user_dma_map *request, size_t place, int fd)
 {
 	struct vu_dma_range *range = calloc(1, sizeof(*range));
 	int error = 0;
@@ -229,7 +229,7 @@ static int add_range(struct vu_dma *dma, const struct vu_dma_map *request, size_
 	return 0;
 }
 
-int vu_dma_map(struct vu_dma *dma, const struct vu_dma_map *request, int fd)
+int vu_dma_map(struct vu_dma *dma, const struct vfio_user_dma_map *request, int fd)
 {
 	size_t place = 0;
 	int error = check_map(dma, request, fd);
@@ -245,25 +245,25 @@ int vu_dma_map(struct vu_dma *dma, const struct vu_dma_map *request, int fd)
 	return error;
 }
 
-static int check_unmap(const struct vu_dma_unmap *request)
+static int check_unmap(const struct vfio_user_dma_unmap *request)
 {
-	if ((request->flags & ~(VU_DMA_UNMAP_ALL | VU_DMA_UNMAP_DIRTY)) != 0)
+	if ((request->flags & ~(VFIO_DMA_UNMAP_FLAG_ALL | VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP)) != 0)
 		return EINVAL;
-	if ((request->flags & VU_DMA_UNMAP_DIRTY) != 0)
-		return (request->flags & VU_DMA_UNMAP_ALL) != 0 ? EINVAL : ENOTSUP;
-	if ((request->flags & VU_DMA_UNMAP_ALL) != 0)
+	if ((request->flags & VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP) != 0)
+		return (request->flags & VFIO_DMA_UNMAP_FLAG_ALL) != 0 ? EINVAL : ENOTSUP;
+	if ((request->flags & VFIO_DMA_UNMAP_FLAG_ALL) != 0)
 		return request->address != 0 || request->size != 0 ? EINVAL : 0;
 	return is_range(request->address, request->size, UINT64_MAX) ? 0 : EINVAL;
 }
 
-int vu_dma_unmap(struct vu_dma *dma, const struct vu_dma_unmap *request)
+int vu_dma_unmap(struct vu_dma *dma, const struct vfio_user_dma_unmap *request)
 {
 	size_t place;
 	int error = check_unmap(request);
 
 	if (error != 0)
 		return error;
-	if ((request->flags & VU_DMA_UNMAP_ALL) != 0) {
+	if ((request->flags & VFIO_DMA_UNMAP_FLAG_ALL) != 0) {
 		free_all(dma);
 		return 0;
 	}

@@ -51,7 +51,7 @@ void vu_dma_destroy(struct vu_dma *dma);
  * overlaps another; ENOSPC past the limit; EACCES when the descriptor does not
  * allow what the flags ask for; else what mmap() or the driver says.
  */
-int vu_dma_map(struct vu_dma *dma, const struct vu_dma_map *request, int fd);
+int vu_dma_map(struct vu_dma *dma, const struct vfio_user_dma_map *request, int fd);
 
 /**
  * vu_dma_unmap - remove one range, or all
@@ -62,7 +62,7 @@ int vu_dma_map(struct vu_dma *dma, const struct vu_dma_map *request, int fd);
  * for another size than the range's, or flags that make no sense; ENOTSUP for
  * dirty pages.
  */
-int vu_dma_unmap(struct vu_dma *dma, const struct vu_dma_unmap *request);
+int vu_dma_unmap(struct vu_dma *dma, const struct vfio_user_dma_unmap *request);
 
 /** vu_dma_resume - register every range with the device, which is back and knows of none. */
 void vu_dma_resume(struct vu_dma *dma);

@@ -14,11 +14,11 @@ static void answer(struct vu_session *session, const void *payload, size_t size)
 
 int vu_get_device_info(struct vu_session *session)
 {
-	struct vu_device_info info = {
+	struct vfio_user_device_info info = {
 		.argsz = sizeof(info),
-		.flags = VU_DEVICE_RESETS | VU_DEVICE_IS_PCI,
-		.num_regions = VU_REGIONS,
-		.num_irqs = VU_IRQS,
+		.flags = VFIO_DEVICE_FLAGS_RESET | VFIO_DEVICE_FLAGS_PCI,
+		.num_regions = VFIO_PCI_NUM_REGIONS,
+		.num_irqs = VFIO_PCI_NUM_IRQS,
 	};
 	answer(session, &info, sizeof(info));
 	return 0;
@@ -28,12 +28,12 @@ uint64_t vu_region_size(const struct vu_device *device, uint32_t index)
 {
 	if (index < DEXT_BARS)
 		return device->bars[index].size;
-	return index == VU_REGION_CONFIG ? device->config_size : 0;
+	return index == VFIO_PCI_CONFIG_REGION_INDEX ? device->config_size : 0;
 }
 
 struct region_reply {
-	struct vu_region_info info;
-	struct vu_sparse_mmap sparse;
+	struct vfio_user_region_info info;
+	struct vfio_user_sparse_mmap sparse;
 };
 
 /*
@@ -43,41 +43,41 @@ struct region_reply {
 static void offer(struct vu_session *session, struct region_reply *reply, uint32_t room,
 	const struct vu_shared *shared)
 {
-	struct vu_region_info *info = &reply->info;
+	struct vfio_user_region_info *info = &reply->info;
 
 	if (shared->area.size != info->size) {
 		info->argsz = sizeof(*reply);
 		if (room < sizeof(*reply))
 			return;
-		info->flags |= VU_REGION_HAS_CAPS;
+		info->flags |= VFIO_REGION_INFO_FLAG_CAPS;
 		info->cap_offset = offsetof(struct region_reply, sparse);
-		reply->sparse = (struct vu_sparse_mmap){
-			.id = VU_CAP_SPARSE_MMAP,
-			.version = VU_CAP_SPARSE_MMAP_VERSION,
+		reply->sparse = (struct vfio_user_sparse_mmap){
+			.id = VFIO_REGION_INFO_CAP_SPARSE_MMAP,
+			.version = VFIO_REGION_INFO_CAP_SPARSE_MMAP_VERSION,
 			.count = 1,
 			.offset = shared->area.offset,
 			.size = shared->area.size,
 		};
 	}
-	info->flags |= VU_REGION_CAN_MAP;
+	info->flags |= VFIO_REGION_INFO_FLAG_MMAP;
 	info->offset = shared->offset;
 	session->reply_fd = shared->fd;
 }
 
 int vu_get_region_info(struct vu_session *session)
 {
-	struct vu_region_info asked;
+	struct vfio_user_region_info asked;
 	struct vu_shared shared;
 	struct region_reply reply;
 	uint64_t size;
 
 	memcpy(&asked, session->message.payload, sizeof(asked));
-	if (asked.index >= VU_REGIONS)
+	if (asked.index >= VFIO_PCI_NUM_REGIONS)
 		return EINVAL;
 	size = vu_region_size(session->device, asked.index);
-	reply.info = (struct vu_region_info){
+	reply.info = (struct vfio_user_region_info){
 		.argsz = sizeof(reply.info),
-		.flags = size != 0 ? VU_REGION_CAN_READ | VU_REGION_CAN_WRITE : 0,
+		.flags = size != 0 ? VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE : 0,
 		.index = asked.index,
 		.size = size,
 	};
@@ -85,7 +85,7 @@ int vu_get_region_info(struct vu_session *session)
 		vu_share_bar(session->device, asked.index, &shared))
 		offer(session, &reply, asked.argsz, &shared);
 	answer(session, &reply,
-		(reply.info.flags & VU_REGION_HAS_CAPS) != 0 ? sizeof(reply) : sizeof(reply.info));
+		(reply.info.flags & VFIO_REGION_INFO_FLAG_CAPS) != 0 ? sizeof(reply) : sizeof(reply.info));
 	return 0;
 }
 
@@ -95,12 +95,12 @@ int vu_get_region_info(struct vu_session *session)
  */
 int vu_get_region_io_fds(struct vu_session *session)
 {
-	struct vu_region_io_fds info;
+	struct vfio_user_region_io_fds info;
 
 	memcpy(&info, session->message.payload, sizeof(info));
-	if (info.flags != 0 || info.index >= VU_REGIONS || info.count != 0)
+	if (info.flags != 0 || info.index >= VFIO_PCI_NUM_REGIONS || info.count != 0)
 		return EINVAL;
-	info = (struct vu_region_io_fds){.argsz = sizeof(info), .index = info.index};
+	info = (struct vfio_user_region_io_fds){.argsz = sizeof(info), .index = info.index};
 	answer(session, &info, sizeof(info));
 	return 0;
 }
@@ -111,25 +111,25 @@ int vu_get_region_io_fds(struct vu_session *session)
  */
 int vu_device_feature(struct vu_session *session)
 {
-	const uint32_t methods = VU_FEATURE_GET | VU_FEATURE_SET;
-	struct vu_device_feature feature;
+	const uint32_t methods = VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_SET;
+	struct vfio_user_device_feature feature;
 
 	memcpy(&feature, session->message.payload, sizeof(feature));
-	if ((feature.flags & ~(VU_FEATURE_NUMBER | methods | VU_FEATURE_PROBE)) != 0 ||
-		(feature.flags & (methods | VU_FEATURE_PROBE)) == 0 ||
-		(feature.flags & (methods | VU_FEATURE_PROBE)) == methods)
+	if ((feature.flags & ~(VFIO_DEVICE_FEATURE_MASK | methods | VFIO_DEVICE_FEATURE_PROBE)) != 0 ||
+		(feature.flags & (methods | VFIO_DEVICE_FEATURE_PROBE)) == 0 ||
+		(feature.flags & (methods | VFIO_DEVICE_FEATURE_PROBE)) == methods)
 		return EINVAL;
 	return ENOTTY;
 }
 
 int vu_get_irq_info(struct vu_session *session)
 {
-	struct vu_irq_info info;
+	struct vfio_user_irq_info info;
 
 	memcpy(&info, session->message.payload, sizeof(info));
-	if (info.index >= VU_IRQS)
+	if (info.index >= VFIO_PCI_NUM_IRQS)
 		return EINVAL;
-	info = (struct vu_irq_info){
+	info = (struct vfio_user_irq_info){
 		.argsz = sizeof(info),
 		.flags = vu_irq_flags(info.index),
 		.index = info.index,

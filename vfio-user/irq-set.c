@@ -18,33 +18,33 @@ static bool one_bit(uint32_t flags)
 }
 
 /* Disabling a whole index: the one form with a count of 0. */
-static int check_disable(const struct vu_irq_set *set)
+static int check_disable(const struct vfio_user_irq_set *set)
 {
-	return set->start == 0 && set->flags == (VU_SET_DATA_NONE | VU_SET_ACTION_TRIGGER)
+	return set->start == 0 && set->flags == (VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER)
 		? 0
 		: EINVAL;
 }
 
-static int check_set(const struct vu_session *session, const struct vu_irq_set *set)
+static int check_set(const struct vu_session *session, const struct vfio_user_irq_set *set)
 {
 	uint32_t count = vu_irq_count(session->device->irq, set->index);
 
-	if (set->index >= VU_IRQS || (set->flags & ~(VU_SET_DATA_MASK | VU_SET_ACTIONS)) != 0 ||
-		!one_bit(set->flags & VU_SET_DATA_MASK) || !one_bit(set->flags & VU_SET_ACTIONS))
+	if (set->index >= VFIO_PCI_NUM_IRQS || (set->flags & ~(VFIO_IRQ_SET_DATA_TYPE_MASK | VFIO_IRQ_SET_ACTION_TYPE_MASK)) != 0 ||
+		!one_bit(set->flags & VFIO_IRQ_SET_DATA_TYPE_MASK) || !one_bit(set->flags & VFIO_IRQ_SET_ACTION_TYPE_MASK))
 		return EINVAL;
 	if (set->count == 0)
 		return check_disable(set);
 	return set->start < count && set->count <= count - set->start ? 0 : EINVAL;
 }
 
-static int check_data(const struct vu_session *session, const struct vu_irq_set *set)
+static int check_data(const struct vu_session *session, const struct vfio_user_irq_set *set)
 {
 	const struct vu_message *message = &session->message;
 	size_t bytes = message->payload_size - sizeof(*set);
 
-	if ((set->flags & VU_SET_DATA_EVENTFD) == 0 && message->fd_count != 0)
+	if ((set->flags & VFIO_IRQ_SET_DATA_EVENTFD) == 0 && message->fd_count != 0)
 		return EINVAL;
-	if ((set->flags & VU_SET_DATA_BOOL) != 0 && bytes != set->count)
+	if ((set->flags & VFIO_IRQ_SET_DATA_BOOL) != 0 && bytes != set->count)
 		return EINVAL;
 	/* All of them, or none: that disconnects what was connected. */
 	if (message->fd_count != 0 && message->fd_count != set->count)
@@ -55,7 +55,7 @@ static int check_data(const struct vu_session *session, const struct vu_irq_set 
 	return 0;
 }
 
-static void connect_triggers(struct vu_session *session, const struct vu_irq_set *set)
+static void connect_triggers(struct vu_session *session, const struct vfio_user_irq_set *set)
 {
 	struct vu_message *message = &session->message;
 	int fds[VU_FDS_MAX];
@@ -67,21 +67,21 @@ static void connect_triggers(struct vu_session *session, const struct vu_irq_set
 }
 
 /* Only the line that masks itself needs unmasking without a message. */
-static int connect_control(struct vu_session *session, const struct vu_irq_set *set)
+static int connect_control(struct vu_session *session, const struct vfio_user_irq_set *set)
 {
 	struct vu_message *message = &session->message;
 
-	if (set->index != VU_IRQ_INTX)
+	if (set->index != VFIO_PCI_INTX_IRQ_INDEX)
 		return ENOTSUP;
 	vu_irq_set_control(session->device->irq,
-		(set->flags & VU_SET_ACTION_MASK) != 0 ? VU_INTX_MASK : VU_INTX_UNMASK,
+		(set->flags & VFIO_IRQ_SET_ACTION_MASK) != 0 ? VU_INTX_MASK : VU_INTX_UNMASK,
 		message->fd_count > 0 ? vu_message_take_fd(message, 0) : -1);
 	return 0;
 }
 
-static int connect_eventfds(struct vu_session *session, const struct vu_irq_set *set)
+static int connect_eventfds(struct vu_session *session, const struct vfio_user_irq_set *set)
 {
-	if ((set->flags & VU_SET_ACTION_TRIGGER) == 0)
+	if ((set->flags & VFIO_IRQ_SET_ACTION_TRIGGER) == 0)
 		return connect_control(session, set);
 	connect_triggers(session, set);
 	return 0;
@@ -89,24 +89,24 @@ static int connect_eventfds(struct vu_session *session, const struct vu_irq_set 
 
 static irq_action action_of(uint32_t flags)
 {
-	if ((flags & VU_SET_ACTION_MASK) != 0)
+	if ((flags & VFIO_IRQ_SET_ACTION_MASK) != 0)
 		return vu_irq_mask;
-	return (flags & VU_SET_ACTION_UNMASK) != 0 ? vu_irq_unmask : vu_irq_trigger;
+	return (flags & VFIO_IRQ_SET_ACTION_UNMASK) != 0 ? vu_irq_unmask : vu_irq_trigger;
 }
 
-static void act(struct vu_session *session, const struct vu_irq_set *set)
+static void act(struct vu_session *session, const struct vfio_user_irq_set *set)
 {
 	const unsigned char *wanted = session->message.payload + sizeof(*set);
 	irq_action action = action_of(set->flags);
 
 	for (uint32_t i = 0; i < set->count; i++)
-		if ((set->flags & VU_SET_DATA_NONE) != 0 || wanted[i] != 0)
+		if ((set->flags & VFIO_IRQ_SET_DATA_NONE) != 0 || wanted[i] != 0)
 			action(session->device->irq, set->index, set->start + i);
 }
 
 int vu_set_irqs(struct vu_session *session)
 {
-	struct vu_irq_set set;
+	struct vfio_user_irq_set set;
 	int error;
 
 	memcpy(&set, session->message.payload, sizeof(set));
@@ -118,9 +118,9 @@ int vu_set_irqs(struct vu_session *session)
 	if (set.count == 0) {
 		vu_irq_disable(session->device->irq, set.index);
 		/* The controls belong to the line's eventfd. */
-		for (int i = 0; set.index == VU_IRQ_INTX && i < VU_INTX_CONTROLS; i++)
+		for (int i = 0; set.index == VFIO_PCI_INTX_IRQ_INDEX && i < VU_INTX_CONTROLS; i++)
 			vu_irq_set_control(session->device->irq, (enum vu_irq_control)i, -1);
-	} else if ((set.flags & VU_SET_DATA_EVENTFD) != 0) {
+	} else if ((set.flags & VFIO_IRQ_SET_DATA_EVENTFD) != 0) {
 		error = connect_eventfds(session, &set);
 	} else {
 		act(session, &set);

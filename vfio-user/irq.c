@@ -33,28 +33,28 @@ struct vu_irq {
 	 */
 	pthread_mutex_t lock;
 	AppleDextInterruptNotify *notify;	/* NULL: the device has no interrupts */
-	struct irq_index indices[VU_IRQS];
+	struct irq_index indices[VFIO_PCI_NUM_IRQS];
 	bool intx_off;
 	unsigned line_changes;	/* counts what makes an earlier look at the line worthless */
 };
 
 /* What each index can do. Error interrupts do not exist here: their count is 0. */
-static const uint32_t index_flags[VU_IRQS] = {
-	[VU_IRQ_INTX] = VU_IRQ_EVENTFD | VU_IRQ_MASKABLE | VU_IRQ_AUTOMASKED,
-	[VU_IRQ_MSI] = VU_IRQ_EVENTFD | VU_IRQ_MASKABLE,
-	[VU_IRQ_MSIX] = VU_IRQ_EVENTFD | VU_IRQ_MASKABLE,
-	[VU_IRQ_ERR] = VU_IRQ_EVENTFD | VU_IRQ_NORESIZE,
-	[VU_IRQ_REQ] = VU_IRQ_EVENTFD | VU_IRQ_NORESIZE,
+static const uint32_t index_flags[VFIO_PCI_NUM_IRQS] = {
+	[VFIO_PCI_INTX_IRQ_INDEX] = VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE | VFIO_IRQ_INFO_AUTOMASKED,
+	[VFIO_PCI_MSI_IRQ_INDEX] = VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE,
+	[VFIO_PCI_MSIX_IRQ_INDEX] = VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE,
+	[VFIO_PCI_ERR_IRQ_INDEX] = VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE,
+	[VFIO_PCI_REQ_IRQ_INDEX] = VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE,
 };
 
 uint32_t vu_irq_count(const struct vu_irq *irq, uint32_t index)
 {
-	return index < VU_IRQS ? irq->indices[index].count : 0;
+	return index < VFIO_PCI_NUM_IRQS ? irq->indices[index].count : 0;
 }
 
 uint32_t vu_irq_flags(uint32_t index)
 {
-	return index < VU_IRQS ? index_flags[index] : 0;
+	return index < VFIO_PCI_NUM_IRQS ? index_flags[index] : 0;
 }
 
 /* --- Delivery; the lock is held ------------------------------------------------ */
@@ -63,12 +63,12 @@ static void deliver(struct vu_irq *irq, uint32_t index, uint32_t number)
 {
 	struct vector *vector = &irq->indices[index].vectors[number];
 
-	if (vector->masked || vector->fd < 0 || (index == VU_IRQ_INTX && irq->intx_off)) {
+	if (vector->masked || vector->fd < 0 || (index == VFIO_PCI_INTX_IRQ_INDEX && irq->intx_off)) {
 		vector->kept = true;
 		return;
 	}
 	vector->kept = false;
-	if ((index_flags[index] & VU_IRQ_AUTOMASKED) != 0)
+	if ((index_flags[index] & VFIO_IRQ_INFO_AUTOMASKED) != 0)
 		vector->masked = true;
 	vu_platform_signal_event(vector->fd);
 }
@@ -84,7 +84,7 @@ static void deliver_kept(struct vu_irq *irq, uint32_t index, uint32_t number)
 /* The lock is held. */
 static bool line_is_open(const struct vu_irq *irq)
 {
-	const struct vector *line = irq->indices[VU_IRQ_INTX].vectors;
+	const struct vector *line = irq->indices[VFIO_PCI_INTX_IRQ_INDEX].vectors;
 
 	return !line->masked && line->fd >= 0 && !irq->intx_off;
 }
@@ -110,7 +110,7 @@ static void look_at_line(struct vu_irq *irq)
 		settled = changes == irq->line_changes;
 		if (settled && asserted) {
 			irq->line_changes++;
-			deliver(irq, VU_IRQ_INTX, 0);
+			deliver(irq, VFIO_PCI_INTX_IRQ_INDEX, 0);
 		}
 		pthread_mutex_unlock(&irq->lock);
 	}
@@ -119,7 +119,7 @@ static void look_at_line(struct vu_irq *irq)
 /* Vectors can be delivered that could not before. The lock is held, and released. */
 static void opened(struct vu_irq *irq, uint32_t index, uint32_t start, uint32_t count)
 {
-	bool look = irq->level && index == VU_IRQ_INTX;
+	bool look = irq->level && index == VFIO_PCI_INTX_IRQ_INDEX;
 
 	irq->line_changes += look;
 	for (uint32_t i = 0; i < count && !look; i++)
@@ -132,7 +132,7 @@ static void opened(struct vu_irq *irq, uint32_t index, uint32_t start, uint32_t 
 /* --- From vectors to indices; the lock is held ---------------------------------- */
 
 /* The device's own, the best first. */
-static const uint32_t order[] = {VU_IRQ_MSIX, VU_IRQ_MSI, VU_IRQ_INTX};
+static const uint32_t order[] = {VFIO_PCI_MSIX_IRQ_INDEX, VFIO_PCI_MSI_IRQ_INDEX, VFIO_PCI_INTX_IRQ_INDEX};
 #define ORDERS (sizeof(order) / sizeof(order[0]))
 
 /*
@@ -148,19 +148,19 @@ static uint32_t current_index(const struct vu_irq *irq)
 	for (size_t i = 0; i < ORDERS; i++)
 		if (irq->indices[order[i]].active)
 			return order[i];
-	return VU_IRQS;
+	return VFIO_PCI_NUM_IRQS;
 }
 
 static void raise_vector(struct vu_irq *irq, uint32_t number)
 {
 	uint32_t index = current_index(irq);
-	const struct irq_index *current = &irq->indices[index % VU_IRQS];
+	const struct irq_index *current = &irq->indices[index % VFIO_PCI_NUM_IRQS];
 
-	if (index == VU_IRQS)
+	if (index == VFIO_PCI_NUM_IRQS)
 		return;
-	if (index == VU_IRQ_INTX)
+	if (index == VFIO_PCI_INTX_IRQ_INDEX)
 		number = 0;
-	else if (index == VU_IRQ_MSI)
+	else if (index == VFIO_PCI_MSI_IRQ_INDEX)
 		number %= current->in_use > 0 ? current->in_use : 1;
 	if (number < current->count)
 		deliver(irq, index, number);
@@ -293,20 +293,20 @@ void vu_irq_trigger(struct vu_irq *irq, uint32_t index, uint32_t vector)
 
 void vu_irq_request(struct vu_irq *irq)
 {
-	vu_irq_trigger(irq, VU_IRQ_REQ, 0);
+	vu_irq_trigger(irq, VFIO_PCI_REQ_IRQ_INDEX, 0);
 }
 
 void vu_irq_set_intx_off(struct vu_irq *irq, bool off)
 {
 	pthread_mutex_lock(&irq->lock);
 	irq->intx_off = off;
-	opened(irq, VU_IRQ_INTX, 0, off ? 0 : irq->indices[VU_IRQ_INTX].count);
+	opened(irq, VFIO_PCI_INTX_IRQ_INDEX, 0, off ? 0 : irq->indices[VFIO_PCI_INTX_IRQ_INDEX].count);
 }
 
 void vu_irq_forget(struct vu_irq *irq)
 {
 	pthread_mutex_lock(&irq->lock);
-	for (size_t i = 0; i < VU_IRQS; i++)
+	for (size_t i = 0; i < VFIO_PCI_NUM_IRQS; i++)
 		for (uint32_t v = 0; v < irq->indices[i].count; v++)
 			irq->indices[i].vectors[v].kept = false;
 	pthread_mutex_unlock(&irq->lock);
@@ -315,7 +315,7 @@ void vu_irq_forget(struct vu_irq *irq)
 void vu_irq_release(struct vu_irq *irq)
 {
 	pthread_mutex_lock(&irq->lock);
-	for (size_t i = 0; i < VU_IRQS; i++)
+	for (size_t i = 0; i < VFIO_PCI_NUM_IRQS; i++)
 		disable_locked(&irq->indices[i]);
 	irq->intx_off = false;
 	pthread_mutex_unlock(&irq->lock);
@@ -346,9 +346,9 @@ void vu_irq_polled(struct vu_irq *irq, const struct pollfd *entries)
 		if (taken < 0)
 			replace_fd(&irq->controls[i], -1);
 		else if (taken > 0 && i == VU_INTX_MASK)
-			vu_irq_mask(irq, VU_IRQ_INTX, 0);
+			vu_irq_mask(irq, VFIO_PCI_INTX_IRQ_INDEX, 0);
 		else if (taken > 0)
-			vu_irq_unmask(irq, VU_IRQ_INTX, 0);
+			vu_irq_unmask(irq, VFIO_PCI_INTX_IRQ_INDEX, 0);
 	}
 }
 
@@ -368,14 +368,14 @@ static bool make_index(struct irq_index *index, uint32_t count)
 static bool make_indices(struct vu_irq *irq)
 {
 	const struct vu_device *device = irq->device;
-	const uint32_t counts[VU_IRQS] = {
-		[VU_IRQ_INTX] = device->interrupt_pin != 0,
-		[VU_IRQ_MSI] = device->msi_vectors,
-		[VU_IRQ_MSIX] = device->msix.vectors,
-		[VU_IRQ_REQ] = 1,
+	const uint32_t counts[VFIO_PCI_NUM_IRQS] = {
+		[VFIO_PCI_INTX_IRQ_INDEX] = device->interrupt_pin != 0,
+		[VFIO_PCI_MSI_IRQ_INDEX] = device->msi_vectors,
+		[VFIO_PCI_MSIX_IRQ_INDEX] = device->msix.vectors,
+		[VFIO_PCI_REQ_IRQ_INDEX] = 1,
 	};
 
-	for (size_t i = 0; i < VU_IRQS; i++)
+	for (size_t i = 0; i < VFIO_PCI_NUM_IRQS; i++)
 		if (!make_index(&irq->indices[i], counts[i]))
 			return false;
 	return true;
@@ -434,7 +434,7 @@ void vu_irq_destroy(struct vu_irq *irq)
 	if (!irq)
 		return;
 	vu_irq_detach(irq);
-	for (size_t i = 0; i < VU_IRQS; i++) {
+	for (size_t i = 0; i < VFIO_PCI_NUM_IRQS; i++) {
 		disable_locked(&irq->indices[i]);
 		free(irq->indices[i].vectors);
 	}

@@ -212,13 +212,13 @@ static void attach(struct msghdr *message, union one_descriptor *control, int fd
 	memcpy(CMSG_DATA(header), &fd, sizeof(fd));
 }
 
-bool vu_message_reply(struct vu_channel *channel, const struct vu_header *request, int error,
+bool vu_message_reply(struct vu_channel *channel, const struct vfio_user_header *request, int error,
 	const void *payload, size_t size, int fd)
 {
-	struct vu_header header = {
+	struct vfio_user_header header = {
 		.id = request->id,
 		.command = request->command,
-		.flags = VU_TYPE_REPLY | (error != 0 ? VU_ERROR : 0),
+		.flags = VFIO_USER_TYPE_REPLY | (error != 0 ? VFIO_USER_ERROR : 0),
 		.error = (uint32_t)error,
 	};
 	struct iovec vectors[2] = {

@@ -24,7 +24,7 @@ struct vu_channel {
  */
 struct vu_message {
 	struct fd_peer *peer;	/* the client, who pays for what is left over */
-	struct vu_header header;
+	struct vfio_user_header header;
 	unsigned char *payload;	/* room for VU_PAYLOAD_MAX bytes */
 	size_t payload_size;
 	int fds[VU_FDS_MAX];	/* -1 where one has been taken */
@@ -71,7 +71,7 @@ void vu_message_dispose_fds(struct vu_message *message);
  *
  * Return: false when the client has gone or the server is to stop.
  */
-bool vu_message_reply(struct vu_channel *channel, const struct vu_header *request, int error,
+bool vu_message_reply(struct vu_channel *channel, const struct vfio_user_header *request, int error,
 	const void *payload, size_t size, int fd);
 
 #endif

@@ -5,11 +5,11 @@
 #include <errno.h>
 #include <string.h>
 
-static int check_access(const struct vu_session *session, const struct vu_region_access *access)
+static int check_access(const struct vu_session *session, const struct vfio_user_region_access *access)
 {
 	uint64_t size = vu_region_size(session->device, access->region);
 
-	if (access->region >= VU_REGIONS || access->count > VU_DATA_MAX)
+	if (access->region >= VFIO_PCI_NUM_REGIONS || access->count > VU_DATA_MAX)
 		return EINVAL;
 	if (access->offset > size || access->count > size - access->offset)
 		return EINVAL;
@@ -17,7 +17,7 @@ static int check_access(const struct vu_session *session, const struct vu_region
 }
 
 static int write_config(
-	struct vu_session *session, const struct vu_region_access *access, const uint8_t *data)
+	struct vu_session *session, const struct vfio_user_region_access *access, const uint8_t *data)
 {
 	uint16_t before = session->view.command;
 	bool reset;
@@ -45,13 +45,13 @@ static int as_on_a_bus(int error)
 }
 
 static int write_region(
-	struct vu_session *session, const struct vu_region_access *access, const uint8_t *data)
+	struct vu_session *session, const struct vfio_user_region_access *access, const uint8_t *data)
 {
 	int error = check_access(session, access);
 
 	if (error != 0 || access->count == 0)
 		return error;
-	if (access->region == VU_REGION_CONFIG)
+	if (access->region == VFIO_PCI_CONFIG_REGION_INDEX)
 		error = write_config(session, access, data);
 	else
 		error = vu_bar_write(&session->bars, access->region, access->offset, data,
@@ -61,7 +61,7 @@ static int write_region(
 
 int vu_region_read(struct vu_session *session)
 {
-	struct vu_region_access access;
+	struct vfio_user_region_access access;
 	unsigned char *data = session->reply + sizeof(access);
 	int error;
 
@@ -72,7 +72,7 @@ int vu_region_read(struct vu_session *session)
 	error = check_access(session, &access);
 	if (error != 0)
 		return error;
-	if (access.region == VU_REGION_CONFIG)
+	if (access.region == VFIO_PCI_CONFIG_REGION_INDEX)
 		error = vu_config_read(&session->view, access.offset, data, access.count);
 	else if (access.count > 0)
 		error = vu_bar_read(&session->bars, access.region, access.offset, data,
@@ -86,7 +86,7 @@ int vu_region_read(struct vu_session *session)
 
 int vu_region_write(struct vu_session *session)
 {
-	struct vu_region_access access;
+	struct vfio_user_region_access access;
 	int error;
 
 	memcpy(&access, session->message.payload, sizeof(access));
@@ -109,15 +109,15 @@ int vu_region_write_multi(struct vu_session *session)
 	memcpy(&count, session->message.payload, sizeof(count));
 	if (!session->limits.write_multiple)
 		return ENOTSUP;
-	if (size % sizeof(struct vu_region_write) != 0 ||
-		count != size / sizeof(struct vu_region_write))
+	if (size % sizeof(struct vfio_user_region_write) != 0 ||
+		count != size / sizeof(struct vfio_user_region_write))
 		return EINVAL;
-	for (; done < count && error == 0; at += sizeof(struct vu_region_write)) {
-		struct vu_region_write write;
-		struct vu_region_access access;
+	for (; done < count && error == 0; at += sizeof(struct vfio_user_region_write)) {
+		struct vfio_user_region_write write;
+		struct vfio_user_region_access access;
 
 		memcpy(&write, at, sizeof(write));
-		access = (struct vu_region_access){
+		access = (struct vfio_user_region_access){
 			.offset = write.offset, .region = write.region, .count = write.count};
 		error = write.count > sizeof(write.data)
 			? EINVAL

@@ -118,10 +118,10 @@ static int check(const struct vu_session *session, const struct vu_command_row *
 {
 	const struct vu_message *message = &session->message;
 
-	if ((message->header.flags & VU_TYPE_MASK) != VU_TYPE_COMMAND || !row)
+	if ((message->header.flags & VFIO_USER_TYPE_MASK) != VFIO_USER_TYPE_COMMAND || !row)
 		return EINVAL;
 	/* The version comes first, and once. */
-	if (session->agreed == (message->header.command == VU_VERSION))
+	if (session->agreed == (message->header.command == VFIO_USER_VERSION))
 		return EINVAL;
 	if (!row->handler)
 		return ENOTSUP;
@@ -146,7 +146,7 @@ static void tell(const struct vu_session *session, const struct vu_command_row *
 /* Return: false when the session cannot go on. */
 static bool carry_out(struct vu_session *session)
 {
-	const struct vu_header *header = &session->message.header;
+	const struct vfio_user_header *header = &session->message.header;
 	const struct vu_command_row *row = vu_command_find(header->command);
 	int error = check(session, row);
 
@@ -156,14 +156,14 @@ static bool carry_out(struct vu_session *session)
 		error = row->handler(session);
 	tell(session, row, error);
 	vu_message_dispose_fds(&session->message);
-	if ((header->flags & VU_NO_REPLY) == 0 &&
+	if ((header->flags & VFIO_USER_NO_REPLY) == 0 &&
 		!vu_message_reply(&session->channel, header, error, session->reply,
 			session->reply_size, session->reply_fd))
 		return false;
 	if (!session->agreed && error == EINVAL)
 		vu_log("device %s: a client was turned away: it did not begin with a version that "
 		       "suits, %u.%u",
-			session->device->name, VU_VERSION_MAJOR, VU_VERSION_MINOR);
+			session->device->name, VFIO_USER_VERSION_MAJOR, VFIO_USER_VERSION_MINOR);
 	else if (!session->agreed)
 		vu_log("device %s: a client was turned away: %s", session->device->name,
 			error == ENODEV ? "there is no device" : vu_errno_name(error));
@@ -184,7 +184,7 @@ static void serve(struct vu_session *session)
 	if (received == VU_BAD_SIZE) {
 		vu_log("device %s: the client sent a message of %u bytes, the limit is %zu",
 			session->device->name, session->message.header.size,
-			sizeof(struct vu_header) + VU_PAYLOAD_MAX);
+			sizeof(struct vfio_user_header) + VU_PAYLOAD_MAX);
 		vu_message_reply(
 			&session->channel, &session->message.header, EINVAL, NULL, 0, -1);
 	}

@@ -109,7 +109,7 @@ static struct json_object *parse(const char *text, size_t size)
  */
 static void answer(struct vu_session *session, uint16_t minor, const struct vu_limits *limits)
 {
-	struct vu_version version = {.major = VU_VERSION_MAJOR, .minor = minor};
+	struct vfio_user_version version = {.major = VFIO_USER_VERSION_MAJOR, .minor = minor};
 	char maps[40] = "", pages[40] = "";
 	int length;
 
@@ -130,11 +130,11 @@ int vu_version(struct vu_session *session)
 {
 	const struct vu_message *message = &session->message;
 	struct vu_limits limits = defaults;
-	struct vu_version version;
+	struct vfio_user_version version;
 	size_t text_size = message->payload_size - sizeof(version);
 
 	memcpy(&version, message->payload, sizeof(version));
-	if (version.major != VU_VERSION_MAJOR)
+	if (version.major != VFIO_USER_VERSION_MAJOR)
 		return EINVAL;
 	if (text_size > 0) {
 		struct json_object *proposal =
@@ -145,7 +145,7 @@ int vu_version(struct vu_session *session)
 		if (!good)
 			return EINVAL;
 	}
-	answer(session, version.minor < VU_VERSION_MINOR ? version.minor : VU_VERSION_MINOR,
+	answer(session, version.minor < VFIO_USER_VERSION_MINOR ? version.minor : VFIO_USER_VERSION_MINOR,
 		&limits);
 	session->limits = limits;
 	return vu_session_begin(session);

@@ -43,12 +43,12 @@ static void expect_service(struct vu_client *vmm, const struct victim *victim, c
 
 static void as_memory(struct vu_client *vmm, int fd)
 {
-	const struct vu_dma_map map = { .argsz = sizeof(map),
-		.flags = VU_DMA_READ_FLAG | VU_DMA_WRITE_FLAG, .size = VU_PAGE_SIZE };
+	const struct vfio_user_dma_map map = { .argsz = sizeof(map),
+		.flags = VFIO_USER_F_DMA_REGION_READ | VFIO_USER_F_DMA_REGION_WRITE, .size = VU_PAGE_SIZE };
 	struct {
-		struct vu_header header;
-		struct vu_dma_map map;
-	} message = { { .command = VU_DMA_MAP, .size = sizeof(message) }, map };
+		struct vfio_user_header header;
+		struct vfio_user_dma_map map;
+	} message = { { .command = VFIO_USER_DMA_MAP, .size = sizeof(message) }, map };
 
 	vu_client_send(vmm, &message, sizeof(message), &fd, 1);
 }
@@ -56,12 +56,12 @@ static void as_memory(struct vu_client *vmm, int fd)
 static void as_event(struct vu_client *vmm, int fd)
 {
 	struct {
-		struct vu_header header;
-		struct vu_irq_set set;
-	} message = { { .command = VU_DEVICE_SET_IRQS, .size = sizeof(message) },
+		struct vfio_user_header header;
+		struct vfio_user_irq_set set;
+	} message = { { .command = VFIO_USER_DEVICE_SET_IRQS, .size = sizeof(message) },
 		{ .argsz = sizeof(message.set),
-			.flags = VU_SET_DATA_EVENTFD | VU_SET_ACTION_TRIGGER,
-			.index = VU_IRQ_MSIX, .count = 1 } };
+			.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+			.index = VFIO_PCI_MSIX_IRQ_INDEX, .count = 1 } };
 
 	vu_client_send(vmm, &message, sizeof(message), &fd, 1);
 }
@@ -161,18 +161,18 @@ static void *fill_again_and_again(void *context)
 static void eventfd_fills(const struct victim *victim)
 {
 	static struct filling filling;	/* the thread goes on when this function has returned */
-	const struct vu_irq_set trigger = { .argsz = sizeof(trigger),
-		.flags = VU_SET_DATA_NONE | VU_SET_ACTION_TRIGGER, .index = VU_IRQ_MSIX,
+	const struct vfio_user_irq_set trigger = { .argsz = sizeof(trigger),
+		.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER, .index = VFIO_PCI_MSIX_IRQ_INDEX,
 		.count = 1 };
 	struct vu_client vmm;
 	pthread_t filler;
 
 	filling.fd = eventfd(0, EFD_CLOEXEC);
 	expect_service(&vmm, victim, "nothing");
-	vu_client_event(&vmm, VU_IRQ_MSIX, 0, filling.fd);
+	vu_client_event(&vmm, VFIO_PCI_MSIX_IRQ_INDEX, 0, filling.fd);
 	pthread_create(&filler, NULL, fill_again_and_again, &filling);
 	for (int i = 0; i < FILLINGS; i++) {
-		if (vu_client_call(&vmm, VU_DEVICE_SET_IRQS, &trigger, sizeof(trigger), NULL, 0,
+		if (vu_client_call(&vmm, VFIO_USER_DEVICE_SET_IRQS, &trigger, sizeof(trigger), NULL, 0,
 			    NULL, 0) != 0)
 			got_through("the server waits for the VMM's eventfd");
 		atomic_fetch_add(&filling.calls, 1);
@@ -184,23 +184,23 @@ static void eventfd_fills(const struct victim *victim)
 static void argsz(const struct victim *victim)
 {
 	struct {
-		struct vu_irq_set set;
+		struct vfio_user_irq_set set;
 		uint8_t data[8];
-	} message = { { .argsz = sizeof(message.set), .index = VU_IRQ_MSIX, .count = 8,
-			      .flags = VU_SET_DATA_BOOL | VU_SET_ACTION_TRIGGER },
+	} message = { { .argsz = sizeof(message.set), .index = VFIO_PCI_MSIX_IRQ_INDEX, .count = 8,
+			      .flags = VFIO_IRQ_SET_DATA_BOOL | VFIO_IRQ_SET_ACTION_TRIGGER },
 		{ 0 } };
 	struct vu_client vmm;
 
 	expect_service(&vmm, victim, "nothing");
 	for (uint32_t size = 0; size < sizeof(message); size++) {
 		message.set.argsz = size;
-		if (vu_client_call(&vmm, VU_DEVICE_SET_IRQS, &message, sizeof(message), NULL, 0,
+		if (vu_client_call(&vmm, VFIO_USER_DEVICE_SET_IRQS, &message, sizeof(message), NULL, 0,
 			    NULL, 0) != EINVAL)
 			got_through("SET_IRQS of %zu bytes is accepted with argsz %u",
 				sizeof(message), size);
 	}
 	message.set.argsz = sizeof(message);
-	if (vu_client_call(&vmm, VU_DEVICE_SET_IRQS, &message, sizeof(message), NULL, 0, NULL, 0) !=
+	if (vu_client_call(&vmm, VFIO_USER_DEVICE_SET_IRQS, &message, sizeof(message), NULL, 0, NULL, 0) !=
 		0)
 		got_through("a sound SET_IRQS is refused");
 }
@@ -222,7 +222,7 @@ static void use_as_queue(struct vu_client *vmm, int fd)
 	uint16_t memory_and_master = 6;
 	uint32_t status = 0;
 
-	vu_client_write(vmm, VU_REGION_CONFIG, 4, &memory_and_master, 2);
+	vu_client_write(vmm, VFIO_PCI_CONFIG_REGION_INDEX, 4, &memory_and_master, 2);
 	if (vu_client_map(vmm, 0, STALLED_FILE_SIZE, fd) != 0)
 		return;	/* refused */
 	write_register(vmm, REG_AQA, 4, 0x001f001f);

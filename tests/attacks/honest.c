@@ -102,8 +102,8 @@ static void begin_as_vmm(const char *path)
 	is_vmm = true;
 	vmm_event = eventfd(0, EFD_CLOEXEC);
 	if (vu_client_agree(&vmm, path) != 0 ||
-		vu_client_write(&vmm, VU_REGION_CONFIG, 4, &memory_and_master, 2) != 0 ||
-		vu_client_event(&vmm, VU_IRQ_MSIX, 1, vmm_event) != 0 ||
+		vu_client_write(&vmm, VFIO_PCI_CONFIG_REGION_INDEX, 4, &memory_and_master, 2) != 0 ||
+		vu_client_event(&vmm, VFIO_PCI_MSIX_IRQ_INDEX, 1, vmm_event) != 0 ||
 		!nvme_host_start_foreign(&host, &vmm_ops, NULL, IOVA))
 		lose("the device cannot be brought up through dext-vfio-user");
 }
@@ -161,7 +161,7 @@ static void check_config(void)
 
 	if (!is_vmm)
 		expect(apple_dext_config_read(host.connection, 8, 4, &value), "reading config space");
-	else if (vu_client_read(&vmm, VU_REGION_CONFIG, 8, &value, 4) != 0)
+	else if (vu_client_read(&vmm, VFIO_PCI_CONFIG_REGION_INDEX, 8, &value, 4) != 0)
 		lose("config space cannot be read");
 	sample(HONEST_CALL, began);
 	if (value >> 8 != 0x010802)

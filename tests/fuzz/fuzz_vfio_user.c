@@ -30,12 +30,12 @@ static struct run {
 	struct vu_loop loop;
 	struct vu_device *device;
 	/* The replies, taken apart: what has come of the one that is under way. */
-	unsigned char reply[sizeof(struct vu_header)];
+	unsigned char reply[sizeof(struct vfio_user_header)];
 	size_t reply_got, reply_left;
 } run;
 
 struct message {
-	struct vu_header header;
+	struct vfio_user_header header;
 	unsigned char payload[PAYLOAD_MAX];
 	size_t size;	/* of the payload */
 	int fds[FDS_MAX];
@@ -55,14 +55,14 @@ static void step(void);
 
 static void check_reply(void)
 {
-	struct vu_header header;
+	struct vfio_user_header header;
 
 	memcpy(&header, run.reply, sizeof(header));
-	fuzz_require((header.flags & VU_TYPE_MASK) == VU_TYPE_REPLY, "it sent what is no reply");
+	fuzz_require((header.flags & VFIO_USER_TYPE_MASK) == VFIO_USER_TYPE_REPLY, "it sent what is no reply");
 	fuzz_require(header.size >= sizeof(header) &&
 			     header.size <= sizeof(header) + VU_PAYLOAD_MAX,
 		"a reply of no possible size");
-	fuzz_require((header.flags & VU_ERROR) != 0 ? header.error != 0 && header.size == 16
+	fuzz_require((header.flags & VFIO_USER_ERROR) != 0 ? header.error != 0 && header.size == 16
 						    : header.error == 0,
 		"a reply that is neither an error nor none");
 	run.reply_left = header.size - sizeof(header);
@@ -155,7 +155,7 @@ static void make_version(struct message *message)
 		"{\"capabilities\":{\"twin_socket\":{\"supported\":true}}}",
 	};
 	const char *text = texts[fuzz_byte(&run.input) % (sizeof(texts) / sizeof(*texts))];
-	struct vu_version version = {.minor = VU_VERSION_MINOR};
+	struct vfio_user_version version = {.minor = VFIO_USER_VERSION_MINOR};
 
 	put(message, &version, sizeof(version));
 	if (text[0] != '\0')
@@ -181,7 +181,7 @@ static uint64_t extent(void)
 static void make_dma_map(struct message *message)
 {
 	uint8_t flags = fuzz_byte(&run.input);
-	struct vu_dma_map map = {.argsz = sizeof(map), .flags = flags == 0 ? 3 : flags};
+	struct vfio_user_dma_map map = {.argsz = sizeof(map), .flags = flags == 0 ? 3 : flags};
 
 	map.address = address();
 	map.size = extent();
@@ -193,7 +193,7 @@ static void make_dma_map(struct message *message)
 
 static void make_dma_unmap(struct message *message)
 {
-	struct vu_dma_unmap unmap = {.argsz = sizeof(unmap), .flags = fuzz_byte(&run.input)};
+	struct vfio_user_dma_unmap unmap = {.argsz = sizeof(unmap), .flags = fuzz_byte(&run.input)};
 
 	unmap.address = address();
 	unmap.size = extent();
@@ -203,21 +203,21 @@ static void make_dma_unmap(struct message *message)
 /* The queries begin with the same four words. */
 static void make_query(struct message *message)
 {
-	static const uint16_t commands[] = {VU_DEVICE_GET_INFO, VU_DEVICE_GET_REGION_INFO,
-		VU_DEVICE_GET_IRQ_INFO, VU_DEVICE_GET_REGION_IO_FDS, VU_DEVICE_FEATURE};
+	static const uint16_t commands[] = {VFIO_USER_DEVICE_GET_INFO, VFIO_USER_DEVICE_GET_REGION_INFO,
+		VFIO_USER_DEVICE_GET_IRQ_INFO, VFIO_USER_DEVICE_GET_REGION_IO_FDS, VFIO_USER_DEVICE_FEATURE};
 	/* Once with room for capabilities, once without. */
 	uint32_t words[8] = {(run.steps & 1) != 0 ? 64 : 32};
 
 	message->header.command = commands[fuzz_byte(&run.input) % 5];
-	words[message->header.command == VU_DEVICE_FEATURE ? 1 : 2] = number32();
-	put(message, words, message->header.command == VU_DEVICE_GET_REGION_INFO ? 32 : 16);
+	words[message->header.command == VFIO_USER_DEVICE_FEATURE ? 1 : 2] = number32();
+	put(message, words, message->header.command == VFIO_USER_DEVICE_GET_REGION_INFO ? 32 : 16);
 }
 
 static void make_set_irqs(struct message *message)
 {
 	static const uint64_t kinds[] = {0x24, 0x21, 0x22, 0x09, 0x11, 0x0a, 0x12, 0x0c, 0x14, 0x20,
 		0x04, 0x3f, 0x40};
-	struct vu_irq_set set = {.argsz = sizeof(set)};
+	struct vfio_user_irq_set set = {.argsz = sizeof(set)};
 	uint8_t data[8] = {1, 0, 1};
 	unsigned fds;
 
@@ -226,9 +226,9 @@ static void make_set_irqs(struct message *message)
 	set.start = number32();
 	set.count = number32();
 	put(message, &set, sizeof(set));
-	if ((set.flags & VU_SET_DATA_BOOL) != 0 && set.count <= sizeof(data))
+	if ((set.flags & VFIO_IRQ_SET_DATA_BOOL) != 0 && set.count <= sizeof(data))
 		put(message, data, set.count);
-	fds = (set.flags & VU_SET_DATA_EVENTFD) != 0 ? fuzz_byte(&run.input) % (FDS_MAX + 1) : 0;
+	fds = (set.flags & VFIO_IRQ_SET_DATA_EVENTFD) != 0 ? fuzz_byte(&run.input) % (FDS_MAX + 1) : 0;
 	for (unsigned i = 0; i < fds; i++)
 		attach(message, fuzz_byte(&run.input) < 0xc0 ? FD_EVENT : fuzz_byte(&run.input));
 }
@@ -243,21 +243,21 @@ static uint64_t offset_in(uint32_t region)
 
 	if (fuzz_byte(&run.input) >= 0xe0)
 		return fuzz_number(&run.input);
-	return region == VU_REGION_CONFIG ? FUZZ_PICK(&run.input, in_config)
+	return region == VFIO_PCI_CONFIG_REGION_INDEX ? FUZZ_PICK(&run.input, in_config)
 					  : FUZZ_PICK(&run.input, in_bar);
 }
 
 static uint32_t region(void)
 {
 	static const uint64_t regions[] = {
-		VU_REGION_CONFIG, 0, 2, 4, 1, VU_REGION_ROM, VU_REGION_VGA, VU_REGIONS, UINT32_MAX};
+		VFIO_PCI_CONFIG_REGION_INDEX, 0, 2, 4, 1, VFIO_PCI_ROM_REGION_INDEX, VFIO_PCI_VGA_REGION_INDEX, VFIO_PCI_NUM_REGIONS, UINT32_MAX};
 
 	return (uint32_t)FUZZ_PICK(&run.input, regions);
 }
 
 static void make_region_read(struct message *message)
 {
-	struct vu_region_access access = {.region = region()};
+	struct vfio_user_region_access access = {.region = region()};
 
 	access.offset = offset_in(access.region);
 	access.count = number32();
@@ -266,7 +266,7 @@ static void make_region_read(struct message *message)
 
 static void make_region_write(struct message *message)
 {
-	struct vu_region_access access = {.region = region()};
+	struct vfio_user_region_access access = {.region = region()};
 	uint8_t data[64];
 
 	access.offset = offset_in(access.region);
@@ -282,7 +282,7 @@ static void make_write_multi(struct message *message)
 
 	put(message, &count, sizeof(count));
 	for (uint64_t i = 0; i < count; i++) {
-		struct vu_region_write write = {.region = region()};
+		struct vfio_user_region_write write = {.region = region()};
 
 		write.offset = offset_in(write.region);
 		write.count = fuzz_byte(&run.input) % 10;
@@ -310,11 +310,11 @@ static const struct {
 	uint16_t command;
 	void (*make)(struct message *message);
 } makers[] = {
-	{VU_VERSION, make_version}, {VU_DMA_MAP, make_dma_map}, {VU_DMA_UNMAP, make_dma_unmap},
-	{VU_DEVICE_GET_INFO, make_query}, {VU_DEVICE_SET_IRQS, make_set_irqs},
-	{VU_REGION_READ, make_region_read}, {VU_REGION_WRITE, make_region_write},
-	{VU_REGION_WRITE_MULTI, make_write_multi}, {VU_DEVICE_RESET, make_nothing},
-	{VU_DIRTY_PAGES, make_garbage},
+	{VFIO_USER_VERSION, make_version}, {VFIO_USER_DMA_MAP, make_dma_map}, {VFIO_USER_DMA_UNMAP, make_dma_unmap},
+	{VFIO_USER_DEVICE_GET_INFO, make_query}, {VFIO_USER_DEVICE_SET_IRQS, make_set_irqs},
+	{VFIO_USER_REGION_READ, make_region_read}, {VFIO_USER_REGION_WRITE, make_region_write},
+	{VFIO_USER_REGION_WRITE_MULTI, make_write_multi}, {VFIO_USER_DEVICE_RESET, make_nothing},
+	{VFIO_USER_DIRTY_PAGES, make_garbage},
 };
 #define MAKERS (sizeof(makers) / sizeof(makers[0]))
 
@@ -362,7 +362,7 @@ static size_t spoil(struct message *message)
 		message->header.flags = fuzz_byte(&run.input);
 		break;
 	case 2:
-		message->header.flags = VU_NO_REPLY;
+		message->header.flags = VFIO_USER_NO_REPLY;
 		break;
 	case 3:
 		message->header.command = (uint16_t)number32();

@@ -39,7 +39,7 @@ int vu_client_propose(struct vu_client *client)
 				       "\"write_multiple\":true}}";
 
 	return vu_client_call(
-		client, VU_VERSION, proposal, sizeof(proposal), NULL, 0, NULL, 0);
+		client, VFIO_USER_VERSION, proposal, sizeof(proposal), NULL, 0, NULL, 0);
 }
 
 int vu_client_agree(struct vu_client *client, const char *path)
@@ -61,7 +61,7 @@ static bool receive(int fd, void *data, size_t size)
 }
 
 /* A header, and the descriptor that came with it, or -1. */
-static bool receive_header(int socket, struct vu_header *header, int *fd)
+static bool receive_header(int socket, struct vfio_user_header *header, int *fd)
 {
 	union {
 		struct cmsghdr align;
@@ -83,14 +83,14 @@ static int receive_reply(
 	struct vu_client *client, uint16_t command, void *reply, size_t room, int *fd)
 {
 	unsigned char rest[256];
-	struct vu_header header;
+	struct vfio_user_header header;
 	size_t size, kept;
 
 	if (!receive_header(client->fd, &header, fd))
 		return -1;
 	assert_int_equal(header.id, client->id);
 	assert_int_equal(header.command, command);
-	assert_int_equal(header.flags & VU_TYPE_MASK, VU_TYPE_REPLY);
+	assert_int_equal(header.flags & VFIO_USER_TYPE_MASK, VFIO_USER_TYPE_REPLY);
 	size = header.size - sizeof(header);
 	kept = size < room ? size : room;
 	assert_true(receive(client->fd, reply, kept));
@@ -98,17 +98,17 @@ static int receive_reply(
 		kept = size < sizeof(rest) ? size : sizeof(rest);
 		assert_true(receive(client->fd, rest, kept));
 	}
-	return (header.flags & VU_ERROR) != 0 ? (int)header.error : 0;
+	return (header.flags & VFIO_USER_ERROR) != 0 ? (int)header.error : 0;
 }
 
 static int call(struct vu_client *client, uint16_t command, const void *payload, size_t size,
 	const int *fds, size_t count, void *reply, size_t room, int *fd)
 {
 	struct {
-		struct vu_header header;
+		struct vfio_user_header header;
 		unsigned char payload[512];
 	} message = {.header = {.id = ++client->id, .command = command,
-			     .size = (uint32_t)(sizeof(struct vu_header) + size)}};
+			     .size = (uint32_t)(sizeof(struct vfio_user_header) + size)}};
 
 	assert_true(size <= sizeof(message.payload));
 	if (size > 0)
@@ -129,11 +129,11 @@ int vu_client_call(struct vu_client *client, uint16_t command, const void *paylo
 int vu_client_region(struct vu_client *client, uint32_t index, struct vu_client_region *region)
 {
 	struct {
-		struct vu_region_info info;
-		struct vu_sparse_mmap sparse;
+		struct vfio_user_region_info info;
+		struct vfio_user_sparse_mmap sparse;
 	} reply = {.info = {.argsz = 0}};
-	struct vu_region_info info = {.argsz = sizeof(reply), .index = index};
-	int error = call(client, VU_DEVICE_GET_REGION_INFO, &info, sizeof(info), NULL, 0, &reply,
+	struct vfio_user_region_info info = {.argsz = sizeof(reply), .index = index};
+	int error = call(client, VFIO_USER_DEVICE_GET_REGION_INFO, &info, sizeof(info), NULL, 0, &reply,
 		sizeof(reply), &region->fd);
 
 	region->info = reply.info;
@@ -145,13 +145,13 @@ int vu_client_read(
 	struct vu_client *client, uint32_t region, uint64_t offset, void *data, uint32_t count)
 {
 	struct {
-		struct vu_region_access access;
+		struct vfio_user_region_access access;
 		unsigned char data[8];
 	} reply, request = {.access = {.offset = offset, .region = region, .count = count}};
 	int error;
 
 	assert_true(count <= sizeof(reply.data));
-	error = vu_client_call(client, VU_REGION_READ, &request, sizeof(request.access), NULL, 0,
+	error = vu_client_call(client, VFIO_USER_REGION_READ, &request, sizeof(request.access), NULL, 0,
 		&reply, sizeof(reply));
 	if (error == 0)
 		memcpy(data, reply.data, count);
@@ -162,33 +162,33 @@ int vu_client_write(struct vu_client *client, uint32_t region, uint64_t offset, 
 	uint32_t count)
 {
 	struct {
-		struct vu_region_access access;
+		struct vfio_user_region_access access;
 		unsigned char data[8];
 	} request = {.access = {.offset = offset, .region = region, .count = count}};
 
 	assert_true(count <= sizeof(request.data));
 	memcpy(request.data, data, count);
-	return vu_client_call(client, VU_REGION_WRITE, &request, sizeof(request.access) + count,
+	return vu_client_call(client, VFIO_USER_REGION_WRITE, &request, sizeof(request.access) + count,
 		NULL, 0, NULL, 0);
 }
 
 int vu_client_map(struct vu_client *client, uint64_t address, uint64_t size, int fd)
 {
-	struct vu_dma_map map = {.argsz = sizeof(map),
-		.flags = VU_DMA_READ_FLAG | VU_DMA_WRITE_FLAG, .address = address, .size = size};
+	struct vfio_user_dma_map map = {.argsz = sizeof(map),
+		.flags = VFIO_USER_F_DMA_REGION_READ | VFIO_USER_F_DMA_REGION_WRITE, .address = address, .size = size};
 
 	return vu_client_call(
-		client, VU_DMA_MAP, &map, sizeof(map), &fd, fd >= 0 ? 1 : 0, NULL, 0);
+		client, VFIO_USER_DMA_MAP, &map, sizeof(map), &fd, fd >= 0 ? 1 : 0, NULL, 0);
 }
 
 int vu_client_event(struct vu_client *client, uint32_t index, uint32_t vector, int fd)
 {
-	struct vu_irq_set set = {.argsz = sizeof(set),
-		.flags = VU_SET_DATA_EVENTFD | VU_SET_ACTION_TRIGGER, .index = index,
+	struct vfio_user_irq_set set = {.argsz = sizeof(set),
+		.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, .index = index,
 		.start = vector, .count = 1};
 
 	return vu_client_call(
-		client, VU_DEVICE_SET_IRQS, &set, sizeof(set), &fd, 1, NULL, 0);
+		client, VFIO_USER_DEVICE_SET_IRQS, &set, sizeof(set), &fd, 1, NULL, 0);
 }
 
 /* --- Programs --------------------------------------------------------------------------- */

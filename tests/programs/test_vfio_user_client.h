@@ -38,8 +38,8 @@ int vu_client_call(struct vu_client *client, uint16_t command, const void *paylo
 
 /* What the server says of a region; the descriptor is the caller's, -1 when there is none. */
 struct vu_client_region {
-	struct vu_region_info info;
-	struct vu_sparse_mmap sparse;	/* with VU_REGION_HAS_CAPS */
+	struct vfio_user_region_info info;
+	struct vfio_user_sparse_mmap sparse;	/* with VFIO_REGION_INFO_FLAG_CAPS */
 	int fd;
 };
 /** vu_client_region - ask with room for all of it. Return: as vu_client_call(). */

@@ -82,14 +82,14 @@ static void start_two_servers(void)
 
 static int read_ids(struct vu_client *client, uint32_t *ids)
 {
-	return vu_client_read(client, VU_REGION_CONFIG, 0, ids, 4);
+	return vu_client_read(client, VFIO_PCI_CONFIG_REGION_INDEX, 0, ids, 4);
 }
 
 static void expect_nvme(struct vu_client *client)
 {
 	uint32_t class = 0;
 
-	assert_int_equal(vu_client_read(client, VU_REGION_CONFIG, 8, &class, 4), 0);
+	assert_int_equal(vu_client_read(client, VFIO_PCI_CONFIG_REGION_INDEX, 8, &class, 4), 0);
 	assert_int_equal(class >> 8, 0x010802);
 }
 
@@ -115,10 +115,10 @@ static int teardown(void **state)
 /* Descriptors whose close() waits for an hour. The server is stopped while it waits. */
 static void descriptors_that_linger_hold_nobody_up(void **state)
 {
-	const struct vu_dma_map map = {
-		.argsz = sizeof(map), .flags = VU_DMA_READ_FLAG, .size = MEMORY};
-	const struct vu_header header = {.command = VU_DMA_MAP,
-		.size = sizeof(header) + sizeof(map), .flags = VU_NO_REPLY};
+	const struct vfio_user_dma_map map = {
+		.argsz = sizeof(map), .flags = VFIO_USER_F_DMA_REGION_READ, .size = MEMORY};
+	const struct vfio_user_header header = {.command = VFIO_USER_DMA_MAP,
+		.size = sizeof(header) + sizeof(map), .flags = VFIO_USER_NO_REPLY};
 	struct vu_client one, other;
 	int readers[2], fds[2] = {lingering_socket(&readers[0]), lingering_socket(&readers[1])};
 
@@ -164,7 +164,7 @@ static void devices_of_a_file_do_not_wait_for_each_other(void **state)
 		assert_int_equal(vu_client_agree(&other, second), 0);
 		expect_nvme(&other);
 		assert_int_equal(
-			vu_client_call(&other, VU_DEVICE_RESET, NULL, 0, NULL, 0, NULL, 0), 0);
+			vu_client_call(&other, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL, 0), 0);
 		vu_client_close(&other);
 	}
 	vu_client_close(&one);
@@ -217,7 +217,7 @@ static void a_restarted_driver_service_is_found_again(void **state)
 	start_server("--addr", "01:00.0");
 	assert_int_equal(vu_client_agree(&client, first), 0);
 	assert_int_equal(vu_client_map(&client, 0, MEMORY, memory), 0);
-	assert_int_equal(vu_client_write(&client, VU_REGION_CONFIG, 4, &command, 2), 0);
+	assert_int_equal(vu_client_write(&client, VFIO_PCI_CONFIG_REGION_INDEX, 4, &command, 2), 0);
 	for (int i = 0; i < 2; i++) {
 		kill_dextd();
 		wait_until_it_answers(&client, false);
@@ -231,7 +231,7 @@ static void a_restarted_driver_service_is_found_again(void **state)
 	assert_int_equal(status.dma_regions, 1);
 	assert_int_equal(status.dma_bytes, MEMORY);
 	apple_dext_disconnect(connection);
-	assert_int_equal(vu_client_read(&client, VU_REGION_CONFIG, 4, &command, 2), 0);
+	assert_int_equal(vu_client_read(&client, VFIO_PCI_CONFIG_REGION_INDEX, 4, &command, 2), 0);
 	assert_int_equal(command & 6, 6);
 	vu_client_close(&client);
 	close(memory);
@@ -249,7 +249,7 @@ static void a_removed_device_is_asked_back(void **state)
 	start_dextd();
 	start_server("--addr", "01:00.0");
 	assert_int_equal(vu_client_agree(&client, first), 0);
-	assert_int_equal(vu_client_event(&client, VU_IRQ_REQ, 0, request), 0);
+	assert_int_equal(vu_client_event(&client, VFIO_PCI_REQ_IRQ_INDEX, 0, request), 0);
 	connection = apple_dext_connect(1, 0, 0);
 	assert_int_equal(apple_dext_remove_device(connection), kIOReturnSuccess);
 	apple_dext_disconnect(connection);
@@ -279,7 +279,7 @@ static void a_killed_server_leaves_nothing(void **state)
 	start_server("--addr", "01:00.0");
 	assert_int_equal(vu_client_agree(&client, first), 0);
 	assert_int_equal(vu_client_map(&client, 0, MEMORY, memory), 0);
-	assert_int_equal(vu_client_write(&client, VU_REGION_CONFIG, 4, &command, 2), 0);
+	assert_int_equal(vu_client_write(&client, VFIO_PCI_CONFIG_REGION_INDEX, 4, &command, 2), 0);
 	connection = apple_dext_connect(1, 0, 0);
 	assert_int_equal(apple_dext_config_read(connection, 4, 2, &value), kIOReturnSuccess);
 	assert_int_equal(value & 4, 4);

@@ -143,8 +143,8 @@ static void map_registers(struct host *host)
 	struct vu_client_region region;
 
 	assert_int_equal(vu_client_region(&host->client, 0, &region), 0);
-	assert_int_equal(region.info.flags, VU_REGION_CAN_READ | VU_REGION_CAN_WRITE |
-						    VU_REGION_CAN_MAP | VU_REGION_HAS_CAPS);
+	assert_int_equal(region.info.flags, VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE |
+						    VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_CAPS);
 	assert_int_equal(region.info.size, BAR_SIZE);
 	assert_int_equal(region.sparse.count, 1);
 	assert_int_equal(region.sparse.offset, 0);
@@ -169,7 +169,7 @@ static void begin(struct host *host)
 	assert_ptr_not_equal(host->memory, MAP_FAILED);
 	assert_int_equal(vu_client_agree(&host->client, path), 0);
 	assert_int_equal(vu_client_map(&host->client, 0, MEMORY, host->memory_fd), 0);
-	assert_int_equal(vu_client_write(&host->client, VU_REGION_CONFIG, 4, &command, 2), 0);
+	assert_int_equal(vu_client_write(&host->client, VFIO_PCI_CONFIG_REGION_INDEX, 4, &command, 2), 0);
 	map_registers(host);
 }
 
@@ -260,7 +260,7 @@ static void a_controller_is_driven_by_stores(void **state)
 
 	(void)state;
 	begin(&host);
-	assert_int_equal(vu_client_event(&host.client, VU_IRQ_MSIX, 0, event), 0);
+	assert_int_equal(vu_client_event(&host.client, VFIO_PCI_MSIX_IRQ_INDEX, 0, event), 0);
 	enable(&host);
 	for (int i = 0; i < 5; i++)
 		identify(&host);
@@ -270,7 +270,7 @@ static void a_controller_is_driven_by_stores(void **state)
 	assert_int_equal(read_by_message(&host, CC), CC_ENABLE);
 	/* A reset clears what the memory shows, and leaves it the device's. */
 	assert_int_equal(
-		vu_client_call(&host.client, VU_DEVICE_RESET, NULL, 0, NULL, 0, NULL, 0), 0);
+		vu_client_call(&host.client, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL, 0), 0);
 	assert_int_equal(load(&host, CC), 0);
 	host.tail = 0;
 	memset(host.memory, 0, MEMORY);
@@ -288,7 +288,7 @@ static void nothing_is_handed_out_by_default(void **state)
 	(void)state;
 	assert_int_equal(vu_client_agree(&client, path), 0);
 	assert_int_equal(vu_client_region(&client, 0, &region), 0);
-	assert_int_equal(region.info.flags, VU_REGION_CAN_READ | VU_REGION_CAN_WRITE);
+	assert_int_equal(region.info.flags, VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE);
 	assert_int_equal(region.fd, -1);
 	vu_client_close(&client);
 }
@@ -364,12 +364,12 @@ static void a_restarted_service_is_another_device(void **state)
 
 	(void)state;
 	begin(&host);
-	assert_int_equal(vu_client_event(&host.client, VU_IRQ_REQ, 0, request), 0);
+	assert_int_equal(vu_client_event(&host.client, VFIO_PCI_REQ_IRQ_INDEX, 0, request), 0);
 	enable(&host);
 	assert_int_equal(program_end(dextd, SIGKILL), 128 + SIGKILL);
 	start_dextd();
 	assert_int_equal(poll(&ready, 1, 20000), 1);
-	assert_int_equal(vu_client_read(&host.client, VU_REGION_CONFIG, 0, &ids, 4), 0);
+	assert_int_equal(vu_client_read(&host.client, VFIO_PCI_CONFIG_REGION_INDEX, 0, &ids, 4), 0);
 	assert_int_equal(ids, UINT32_MAX);
 	vu_client_close(&host.client);
 	begin(&next);

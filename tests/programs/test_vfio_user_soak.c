@@ -144,10 +144,10 @@ static void share_and_connect(struct vu_client *client)
 	for (uint32_t vector = 0; vector < 2; vector++) {
 		int event = eventfd(0, EFD_CLOEXEC);
 
-		assert_int_equal(vu_client_event(client, VU_IRQ_MSIX, vector, event), 0);
+		assert_int_equal(vu_client_event(client, VFIO_PCI_MSIX_IRQ_INDEX, vector, event), 0);
 		close(event);
 	}
-	assert_int_equal(vu_client_write(client, VU_REGION_CONFIG, 4, &command, 2), 0);
+	assert_int_equal(vu_client_write(client, VFIO_PCI_CONFIG_REGION_INDEX, 4, &command, 2), 0);
 }
 
 static void one_cycle(void)
@@ -221,13 +221,13 @@ static uint32_t word(void)
 static size_t make_message(unsigned char *to, uint16_t id)
 {
 	uint32_t words = any(12);
-	struct vu_header header = {.id = id, .command = (uint16_t)(any(20) != 0 ? any(20) : word()),
+	struct vfio_user_header header = {.id = id, .command = (uint16_t)(any(20) != 0 ? any(20) : word()),
 		.size = (uint32_t)(sizeof(header) + words * 4)};
 	size_t size = header.size;
 
 	/* What a reply is waited for must not be asked not to come; the rest may. */
 	if (any(30) == 0)
-		header.flags = word() & ~VU_NO_REPLY;
+		header.flags = word() & ~VFIO_USER_NO_REPLY;
 	/* The stream is lost after these two. */
 	if (any(3000) == 0)
 		header.size = any(2) != 0 ? any(sizeof(header)) : 0x80000000 | word();
@@ -263,7 +263,7 @@ static bool skip_payload(int fd, size_t size)
 static bool one_batch(struct vu_client *client, unsigned long *errors)
 {
 	unsigned char *batch = malloc(BATCH * MESSAGE_MAX);
-	struct vu_header header;
+	struct vfio_user_header header;
 	size_t size = 0;
 	bool there = true;
 
@@ -278,8 +278,8 @@ static bool one_batch(struct vu_client *client, unsigned long *errors)
 			skip_payload(client->fd, header.size - sizeof(header));
 		if (there) {
 			assert_int_equal(header.id, i);
-			assert_int_equal(header.flags & VU_TYPE_MASK, VU_TYPE_REPLY);
-			*errors += (header.flags & VU_ERROR) != 0;
+			assert_int_equal(header.flags & VFIO_USER_TYPE_MASK, VFIO_USER_TYPE_REPLY);
+			*errors += (header.flags & VFIO_USER_ERROR) != 0;
 		}
 	}
 	return there;

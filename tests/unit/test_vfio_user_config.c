@@ -150,18 +150,18 @@ static void function_level_reset_resets(void **state)
 	double_lock()->reset_result = kIOReturnTimeout;
 	double_unlock();
 	assert_int_equal(
-		rig_write(*state, VU_REGION_CONFIG, DOUBLE_PCIE + 9, "\x80", 1), ETIMEDOUT);
+		rig_write(*state, VFIO_PCI_CONFIG_REGION_INDEX, DOUBLE_PCIE + 9, "\x80", 1), ETIMEDOUT);
 }
 
 static void whole_space_is_read_at_once(void **state)
 {
-	struct vu_region_access access = {.region = VU_REGION_CONFIG, .count = 4096};
+	struct vfio_user_region_access access = {.region = VFIO_PCI_CONFIG_REGION_INDEX, .count = 4096};
 	struct reply *reply = malloc(sizeof(*reply));
 	const unsigned char *config = reply->payload + sizeof(access);
 
 	rig_set_config(*state, 0x10, 4, 0xfebf0000);
 	assert_int_equal(
-		rig_call(*state, VU_REGION_READ, &access, sizeof(access), NULL, 0, reply), 0);
+		rig_call(*state, VFIO_USER_REGION_READ, &access, sizeof(access), NULL, 0, reply), 0);
 	assert_memory_equal(config, "\x36\x1b\x10\x00", 4);
 	assert_memory_equal(config + 0x10, "\x04\x00\xbf\xfe", 4);
 	assert_memory_equal(config + DOUBLE_AER, "\x01\x00\x01\x14", 4);
@@ -172,9 +172,9 @@ static void unaligned_stretches_are_put_together(void **state)
 {
 	unsigned char data[7];
 
-	assert_int_equal(rig_read(*state, VU_REGION_CONFIG, 1, data, 7), 0);
+	assert_int_equal(rig_read(*state, VFIO_PCI_CONFIG_REGION_INDEX, 1, data, 7), 0);
 	assert_memory_equal(data, "\x1b\x10\x00\x03\x00\x10\x00", 7);
-	assert_int_equal(rig_write(*state, VU_REGION_CONFIG, 0x11, "\xff\xff\xff\x01\x02", 5), 0);
+	assert_int_equal(rig_write(*state, VFIO_PCI_CONFIG_REGION_INDEX, 0x11, "\xff\xff\xff\x01\x02", 5), 0);
 	assert_int_equal(rig_config(*state, 0x10, 4), 0xffffc004);
 	assert_int_equal(rig_config(*state, 0x14, 4), 0x00000201);
 }

@@ -9,25 +9,25 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 
-#define RW (VU_DMA_READ_FLAG | VU_DMA_WRITE_FLAG)
+#define RW (VFIO_USER_F_DMA_REGION_READ | VFIO_USER_F_DMA_REGION_WRITE)
 
 static int map(struct rig *rig, uint64_t address, uint64_t size, uint64_t offset, uint32_t flags,
 	int fd)
 {
-	struct vu_dma_map request = {.argsz = sizeof(request), .flags = flags, .offset = offset,
+	struct vfio_user_dma_map request = {.argsz = sizeof(request), .flags = flags, .offset = offset,
 		.address = address, .size = size};
 
 	return rig_call(
-		rig, VU_DMA_MAP, &request, sizeof(request), &fd, fd >= 0 ? 1 : 0, NULL);
+		rig, VFIO_USER_DMA_MAP, &request, sizeof(request), &fd, fd >= 0 ? 1 : 0, NULL);
 }
 
 static int unmap(struct rig *rig, uint64_t address, uint64_t size, uint32_t flags)
 {
-	struct vu_dma_unmap request = {
+	struct vfio_user_dma_unmap request = {
 		.argsz = sizeof(request), .flags = flags, .address = address, .size = size};
 	struct reply *reply = malloc(sizeof(*reply));
 	int error =
-		rig_call(rig, VU_DMA_UNMAP, &request, sizeof(request), NULL, 0, reply);
+		rig_call(rig, VFIO_USER_DMA_UNMAP, &request, sizeof(request), NULL, 0, reply);
 
 	if (error == 0) {
 		assert_int_equal(reply->size, sizeof(request));
@@ -81,7 +81,7 @@ static void the_descriptor_stays_open_while_mapped(void **state)
 
 static void memory_without_descriptor_is_remembered(void **state)
 {
-	assert_int_equal(map(*state, 0xc0000, 0x20000, 0, VU_DMA_READ_FLAG, -1), 0);
+	assert_int_equal(map(*state, 0xc0000, 0x20000, 0, VFIO_USER_F_DMA_REGION_READ, -1), 0);
 	assert_int_equal(registered(), 0);
 	assert_int_equal(map(*state, 0xc0000, 0x1000, 0, RW, -1), EEXIST);
 	assert_int_equal(unmap(*state, 0xc0000, 0x20000, 0), 0);
@@ -109,7 +109,7 @@ static void ranges_that_make_no_sense_are_refused(void **state)
 		{0, 0x1000, 0x4000, RW},
 	};
 	int fd = memory_new(0x4000);
-	struct vu_dma_map request = {.argsz = 31, .flags = RW, .size = 0x1000};
+	struct vfio_user_dma_map request = {.argsz = 31, .flags = RW, .size = 0x1000};
 	size_t before = count_fds();
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
@@ -117,7 +117,7 @@ static void ranges_that_make_no_sense_are_refused(void **state)
 					 cases[i].flags, fd),
 			EINVAL);
 	assert_int_equal(
-		rig_call(*state, VU_DMA_MAP, &request, sizeof(request), NULL, 0, NULL), EINVAL);
+		rig_call(*state, VFIO_USER_DMA_MAP, &request, sizeof(request), NULL, 0, NULL), EINVAL);
 	assert_int_equal(registered(), 0);
 	expect_fds(before);
 	/* The last page of all is one. */
@@ -150,7 +150,7 @@ static void a_descriptor_must_allow_what_the_flags_ask_for(void **state)
 	read_only = open(path, O_RDONLY | O_CLOEXEC);
 	assert_true(read_only >= 0);
 	assert_int_equal(map(*state, 0, 0x1000, 0, RW, read_only), EACCES);
-	assert_int_equal(map(*state, 0, 0x1000, 0, VU_DMA_READ_FLAG, read_only), 0);
+	assert_int_equal(map(*state, 0, 0x1000, 0, VFIO_USER_F_DMA_REGION_READ, read_only), 0);
 	close(read_only);
 	close(fd);
 }
@@ -184,7 +184,7 @@ static void overlaps_are_refused(void **state)
 
 static void only_what_was_mapped_is_unmapped(void **state)
 {
-	struct vu_dma_unmap request = {.argsz = 8, .address = 0x4000, .size = 0x4000};
+	struct vfio_user_dma_unmap request = {.argsz = 8, .address = 0x4000, .size = 0x4000};
 	int fd = memory_new(0x10000);
 
 	assert_int_equal(map(*state, 0x4000, 0x4000, 0, RW, fd), 0);
@@ -196,11 +196,11 @@ static void only_what_was_mapped_is_unmapped(void **state)
 	assert_int_equal(unmap(*state, 0x4000, 0, 0), EINVAL);
 	assert_int_equal(unmap(*state, 0x4000, UINT64_MAX, 0), EINVAL);
 	assert_int_equal(unmap(*state, 0x4000, 0x4000, 4), EINVAL);
-	assert_int_equal(unmap(*state, 0x4000, 0x4000, VU_DMA_UNMAP_DIRTY), ENOTSUP);
-	assert_int_equal(unmap(*state, 0x4000, 0x4000, VU_DMA_UNMAP_ALL), EINVAL);
-	assert_int_equal(unmap(*state, 0, 0, VU_DMA_UNMAP_ALL | VU_DMA_UNMAP_DIRTY), EINVAL);
+	assert_int_equal(unmap(*state, 0x4000, 0x4000, VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP), ENOTSUP);
+	assert_int_equal(unmap(*state, 0x4000, 0x4000, VFIO_DMA_UNMAP_FLAG_ALL), EINVAL);
+	assert_int_equal(unmap(*state, 0, 0, VFIO_DMA_UNMAP_FLAG_ALL | VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP), EINVAL);
 	assert_int_equal(
-		rig_call(*state, VU_DMA_UNMAP, &request, sizeof(request), NULL, 0, NULL), EINVAL);
+		rig_call(*state, VFIO_USER_DMA_UNMAP, &request, sizeof(request), NULL, 0, NULL), EINVAL);
 	assert_int_equal(registered(), 1);
 	assert_int_equal(unmap(*state, 0x4000, 0x4000, 0), 0);
 	close(fd);
@@ -209,16 +209,16 @@ static void only_what_was_mapped_is_unmapped(void **state)
 /* As SPDK does. Two descriptors are nobody's way. */
 static void a_descriptor_may_come_along(void **state)
 {
-	struct vu_dma_unmap request = {.argsz = sizeof(request), .address = 0x4000, .size = 0x4000};
+	struct vfio_user_dma_unmap request = {.argsz = sizeof(request), .address = 0x4000, .size = 0x4000};
 	size_t before = count_fds();
 	int fds[2] = {memory_new(0x10000), memory_new(0x10000)};
 
 	assert_int_equal(map(*state, 0x4000, 0x4000, 0, RW, fds[0]), 0);
-	assert_int_equal(rig_call(*state, VU_DMA_UNMAP, &request, sizeof(request), fds, 2, NULL),
+	assert_int_equal(rig_call(*state, VFIO_USER_DMA_UNMAP, &request, sizeof(request), fds, 2, NULL),
 		EINVAL);
 	assert_int_equal(registered(), 1);
 	assert_int_equal(
-		rig_call(*state, VU_DMA_UNMAP, &request, sizeof(request), fds, 1, NULL), 0);
+		rig_call(*state, VFIO_USER_DMA_UNMAP, &request, sizeof(request), fds, 1, NULL), 0);
 	assert_int_equal(registered(), 0);
 	close_all(fds, 2);
 	expect_fds(before);
@@ -233,11 +233,11 @@ static void all_is_unmapped_at_once(void **state)
 		assert_int_equal(
 			map(*state, (i * 7 % 20) * 0x1000, 0x1000, 0, RW, i % 3 ? fd : -1), 0);
 	assert_int_equal(registered(), 13);
-	assert_int_equal(unmap(*state, 0, 0, VU_DMA_UNMAP_ALL), 0);
+	assert_int_equal(unmap(*state, 0, 0, VFIO_DMA_UNMAP_FLAG_ALL), 0);
 	assert_int_equal(registered(), 0);
 	close(fd);
 	expect_fds(before);
-	assert_int_equal(unmap(*state, 0, 0, VU_DMA_UNMAP_ALL), 0);
+	assert_int_equal(unmap(*state, 0, 0, VFIO_DMA_UNMAP_FLAG_ALL), 0);
 }
 
 static void what_the_driver_refuses_is_undone(void **state)
@@ -295,12 +295,12 @@ static void a_client_that_goes_leaves_no_memory(void **state)
 static void descriptors_of_refused_messages_are_closed(void **state)
 {
 	int fd = memory_new(0x1000), two[2] = {fd, fd};
-	struct vu_dma_map request = {.argsz = sizeof(request), .flags = RW, .size = 0x1000};
+	struct vfio_user_dma_map request = {.argsz = sizeof(request), .flags = RW, .size = 0x1000};
 	size_t before = count_fds();
 
-	assert_int_equal(rig_call(*state, VU_DMA_MAP, &request, 8, &fd, 1, NULL), EINVAL);
+	assert_int_equal(rig_call(*state, VFIO_USER_DMA_MAP, &request, 8, &fd, 1, NULL), EINVAL);
 	assert_int_equal(
-		rig_call(*state, VU_DMA_MAP, &request, sizeof(request), two, 2, NULL), EINVAL);
+		rig_call(*state, VFIO_USER_DMA_MAP, &request, sizeof(request), two, 2, NULL), EINVAL);
 	expect_fds(before);
 	assert_int_equal(registered(), 0);
 	close(fd);

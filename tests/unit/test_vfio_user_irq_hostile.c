@@ -18,40 +18,40 @@ static void sets_that_make_no_sense_are_refused(void **state)
 	static const struct {
 		uint32_t index, flags, start, count;
 	} cases[] = {
-		{VU_IRQS, DISABLE, 0, 0},
+		{VFIO_PCI_NUM_IRQS, DISABLE, 0, 0},
 		{UINT32_MAX, DISABLE, 0, 0},
-		{VU_IRQ_MSIX, DISABLE, 1, 0},
-		{VU_IRQ_MSIX, VU_SET_DATA_NONE | VU_SET_ACTION_MASK, 0, 0},
-		{VU_IRQ_MSIX, VU_SET_DATA_BOOL | VU_SET_ACTION_TRIGGER, 0, 0},
-		{VU_IRQ_MSIX, CONNECT, 0, 0},
-		{VU_IRQ_MSIX, 0, 0, 1},
-		{VU_IRQ_MSIX, VU_SET_DATA_NONE, 0, 1},
-		{VU_IRQ_MSIX, VU_SET_ACTION_MASK, 0, 1},
-		{VU_IRQ_MSIX, VU_SET_DATA_NONE | VU_SET_ACTION_MASK | VU_SET_ACTION_UNMASK, 0, 1},
-		{VU_IRQ_MSIX, VU_SET_DATA_NONE | VU_SET_DATA_BOOL | VU_SET_ACTION_MASK, 0, 1},
-		{VU_IRQ_MSIX, DISABLE | 0x40, 0, 1},
-		{VU_IRQ_MSIX, DISABLE | 0x80000000, 0, 1},
-		{VU_IRQ_MSIX, CONNECT, 0, DOUBLE_MSIX_VECTORS + 1},
-		{VU_IRQ_MSIX, CONNECT, DOUBLE_MSIX_VECTORS, 1},
-		{VU_IRQ_MSIX, CONNECT, DOUBLE_MSIX_VECTORS - 1, 2},
-		{VU_IRQ_MSIX, CONNECT, 2, UINT32_MAX},
-		{VU_IRQ_MSIX, CONNECT, UINT32_MAX, 2},
-		{VU_IRQ_MSI, CONNECT, 0, DOUBLE_MSI_VECTORS + 1},
-		{VU_IRQ_INTX, CONNECT, 0, 2},
-		{VU_IRQ_ERR, CONNECT, 0, 1},
-		{VU_IRQ_REQ, CONNECT, 0, 2},
-		{VU_IRQ_REQ, DISABLE, 1, 1},
+		{VFIO_PCI_MSIX_IRQ_INDEX, DISABLE, 1, 0},
+		{VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK, 0, 0},
+		{VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_DATA_BOOL | VFIO_IRQ_SET_ACTION_TRIGGER, 0, 0},
+		{VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 0},
+		{VFIO_PCI_MSIX_IRQ_INDEX, 0, 0, 1},
+		{VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_DATA_NONE, 0, 1},
+		{VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_ACTION_MASK, 0, 1},
+		{VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK | VFIO_IRQ_SET_ACTION_UNMASK, 0, 1},
+		{VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_DATA_BOOL | VFIO_IRQ_SET_ACTION_MASK, 0, 1},
+		{VFIO_PCI_MSIX_IRQ_INDEX, DISABLE | 0x40, 0, 1},
+		{VFIO_PCI_MSIX_IRQ_INDEX, DISABLE | 0x80000000, 0, 1},
+		{VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, DOUBLE_MSIX_VECTORS + 1},
+		{VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, DOUBLE_MSIX_VECTORS, 1},
+		{VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, DOUBLE_MSIX_VECTORS - 1, 2},
+		{VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 2, UINT32_MAX},
+		{VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, UINT32_MAX, 2},
+		{VFIO_PCI_MSI_IRQ_INDEX, CONNECT, 0, DOUBLE_MSI_VECTORS + 1},
+		{VFIO_PCI_INTX_IRQ_INDEX, CONNECT, 0, 2},
+		{VFIO_PCI_ERR_IRQ_INDEX, CONNECT, 0, 1},
+		{VFIO_PCI_REQ_IRQ_INDEX, CONNECT, 0, 2},
+		{VFIO_PCI_REQ_IRQ_INDEX, DISABLE, 1, 1},
 	};
-	struct vu_irq_set set = {.argsz = 19, .flags = DISABLE, .index = VU_IRQ_MSIX};
+	struct vfio_user_irq_set set = {.argsz = 19, .flags = DISABLE, .index = VFIO_PCI_MSIX_IRQ_INDEX};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		assert_int_equal(rig_set_irqs(*state, cases[i].index, cases[i].flags,
 					 cases[i].start, cases[i].count, NULL, 0),
 			EINVAL);
 	assert_int_equal(
-		rig_call(*state, VU_DEVICE_SET_IRQS, &set, sizeof(set), NULL, 0, NULL), EINVAL);
+		rig_call(*state, VFIO_USER_DEVICE_SET_IRQS, &set, sizeof(set), NULL, 0, NULL), EINVAL);
 	/* Only INTx is masked by eventfds. */
-	assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX, VU_SET_DATA_EVENTFD | VU_SET_ACTION_MASK,
+	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_MASK,
 				 0, 1, NULL, 0),
 		ENOTSUP);
 }
@@ -59,12 +59,12 @@ static void sets_that_make_no_sense_are_refused(void **state)
 static void bools_must_be_as_many_as_they_say(void **state)
 {
 	assert_int_equal(
-		rig_set_bools(*state, VU_IRQ_MSIX, VU_SET_ACTION_TRIGGER, 0, 2, "\0", 1), EINVAL);
+		rig_set_bools(*state, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_ACTION_TRIGGER, 0, 2, "\0", 1), EINVAL);
 	assert_int_equal(
-		rig_set_bools(*state, VU_IRQ_MSIX, VU_SET_ACTION_TRIGGER, 0, 2, "\0\0\0", 3),
+		rig_set_bools(*state, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_ACTION_TRIGGER, 0, 2, "\0\0\0", 3),
 		EINVAL);
 	assert_int_equal(
-		rig_set_bools(*state, VU_IRQ_MSIX, VU_SET_ACTION_TRIGGER, 0, 2, "\0\0", 2), 0);
+		rig_set_bools(*state, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_ACTION_TRIGGER, 0, 2, "\0\0", 2), 0);
 }
 
 static void eventfds_must_be_as_many_as_they_say(void **state)
@@ -72,10 +72,10 @@ static void eventfds_must_be_as_many_as_they_say(void **state)
 	int fds[3] = {event_new(), event_new(), event_new()};
 	size_t before = count_fds();
 
-	assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX, CONNECT, 0, 2, fds, 1), EINVAL);
-	assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX, CONNECT, 0, 2, fds, 3), EINVAL);
-	assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX, DISABLE, 0, 0, fds, 1), EINVAL);
-	assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX, VU_SET_DATA_NONE | VU_SET_ACTION_MASK, 0,
+	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 2, fds, 1), EINVAL);
+	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 2, fds, 3), EINVAL);
+	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, DISABLE, 0, 0, fds, 1), EINVAL);
+	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK, 0,
 				 1, fds, 1),
 		EINVAL);
 	expect_fds(before);
@@ -94,9 +94,9 @@ static void other_descriptors_are_refused(void **state)
 	close(sockets[1]);
 #ifdef VFIO_USER_POSIX
 	/* What is an event there must not end the process when its reader has gone. */
-	assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX, CONNECT, 0, 1, &ends[1], 1), 0);
+	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, &ends[1], 1), 0);
 	raise_vector(0);
-	assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX, DISABLE, 0, 0, NULL, 0), 0);
+	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, DISABLE, 0, 0, NULL, 0), 0);
 	close(ends[1]);
 	ends[1] = open("/", O_RDONLY | O_CLOEXEC);
 #endif
@@ -110,8 +110,8 @@ static void other_descriptors_are_refused(void **state)
 	before = count_fds();
 	for (size_t i = 0; i < 5; i++)
 		assert_int_equal(
-			rig_set_irqs(*state, VU_IRQ_MSIX, CONNECT, 0, 1, &fds[i], 1), EINVAL);
-	assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX, CONNECT, 0, 2, fds + 5, 2), EINVAL);
+			rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, &fds[i], 1), EINVAL);
+	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 2, fds + 5, 2), EINVAL);
 	expect_fds(before);
 	close_all(fds, 6);
 }
@@ -130,10 +130,10 @@ static void odd_descriptors_do_no_harm(void **state)
 	assert_int_equal(timerfd_settime(fds[0], 0, &soon, NULL), 0);
 	for (uint32_t i = 0; i < 2; i++) {
 		assert_int_equal(
-			rig_set_irqs(*state, VU_IRQ_MSIX, CONNECT, i, 1, &fds[i], 1), answer);
+			rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, i, 1, &fds[i], 1), answer);
 		assert_int_equal(
-			rig_set_irqs(*state, VU_IRQ_INTX,
-				VU_SET_DATA_EVENTFD | VU_SET_ACTION_UNMASK, 0, 1, &fds[i], 1),
+			rig_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX,
+				VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK, 0, 1, &fds[i], 1),
 			answer);
 	}
 	raise_vector(0);
@@ -148,8 +148,8 @@ static void a_full_event_holds_nobody_up(void **state)
 	int full = event_new(), fd = event_new();
 	uint64_t count = event_fill(full);
 
-	assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX, CONNECT, 0, 1, &full, 1), 0);
-	assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX, CONNECT, 1, 1, &fd, 1), 0);
+	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, &full, 1), 0);
+	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 1, 1, &fd, 1), 0);
 	raise_vector(0);
 	raise_vector(1);
 	/* The kernel's own signal goes to the counter's very last value, a write's does not. */
@@ -245,25 +245,25 @@ static void interrupts_come_at_any_time(void **state)
 	int fds[2] = {event_new(), event_new()}, last = event_new();
 	pthread_t thread;
 
-	assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX, CONNECT, 0, 2, fds, 2), 0);
+	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 2, fds, 2), 0);
 	assert_int_equal(pthread_create(&thread, NULL, storm, NULL), 0);
 	for (int i = 0; i < 60; i++) {
-		assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX, CONNECT, 0, 2, fds, 2), 0);
-		assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX,
-					 VU_SET_DATA_NONE | VU_SET_ACTION_MASK, 0, 2, NULL, 0),
+		assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 2, fds, 2), 0);
+		assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
+					 VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK, 0, 2, NULL, 0),
 			0);
-		assert_int_equal(rig_call(*state, VU_DEVICE_RESET, NULL, 0, NULL, 0, NULL), 0);
-		assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX,
-					 VU_SET_DATA_NONE | VU_SET_ACTION_UNMASK, 0, 2, NULL, 0),
+		assert_int_equal(rig_call(*state, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL), 0);
+		assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
+					 VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK, 0, 2, NULL, 0),
 			0);
 		if (i % 10 == 0)
 			assert_int_equal(
-				rig_set_irqs(*state, VU_IRQ_MSIX, DISABLE, 0, 0, NULL, 0), 0);
+				rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, DISABLE, 0, 0, NULL, 0), 0);
 	}
 	pthread_join(thread, NULL);
 	double_wait_idle();
-	assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX, DISABLE, 0, 0, NULL, 0), 0);
-	assert_int_equal(rig_set_irqs(*state, VU_IRQ_MSIX, CONNECT, 39, 1, &last, 1), 0);
+	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, DISABLE, 0, 0, NULL, 0), 0);
+	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 39, 1, &last, 1), 0);
 	raise_vector(39);
 	assert_int_equal(event_take(last), 1);
 	close_all(fds, 2);

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define RW (VU_DMA_READ_FLAG | VU_DMA_WRITE_FLAG)
+#define RW (VFIO_USER_F_DMA_REGION_READ | VFIO_USER_F_DMA_REGION_WRITE)
 
 /* Looks after its device every few milliseconds, and expects it back. */
 static int setup_with(void **state, enum vu_bar_access access)
@@ -44,25 +44,25 @@ static int setup_without_return(void **state)
 
 static int map(struct rig *rig, uint64_t address, uint64_t size, bool shared)
 {
-	struct vu_dma_map request = {
+	struct vfio_user_dma_map request = {
 		.argsz = sizeof(request), .flags = RW, .address = address, .size = size};
 	int fd = -1, error;
 
 	if (shared) {
 		fd = memory_new(size);
-		error = rig_call(rig, VU_DMA_MAP, &request, sizeof(request), &fd, 1, NULL);
+		error = rig_call(rig, VFIO_USER_DMA_MAP, &request, sizeof(request), &fd, 1, NULL);
 		close(fd);
 		return error;
 	}
-	return rig_call(rig, VU_DMA_MAP, &request, sizeof(request), NULL, 0, NULL);
+	return rig_call(rig, VFIO_USER_DMA_MAP, &request, sizeof(request), NULL, 0, NULL);
 }
 
 static int unmap(struct rig *rig, uint64_t address, uint64_t size)
 {
-	struct vu_dma_unmap request = {
+	struct vfio_user_dma_unmap request = {
 		.argsz = sizeof(request), .address = address, .size = size};
 
-	return rig_call(rig, VU_DMA_UNMAP, &request, sizeof(request), NULL, 0, NULL);
+	return rig_call(rig, VFIO_USER_DMA_UNMAP, &request, sizeof(request), NULL, 0, NULL);
 }
 
 /* It reads as something else than ones. */
@@ -92,7 +92,7 @@ static void a_restart_is_survived(void **state)
 	assert_int_equal(map(rig, 0, 0x10000, true), 0);
 	assert_int_equal(map(rig, 0x100000, 0x1000, true), 0);
 	assert_int_equal(map(rig, 0x200000, 0x1000, false), 0);
-	assert_int_equal(rig_set_irqs(rig, VU_IRQ_MSIX, CONNECT, 3, 1, &event, 1), 0);
+	assert_int_equal(rig_set_irqs(rig, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 3, 1, &event, 1), 0);
 	set_memory_and_master(rig);
 
 	double_stop();
@@ -100,7 +100,7 @@ static void a_restart_is_survived(void **state)
 	assert_int_equal(rig_write(rig, 0, 0, data, 4), 0);
 	assert_int_equal(rig_read(rig, 0, 0, data, 4), 0);
 	assert_memory_equal(data, "\xff\xff\xff\xff", 4);
-	assert_int_equal(rig_call(rig, VU_DEVICE_RESET, NULL, 0, NULL, 0, NULL), ENODEV);
+	assert_int_equal(rig_call(rig, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL), ENODEV);
 	/* What is the server's own goes on. */
 	assert_int_equal(map(rig, 0x300000, 0x1000, true), 0);
 	assert_int_equal(unmap(rig, 0x100000, 0x1000), 0);
@@ -131,7 +131,7 @@ static void what_the_guest_wrote_meanwhile_is_known(void **state)
 	set_memory_and_master(rig);
 	double_stop();
 	wait_until_it_answers(rig, false);
-	assert_int_equal(rig_write(rig, VU_REGION_CONFIG, PCI_COMMAND, none, 2), 0);
+	assert_int_equal(rig_write(rig, VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND, none, 2), 0);
 	/* The view's own registers work without a device. */
 	rig_set_config(rig, PCI_INTERRUPT_LINE, 1, 7);
 	assert_int_equal(rig_config(rig, PCI_INTERRUPT_LINE, 1), 7);
@@ -213,7 +213,7 @@ static void another_device_is_not_taken_for_it(void **state)
 	struct rig *rig = *state;
 	int request = event_new();
 
-	assert_int_equal(rig_set_irqs(rig, VU_IRQ_REQ, CONNECT, 0, 1, &request, 1), 0);
+	assert_int_equal(rig_set_irqs(rig, VFIO_PCI_REQ_IRQ_INDEX, CONNECT, 0, 1, &request, 1), 0);
 	double_stop();
 	double_lock()->config[PCI_SUBSYSTEM] ^= 1;
 	double_unlock();
@@ -231,7 +231,7 @@ static void removal_asks_the_vmm_to_unplug(void **state)
 	struct rig *rig = *state;
 	int request = event_new();
 
-	assert_int_equal(rig_set_irqs(rig, VU_IRQ_REQ, CONNECT, 0, 1, &request, 1), 0);
+	assert_int_equal(rig_set_irqs(rig, VFIO_PCI_REQ_IRQ_INDEX, CONNECT, 0, 1, &request, 1), 0);
 	assert_int_equal(event_take(request), 0);
 	double_lock()->failure = kIOReturnOffline;
 	double_unlock();
@@ -243,7 +243,7 @@ static void removal_asks_the_vmm_to_unplug(void **state)
 	/* While it unplugs, it takes its memory back. */
 	assert_int_equal(map(rig, 0, 0x10000, true), 0);
 	assert_int_equal(unmap(rig, 0, 0x10000), 0);
-	assert_int_equal(rig_set_irqs(rig, VU_IRQ_MSIX, DISABLE, 0, 0, NULL, 0), 0);
+	assert_int_equal(rig_set_irqs(rig, VFIO_PCI_MSIX_IRQ_INDEX, DISABLE, 0, 0, NULL, 0), 0);
 	close(request);
 }
 
@@ -252,7 +252,7 @@ static void ones_for_config_space_are_a_removal(void **state)
 	struct rig *rig = *state;
 	int request = event_new();
 
-	assert_int_equal(rig_set_irqs(rig, VU_IRQ_REQ, CONNECT, 0, 1, &request, 1), 0);
+	assert_int_equal(rig_set_irqs(rig, VFIO_PCI_REQ_IRQ_INDEX, CONNECT, 0, 1, &request, 1), 0);
 	memset(double_lock()->config, 0xff, 4);
 	double_unlock();
 	while (event_take(request) == 0)
@@ -266,7 +266,7 @@ static void a_driver_that_is_not_expected_back_is_a_removal(void **state)
 	struct rig *rig = *state;
 	int request = event_new();
 
-	assert_int_equal(rig_set_irqs(rig, VU_IRQ_REQ, CONNECT, 0, 1, &request, 1), 0);
+	assert_int_equal(rig_set_irqs(rig, VFIO_PCI_REQ_IRQ_INDEX, CONNECT, 0, 1, &request, 1), 0);
 	double_stop();
 	while (event_take(request) == 0)
 		poll(NULL, 0, 1);
@@ -278,16 +278,16 @@ static void a_driver_that_is_not_expected_back_is_a_removal(void **state)
 /* Ask for a BAR that can be mapped; the descriptor, if one comes, is dropped. */
 static bool is_offered(struct rig *rig)
 {
-	struct vu_region_info info = {.argsz = sizeof(info), .index = 4};
+	struct vfio_user_region_info info = {.argsz = sizeof(info), .index = 4};
 	struct reply *reply = malloc(sizeof(*reply));
 
 	assert_non_null(reply);
-	assert_int_equal(rig_call(rig, VU_DEVICE_GET_REGION_INFO, &info, sizeof(info), NULL, 0,
+	assert_int_equal(rig_call(rig, VFIO_USER_DEVICE_GET_REGION_INFO, &info, sizeof(info), NULL, 0,
 				 reply),
 		0);
 	memcpy(&info, reply->payload, sizeof(info));
 	free(reply);
-	return (info.flags & VU_REGION_CAN_MAP) != 0;
+	return (info.flags & VFIO_REGION_INFO_FLAG_MMAP) != 0;
 }
 
 static void mapped_memory_does_not_survive_the_service(void **state)
@@ -295,7 +295,7 @@ static void mapped_memory_does_not_survive_the_service(void **state)
 	struct rig *rig = *state;
 	int request = event_new();
 
-	assert_int_equal(rig_set_irqs(rig, VU_IRQ_REQ, CONNECT, 0, 1, &request, 1), 0);
+	assert_int_equal(rig_set_irqs(rig, VFIO_PCI_REQ_IRQ_INDEX, CONNECT, 0, 1, &request, 1), 0);
 	assert_true(is_offered(rig));
 	double_stop();
 	while (event_take(request) == 0)
@@ -334,7 +334,7 @@ static void nor_does_memory_that_is_just_being_handed_out(void **state)
 	struct rig *rig = *state;
 	int request = event_new();
 
-	assert_int_equal(rig_set_irqs(rig, VU_IRQ_REQ, CONNECT, 0, 1, &request, 1), 0);
+	assert_int_equal(rig_set_irqs(rig, VFIO_PCI_REQ_IRQ_INDEX, CONNECT, 0, 1, &request, 1), 0);
 	handing_out = rig->device;
 	double_lock()->descriptor_hook = service_dies;
 	double_unlock();

@@ -10,26 +10,26 @@
 
 static int act(struct rig *rig, uint32_t action)
 {
-	return rig_set_irqs(rig, VU_IRQ_INTX, VU_SET_DATA_NONE | action, 0, 1, NULL, 0);
+	return rig_set_irqs(rig, VFIO_PCI_INTX_IRQ_INDEX, VFIO_IRQ_SET_DATA_NONE | action, 0, 1, NULL, 0);
 }
 
 static void unmask(struct rig *rig)
 {
-	assert_int_equal(act(rig, VU_SET_ACTION_UNMASK), 0);
+	assert_int_equal(act(rig, VFIO_IRQ_SET_ACTION_UNMASK), 0);
 }
 
 static void connect_line(struct rig *rig, int *fd)
 {
-	assert_int_equal(rig_set_irqs(rig, VU_IRQ_INTX, CONNECT, 0, 1, fd, 1), 0);
+	assert_int_equal(rig_set_irqs(rig, VFIO_PCI_INTX_IRQ_INDEX, CONNECT, 0, 1, fd, 1), 0);
 }
 
 static void it_is_all_there_is(void **state)
 {
 	struct rig *rig = *state;
 
-	assert_int_equal(vu_irq_count(rig->device->irq, VU_IRQ_INTX), 1);
-	assert_int_equal(vu_irq_count(rig->device->irq, VU_IRQ_MSI), 0);
-	assert_int_equal(vu_irq_count(rig->device->irq, VU_IRQ_MSIX), 0);
+	assert_int_equal(vu_irq_count(rig->device->irq, VFIO_PCI_INTX_IRQ_INDEX), 1);
+	assert_int_equal(vu_irq_count(rig->device->irq, VFIO_PCI_MSI_IRQ_INDEX), 0);
+	assert_int_equal(vu_irq_count(rig->device->irq, VFIO_PCI_MSIX_IRQ_INDEX), 0);
 }
 
 static void an_asserted_line_is_told_of(void **state)
@@ -114,7 +114,7 @@ static void the_vmm_can_trigger_it(void **state)
 	int fd = event_new();
 
 	connect_line(*state, &fd);
-	assert_int_equal(act(*state, VU_SET_ACTION_TRIGGER), 0);
+	assert_int_equal(act(*state, VFIO_IRQ_SET_ACTION_TRIGGER), 0);
 	assert_int_equal(event_take(fd), 1);
 	close(fd);
 }
@@ -141,7 +141,7 @@ static struct rig *racing;
 static void unmask_meanwhile(void)
 {
 	double_set_line(false);
-	vu_irq_unmask(racing->device->irq, VU_IRQ_INTX, 0);
+	vu_irq_unmask(racing->device->irq, VFIO_PCI_INTX_IRQ_INDEX, 0);
 }
 
 /* Between the look at STATUS and the telling the guest has dealt with it. */

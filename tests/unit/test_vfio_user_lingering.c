@@ -8,7 +8,7 @@
 
 #include <poll.h>
 
-#define RW (VU_DMA_READ_FLAG | VU_DMA_WRITE_FLAG)
+#define RW (VFIO_USER_F_DMA_REGION_READ | VFIO_USER_F_DMA_REGION_WRITE)
 
 /* Far more than any machine needs, and far less than close() takes. */
 #define HANGS_MS 60000
@@ -41,7 +41,7 @@ static const maker makers[] = {new_lingering, new_queued};
 static void send_last_copy(
 	struct rig *rig, uint16_t command, const void *payload, size_t size, int fd)
 {
-	struct vu_header header = {.command = command, .size = (uint32_t)(sizeof(header) + size)};
+	struct vfio_user_header header = {.command = command, .size = (uint32_t)(sizeof(header) + size)};
 
 	rig_send_raw(rig, &header, 1, &fd, 1);
 	close(fd);
@@ -71,7 +71,7 @@ static void expect_error(struct rig *rig, uint32_t error)
 /* The descriptors of one command have been done with when the next is answered. */
 static void expect_next_answer(struct rig *rig)
 {
-	rig_send(rig, VU_DEVICE_RESET, VU_TYPE_COMMAND, NULL, 0, NULL, 0);
+	rig_send(rig, VFIO_USER_DEVICE_RESET, VFIO_USER_TYPE_COMMAND, NULL, 0, NULL, 0);
 	expect_error(rig, 0);
 }
 
@@ -86,21 +86,21 @@ static void expect_end(struct rig *rig)
 
 static void a_refused_message(void **state)
 {
-	const struct vu_dma_map map = {.argsz = sizeof(map), .flags = RW, .size = 0x1000};
-	const struct vu_irq_set set = {
-		.argsz = sizeof(set), .flags = CONNECT, .index = VU_IRQ_MSIX, .count = 1};
-	const struct vu_dma_unmap unmap = {.argsz = sizeof(unmap), .size = 0x1000};
+	const struct vfio_user_dma_map map = {.argsz = sizeof(map), .flags = RW, .size = 0x1000};
+	const struct vfio_user_irq_set set = {
+		.argsz = sizeof(set), .flags = CONNECT, .index = VFIO_PCI_MSIX_IRQ_INDEX, .count = 1};
+	const struct vfio_user_dma_unmap unmap = {.argsz = sizeof(unmap), .size = 0x1000};
 	const struct {
 		uint16_t command;
 		const void *payload;
 		size_t size;
 		uint32_t error;
 	} cases[] = {
-		{VU_DMA_MAP, &map, sizeof(map), EINVAL},
-		{VU_DMA_UNMAP, &unmap, sizeof(unmap), ENOENT},
-		{VU_DEVICE_SET_IRQS, &set, sizeof(set), EINVAL},
-		{VU_DEVICE_RESET, NULL, 0, EINVAL},
-		{VU_DMA_READ, NULL, 0, ENOTSUP},
+		{VFIO_USER_DMA_MAP, &map, sizeof(map), EINVAL},
+		{VFIO_USER_DMA_UNMAP, &unmap, sizeof(unmap), ENOENT},
+		{VFIO_USER_DEVICE_SET_IRQS, &set, sizeof(set), EINVAL},
+		{VFIO_USER_DEVICE_RESET, NULL, 0, EINVAL},
+		{VFIO_USER_DMA_READ, NULL, 0, ENOTSUP},
 		{0x7777, NULL, 0, EINVAL},
 	};
 
@@ -124,8 +124,8 @@ static void a_message_with_too_many(void **state)
 			fds[i] = event_new();
 		fds[SEND_FDS_MAX - 1] = makers[m]();
 		rig_open(*state);
-		rig_send(*state, VU_VERSION, 0, "\0\0\1\0", 4, NULL, 0);
-		rig_send(*state, VU_DEVICE_SET_IRQS, 0, NULL, 0, fds, SEND_FDS_MAX);
+		rig_send(*state, VFIO_USER_VERSION, 0, "\0\0\1\0", 4, NULL, 0);
+		rig_send(*state, VFIO_USER_DEVICE_SET_IRQS, 0, NULL, 0, fds, SEND_FDS_MAX);
 		/* These closes are not the last ones. */
 		close_all(fds, SEND_FDS_MAX);
 		rig_begin(*state);
@@ -141,7 +141,7 @@ static void the_first_message(void **state)
 {
 	for (size_t m = 0; m < 2; m++) {
 		rig_connect(*state);
-		send_last_copy(*state, VU_VERSION, "\0\0\1\0", 4, makers[m]());
+		send_last_copy(*state, VFIO_USER_VERSION, "\0\0\1\0", 4, makers[m]());
 		expect_end(*state);
 		rig_hang_up(*state);
 		close_reader();
@@ -165,7 +165,7 @@ static void half_a_message(void **state)
 static void too_many_messages(void **state)
 {
 	static int readers[2 * FD_PEER_WAITING_MAX];
-	const struct vu_header header = {.command = VU_VERSION, .size = VU_PAYLOAD_MAX};
+	const struct vfio_user_header header = {.command = VFIO_USER_VERSION, .size = VU_PAYLOAD_MAX};
 	struct rig *rig = *state;
 
 	rig_open(rig);

@@ -60,11 +60,11 @@ static void accesses_past_the_end_are_refused(void **state)
 		{0, UINT64_MAX - 3, 4, EINVAL},
 		{1, 0, 1, EINVAL},			/* the upper half of BAR0 */
 		{3, 0, 4, EINVAL},
-		{VU_REGION_ROM, 0, 4, EINVAL},
-		{VU_REGION_CONFIG, 4092, 4, 0},
-		{VU_REGION_CONFIG, 4092, 8, EINVAL},
-		{VU_REGION_VGA, 0, 1, EINVAL},
-		{VU_REGIONS, 0, 1, EINVAL},
+		{VFIO_PCI_ROM_REGION_INDEX, 0, 4, EINVAL},
+		{VFIO_PCI_CONFIG_REGION_INDEX, 4092, 4, 0},
+		{VFIO_PCI_CONFIG_REGION_INDEX, 4092, 8, EINVAL},
+		{VFIO_PCI_VGA_REGION_INDEX, 0, 1, EINVAL},
+		{VFIO_PCI_NUM_REGIONS, 0, 1, EINVAL},
 		{UINT32_MAX, 0, 1, EINVAL},
 	};
 	unsigned char data[64] = {0};
@@ -82,30 +82,30 @@ static void accesses_past_the_end_are_refused(void **state)
 static void counts_must_fit_the_message(void **state)
 {
 	struct {
-		struct vu_region_access access;
+		struct vfio_user_region_access access;
 		unsigned char data[8];
 	} request = {.access = {.region = 0, .count = 4}, .data = "abcdefgh"};
 
 	/* A byte less than the count says, and one more. */
 	assert_int_equal(
-		rig_call(*state, VU_REGION_WRITE, &request, 16 + 3, NULL, 0, NULL), EINVAL);
+		rig_call(*state, VFIO_USER_REGION_WRITE, &request, 16 + 3, NULL, 0, NULL), EINVAL);
 	assert_int_equal(
-		rig_call(*state, VU_REGION_WRITE, &request, 16 + 5, NULL, 0, NULL), EINVAL);
+		rig_call(*state, VFIO_USER_REGION_WRITE, &request, 16 + 5, NULL, 0, NULL), EINVAL);
 	request.access.count = UINT32_MAX;
 	assert_int_equal(
-		rig_call(*state, VU_REGION_WRITE, &request, 16 + 8, NULL, 0, NULL), EINVAL);
-	assert_int_equal(rig_call(*state, VU_REGION_READ, &request, 16, NULL, 0, NULL), EINVAL);
+		rig_call(*state, VFIO_USER_REGION_WRITE, &request, 16 + 8, NULL, 0, NULL), EINVAL);
+	assert_int_equal(rig_call(*state, VFIO_USER_REGION_READ, &request, 16, NULL, 0, NULL), EINVAL);
 	bar_contents(0, 0, "\0\0\0\0\0\0\0\0", 8);
 }
 
 static void whole_bars_are_read_at_once(void **state)
 {
-	struct vu_region_access access = {.region = 0, .count = DOUBLE_MSIX_TABLE};
+	struct vfio_user_region_access access = {.region = 0, .count = DOUBLE_MSIX_TABLE};
 	struct reply *reply = malloc(sizeof(*reply));
 
 	assert_int_equal(rig_write(*state, 0, DOUBLE_MSIX_TABLE - 4, "last", 4), 0);
 	assert_int_equal(
-		rig_call(*state, VU_REGION_READ, &access, sizeof(access), NULL, 0, reply), 0);
+		rig_call(*state, VFIO_USER_REGION_READ, &access, sizeof(access), NULL, 0, reply), 0);
 	assert_int_equal(reply->size, sizeof(access) + DOUBLE_MSIX_TABLE);
 	assert_memory_equal(reply->payload + reply->size - 4, "last", 4);
 	free(reply);
@@ -115,7 +115,7 @@ static void a_count_of_nothing_is_fine(void **state)
 {
 	assert_int_equal(rig_read(*state, 0, 0, NULL, 0), 0);
 	assert_int_equal(rig_read(*state, 5, 0, NULL, 0), 0);
-	assert_int_equal(rig_read(*state, VU_REGION_CONFIG, 4096, NULL, 0), 0);
+	assert_int_equal(rig_read(*state, VFIO_PCI_CONFIG_REGION_INDEX, 4096, NULL, 0), 0);
 }
 
 /* --- By calls ------------------------------------------------------------------------ */
@@ -214,7 +214,7 @@ static void bars_answer_while_their_space_is_on(void **state)
 
 struct multi {
 	uint64_t count;
-	struct vu_region_write writes[4];
+	struct vfio_user_region_write writes[4];
 };
 
 /* Return: an errno, or minus how many were done. */
@@ -222,7 +222,7 @@ static int write_multi(struct rig *rig, const struct multi *request, size_t size
 {
 	struct reply *reply = malloc(sizeof(*reply));
 	uint64_t done;
-	int error = rig_call(rig, VU_REGION_WRITE_MULTI, request, size, NULL, 0, reply);
+	int error = rig_call(rig, VFIO_USER_REGION_WRITE_MULTI, request, size, NULL, 0, reply);
 
 	if (error == 0) {
 		assert_int_equal(reply->size, sizeof(done));
@@ -239,7 +239,7 @@ static void several_writes_are_carried_out_in_order(void **state)
 		.count = 3,
 		.writes = {{.region = 0, .offset = 0, .count = 8, .data = "12345678"},
 			{.region = 0, .offset = 4, .count = 2, .data = "ab"},
-			{.region = VU_REGION_CONFIG, .offset = 0x3c, .count = 1, .data = "\x0b"}},
+			{.region = VFIO_PCI_CONFIG_REGION_INDEX, .offset = 0x3c, .count = 1, .data = "\x0b"}},
 	};
 
 	assert_int_equal(write_multi(*state, &request, 8 + 3 * 24), -3);
@@ -282,7 +282,7 @@ static void several_writes_have_to_be_agreed_on(void **state)
 
 	rig_hang_up(*state);
 	rig_connect(*state);
-	assert_int_equal(rig_call(*state, VU_VERSION, "\0\0\1\0", 4, NULL, 0, NULL), 0);
+	assert_int_equal(rig_call(*state, VFIO_USER_VERSION, "\0\0\1\0", 4, NULL, 0, NULL), 0);
 	assert_int_equal(write_multi(*state, &request, 8 + 24), ENOTSUP);
 	bar_contents(0, 0, "\0", 1);
 }

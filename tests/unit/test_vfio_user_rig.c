@@ -165,7 +165,7 @@ void rig_send_raw(struct rig *rig, const void *data, size_t size, const int *fds
 void rig_send(struct rig *rig, uint16_t command, uint32_t flags, const void *payload, size_t size,
 	const int *fds, size_t count)
 {
-	struct vu_header header = {.id = (uint16_t)(0x5500 + command), .command = command,
+	struct vfio_user_header header = {.id = (uint16_t)(0x5500 + command), .command = command,
 		.size = (uint32_t)(sizeof(header) + size), .flags = flags};
 	unsigned char *whole = malloc(sizeof(header) + size);
 
@@ -186,7 +186,7 @@ bool rig_receive(struct rig *rig, struct reply *reply)
 {
 	if (!receive_all(rig->fd, &reply->header, sizeof(reply->header)))
 		return false;
-	assert_int_equal(reply->header.flags & VU_TYPE_MASK, VU_TYPE_REPLY);
+	assert_int_equal(reply->header.flags & VFIO_USER_TYPE_MASK, VFIO_USER_TYPE_REPLY);
 	reply->size = reply->header.size - sizeof(reply->header);
 	assert_true(reply->size <= sizeof(reply->payload));
 	assert_true(receive_all(rig->fd, reply->payload, reply->size));
@@ -200,12 +200,12 @@ int rig_call(struct rig *rig, uint16_t command, const void *payload, size_t size
 	int error;
 
 	assert_non_null(own);
-	rig_send(rig, command, VU_TYPE_COMMAND, payload, size, fds, count);
+	rig_send(rig, command, VFIO_USER_TYPE_COMMAND, payload, size, fds, count);
 	assert_true(rig_receive(rig, own));
 	assert_int_equal(own->header.command, command);
 	assert_int_equal(own->header.id, (uint16_t)(0x5500 + command));
 	error = (int)own->header.error;
-	assert_int_equal((own->header.flags & VU_ERROR) != 0, error != 0);
+	assert_int_equal((own->header.flags & VFIO_USER_ERROR) != 0, error != 0);
 	if (error != 0)
 		assert_int_equal(own->size, 0);
 	if (!reply)
@@ -227,17 +227,17 @@ void rig_agree(struct rig *rig)
 	static const char proposal[] = "\0\0\1\0{\"capabilities\":{\"max_msg_fds\":16,"
 				       "\"write_multiple\":true}}";
 
-	assert_int_equal(rig_call(rig, VU_VERSION, proposal, sizeof(proposal), NULL, 0, NULL), 0);
+	assert_int_equal(rig_call(rig, VFIO_USER_VERSION, proposal, sizeof(proposal), NULL, 0, NULL), 0);
 }
 
 int rig_read(struct rig *rig, uint32_t region, uint64_t offset, void *data, uint32_t count)
 {
-	struct vu_region_access access = {.offset = offset, .region = region, .count = count};
+	struct vfio_user_region_access access = {.offset = offset, .region = region, .count = count};
 	struct reply *reply = malloc(sizeof(*reply));
 	int error;
 
 	assert_non_null(reply);
-	error = rig_call(rig, VU_REGION_READ, &access, sizeof(access), NULL, 0, reply);
+	error = rig_call(rig, VFIO_USER_REGION_READ, &access, sizeof(access), NULL, 0, reply);
 	if (error == 0) {
 		assert_int_equal(reply->size, sizeof(access) + count);
 		assert_memory_equal(reply->payload, &access, sizeof(access));
@@ -251,7 +251,7 @@ int rig_read(struct rig *rig, uint32_t region, uint64_t offset, void *data, uint
 int rig_write(struct rig *rig, uint32_t region, uint64_t offset, const void *data, uint32_t count)
 {
 	struct {
-		struct vu_region_access access;
+		struct vfio_user_region_access access;
 		unsigned char data[64];
 	} request = {.access = {.offset = offset, .region = region, .count = count}};
 	struct reply *reply = malloc(sizeof(*reply));
@@ -260,7 +260,7 @@ int rig_write(struct rig *rig, uint32_t region, uint64_t offset, const void *dat
 	assert_non_null(reply);
 	assert_true(count <= sizeof(request.data));
 	memcpy(request.data, data, count);
-	error = rig_call(rig, VU_REGION_WRITE, &request, sizeof(request.access) + count, NULL, 0,
+	error = rig_call(rig, VFIO_USER_REGION_WRITE, &request, sizeof(request.access) + count, NULL, 0,
 		reply);
 	if (error == 0) {
 		assert_int_equal(reply->size, sizeof(request.access));
@@ -274,7 +274,7 @@ uint32_t rig_config(struct rig *rig, uint64_t offset, uint32_t width)
 {
 	uint8_t bytes[4] = {0};
 
-	assert_int_equal(rig_read(rig, VU_REGION_CONFIG, offset, bytes, width), 0);
+	assert_int_equal(rig_read(rig, VFIO_PCI_CONFIG_REGION_INDEX, offset, bytes, width), 0);
 	return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
 		(uint32_t)bytes[3] << 24;
 }
@@ -285,30 +285,30 @@ void rig_set_config(struct rig *rig, uint64_t offset, uint32_t width, uint32_t v
 
 	for (size_t i = 0; i < 4; i++)
 		bytes[i] = (uint8_t)(value >> (8 * i));
-	assert_int_equal(rig_write(rig, VU_REGION_CONFIG, offset, bytes, width), 0);
+	assert_int_equal(rig_write(rig, VFIO_PCI_CONFIG_REGION_INDEX, offset, bytes, width), 0);
 }
 
 int rig_set_irqs(struct rig *rig, uint32_t index, uint32_t flags, uint32_t start, uint32_t count,
 	const int *fds, size_t fd_count)
 {
-	struct vu_irq_set set = {.argsz = sizeof(set), .flags = flags, .index = index,
+	struct vfio_user_irq_set set = {.argsz = sizeof(set), .flags = flags, .index = index,
 		.start = start, .count = count};
 
-	return rig_call(rig, VU_DEVICE_SET_IRQS, &set, sizeof(set), fds, fd_count, NULL);
+	return rig_call(rig, VFIO_USER_DEVICE_SET_IRQS, &set, sizeof(set), fds, fd_count, NULL);
 }
 
 int rig_set_bools(struct rig *rig, uint32_t index, uint32_t action, uint32_t start,
 	uint32_t count, const void *bools, size_t bool_count)
 {
 	struct {
-		struct vu_irq_set set;
+		struct vfio_user_irq_set set;
 		unsigned char bools[64];
 	} request = {.set = {.argsz = (uint32_t)(sizeof(request.set) + bool_count),
-			     .flags = VU_SET_DATA_BOOL | action, .index = index, .start = start,
+			     .flags = VFIO_IRQ_SET_DATA_BOOL | action, .index = index, .start = start,
 			     .count = count}};
 
 	memcpy(request.bools, bools, bool_count);
-	return rig_call(rig, VU_DEVICE_SET_IRQS, &request, sizeof(request.set) + bool_count, NULL,
+	return rig_call(rig, VFIO_USER_DEVICE_SET_IRQS, &request, sizeof(request.set) + bool_count, NULL,
 		0, NULL);
 }
 

@@ -31,7 +31,7 @@ struct rig {
 
 /* A reply, received. */
 struct reply {
-	struct vu_header header;
+	struct vfio_user_header header;
 	unsigned char payload[VU_PAYLOAD_MAX];
 	size_t size;	/* of the payload */
 };
@@ -75,8 +75,8 @@ int rig_write(struct rig *rig, uint32_t region, uint64_t offset, const void *dat
 uint32_t rig_config(struct rig *rig, uint64_t offset, uint32_t width);
 void rig_set_config(struct rig *rig, uint64_t offset, uint32_t width, uint32_t value);
 
-#define CONNECT (VU_SET_DATA_EVENTFD | VU_SET_ACTION_TRIGGER)
-#define DISABLE (VU_SET_DATA_NONE | VU_SET_ACTION_TRIGGER)
+#define CONNECT (VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER)
+#define DISABLE (VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER)
 
 /* SET_IRQS, with descriptors or with @bool_count bytes. Return: an errno or 0. */
 int rig_set_irqs(struct rig *rig, uint32_t index, uint32_t flags, uint32_t start,

@@ -177,14 +177,14 @@ static void what_is_left_in_sockets_holds_nobody_up(void **state)
 	create(rig);
 	/* In the order in which they will be accepted. */
 	rig->rig.fd = others[0] = connect_to(rig->path);
-	rig_send(&rig->rig, VU_VERSION, 0, "\x9\0\0\0", 4, NULL, 0);
+	rig_send(&rig->rig, VFIO_USER_VERSION, 0, "\x9\0\0\0", 4, NULL, 0);
 	assert_true(send_fds(others[0], "a", 1, &fds[0], 1));
 	rig->rig.fd = answer.fd = connect_to(rig->path);
 	others[1] = connect_to(rig->path);
 	assert_true(send_fds(others[1], "a", 1, &fds[1], 1));
 	close_all(fds, 2);
 	run_in_thread(rig);
-	rig_send(&rig->rig, VU_VERSION, 0, "\0\0\1\0", 4, NULL, 0);
+	rig_send(&rig->rig, VFIO_USER_VERSION, 0, "\0\0\1\0", 4, NULL, 0);
 	answered = poll(&answer, 1, HANGS_MS) == 1;
 	if (!answered)
 		close_all(readers, 2);
@@ -244,7 +244,7 @@ static void a_device_that_goes_ends_it_with_its_client(void **state)
 static void a_device_that_comes_back_is_served_again(void **state)
 {
 	struct server_rig *rig = *state;
-	struct vu_irq_info info = {.argsz = sizeof(info), .index = VU_IRQ_INTX};
+	struct vfio_user_irq_info info = {.argsz = sizeof(info), .index = VFIO_PCI_INTX_IRQ_INDEX};
 	struct reply *reply = malloc(sizeof(*reply));
 
 	rig->rig.device->options.reconnect = true;
@@ -255,14 +255,14 @@ static void a_device_that_comes_back_is_served_again(void **state)
 	double_stop();
 	rig->rig.fd = connect_to(rig->path);
 	assert_int_equal(
-		rig_call(&rig->rig, VU_VERSION, "\0\0\1\0", 4, NULL, 0, NULL), ENODEV);
+		rig_call(&rig->rig, VFIO_USER_VERSION, "\0\0\1\0", 4, NULL, 0, NULL), ENODEV);
 	close(rig->rig.fd);
 	double_lock()->config[PCI_INTERRUPT_PIN] = 0;
 	double_unlock();
 	double_restart();
 	rig->rig.fd = connect_to(rig->path);
 	rig_agree(&rig->rig);
-	assert_int_equal(rig_call(&rig->rig, VU_DEVICE_GET_IRQ_INFO, &info, sizeof(info), NULL, 0,
+	assert_int_equal(rig_call(&rig->rig, VFIO_USER_DEVICE_GET_IRQ_INFO, &info, sizeof(info), NULL, 0,
 				 reply),
 		0);
 	memcpy(&info, reply->payload, sizeof(info));

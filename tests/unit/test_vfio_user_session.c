@@ -13,7 +13,7 @@
 static void the_version_comes_first(void **state)
 {
 	for (uint16_t command = 0; command < 20; command++) {
-		if (command == VU_VERSION)
+		if (command == VFIO_USER_VERSION)
 			continue;
 		rig_connect(*state);
 		assert_int_equal(rig_call(*state, command, NULL, 0, NULL, 0, NULL), EINVAL);
@@ -27,7 +27,7 @@ static void the_version_comes_first(void **state)
 
 static void the_version_comes_once(void **state)
 {
-	assert_int_equal(rig_call(*state, VU_VERSION, "\0\0\1\0", 4, NULL, 0, NULL), EINVAL);
+	assert_int_equal(rig_call(*state, VFIO_USER_VERSION, "\0\0\1\0", 4, NULL, 0, NULL), EINVAL);
 	assert_int_equal(rig_config(*state, 0, 2), 0x1b36);
 }
 
@@ -36,12 +36,12 @@ static void the_version_comes_once(void **state)
 static void sizes_that_cannot_be_end_the_session(void **state)
 {
 	static const uint32_t sizes[] = {
-		0, 15, sizeof(struct vu_header) + VU_PAYLOAD_MAX + 1, UINT32_MAX};
+		0, 15, sizeof(struct vfio_user_header) + VU_PAYLOAD_MAX + 1, UINT32_MAX};
 	struct reply *reply = malloc(sizeof(*reply));
 
 	rig_hang_up(*state);
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		struct vu_header header = {.id = 7, .command = VU_REGION_READ, .size = sizes[i]};
+		struct vfio_user_header header = {.id = 7, .command = VFIO_USER_REGION_READ, .size = sizes[i]};
 
 		rig_connect(*state);
 		rig_agree(*state);
@@ -58,11 +58,11 @@ static void sizes_that_cannot_be_end_the_session(void **state)
 static void messages_in_pieces_are_put_together(void **state)
 {
 	struct {
-		struct vu_header header;
-		struct vu_region_access access;
+		struct vfio_user_header header;
+		struct vfio_user_region_access access;
 	} request = {
-		.header = {.command = VU_REGION_READ, .size = sizeof(request)},
-		.access = {.region = VU_REGION_CONFIG, .count = 4},
+		.header = {.command = VFIO_USER_REGION_READ, .size = sizeof(request)},
+		.access = {.region = VFIO_PCI_CONFIG_REGION_INDEX, .count = 4},
 	};
 	struct reply *reply = malloc(sizeof(*reply));
 
@@ -80,11 +80,11 @@ static void messages_in_a_row_are_answered_in_order(void **state)
 
 	for (uint16_t i = 0; i < 20; i++) {
 		struct {
-			struct vu_header header;
-			struct vu_region_access access;
+			struct vfio_user_header header;
+			struct vfio_user_region_access access;
 		} request = {
-			.header = {.id = i, .command = VU_REGION_READ, .size = sizeof(request)},
-			.access = {.region = VU_REGION_CONFIG, .count = 1},
+			.header = {.id = i, .command = VFIO_USER_REGION_READ, .size = sizeof(request)},
+			.access = {.region = VFIO_PCI_CONFIG_REGION_INDEX, .count = 1},
 		};
 
 		rig_send_raw(*state, &request, sizeof(request), NULL, 0);
@@ -99,7 +99,7 @@ static void messages_in_a_row_are_answered_in_order(void **state)
 static void half_a_message_is_no_message(void **state)
 {
 	struct rig *rig = *state;
-	struct vu_header header = {.command = VU_DEVICE_RESET, .size = 64};
+	struct vfio_user_header header = {.command = VFIO_USER_DEVICE_RESET, .size = 64};
 
 	rig_send_raw(rig, &header, sizeof(header), NULL, 0);
 	rig_hang_up(rig);
@@ -121,10 +121,10 @@ static void a_stop_interrupts_half_a_message(void **state)
 static void a_stop_interrupts_a_reply_that_nobody_reads(void **state)
 {
 	struct rig *rig = *state;
-	struct vu_region_access access = {.region = 0, .count = DOUBLE_BAR0_SIZE};
+	struct vfio_user_region_access access = {.region = 0, .count = DOUBLE_BAR0_SIZE};
 
 	for (int i = 0; i < 64; i++)
-		rig_send(rig, VU_REGION_READ, 0, &access, sizeof(access), NULL, 0);
+		rig_send(rig, VFIO_USER_REGION_READ, 0, &access, sizeof(access), NULL, 0);
 	assert_int_equal(write(rig->stop[1], "", 1), 1);
 	rig_wait_end(rig);
 	assert_int_equal(double_lock()->resets, 1);
@@ -153,15 +153,15 @@ static void a_client_without_a_version_is_turned_away(void **state)
 /* A client that never leaves its socket empty does not keep the session from anything else. */
 static void a_stop_interrupts_messages_that_are_there(void **state)
 {
-	static struct vu_header resets[4096];
+	static struct vfio_user_header resets[4096];
 	struct rig *rig = *state;
 	unsigned done;
 
 	for (size_t i = 0; i < 4096; i++)
-		resets[i] = (struct vu_header){.command = VU_DEVICE_RESET,
-			.size = sizeof(resets[i]), .flags = VU_NO_REPLY};
+		resets[i] = (struct vfio_user_header){.command = VFIO_USER_DEVICE_RESET,
+			.size = sizeof(resets[i]), .flags = VFIO_USER_NO_REPLY};
 	rig_open(rig);
-	rig_send(rig, VU_VERSION, VU_NO_REPLY, "\0\0\1\0", 4, NULL, 0);
+	rig_send(rig, VFIO_USER_VERSION, VFIO_USER_NO_REPLY, "\0\0\1\0", 4, NULL, 0);
 	rig_send_raw(rig, resets, sizeof(resets), NULL, 0);
 	assert_int_equal(write(rig->stop[1], "", 1), 1);
 	rig_begin(rig);
@@ -174,12 +174,12 @@ static void a_stop_interrupts_messages_that_are_there(void **state)
 
 static void commands_without_reply_get_none(void **state)
 {
-	struct vu_region_access access = {.region = VU_REGIONS, .count = 1};
+	struct vfio_user_region_access access = {.region = VFIO_PCI_NUM_REGIONS, .count = 1};
 
 	/* One that works and two that do not. */
-	rig_send(*state, VU_DEVICE_RESET, VU_NO_REPLY, NULL, 0, NULL, 0);
-	rig_send(*state, VU_REGION_READ, VU_NO_REPLY, &access, sizeof(access), NULL, 0);
-	rig_send(*state, VU_DEVICE_FEATURE, VU_NO_REPLY, NULL, 0, NULL, 0);
+	rig_send(*state, VFIO_USER_DEVICE_RESET, VFIO_USER_NO_REPLY, NULL, 0, NULL, 0);
+	rig_send(*state, VFIO_USER_REGION_READ, VFIO_USER_NO_REPLY, &access, sizeof(access), NULL, 0);
+	rig_send(*state, VFIO_USER_DEVICE_FEATURE, VFIO_USER_NO_REPLY, NULL, 0, NULL, 0);
 	assert_int_equal(rig_config(*state, 0, 2), 0x1b36);
 	assert_int_equal(double_lock()->resets, 1);
 	double_unlock();
@@ -189,10 +189,10 @@ static void a_reply_to_nothing_is_refused(void **state)
 {
 	struct reply *reply = malloc(sizeof(*reply));
 
-	rig_send(*state, VU_DEVICE_RESET, VU_TYPE_REPLY, NULL, 0, NULL, 0);
+	rig_send(*state, VFIO_USER_DEVICE_RESET, VFIO_USER_TYPE_REPLY, NULL, 0, NULL, 0);
 	assert_true(rig_receive(*state, reply));
 	assert_int_equal(reply->header.error, EINVAL);
-	rig_send(*state, VU_DEVICE_RESET, 0x7, NULL, 0, NULL, 0);
+	rig_send(*state, VFIO_USER_DEVICE_RESET, 0x7, NULL, 0, NULL, 0);
 	assert_true(rig_receive(*state, reply));
 	assert_int_equal(reply->header.error, EINVAL);
 	assert_int_equal(double_lock()->resets, 0);
@@ -251,8 +251,8 @@ static void unknown_commands_are_refused(void **state)
 
 static void commands_that_are_not_offered_are_not_supported(void **state)
 {
-	static const uint16_t commands[] = {VU_DMA_READ, VU_DMA_WRITE, VU_DIRTY_PAGES,
-		VU_MIG_DATA_READ, VU_MIG_DATA_WRITE};
+	static const uint16_t commands[] = {VFIO_USER_DMA_READ, VFIO_USER_DMA_WRITE, VFIO_USER_DIRTY_PAGES,
+		VFIO_USER_MIG_DATA_READ, VFIO_USER_MIG_DATA_WRITE};
 	unsigned char payload[32] = {32};
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
@@ -274,19 +274,19 @@ static void argsz_covers_what_was_sent(void **state)
 		} payload;
 		int error;	/* with an argsz that suits */
 	} cases[] = {
-		{VU_DMA_MAP, 32, {.words = {VU_DMA_READ_FLAG, [5] = 0x1000}}, 0},
-		{VU_DMA_UNMAP, 24, {.words = {VU_DMA_UNMAP_ALL}}, 0},
-		{VU_DEVICE_GET_INFO, 16, {.words = {0}}, 0},
-		{VU_DEVICE_GET_REGION_INFO, 32, {.words = {0}}, 0},
-		{VU_DEVICE_GET_REGION_IO_FDS, 16, {.words = {0}}, 0},
-		{VU_DEVICE_GET_IRQ_INFO, 16, {.words = {0}}, 0},
-		{VU_DEVICE_SET_IRQS, 20,
-			{.words = {VU_SET_DATA_NONE | VU_SET_ACTION_TRIGGER, VU_IRQ_MSIX, 0, 1}}, 0},
+		{VFIO_USER_DMA_MAP, 32, {.words = {VFIO_USER_F_DMA_REGION_READ, [5] = 0x1000}}, 0},
+		{VFIO_USER_DMA_UNMAP, 24, {.words = {VFIO_DMA_UNMAP_FLAG_ALL}}, 0},
+		{VFIO_USER_DEVICE_GET_INFO, 16, {.words = {0}}, 0},
+		{VFIO_USER_DEVICE_GET_REGION_INFO, 32, {.words = {0}}, 0},
+		{VFIO_USER_DEVICE_GET_REGION_IO_FDS, 16, {.words = {0}}, 0},
+		{VFIO_USER_DEVICE_GET_IRQ_INFO, 16, {.words = {0}}, 0},
+		{VFIO_USER_DEVICE_SET_IRQS, 20,
+			{.words = {VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER, VFIO_PCI_MSIX_IRQ_INDEX, 0, 1}}, 0},
 		/* The structure, and as many bytes as interrupts. */
-		{VU_DEVICE_SET_IRQS, 22,
-			{.words = {VU_SET_DATA_BOOL | VU_SET_ACTION_TRIGGER, VU_IRQ_MSIX, 0, 2}}, 0},
-		{VU_DEVICE_FEATURE, 8, {.words = {VU_FEATURE_GET}}, ENOTTY},
-		{VU_DEVICE_FEATURE, 16, {.words = {VU_FEATURE_SET}}, ENOTTY},
+		{VFIO_USER_DEVICE_SET_IRQS, 22,
+			{.words = {VFIO_IRQ_SET_DATA_BOOL | VFIO_IRQ_SET_ACTION_TRIGGER, VFIO_PCI_MSIX_IRQ_INDEX, 0, 2}}, 0},
+		{VFIO_USER_DEVICE_FEATURE, 8, {.words = {VFIO_DEVICE_FEATURE_GET}}, ENOTTY},
+		{VFIO_USER_DEVICE_FEATURE, 16, {.words = {VFIO_DEVICE_FEATURE_SET}}, ENOTTY},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -308,33 +308,33 @@ static void argsz_covers_what_was_sent(void **state)
 
 static void device_info(void **state)
 {
-	struct vu_device_info info = {.argsz = 32};
+	struct vfio_user_device_info info = {.argsz = 32};
 	struct reply *reply = malloc(sizeof(*reply));
 
 	assert_int_equal(
-		rig_call(*state, VU_DEVICE_GET_INFO, &info, sizeof(info), NULL, 0, reply), 0);
+		rig_call(*state, VFIO_USER_DEVICE_GET_INFO, &info, sizeof(info), NULL, 0, reply), 0);
 	assert_int_equal(reply->size, sizeof(info));
 	memcpy(&info, reply->payload, sizeof(info));
 	assert_int_equal(info.argsz, 16);
-	assert_int_equal(info.flags, VU_DEVICE_RESETS | VU_DEVICE_IS_PCI);
+	assert_int_equal(info.flags, VFIO_DEVICE_FLAGS_RESET | VFIO_DEVICE_FLAGS_PCI);
 	assert_int_equal(info.num_regions, 9);
 	assert_int_equal(info.num_irqs, 5);
 	info.argsz = 15;
 	assert_int_equal(
-		rig_call(*state, VU_DEVICE_GET_INFO, &info, sizeof(info), NULL, 0, NULL), EINVAL);
+		rig_call(*state, VFIO_USER_DEVICE_GET_INFO, &info, sizeof(info), NULL, 0, NULL), EINVAL);
 	free(reply);
 }
 
 static void region_info(void **state)
 {
-	static const uint64_t sizes[VU_REGIONS] = {DOUBLE_BAR0_SIZE, 0, DOUBLE_BAR2_SIZE, 0,
+	static const uint64_t sizes[VFIO_PCI_NUM_REGIONS] = {DOUBLE_BAR0_SIZE, 0, DOUBLE_BAR2_SIZE, 0,
 		DOUBLE_BAR4_SIZE, 0, 0, 4096, 0};
 	struct reply *reply = malloc(sizeof(*reply));
-	struct vu_region_info info;
+	struct vfio_user_region_info info;
 
-	for (uint32_t i = 0; i < VU_REGIONS; i++) {
-		info = (struct vu_region_info){.argsz = sizeof(info), .index = i};
-		assert_int_equal(rig_call(*state, VU_DEVICE_GET_REGION_INFO, &info, sizeof(info),
+	for (uint32_t i = 0; i < VFIO_PCI_NUM_REGIONS; i++) {
+		info = (struct vfio_user_region_info){.argsz = sizeof(info), .index = i};
+		assert_int_equal(rig_call(*state, VFIO_USER_DEVICE_GET_REGION_INFO, &info, sizeof(info),
 					 NULL, 0, reply),
 			0);
 		assert_int_equal(reply->size, sizeof(info));
@@ -345,29 +345,29 @@ static void region_info(void **state)
 		assert_int_equal(info.flags, sizes[i] != 0 ? 3 : 0);
 		assert_int_equal(info.cap_offset, 0);
 	}
-	info = (struct vu_region_info){.argsz = sizeof(info), .index = VU_REGIONS};
-	assert_int_equal(rig_call(*state, VU_DEVICE_GET_REGION_INFO, &info, sizeof(info), NULL, 0,
+	info = (struct vfio_user_region_info){.argsz = sizeof(info), .index = VFIO_PCI_NUM_REGIONS};
+	assert_int_equal(rig_call(*state, VFIO_USER_DEVICE_GET_REGION_INFO, &info, sizeof(info), NULL, 0,
 				 NULL),
 		EINVAL);
-	info = (struct vu_region_info){.argsz = 8};
-	assert_int_equal(rig_call(*state, VU_DEVICE_GET_REGION_INFO, &info, sizeof(info), NULL, 0,
+	info = (struct vfio_user_region_info){.argsz = 8};
+	assert_int_equal(rig_call(*state, VFIO_USER_DEVICE_GET_REGION_INFO, &info, sizeof(info), NULL, 0,
 				 NULL),
 		EINVAL);
 	free(reply);
 }
 
-static int io_fds(struct rig *rig, struct vu_region_io_fds info, struct reply *reply)
+static int io_fds(struct rig *rig, struct vfio_user_region_io_fds info, struct reply *reply)
 {
 	return rig_call(
-		rig, VU_DEVICE_GET_REGION_IO_FDS, &info, sizeof(info), NULL, 0, reply);
+		rig, VFIO_USER_DEVICE_GET_REGION_IO_FDS, &info, sizeof(info), NULL, 0, reply);
 }
 
 static void no_region_has_io_fds(void **state)
 {
 	struct reply *reply = malloc(sizeof(*reply));
 
-	for (uint32_t i = 0; i < VU_REGIONS; i++) {
-		struct vu_region_io_fds info = {.argsz = 4096, .index = i}, found;
+	for (uint32_t i = 0; i < VFIO_PCI_NUM_REGIONS; i++) {
+		struct vfio_user_region_io_fds info = {.argsz = 4096, .index = i}, found;
 
 		assert_int_equal(io_fds(*state, info, reply), 0);
 		assert_int_equal(reply->size, sizeof(info));
@@ -378,52 +378,52 @@ static void no_region_has_io_fds(void **state)
 		assert_int_equal(found.count, 0);
 	}
 	assert_int_equal(
-		io_fds(*state, (struct vu_region_io_fds){.argsz = 15}, reply), EINVAL);
+		io_fds(*state, (struct vfio_user_region_io_fds){.argsz = 15}, reply), EINVAL);
 	assert_int_equal(
-		io_fds(*state, (struct vu_region_io_fds){.argsz = 16, .index = VU_REGIONS}, reply),
+		io_fds(*state, (struct vfio_user_region_io_fds){.argsz = 16, .index = VFIO_PCI_NUM_REGIONS}, reply),
 		EINVAL);
 	assert_int_equal(
-		io_fds(*state, (struct vu_region_io_fds){.argsz = 16, .flags = 1}, reply), EINVAL);
+		io_fds(*state, (struct vfio_user_region_io_fds){.argsz = 16, .flags = 1}, reply), EINVAL);
 	assert_int_equal(
-		io_fds(*state, (struct vu_region_io_fds){.argsz = 16, .count = 1}, reply), EINVAL);
+		io_fds(*state, (struct vfio_user_region_io_fds){.argsz = 16, .count = 1}, reply), EINVAL);
 	free(reply);
 }
 
 static int feature(struct rig *rig, uint32_t argsz, uint32_t flags)
 {
-	struct vu_device_feature request = {.argsz = argsz, .flags = flags};
+	struct vfio_user_device_feature request = {.argsz = argsz, .flags = flags};
 
-	return rig_call(rig, VU_DEVICE_FEATURE, &request, sizeof(request), NULL, 0, NULL);
+	return rig_call(rig, VFIO_USER_DEVICE_FEATURE, &request, sizeof(request), NULL, 0, NULL);
 }
 
 static void there_are_no_features(void **state)
 {
-	static const uint32_t wrong[] = {0, 1, 0x80000 | VU_FEATURE_GET, 0x80000000,
-		VU_FEATURE_GET | VU_FEATURE_SET};
+	static const uint32_t wrong[] = {0, 1, 0x80000 | VFIO_DEVICE_FEATURE_GET, 0x80000000,
+		VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_SET};
 
 	for (uint32_t number = 0; number < 12; number++) {
-		assert_int_equal(feature(*state, 8, number | VU_FEATURE_GET), ENOTTY);
-		assert_int_equal(feature(*state, 8, number | VU_FEATURE_SET), ENOTTY);
-		assert_int_equal(feature(*state, 8, number | VU_FEATURE_PROBE), ENOTTY);
+		assert_int_equal(feature(*state, 8, number | VFIO_DEVICE_FEATURE_GET), ENOTTY);
+		assert_int_equal(feature(*state, 8, number | VFIO_DEVICE_FEATURE_SET), ENOTTY);
+		assert_int_equal(feature(*state, 8, number | VFIO_DEVICE_FEATURE_PROBE), ENOTTY);
 		assert_int_equal(feature(*state, 8,
-					 number | VU_FEATURE_PROBE | VU_FEATURE_GET |
-						 VU_FEATURE_SET),
+					 number | VFIO_DEVICE_FEATURE_PROBE | VFIO_DEVICE_FEATURE_GET |
+						 VFIO_DEVICE_FEATURE_SET),
 			ENOTTY);
 	}
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
 		assert_int_equal(feature(*state, 8, wrong[i]), EINVAL);
-	assert_int_equal(feature(*state, 7, VU_FEATURE_GET), EINVAL);
+	assert_int_equal(feature(*state, 7, VFIO_DEVICE_FEATURE_GET), EINVAL);
 }
 
 static void irq_info(void **state)
 {
-	static const uint32_t counts[VU_IRQS] = {1, DOUBLE_MSI_VECTORS, DOUBLE_MSIX_VECTORS, 0, 1};
+	static const uint32_t counts[VFIO_PCI_NUM_IRQS] = {1, DOUBLE_MSI_VECTORS, DOUBLE_MSIX_VECTORS, 0, 1};
 	struct reply *reply = malloc(sizeof(*reply));
-	struct vu_irq_info info;
+	struct vfio_user_irq_info info;
 
-	for (uint32_t i = 0; i < VU_IRQS; i++) {
-		info = (struct vu_irq_info){.argsz = sizeof(info), .index = i};
-		assert_int_equal(rig_call(*state, VU_DEVICE_GET_IRQ_INFO, &info, sizeof(info),
+	for (uint32_t i = 0; i < VFIO_PCI_NUM_IRQS; i++) {
+		info = (struct vfio_user_irq_info){.argsz = sizeof(info), .index = i};
+		assert_int_equal(rig_call(*state, VFIO_USER_DEVICE_GET_IRQ_INFO, &info, sizeof(info),
 					 NULL, 0, reply),
 			0);
 		assert_int_equal(reply->size, sizeof(info));
@@ -431,28 +431,28 @@ static void irq_info(void **state)
 		assert_int_equal(info.argsz, sizeof(info));
 		assert_int_equal(info.index, i);
 		assert_int_equal(info.count, counts[i]);
-		assert_int_equal((info.flags & VU_IRQ_AUTOMASKED) != 0, i == VU_IRQ_INTX);
-		assert_true((info.flags & VU_IRQ_EVENTFD) != 0);
+		assert_int_equal((info.flags & VFIO_IRQ_INFO_AUTOMASKED) != 0, i == VFIO_PCI_INTX_IRQ_INDEX);
+		assert_true((info.flags & VFIO_IRQ_INFO_EVENTFD) != 0);
 	}
-	info = (struct vu_irq_info){.argsz = sizeof(info), .index = VU_IRQS};
+	info = (struct vfio_user_irq_info){.argsz = sizeof(info), .index = VFIO_PCI_NUM_IRQS};
 	assert_int_equal(
-		rig_call(*state, VU_DEVICE_GET_IRQ_INFO, &info, sizeof(info), NULL, 0, NULL),
+		rig_call(*state, VFIO_USER_DEVICE_GET_IRQ_INFO, &info, sizeof(info), NULL, 0, NULL),
 		EINVAL);
-	info = (struct vu_irq_info){.argsz = 4};
+	info = (struct vfio_user_irq_info){.argsz = 4};
 	assert_int_equal(
-		rig_call(*state, VU_DEVICE_GET_IRQ_INFO, &info, sizeof(info), NULL, 0, NULL),
+		rig_call(*state, VFIO_USER_DEVICE_GET_IRQ_INFO, &info, sizeof(info), NULL, 0, NULL),
 		EINVAL);
 	free(reply);
 }
 
 static void device_reset(void **state)
 {
-	assert_int_equal(rig_call(*state, VU_DEVICE_RESET, NULL, 0, NULL, 0, NULL), 0);
+	assert_int_equal(rig_call(*state, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL), 0);
 	assert_int_equal(double_lock()->resets, 1);
 	double_unlock();
 	double_lock()->reset_result = kIOReturnTimeout;
 	double_unlock();
-	assert_int_equal(rig_call(*state, VU_DEVICE_RESET, NULL, 0, NULL, 0, NULL), ETIMEDOUT);
+	assert_int_equal(rig_call(*state, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL), ETIMEDOUT);
 }
 
 /* --- A device that goes -------------------------------------------------------------- */
@@ -468,7 +468,7 @@ static void a_device_that_has_gone_reads_as_ones(void **state)
 	assert_int_equal(rig_write(rig, 0, 0, data, 4), 0);
 	assert_int_equal(rig_read(rig, 0, 0, data, 4), 0);
 	assert_memory_equal(data, "\xff\xff\xff\xff", 4);
-	assert_int_equal(rig_call(rig, VU_DEVICE_RESET, NULL, 0, NULL, 0, NULL), ENODEV);
+	assert_int_equal(rig_call(rig, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL), ENODEV);
 	rig_hang_up(rig);
 	assert_int_equal(atomic_load(&rig->device->presence), VU_GONE);
 }

@@ -8,27 +8,27 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
-#define RW     (VU_REGION_CAN_READ | VU_REGION_CAN_WRITE)
-#define MAP    VU_REGION_CAN_MAP
-#define CAPS   VU_REGION_HAS_CAPS
+#define RW     (VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE)
+#define MAP    VFIO_REGION_INFO_FLAG_MMAP
+#define CAPS   VFIO_REGION_INFO_FLAG_CAPS
 #define PAYLOAD_MAX 4096	/* SPDK's question is as long as the answer may be */
 
 /* What the server says of a region, and the descriptor that came with it. */
 struct answer {
-	struct vu_region_info info;
-	struct vu_sparse_mmap sparse;
+	struct vfio_user_region_info info;
+	struct vfio_user_sparse_mmap sparse;
 	size_t size;
 	int fd;
 };
 
 /* The header's bytes are read by themselves, and bring the descriptor: some clients do so. */
-static struct vu_header receive_header(int socket, int *fd)
+static struct vfio_user_header receive_header(int socket, int *fd)
 {
 	union {
 		struct cmsghdr align;
 		unsigned char space[CMSG_SPACE(4 * sizeof(int))];
 	} control;
-	struct vu_header header;
+	struct vfio_user_header header;
 	struct iovec vector = {.iov_base = &header, .iov_len = sizeof(header)};
 	struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control,
 		.msg_controllen = sizeof(control)};
@@ -50,15 +50,15 @@ static struct vu_header receive_header(int socket, int *fd)
 static struct answer ask(struct rig *rig, uint32_t index, uint32_t argsz, size_t payload)
 {
 	unsigned char question[PAYLOAD_MAX] = {0};
-	struct vu_region_info info = {.argsz = argsz, .index = index};
-	unsigned char data[sizeof(info) + sizeof(struct vu_sparse_mmap)];
+	struct vfio_user_region_info info = {.argsz = argsz, .index = index};
+	unsigned char data[sizeof(info) + sizeof(struct vfio_user_sparse_mmap)];
 	struct answer answer = {.size = 0};
-	struct vu_header header;
+	struct vfio_user_header header;
 
 	memcpy(question, &info, sizeof(info));
-	rig_send(rig, VU_DEVICE_GET_REGION_INFO, VU_TYPE_COMMAND, question, payload, NULL, 0);
+	rig_send(rig, VFIO_USER_DEVICE_GET_REGION_INFO, VFIO_USER_TYPE_COMMAND, question, payload, NULL, 0);
 	header = receive_header(rig->fd, &answer.fd);
-	assert_int_equal(header.flags, VU_TYPE_REPLY);
+	assert_int_equal(header.flags, VFIO_USER_TYPE_REPLY);
 	answer.size = header.size - sizeof(header);
 	assert_true(answer.size >= sizeof(info) && answer.size <= sizeof(data));
 	assert_int_equal(recv(rig->fd, data, answer.size, MSG_WAITALL), answer.size);
@@ -185,7 +185,7 @@ static void pages_of_msix_are_left_out(void **state)
 
 static void other_regions_stay_as_they_are(void **state)
 {
-	static const uint32_t others[] = {1, 2, 3, 5, VU_REGION_ROM, VU_REGION_CONFIG, VU_REGION_VGA};
+	static const uint32_t others[] = {1, 2, 3, 5, VFIO_PCI_ROM_REGION_INDEX, VFIO_PCI_CONFIG_REGION_INDEX, VFIO_PCI_VGA_REGION_INDEX};
 
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		expect_plain(*state, others[i]);
@@ -220,7 +220,7 @@ static int agree(struct rig *rig, const char *text)
 
 	memcpy(message + 4, text, strlen(text) + 1);
 	rig_connect(rig);
-	return rig_call(rig, VU_VERSION, message, text[0] != '\0' ? 4 + strlen(text) + 1 : 4, NULL,
+	return rig_call(rig, VFIO_USER_VERSION, message, text[0] != '\0' ? 4 + strlen(text) + 1 : 4, NULL,
 		0, NULL);
 }
 

@@ -12,14 +12,14 @@ static int propose(
 	struct rig *rig, uint16_t major, uint16_t minor, const char *text, struct reply *reply)
 {
 	unsigned char payload[512];
-	struct vu_version version = {.major = major, .minor = minor};
+	struct vfio_user_version version = {.major = major, .minor = minor};
 	size_t size = text ? strlen(text) + 1 : 0;
 
 	memcpy(payload, &version, sizeof(version));
 	if (text)
 		memcpy(payload + sizeof(version), text, size);
 	rig_connect(rig);
-	return rig_call(rig, VU_VERSION, payload, sizeof(version) + size, NULL, 0, reply);
+	return rig_call(rig, VFIO_USER_VERSION, payload, sizeof(version) + size, NULL, 0, reply);
 }
 
 static int64_t capability(const struct reply *reply, const char *name)
@@ -28,7 +28,7 @@ static int64_t capability(const struct reply *reply, const char *name)
 	int64_t value = -1;
 
 	assert_int_equal(reply->payload[reply->size - 1], 0);
-	top = json_tokener_parse((const char *)reply->payload + sizeof(struct vu_version));
+	top = json_tokener_parse((const char *)reply->payload + sizeof(struct vfio_user_version));
 	assert_non_null(top);
 	assert_true(json_object_object_get_ex(top, "capabilities", &capabilities));
 	if (json_object_object_get_ex(capabilities, name, &member))
@@ -67,7 +67,7 @@ static void version_takes_lower_limits(void **state)
 {
 	static const char text[] = "{\"capabilities\":{\"max_dma_maps\":2,\"pgsizes\":16384,"
 				   "\"write_multiple\":true,\"unknown\":[1]}}";
-	struct vu_dma_map map = {.argsz = sizeof(map), .flags = VU_DMA_READ_FLAG, .size = 0x4000};
+	struct vfio_user_dma_map map = {.argsz = sizeof(map), .flags = VFIO_USER_F_DMA_REGION_READ, .size = 0x4000};
 	struct reply *reply = malloc(sizeof(*reply));
 
 	assert_int_equal(propose(*state, 0, 1, text, reply), 0);
@@ -75,7 +75,7 @@ static void version_takes_lower_limits(void **state)
 	assert_int_equal(capability(reply, "pgsizes"), 16384);
 	assert_int_equal(capability(reply, "write_multiple"), 1);
 	for (int i = 0; i < 3; i++, map.address += 0x4000)
-		assert_int_equal(rig_call(*state, VU_DMA_MAP, &map, sizeof(map), NULL, 0, NULL),
+		assert_int_equal(rig_call(*state, VFIO_USER_DMA_MAP, &map, sizeof(map), NULL, 0, NULL),
 			i < 2 ? 0 : ENOSPC);
 	free(reply);
 }
@@ -83,15 +83,15 @@ static void version_takes_lower_limits(void **state)
 static void version_page_sizes_are_kept_to(void **state)
 {
 	static const char text[] = "{\"capabilities\":{\"pgsizes\":81920}}"; /* 16 and 64 KiB */
-	struct vu_dma_map map = {.argsz = sizeof(map), .flags = VU_DMA_READ_FLAG, .size = 0x1000};
+	struct vfio_user_dma_map map = {.argsz = sizeof(map), .flags = VFIO_USER_F_DMA_REGION_READ, .size = 0x1000};
 
 	assert_int_equal(propose(*state, 0, 1, text, NULL), 0);
-	assert_int_equal(rig_call(*state, VU_DMA_MAP, &map, sizeof(map), NULL, 0, NULL), EINVAL);
+	assert_int_equal(rig_call(*state, VFIO_USER_DMA_MAP, &map, sizeof(map), NULL, 0, NULL), EINVAL);
 	map.size = 0x4000;
 	map.address = 0x1000;
-	assert_int_equal(rig_call(*state, VU_DMA_MAP, &map, sizeof(map), NULL, 0, NULL), EINVAL);
+	assert_int_equal(rig_call(*state, VFIO_USER_DMA_MAP, &map, sizeof(map), NULL, 0, NULL), EINVAL);
 	map.address = 0x4000;
-	assert_int_equal(rig_call(*state, VU_DMA_MAP, &map, sizeof(map), NULL, 0, NULL), 0);
+	assert_int_equal(rig_call(*state, VFIO_USER_DMA_MAP, &map, sizeof(map), NULL, 0, NULL), 0);
 }
 
 static void version_client_data_limit_is_kept_to(void **state)
@@ -101,8 +101,8 @@ static void version_client_data_limit_is_kept_to(void **state)
 	assert_int_equal(propose(*state, 0, 1,
 				 "{\"capabilities\":{\"max_data_xfer_size\":16}}", NULL),
 		0);
-	assert_int_equal(rig_read(*state, VU_REGION_CONFIG, 0, data, 16), 0);
-	assert_int_equal(rig_read(*state, VU_REGION_CONFIG, 0, data, 17), EINVAL);
+	assert_int_equal(rig_read(*state, VFIO_PCI_CONFIG_REGION_INDEX, 0, data, 16), 0);
+	assert_int_equal(rig_read(*state, VFIO_PCI_CONFIG_REGION_INDEX, 0, data, 17), EINVAL);
 	/* What it sends is limited by what the server takes. */
 	assert_int_equal(rig_write(*state, 4, 0, data, 32), 0);
 }
@@ -117,7 +117,7 @@ static void version_reply_fits_into_the_proposal(void **state)
 	struct reply *reply = malloc(sizeof(*reply));
 
 	assert_int_equal(propose(*state, 0, 0, text, reply), 0);
-	assert_true(reply->size <= sizeof(struct vu_version) + sizeof(text));
+	assert_true(reply->size <= sizeof(struct vfio_user_version) + sizeof(text));
 	free(reply);
 }
 
@@ -158,7 +158,7 @@ static void version_text_must_end_with_its_only_nul(void **state)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		rig_connect(*state);
-		assert_int_equal(rig_call(*state, VU_VERSION, cases[i].payload, cases[i].size,
+		assert_int_equal(rig_call(*state, VFIO_USER_VERSION, cases[i].payload, cases[i].size,
 					 NULL, 0, NULL),
 			EINVAL);
 		rig_expect_closed(*state);
@@ -171,7 +171,7 @@ static void version_has_no_descriptors(void **state)
 	int fd = eventfd(0, EFD_CLOEXEC);
 
 	rig_connect(*state);
-	assert_int_equal(rig_call(*state, VU_VERSION, "\0\0\1\0", 4, &fd, 1, NULL), EINVAL);
+	assert_int_equal(rig_call(*state, VFIO_USER_VERSION, "\0\0\1\0", 4, &fd, 1, NULL), EINVAL);
 	rig_expect_closed(*state);
 	close(fd);
 }

@@ -27,7 +27,7 @@ static bool failed(const char *what, int error)
 /* As vu_client_agree(), which takes a socket that cannot be connected to for a bug. */
 static bool agree(struct vu_client *client, const char *path)
 {
-	const struct vu_version version = {VU_VERSION_MAJOR, VU_VERSION_MINOR};
+	const struct vfio_user_version version = {VFIO_USER_VERSION_MAJOR, VFIO_USER_VERSION_MINOR};
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	int error;
 
@@ -37,26 +37,26 @@ static bool agree(struct vu_client *client, const char *path)
 	strcpy(address.sun_path, path);
 	if (connect(client->fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
 		return failed(path, errno);
-	error = vu_client_call(client, VU_VERSION, &version, sizeof(version), NULL, 0, NULL, 0);
+	error = vu_client_call(client, VFIO_USER_VERSION, &version, sizeof(version), NULL, 0, NULL, 0);
 	return error == 0 || failed("version", error);
 }
 
 static bool look(struct vu_client *client)
 {
-	struct vu_device_info info = {.argsz = sizeof(info)};
+	struct vfio_user_device_info info = {.argsz = sizeof(info)};
 	uint32_t ids = 0, reg = 0;
 	uint16_t command = 2; /* memory space: BARs answer */
 	int error = vu_client_call(
-		client, VU_DEVICE_GET_INFO, &info, sizeof(info), NULL, 0, &info, sizeof(info));
+		client, VFIO_USER_DEVICE_GET_INFO, &info, sizeof(info), NULL, 0, &info, sizeof(info));
 
 	if (error != 0)
 		return failed("device info", error);
-	error = vu_client_read(client, VU_REGION_CONFIG, 0, &ids, sizeof(ids));
+	error = vu_client_read(client, VFIO_PCI_CONFIG_REGION_INDEX, 0, &ids, sizeof(ids));
 	if (error == 0 && ids == UINT32_MAX)
 		error = ENODEV;
 	if (error != 0)
 		return failed("config", error);
-	error = vu_client_write(client, VU_REGION_CONFIG, 4, &command, sizeof(command));
+	error = vu_client_write(client, VFIO_PCI_CONFIG_REGION_INDEX, 4, &command, sizeof(command));
 	if (error == 0)
 		error = vu_client_read(client, 0, 0, &reg, sizeof(reg));
 	if (error != 0)
