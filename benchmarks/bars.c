@@ -73,7 +73,12 @@ static const struct bench_case cases[] = {
 };
 
 const struct bench_group bench_bars = {
-	.name = "bars", .title = "Mapped BARs", .cases = cases,
-	.case_count = sizeof(cases) / sizeof(*cases), .burst = 10, .seconds = 2, .begin = begin,
+	.name = "bars",
+	.title = "Mapped BARs",
+	.cases = cases,
+	.case_count = sizeof(cases) / sizeof(*cases),
+	.burst = 10,
+	.seconds = 2,
+	.begin = begin,
 	.end = end,
 };

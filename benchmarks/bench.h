@@ -13,7 +13,7 @@
 
 struct bench_case {
 	const char *name;
-	size_t reference;	/* index of the case to compare with; its own: it is a reference */
+	size_t reference; /* index of the case to compare with; its own: it is a reference */
 	/* One sample: nanoseconds an operation, or less than 0 when it failed. */
 	double (*run)(void *context);
 	void *context;
@@ -32,7 +32,7 @@ struct bench_figure {
 enum bench_placement {
 	BENCH_ANYWHERE,
 	BENCH_ONE_CORE,
-	BENCH_TWO_CORES,	/* what begin() starts on another core than the one that measures */
+	BENCH_TWO_CORES, /* what begin() starts on another core than the one that measures */
 };
 
 struct bench_group {
@@ -40,10 +40,10 @@ struct bench_group {
 	enum bench_placement placement;
 	const struct bench_case *cases;
 	size_t case_count;
-	unsigned burst;		/* how many samples of a case before the next one's turn */
-	double seconds;		/* how long to measure, warm-up included */
-	bool (*begin)(void);	/* says on standard error why not, as end() need not */
-	void (*end)(void);	/* undoes begin(), one that failed too */
+	unsigned burst;	     /* how many samples of a case before the next one's turn */
+	double seconds;	     /* how long to measure, warm-up included */
+	bool (*begin)(void); /* says on standard error why not, as end() need not */
+	void (*end)(void);   /* undoes begin(), one that failed too */
 	const struct bench_figure *figures;
 	size_t figure_count;
 };
@@ -51,7 +51,7 @@ struct bench_group {
 #define BENCH_CASES_MAX 8
 
 struct bench_result {
-	double p50, p99;	/* nanoseconds */
+	double p50, p99; /* nanoseconds */
 	size_t samples;
 };
 

@@ -19,7 +19,7 @@
 
 struct side {
 	uint8_t bus;
-	unsigned regions;	/* with the one more */
+	unsigned regions; /* with the one more */
 	io_connect_t connection;
 };
 
@@ -47,7 +47,8 @@ static double do_register(void *context)
 	struct side *side = context;
 	double began = bench_now();
 
-	return register_page(side, side->regions - 1) == kIOReturnSuccess ? bench_now() - began : -1;
+	return register_page(side, side->regions - 1) == kIOReturnSuccess ? bench_now() - began :
+									    -1;
 }
 
 static double do_probe(void *context)
@@ -122,9 +123,8 @@ static bool fill_both(void)
 
 static bool begin(void)
 {
-	static const char *const specs[] = {
-		"nvme,addr=01:00.0,size=1M", "nvme,addr=02:00.0,size=1M", NULL
-	};
+	static const char *const specs[] = { "nvme,addr=01:00.0,size=1M",
+		"nvme,addr=02:00.0,size=1M", NULL };
 
 	memory_fd = memfd_create("bench", MFD_CLOEXEC);
 	if (memory_fd < 0 || ftruncate(memory_fd, (off_t)BYTES) != 0) {
@@ -161,8 +161,15 @@ static const struct bench_case cases[] = {
 };
 
 const struct bench_group bench_dma = {
-	.name = "dma", .title = "DMA regions of 4 KiB, of one memfd",
-	.placement = BENCH_ONE_CORE, .cases = cases,
-	.case_count = sizeof(cases) / sizeof(*cases), .burst = 1, .seconds = 6, .begin = begin,
-	.end = end, .figures = figures, .figure_count = FIGURES,
+	.name = "dma",
+	.title = "DMA regions of 4 KiB, of one memfd",
+	.placement = BENCH_ONE_CORE,
+	.cases = cases,
+	.case_count = sizeof(cases) / sizeof(*cases),
+	.burst = 1,
+	.seconds = 6,
+	.begin = begin,
+	.end = end,
+	.figures = figures,
+	.figure_count = FIGURES,
 };

@@ -83,7 +83,12 @@ static const struct bench_case cases[] = {
 };
 
 const struct bench_group bench_in_process = {
-	.name = "in-process", .title = "Driver in the same process", .cases = cases,
-	.case_count = sizeof(cases) / sizeof(*cases), .burst = 1, .seconds = 2, .begin = begin,
+	.name = "in-process",
+	.title = "Driver in the same process",
+	.cases = cases,
+	.case_count = sizeof(cases) / sizeof(*cases),
+	.burst = 1,
+	.seconds = 2,
+	.begin = begin,
 	.end = end,
 };

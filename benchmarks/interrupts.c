@@ -87,7 +87,12 @@ static const struct bench_case cases[] = {
 };
 
 const struct bench_group bench_interrupts = {
-	.name = "interrupts", .title = "Interrupts", .cases = cases,
-	.case_count = sizeof(cases) / sizeof(*cases), .burst = 20, .seconds = 5, .begin = begin,
+	.name = "interrupts",
+	.title = "Interrupts",
+	.cases = cases,
+	.case_count = sizeof(cases) / sizeof(*cases),
+	.burst = 20,
+	.seconds = 5,
+	.begin = begin,
 	.end = end,
 };

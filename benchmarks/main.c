@@ -8,9 +8,8 @@
 #include <unistd.h>
 
 /* The last one publishes a service in this process, which from then on finds no other's. */
-static const struct bench_group *const groups[] = { &bench_messages,
-	&bench_messages_one_core, &bench_bars, &bench_interrupts, &bench_nvme, &bench_dma,
-	&bench_in_process };
+static const struct bench_group *const groups[] = { &bench_messages, &bench_messages_one_core,
+	&bench_bars, &bench_interrupts, &bench_nvme, &bench_dma, &bench_in_process };
 #define GROUPS (sizeof(groups) / sizeof(*groups))
 
 static int usage_error(const char *what, const char *option)

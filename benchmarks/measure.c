@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #define SAMPLES_MAX  200000u
-#define WARM_UP_PART 0.1	/* of the time */
-#define WORTH_SAYING 2e8	/* nanoseconds between two changes of the progress line */
+#define WARM_UP_PART 0.1 /* of the time */
+#define WORTH_SAYING 2e8 /* nanoseconds between two changes of the progress line */
 
 struct samples {
 	double *values;

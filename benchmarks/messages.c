@@ -37,7 +37,8 @@ static bool begin(void)
 {
 	static const char *const specs[] = { "nvme,addr=01:00.0,size=1M", NULL };
 
-	if (!bench_ping_pong_begin() || !bench_vfio_user_begin("nvme,addr=01:00.0,size=1M", "mapped") ||
+	if (!bench_ping_pong_begin() ||
+		!bench_vfio_user_begin("nvme,addr=01:00.0,size=1M", "mapped") ||
 		!rig_start(&rig, specs))
 		return false;
 	connection = apple_dext_connect(1, 0, 0);
@@ -65,15 +66,25 @@ static const struct bench_case cases[] = {
 };
 
 const struct bench_group bench_messages = {
-	.name = "messages", .title = "Message round trips, from core to core",
-	.placement = BENCH_TWO_CORES, .cases = cases,
-	.case_count = sizeof(cases) / sizeof(*cases), .burst = 50, .seconds = 8, .begin = begin,
+	.name = "messages",
+	.title = "Message round trips, from core to core",
+	.placement = BENCH_TWO_CORES,
+	.cases = cases,
+	.case_count = sizeof(cases) / sizeof(*cases),
+	.burst = 50,
+	.seconds = 8,
+	.begin = begin,
 	.end = end,
 };
 
 const struct bench_group bench_messages_one_core = {
-	.name = "messages-one-core", .title = "Message round trips, on one core",
-	.placement = BENCH_ONE_CORE, .cases = cases,
-	.case_count = sizeof(cases) / sizeof(*cases), .burst = 50, .seconds = 5, .begin = begin,
+	.name = "messages-one-core",
+	.title = "Message round trips, on one core",
+	.placement = BENCH_ONE_CORE,
+	.cases = cases,
+	.case_count = sizeof(cases) / sizeof(*cases),
+	.burst = 50,
+	.seconds = 5,
+	.begin = begin,
 	.end = end,
 };

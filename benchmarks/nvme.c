@@ -14,9 +14,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BLOCK        4096u
+#define BLOCK	     4096u
 #define IMAGE_BLOCKS 2048u
-#define WAIT_NS      1e10
+#define WAIT_NS	     1e10
 
 static struct rig rig;
 static io_connect_t connections[2];
@@ -46,8 +46,7 @@ static double read_file(void *unused)
 /* Wait for the queue's next completion as a driver that polls does. */
 static bool poll_completion(const struct nvme_host *host, const struct nvme_queue_pair *queue)
 {
-	const uint32_t *entry = (const uint32_t *)(const void *)(host->memory +
-								 queue->completions +
+	const uint32_t *entry = (const uint32_t *)(const void *)(host->memory + queue->completions +
 								 16u * queue->head);
 	double limit = bench_now() + WAIT_NS;
 
@@ -63,8 +62,12 @@ static double read_disk(void *context)
 {
 	struct nvme_host *host = context;
 	uint64_t bus = host->bus + NVME_HOST_DATA, sector = next_block() * (BLOCK / 512);
-	uint32_t command[16] = { [0] = 2, [1] = 1, [6] = (uint32_t)bus, [7] = (uint32_t)(bus >> 32),
-		[10] = (uint32_t)sector, [12] = BLOCK / 512 - 1 };
+	uint32_t command[16] = { [0] = 2,
+		[1] = 1,
+		[6] = (uint32_t)bus,
+		[7] = (uint32_t)(bus >> 32),
+		[10] = (uint32_t)sector,
+		[12] = BLOCK / 512 - 1 };
 	struct nvme_completion completion;
 	double began = bench_now(), took;
 
@@ -151,7 +154,12 @@ static const struct bench_case cases[] = {
 };
 
 const struct bench_group bench_nvme = {
-	.name = "nvme", .title = "NVMe, queue depth 1", .cases = cases,
-	.case_count = sizeof(cases) / sizeof(*cases), .burst = 50, .seconds = 6, .begin = begin,
+	.name = "nvme",
+	.title = "NVMe, queue depth 1",
+	.cases = cases,
+	.case_count = sizeof(cases) / sizeof(*cases),
+	.burst = 50,
+	.seconds = 6,
+	.begin = begin,
 	.end = end,
 };

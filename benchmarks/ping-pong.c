@@ -43,7 +43,7 @@ bool bench_ping_pong_begin(void)
 void bench_ping_pong_end(void)
 {
 	if (ends[0] >= 0)
-		close(ends[0]);	/* ends the other side */
+		close(ends[0]); /* ends the other side */
 	ends[0] = -1;
 	if (other > 0)
 		waitpid(other, NULL, 0);

@@ -3,7 +3,7 @@
 
 #include <sched.h>
 
-static cpu_set_t all;	/* empty: not asked for yet */
+static cpu_set_t all; /* empty: not asked for yet */
 
 /* The nth core of those that this process may use; false when there are fewer. */
 static bool stay_on(unsigned n)

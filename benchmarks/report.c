@@ -9,7 +9,7 @@
 #define NAME_WIDTH 44
 
 struct bench_report {
-	json_object *json;	/* NULL: a table */
+	json_object *json; /* NULL: a table */
 	json_object *groups;
 	double began;
 };
@@ -29,7 +29,7 @@ struct bench_report *bench_report_begin(bool json)
 		json_object_object_add(report->json, "groups", report->groups);
 	} else {
 		printf("%ld cores. Ratios are to the nearest reference above.\n", cores);
-		fflush(stdout);	/* before any process is started that would do it again */
+		fflush(stdout); /* before any process is started that would do it again */
 	}
 	return report;
 }
@@ -51,8 +51,8 @@ static void print_row(const struct bench_group *group, const struct bench_result
 	const struct bench_result *reference = &results[group->cases[i].reference];
 	char p50[32], p99[32];
 
-	printf("  %-*s %10s %10s", NAME_WIDTH, group->cases[i].name,
-		duration(results[i].p50, p50), duration(results[i].p99, p99));
+	printf("  %-*s %10s %10s", NAME_WIDTH, group->cases[i].name, duration(results[i].p50, p50),
+		duration(results[i].p99, p99));
 	if (reference == &results[i])
 		printf("  reference\n");
 	else
@@ -62,8 +62,8 @@ static void print_row(const struct bench_group *group, const struct bench_result
 
 static void print_group(const struct bench_group *group, const struct bench_result *results)
 {
-	printf("\n%-*s %10s %10s %10s %10s\n", NAME_WIDTH + 2, group->title, "p50",
-		"p99", "ratio p50", "ratio p99");
+	printf("\n%-*s %10s %10s %10s %10s\n", NAME_WIDTH + 2, group->title, "p50", "p99",
+		"ratio p50", "ratio p99");
 	for (size_t i = 0; i < group->case_count; i++)
 		print_row(group, results, i);
 	for (size_t i = 0; i < group->figure_count; i++)

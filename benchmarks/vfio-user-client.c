@@ -63,7 +63,9 @@ static bool receive_with(void *to, size_t size, int *descriptor)
 		unsigned char space[CMSG_SPACE(sizeof(int))];
 	} control;
 	struct iovec vector = { .iov_base = to, .iov_len = size };
-	struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control,
+	struct msghdr message = { .msg_iov = &vector,
+		.msg_iovlen = 1,
+		.msg_control = &control,
 		.msg_controllen = sizeof(control) };
 
 	if (recvmsg(fd, &message, MSG_WAITALL | MSG_CMSG_CLOEXEC) != (ssize_t)size)
@@ -77,13 +79,14 @@ static bool receive_with(void *to, size_t size, int *descriptor)
  * One message and its answer, of @reply_size bytes at most, the header apart. @descriptor:
  * of the answer; NULL where none is expected.
  */
-static bool exchange_with(enum vfio_user_command command, const void *payload, size_t size, void *reply,
-	size_t reply_size, int *descriptor)
+static bool exchange_with(enum vfio_user_command command, const void *payload, size_t size,
+	void *reply, size_t reply_size, int *descriptor)
 {
 	struct {
 		struct vfio_user_header header;
 		char payload[64];
-	} message = { .header = { .id = next_id++, .command = (uint16_t)command,
+	} message = { .header = { .id = next_id++,
+			      .command = (uint16_t)command,
 			      .size = (uint32_t)(sizeof(struct vfio_user_header) + size) } };
 	struct vfio_user_header answer;
 
@@ -120,7 +123,8 @@ static bool enable_memory(void)
 
 static bool greet(void)
 {
-	const struct vfio_user_version version = { VFIO_USER_VERSION_MAJOR, VFIO_USER_VERSION_MINOR };
+	const struct vfio_user_version version = { VFIO_USER_VERSION_MAJOR,
+		VFIO_USER_VERSION_MINOR };
 	char reply[4096];
 
 	return exchange(VFIO_USER_VERSION, &version, sizeof(version), reply, sizeof(reply)) &&

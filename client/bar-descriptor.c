@@ -10,8 +10,8 @@
 
 #ifdef IOKIT_USER_MEMORY_DESCRIPTORS
 
-kern_return_t apple_dext_copy_bar_descriptor(io_connect_t connection, uint8_t bar, int *out_fd,
-	uint64_t *out_offset, uint64_t *out_size)
+kern_return_t apple_dext_copy_bar_descriptor(
+	io_connect_t connection, uint8_t bar, int *out_fd, uint64_t *out_offset, uint64_t *out_size)
 {
 	kern_return_t status;
 
@@ -33,8 +33,8 @@ kern_return_t apple_dext_return_bar_descriptor(io_connect_t connection, uint8_t 
 
 #else
 
-kern_return_t apple_dext_copy_bar_descriptor(io_connect_t connection, uint8_t bar, int *out_fd,
-	uint64_t *out_offset, uint64_t *out_size)
+kern_return_t apple_dext_copy_bar_descriptor(
+	io_connect_t connection, uint8_t bar, int *out_fd, uint64_t *out_offset, uint64_t *out_size)
 {
 	(void)connection, (void)bar, (void)out_fd, (void)out_offset, (void)out_size;
 	return kIOReturnUnsupported;

@@ -20,8 +20,8 @@ kern_return_t apple_dext_get_bar_info(io_connect_t connection, uint8_t bar, uint
 	return kIOReturnSuccess;
 }
 
-kern_return_t apple_dext_map_bar(io_connect_t connection, uint8_t bar,
-	mach_vm_address_t *out_addr, mach_vm_size_t *out_size, uint8_t *out_type)
+kern_return_t apple_dext_map_bar(io_connect_t connection, uint8_t bar, mach_vm_address_t *out_addr,
+	mach_vm_size_t *out_size, uint8_t *out_type)
 {
 	IOOptionBits options = kIOMapAnywhere;
 	kern_return_t status;
@@ -59,8 +59,8 @@ kern_return_t apple_dext_mmio_read(io_connect_t connection, uint8_t mem_idx, uin
 	return dext_call(connection, MMIORead, in, out_value);
 }
 
-kern_return_t apple_dext_mmio_write(io_connect_t connection, uint8_t mem_idx, uint64_t offset,
-	uint64_t width, uint64_t value)
+kern_return_t apple_dext_mmio_write(
+	io_connect_t connection, uint8_t mem_idx, uint64_t offset, uint64_t width, uint64_t value)
 {
 	const uint64_t in[DEXT_IN_MMIOWrite] = { mem_idx, offset, width, value };
 

@@ -2,7 +2,7 @@
 /* Many DMA regions in few calls; one by one where the driver knows no batches. */
 #include "client/call.h"
 
-#define REGISTER_MOST   (DEXT_STRUCT_MAX / sizeof(struct dext_batch_region))
+#define REGISTER_MOST	(DEXT_STRUCT_MAX / sizeof(struct dext_batch_region))
 #define UNREGISTER_MOST (DEXT_STRUCT_MAX / sizeof(uint64_t))
 
 /* One call: @count entries, at most REGISTER_MOST. */
@@ -34,11 +34,12 @@ static void register_singly(io_connect_t connection, const AppleDextDMARequest *
 {
 	for (size_t i = 0; i < count; i++) {
 		results[i] = (AppleDextDMAResult){ .segments = 0 };
-		results[i].status = apple_dext_register_dma(connection, requests[i].iova,
-			requests[i].client_va, requests[i].size, &results[i].bus_address,
-			&results[i].bus_length);
+		results[i].status =
+			apple_dext_register_dma(connection, requests[i].iova, requests[i].client_va,
+				requests[i].size, &results[i].bus_address, &results[i].bus_length);
 		if (results[i].status == kIOReturnSuccess)
-			results[i].segments = (uint32_t)((requests[i].size - 1) / DEXT_CHUNK_MAX + 1);
+			results[i].segments =
+				(uint32_t)((requests[i].size - 1) / DEXT_CHUNK_MAX + 1);
 	}
 }
 
@@ -52,8 +53,7 @@ kern_return_t apple_dext_register_dma_batch(io_connect_t connection,
 	for (size_t done = 0, some; done < count; done += some) {
 		some = count - done < REGISTER_MOST ? count - done : REGISTER_MOST;
 		if (status == kIOReturnSuccess)
-			status = register_some(
-				connection, requests + done, some, results + done);
+			status = register_some(connection, requests + done, some, results + done);
 		if (status == kIOReturnUnsupported) {
 			register_singly(connection, requests + done, count - done, results + done);
 			return kIOReturnSuccess;

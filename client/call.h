@@ -11,8 +11,9 @@
  * as the table says (NULL for none). Fewer scalars out than the table says are a
  * broken driver's: kIOReturnIPCError.
  */
-#define dext_call(connection, name, in, out) \
-	dext_call_scalars(connection, DEXT_SELECTOR_##name, in, DEXT_IN_##name, out, DEXT_OUT_##name)
+#define dext_call(connection, name, in, out)                                                       \
+	dext_call_scalars(                                                                         \
+		connection, DEXT_SELECTOR_##name, in, DEXT_IN_##name, out, DEXT_OUT_##name)
 
 kern_return_t dext_call_scalars(io_connect_t connection, uint32_t selector, const uint64_t *in,
 	uint32_t in_count, uint64_t *out, uint32_t out_count);

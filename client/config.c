@@ -35,7 +35,7 @@ kern_return_t apple_dext_config_read_block(
 		status = apple_dext_config_read(connection, offset, width, &value);
 		if (status != kIOReturnSuccess)
 			return status;
-		for (uint64_t i = 0; i < width; i++)	/* config space is little-endian */
+		for (uint64_t i = 0; i < width; i++) /* config space is little-endian */
 			*bytes++ = (unsigned char)(value >> (8 * i));
 		offset += width;
 		len -= width;

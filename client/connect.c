@@ -129,17 +129,17 @@ static void get_root(io_service_t service, char root[DEXT_ROOT_MAX])
 
 /* What a search for one address has come to. */
 struct search {
-	const char *root;	/* NULL: any */
+	const char *root; /* NULL: any */
 	uint8_t bus, device, function;
-	unsigned seen;		/* driver extensions looked at */
+	unsigned seen; /* driver extensions looked at */
 	unsigned matches;
-	io_connect_t connection;	/* of the first match */
-	kern_return_t refusal;	/* of a service that could not be opened */
-	char roots[128];	/* of the matches, for an error */
+	io_connect_t connection; /* of the first match */
+	kern_return_t refusal;	 /* of a service that could not be opened */
+	char roots[128];	 /* of the matches, for an error */
 };
 
-static bool is_wanted(const struct search *search, const AppleDextIdentity *identity,
-	const char *root)
+static bool is_wanted(
+	const struct search *search, const AppleDextIdentity *identity, const char *root)
 {
 	return identity->bus == search->bus && identity->device == search->device &&
 	       identity->function == search->function &&

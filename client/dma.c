@@ -37,8 +37,8 @@ kern_return_t apple_dext_probe_dma(
 	return dext_call(connection, ProbeDMARegion, in, out_word);
 }
 
-kern_return_t apple_dext_allocate_dma_buffer(io_connect_t connection, uint64_t size,
-	uint64_t alignment, AppleDextDMABuffer *out_buffer)
+kern_return_t apple_dext_allocate_dma_buffer(
+	io_connect_t connection, uint64_t size, uint64_t alignment, AppleDextDMABuffer *out_buffer)
 {
 	const uint64_t in[DEXT_IN_AllocateDMABuffer] = { size, alignment };
 	uint64_t out[DEXT_OUT_AllocateDMABuffer];

@@ -36,14 +36,13 @@ static kern_return_t get_list(io_connect_t connection, uint32_t selector, size_t
 	do {
 		uint32_t out_count = 1;
 		size_t bytes = sizeof(page);
-		kern_return_t status = IOConnectCallMethod(connection, selector, &first, 1, NULL,
-			0, &total, &out_count, page, &bytes);
+		kern_return_t status = IOConnectCallMethod(
+			connection, selector, &first, 1, NULL, 0, &total, &out_count, page, &bytes);
 
 		if (status == kIOReturnSuccess && (out_count < 1 || bytes % size))
 			status = kIOReturnIPCError;
-		larger = status == kIOReturnSuccess ?
-				 realloc(*entries, *count * size + bytes + 1) :
-				 NULL;
+		larger = status == kIOReturnSuccess ? realloc(*entries, *count * size + bytes + 1) :
+						      NULL;
 		if (!larger) {
 			free(*entries);
 			*entries = NULL;
@@ -55,7 +54,7 @@ static kern_return_t get_list(io_connect_t connection, uint32_t selector, size_t
 		*count += bytes / size;
 		first = *count;
 		if (!bytes)
-			break;	/* what went meanwhile is not there to be listed */
+			break; /* what went meanwhile is not there to be listed */
 	} while (first < total);
 	return kIOReturnSuccess;
 }
@@ -70,8 +69,8 @@ kern_return_t apple_dext_copy_dma_regions(
 		"the driver's layout is given out as it is");
 	if (connection == IO_OBJECT_NULL || !out_regions || !out_count)
 		return kIOReturnBadArgument;
-	status = get_list(connection, DEXT_SELECTOR_GetDMARegions,
-		sizeof(struct dext_region_info), &entries, out_count);
+	status = get_list(connection, DEXT_SELECTOR_GetDMARegions, sizeof(struct dext_region_info),
+		&entries, out_count);
 	if (status == kIOReturnSuccess)
 		*out_regions = (AppleDextRegionInfo *)(void *)entries;
 	return status;

@@ -46,6 +46,5 @@ kern_return_t apple_dext_unmap_irq_state(io_connect_t connection, mach_vm_addres
 {
 	if (connection == IO_OBJECT_NULL)
 		return kIOReturnBadArgument;
-	return IOConnectUnmapMemory64(
-		connection, DEXT_MEMORY_IRQ_STATE, mach_task_self(), address);
+	return IOConnectUnmapMemory64(connection, DEXT_MEMORY_IRQ_STATE, mach_task_self(), address);
 }

@@ -17,7 +17,7 @@ struct AppleDextInterruptNotify {
 	 */
 	pthread_mutex_t lock;
 	bool destroyed;
-	bool destroyed_in_handler;	/* the handler's frame frees it */
+	bool destroyed_in_handler; /* the handler's frame frees it */
 };
 
 /* The notification whose handler runs on this thread, for a destroy from inside it. */

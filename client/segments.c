@@ -2,7 +2,6 @@
 /* Additions to DMA: all segments of a region, and many regions in one call. */
 #include "client/call.h"
 
-
 _Static_assert(sizeof(AppleDextSegment) == sizeof(struct dext_segment) &&
 		       sizeof(AppleDextDMARequest) == sizeof(struct dext_batch_region),
 	"the driver's layouts are given out as they are");

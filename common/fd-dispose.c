@@ -24,18 +24,18 @@ struct fd_user {
 	uid_t uid;
 	unsigned peer_count, held;
 	unsigned threads;
-	unsigned closing;	/* threads in close(); the others are about to look for work */
-	TAILQ_HEAD(, fd_peer) peers;	/* the one served last at the end */
+	unsigned closing;	     /* threads in close(); the others are about to look for work */
+	TAILQ_HEAD(, fd_peer) peers; /* the one served last at the end */
 };
 
 struct fd_peer {
 	TAILQ_ENTRY(fd_peer) link;
 	struct fd_user *user;
 	bool released;
-	unsigned held;		/* descriptors not closed yet */
-	unsigned waiting;	/* of these, disposed of */
-	unsigned closing;	/* of these, in close() */
-	STAILQ_HEAD(, waiting) queue;	/* the rest of those waiting */
+	unsigned held;		      /* descriptors not closed yet */
+	unsigned waiting;	      /* of these, disposed of */
+	unsigned closing;	      /* of these, in close() */
+	STAILQ_HEAD(, waiting) queue; /* the rest of those waiting */
 };
 
 /* Guards all users and peers. A leaf: nothing is waited for while it is held. */
@@ -177,7 +177,7 @@ static void close_one(struct fd_user *user, struct fd_peer *peer)
 	TAILQ_INSERT_TAIL(&user->peers, peer, link);
 	peer->closing++;
 	user->closing++;
-	begin_thread(user);	/* this one may not come back */
+	begin_thread(user); /* this one may not come back */
 	pthread_mutex_unlock(&lock);
 	close(waiting->fd);
 	free(waiting);
@@ -196,7 +196,7 @@ static void *disposal_thread(void *argument)
 	struct fd_peer *peer;
 
 #ifdef __linux__
-	pthread_setname_np(pthread_self(), "fd-dispose");	/* for ps -L */
+	pthread_setname_np(pthread_self(), "fd-dispose"); /* for ps -L */
 #endif
 	pthread_mutex_lock(&lock);
 	while ((peer = find_work(user)))

@@ -20,7 +20,7 @@
 struct fd_peer;
 
 /* Descriptors of one peer, held and waiting together. */
-#define FD_PEER_HELD_MAX    256u
+#define FD_PEER_HELD_MAX 256u
 /* Of these, waiting for close(). */
 #define FD_PEER_WAITING_MAX 64u
 /* Threads that close descriptors of one peer, and of all peers of one user. */

@@ -53,7 +53,7 @@ static bool is_on_local_disk(const struct statx *file)
 	if (!mounts)
 		return false;
 	while (getline(&line, &size, mounts) > 0) {
-		const char *type = strstr(line, " - ");	/* spaces in paths are escaped */
+		const char *type = strstr(line, " - "); /* spaces in paths are escaped */
 
 		if (!type || !is_mount_of(line, file))
 			continue;
@@ -87,7 +87,8 @@ enum fd_kind fd_kind(int fd)
 		return FD_KIND_MEMORY;
 	if (is_eventfd(fd))
 		return FD_KIND_EVENT;
-	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_MNT_ID, &file) != 0)
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_MNT_ID, &file) !=
+		0)
 		return FD_KIND_OTHER;
 	if (!S_ISREG(file.stx_mode) || (fcntl(fd, F_GETFL) & O_PATH))
 		return FD_KIND_OTHER;

@@ -18,5 +18,5 @@ enum fd_kind fd_kind(int fd)
 	if (fstat(fd, &file) != 0)
 		return FD_KIND_OTHER;
 	return S_ISREG(file.st_mode) || IS_SHARED_MEMORY(&file) ? FD_KIND_LOCAL_FILE :
-								   FD_KIND_OTHER;
+								  FD_KIND_OTHER;
 }

@@ -9,11 +9,11 @@ enum fd_kind {
 	 * FUSE daemon or a network peer, for as long as that one likes.
 	 */
 	FD_KIND_OTHER,
-	FD_KIND_MEMORY,		/* a memfd, or a file of tmpfs or hugetlbfs */
-	FD_KIND_LOCAL_FILE,	/* a regular file of a file system on a local disk */
+	FD_KIND_MEMORY,	    /* a memfd, or a file of tmpfs or hugetlbfs */
+	FD_KIND_LOCAL_FILE, /* a regular file of a file system on a local disk */
 	/* A regular file of any other file system. It may wait, like FD_KIND_OTHER. */
 	FD_KIND_FOREIGN_FILE,
-	FD_KIND_EVENT,		/* an eventfd */
+	FD_KIND_EVENT, /* an eventfd */
 };
 
 /**

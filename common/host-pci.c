@@ -75,8 +75,7 @@ static unsigned long read_hex(const char *directory, const char *name)
 	return strtoul(line, NULL, 16);
 }
 
-bool host_pci_read(
-	const struct host_pci_paths *paths, const char *address, struct host_pci *device)
+bool host_pci_read(const struct host_pci_paths *paths, const char *address, struct host_pci *device)
 {
 	char directory[PATH_MAX - 64], path[PATH_MAX], name[64];
 
@@ -125,7 +124,8 @@ bool host_pci_list(
 	*devices = NULL;
 	*count = 0;
 	if (group >= 0)
-		snprintf(path, sizeof(path), "%s/kernel/iommu_groups/%d/devices", paths->sys, group);
+		snprintf(
+			path, sizeof(path), "%s/kernel/iommu_groups/%d/devices", paths->sys, group);
 	else
 		snprintf(path, sizeof(path), "%s/bus/pci/devices", paths->sys);
 	directory = opendir(path);
@@ -251,15 +251,15 @@ static bool block_in_use(const struct search *search, const char *path, const ch
 
 static bool interface_in_use(const struct search *search, const char *path, const char *name)
 {
-	if (!(read_hex(path, "flags") & 1))	/* IFF_UP */
+	if (!(read_hex(path, "flags") & 1)) /* IFF_UP */
 		return false;
 	snprintf(search->why, search->size, "network interface %s is up", name);
 	return true;
 }
 
 /* Whether a directory below the device, named @name in @parent, is in use, or one below it. */
-static bool search_below(const struct search *search, const char *path, const char *parent,
-	unsigned depth)
+static bool search_below(
+	const struct search *search, const char *path, const char *parent, unsigned depth)
 {
 	DIR *directory = depth < DEPTH_MAX ? opendir(path) : NULL;
 	struct dirent *entry;
@@ -281,8 +281,8 @@ static bool search_below(const struct search *search, const char *path, const ch
 	return found;
 }
 
-bool host_pci_in_use(const struct host_pci_paths *paths, const struct host_pci *device,
-	char *why, size_t size)
+bool host_pci_in_use(
+	const struct host_pci_paths *paths, const struct host_pci *device, char *why, size_t size)
 {
 	const struct search search = { .paths = paths, .why = why, .size = size };
 	char path[PATH_MAX];

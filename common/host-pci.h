@@ -23,10 +23,10 @@ extern const struct host_pci_paths host_pci_paths;
 struct host_pci {
 	char address[HOST_PCI_ADDRESS_SIZE];
 	uint16_t vendor_id, device_id;
-	uint32_t class_code;	/* 24 bits */
-	char driver[64];	/* bound to it; "" for none */
-	int group;		/* its IOMMU group's number; -1: there is no IOMMU in front of it */
-	bool noiommu;		/* the group is one of VFIO's noiommu mode */
+	uint32_t class_code; /* 24 bits */
+	char driver[64];     /* bound to it; "" for none */
+	int group;	     /* its IOMMU group's number; -1: there is no IOMMU in front of it */
+	bool noiommu;	     /* the group is one of VFIO's noiommu mode */
 };
 
 /**
@@ -61,7 +61,7 @@ bool host_pci_list(
  * A disk that is mounted, swapped to or a part of another block device; a network interface
  * that is up; the graphics adapter of the console.
  */
-bool host_pci_in_use(const struct host_pci_paths *paths, const struct host_pci *device,
-	char *why, size_t size);
+bool host_pci_in_use(
+	const struct host_pci_paths *paths, const struct host_pci *device, char *why, size_t size);
 
 #endif

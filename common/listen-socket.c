@@ -80,8 +80,8 @@ static bool check_length(const struct complaint *to)
 	if (length + FOLDER_ROOM <= limit)
 		return true;
 	snprintf(to->error, to->size,
-		"socket %s: the path of its folder has %zu bytes, it may have %zu at most", to->path,
-		length, limit - FOLDER_ROOM);
+		"socket %s: the path of its folder has %zu bytes, it may have %zu at most",
+		to->path, length, limit - FOLDER_ROOM);
 	return false;
 }
 
@@ -96,8 +96,8 @@ static bool workshop_open(struct workshop *workshop, const struct complaint *to)
 	if (!mkdtemp(workshop->path))
 		return fail(to, "no file can be made in its folder", errno);
 	workshop->fd = open(workshop->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (workshop->fd >= 0 && fstat(workshop->fd, &status) == 0 &&
-		status.st_uid == geteuid() && (status.st_mode & 0777) == 0700)
+	if (workshop->fd >= 0 && fstat(workshop->fd, &status) == 0 && status.st_uid == geteuid() &&
+		(status.st_mode & 0777) == 0700)
 		return true;
 	fail(to, "its temporary folder was exchanged, or cannot be opened", errno);
 	if (workshop->fd >= 0)
@@ -115,7 +115,7 @@ static void workshop_close(struct workshop *workshop)
 
 static struct sockaddr_un address_in(const struct workshop *workshop, const char *name)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
 	/* There is room: check_length(). */
 	snprintf(address.sun_path, sizeof(address.sun_path), "%.*s/%s",
@@ -161,7 +161,7 @@ static bool leave_alone(const struct complaint *to)
  */
 static bool remove_stale(const struct workshop *workshop, const struct complaint *to)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	struct stat status;
 	bool stale;
 
@@ -250,11 +250,11 @@ static bool make(struct listen_socket *listener, const struct workshop *workshop
 int listen_socket_open(struct listen_socket *listener, int fd,
 	const struct listen_socket_options *options, char *error, size_t size)
 {
-	const struct complaint to = {options->path, error, size};
+	const struct complaint to = { options->path, error, size };
 	struct workshop workshop;
 	bool made = false;
 
-	*listener = (struct listen_socket){.fd = fd};
+	*listener = (struct listen_socket){ .fd = fd };
 	if (check_length(&to) && workshop_open(&workshop, &to)) {
 		listener->path = strdup(options->path);
 		made = listener->path ? make(listener, &workshop, options, &to) :
@@ -277,5 +277,5 @@ void listen_socket_close(struct listen_socket *listener)
 	if (listener->fd >= 0)
 		close(listener->fd);
 	free(listener->path);
-	*listener = (struct listen_socket){.fd = -1};
+	*listener = (struct listen_socket){ .fd = -1 };
 }

@@ -7,17 +7,17 @@
 #include <sys/types.h>
 
 struct listen_socket {
-	int fd;		/* -1: there is none */
+	int fd; /* -1: there is none */
 	char *path;
-	dev_t device;	/* of the file that bind() made, */
-	ino_t inode;	/* so that nobody else's is removed */
+	dev_t device; /* of the file that bind() made, */
+	ino_t inode;  /* so that nobody else's is removed */
 };
 
 struct listen_socket_options {
 	const char *path;
 	int backlog;
-	mode_t mode;	/* of the file; 0: 0777 without the bits of the umask */
-	gid_t group;	/* of the file; (gid_t)-1: the file system decides */
+	mode_t mode; /* of the file; 0: 0777 without the bits of the umask */
+	gid_t group; /* of the file; (gid_t)-1: the file system decides */
 };
 
 /** listen_socket_path_limit - the largest number of bytes in a socket's path, without the NUL. */

@@ -54,8 +54,8 @@ static const char *parse(const char *text, const char *end, unsigned base, uint6
 
 const char *number_parse(const char *text, uint64_t max, uint64_t *value)
 {
-	return parse(text, text + strlen(text), 10, max,
-		"expected a number, decimal or 0x and hex", value);
+	return parse(text, text + strlen(text), 10, max, "expected a number, decimal or 0x and hex",
+		value);
 }
 
 const char *number_parse_hex(const char *text, uint64_t max, uint64_t *value)

@@ -79,7 +79,7 @@ static const char *parse_numbers(const char *text, struct pci_address *address)
 const char *pci_address_parse(const char *text, struct pci_address *address, bool *rooted)
 {
 	const char *slash = strchr(text, '/'), *problem = NULL;
-	struct pci_address parsed = {.root = ""};
+	struct pci_address parsed = { .root = "" };
 
 	if (slash == text && !rooted)
 		return "expected the name of a PCI root before the '/'";
@@ -109,5 +109,5 @@ const char *pci_address_format(const struct pci_address *address, char text[PCI_
 bool pci_address_equal(const struct pci_address *a, const struct pci_address *b)
 {
 	return a->bus == b->bus && a->device == b->device && a->function == b->function &&
-		strncmp(a->root, b->root, sizeof(a->root)) == 0;
+	       strncmp(a->root, b->root, sizeof(a->root)) == 0;
 }

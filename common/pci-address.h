@@ -9,7 +9,7 @@
 
 struct pci_address {
 	uint8_t bus, device, function;
-	char root[DEXT_ROOT_MAX];	/* the PCI root's name; "" when it has none */
+	char root[DEXT_ROOT_MAX]; /* the PCI root's name; "" when it has none */
 };
 
 /* "fifteen-letters/ff:1f.7" */

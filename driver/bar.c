@@ -2,8 +2,8 @@
 /* BARs: what they are, single accesses, their memory. */
 #include "driver/internal.h"
 
-kern_return_t dext_handle_GetBARInfo(struct dext_client *client, const uint64_t *in,
-	uint64_t *out, struct iouser_arguments *arguments)
+kern_return_t dext_handle_GetBARInfo(struct dext_client *client, const uint64_t *in, uint64_t *out,
+	struct iouser_arguments *arguments)
 {
 	const struct pci_bar *bars = client->driver->provider->bars;
 	uint64_t index = 0;
@@ -70,11 +70,12 @@ kern_return_t dext_handle_MMIOWrite(struct dext_client *client, const uint64_t *
 	if (status != kIOReturnSuccess)
 		return status;
 	if (in[2] < 8 && in[3] >> (8 * in[2]))
-		return kIOReturnBadArgument;	/* more bits than the access has */
+		return kIOReturnBadArgument; /* more bits than the access has */
 	return provider->ops->bar_write(provider, bar, in[1], (unsigned)in[2], in[3]);
 }
 
-kern_return_t dext_bar_memory(struct dext_client *client, unsigned bar, struct iouser_memory *memory)
+kern_return_t dext_bar_memory(
+	struct dext_client *client, unsigned bar, struct iouser_memory *memory)
 {
 	struct pci_provider *provider = client->driver->provider;
 	struct pci_bar_memory found;
@@ -88,7 +89,7 @@ kern_return_t dext_bar_memory(struct dext_client *client, unsigned bar, struct i
 	if (found.owner_alone && !iouser_peer_is_privileged(client->peer)) {
 		if (provider->ops->bar_unmapped)
 			provider->ops->bar_unmapped(provider, bar);
-		return kIOReturnNotReady;	/* calls reach it */
+		return kIOReturnNotReady; /* calls reach it */
 	}
 	*memory = (struct iouser_memory){
 		.fd = found.fd,

@@ -90,8 +90,7 @@ static kern_return_t map_buffer(
 
 	if (status != kIOReturnSuccess)
 		return status;
-	if (buffer->segment.length == buffer->size &&
-		buffer->segment.bus_address % alignment == 0)
+	if (buffer->segment.length == buffer->size && buffer->segment.bus_address % alignment == 0)
 		return kIOReturnSuccess;
 	provider->ops->dma_unmap(provider, &buffer->segment);
 	return kIOReturnNotAligned;

@@ -144,7 +144,7 @@ void dext_unclaim(struct dext_client *client)
 	dext_drop_buffer(client);
 	if (client->claimed) {
 		client->claimed = false;
-		driver->exclusive = false;	/* only a sole claim is exclusive */
+		driver->exclusive = false; /* only a sole claim is exclusive */
 		driver->claims--;
 		driver->shared = driver->shared && driver->claims;
 	}
@@ -159,7 +159,7 @@ void dext_withdraw(struct dext_driver *driver, enum driver_state state)
 	if (atomic_load(&driver->state) == DRIVER_RUNNING) {
 		if (state == DRIVER_TERMINATED && driver->claims) {
 			change_command(driver, 0, PCI_COMMAND_MASTER);
-			dext_reset(driver);	/* restores COMMAND as it is: without mastering */
+			dext_reset(driver); /* restores COMMAND as it is: without mastering */
 		}
 		atomic_store(&driver->state, state);
 	}

@@ -14,8 +14,8 @@ static kern_return_t check_access(uint64_t offset, uint64_t width)
  * The host owns the BARs' addresses: a client sees the type bits alone. They stand
  * in the first byte of a BAR's register; the upper half of a 64-bit one is all address.
  */
-static bool bar_type_bits(const struct pci_provider *provider, uint32_t offset, uint32_t width,
-	uint32_t *value)
+static bool bar_type_bits(
+	const struct pci_provider *provider, uint32_t offset, uint32_t width, uint32_t *value)
 {
 	const struct pci_bar *bar;
 	uint32_t type;
@@ -30,8 +30,8 @@ static bool bar_type_bits(const struct pci_provider *provider, uint32_t offset, 
 	return true;
 }
 
-kern_return_t dext_handle_ConfigRead(struct dext_client *client, const uint64_t *in,
-	uint64_t *out, struct iouser_arguments *arguments)
+kern_return_t dext_handle_ConfigRead(struct dext_client *client, const uint64_t *in, uint64_t *out,
+	struct iouser_arguments *arguments)
 {
 	struct pci_provider *provider = client->driver->provider;
 	kern_return_t status = check_access(in[0], in[1]);
@@ -47,8 +47,8 @@ kern_return_t dext_handle_ConfigRead(struct dext_client *client, const uint64_t 
 	return status;
 }
 
-kern_return_t dext_handle_ConfigWrite(struct dext_client *client, const uint64_t *in,
-	uint64_t *out, struct iouser_arguments *arguments)
+kern_return_t dext_handle_ConfigWrite(struct dext_client *client, const uint64_t *in, uint64_t *out,
+	struct iouser_arguments *arguments)
 {
 	struct pci_provider *provider = client->driver->provider;
 	kern_return_t status = check_access(in[0], in[1]);
@@ -57,7 +57,7 @@ kern_return_t dext_handle_ConfigWrite(struct dext_client *client, const uint64_t
 	if (status != kIOReturnSuccess)
 		return status;
 	if (in[2] >> (8 * in[1]))
-		return kIOReturnBadArgument;	/* more bits than the access has */
+		return kIOReturnBadArgument; /* more bits than the access has */
 	return provider->ops->config_write(
 		provider, (uint32_t)in[0], (uint32_t)in[1], (uint32_t)in[2]);
 }

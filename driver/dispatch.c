@@ -27,7 +27,7 @@ static const struct row *find(uint32_t selector)
 	if (selector < COUNT(selectors))
 		return &selectors[selector];
 	return selector >= additions[0].selector && index < COUNT(additions) ? &additions[index] :
-									      NULL;
+									       NULL;
 }
 
 static kern_return_t check_need(const struct dext_client *client, enum dext_need need)
@@ -87,8 +87,7 @@ static kern_return_t carry_out(
 		return status;
 	if (atomic_load_explicit(&client->driver->unrestored, memory_order_relaxed))
 		dext_restore_late(client->driver);
-	return row->handle(
-		client, arguments->scalar_input, arguments->scalar_output, arguments);
+	return row->handle(client, arguments->scalar_input, arguments->scalar_output, arguments);
 }
 
 kern_return_t dext_dispatch(struct dext_client *client, struct iouser_arguments *arguments)

@@ -30,11 +30,11 @@ static void handle_fault(int signal, siginfo_t *info, void *context)
 	} else if (previous->sa_handler != SIG_DFL && previous->sa_handler != SIG_IGN) {
 		previous->sa_handler(signal);
 	} else {
-		sigaction(signal, previous, NULL);	/* comes again, and ends the process */
+		sigaction(signal, previous, NULL); /* comes again, and ends the process */
 	}
 }
 
-static void catch(int signal, const struct sigaction *action, struct sigaction *previous)
+static void catch (int signal, const struct sigaction *action, struct sigaction *previous)
 {
 	struct sigaction present;
 
@@ -50,8 +50,8 @@ void dma_spans_catch_faults(void)
 		.sa_flags = SA_SIGINFO | SA_ONSTACK };
 
 	sigemptyset(&action.sa_mask);
-	catch(SIGBUS, &action, &previous_bus);
-	catch(SIGSEGV, &action, &previous_segv);
+	catch (SIGBUS, &action, &previous_bus);
+	catch (SIGSEGV, &action, &previous_segv);
 }
 
 /* Small accesses are what devices and drivers synchronise by; large ones are data. */
@@ -61,16 +61,16 @@ void dma_spans_catch_faults(void)
  * One load or store of the shared side, whose address is a multiple of its width. The
  * other side is a buffer of this thread's, aligned or not.
  */
-#define MOVE(type)                                                               \
-	do {                                                                     \
-		type value;                                                      \
-		if (write) {                                                     \
-			memcpy(&value, buffer, sizeof(value));                   \
-			__atomic_store_n((type *)shared, value, __ATOMIC_RELEASE); \
-		} else {                                                         \
-			value = __atomic_load_n((type *)shared, __ATOMIC_ACQUIRE); \
-			memcpy(buffer, &value, sizeof(value));                   \
-		}                                                                \
+#define MOVE(type)                                                                                 \
+	do {                                                                                       \
+		type value;                                                                        \
+		if (write) {                                                                       \
+			memcpy(&value, buffer, sizeof(value));                                     \
+			__atomic_store_n((type *)shared, value, __ATOMIC_RELEASE);                 \
+		} else {                                                                           \
+			value = __atomic_load_n((type *)shared, __ATOMIC_ACQUIRE);                 \
+			memcpy(buffer, &value, sizeof(value));                                     \
+		}                                                                                  \
 	} while (0)
 
 static void move_word(char *shared, char *buffer, size_t width, bool write)
@@ -125,15 +125,16 @@ static bool guarded_move(char *shared, char *buffer, size_t length, bool write)
 }
 
 /* One span, or the part of it that is asked for. */
-static bool span_copy(const struct dma_span *span, uint64_t offset, void *buffer, size_t length,
-	bool write)
+static bool span_copy(
+	const struct dma_span *span, uint64_t offset, void *buffer, size_t length, bool write)
 {
 	if (write && !span->writable)
 		return false;
 	if (span->is_private)
-		return (write ? pwrite(span->memory_fd, buffer, length, (off_t)(span->va + offset)) :
-				pread(span->memory_fd, buffer, length, (off_t)(span->va + offset))) ==
-		       (ssize_t)length;
+		return (write ? pwrite(span->memory_fd, buffer, length,
+					(off_t)(span->va + offset)) :
+				pread(span->memory_fd, buffer, length,
+					(off_t)(span->va + offset))) == (ssize_t)length;
 	return guarded_move((char *)span->host + offset, buffer, length, write);
 }
 
@@ -158,8 +159,8 @@ static bool spans_copy(const struct dma_span *spans, size_t count, uint64_t offs
 	return !length;
 }
 
-bool dma_spans_read(const struct dma_span *spans, size_t count, uint64_t offset, void *buffer,
-	size_t length)
+bool dma_spans_read(
+	const struct dma_span *spans, size_t count, uint64_t offset, void *buffer, size_t length)
 {
 	return spans_copy(spans, count, offset, buffer, length, false);
 }
@@ -193,7 +194,7 @@ bool dma_spans_iovec(const struct dma_span *spans, size_t count, uint64_t offset
 
 bool dma_touch(const void *memory, size_t length)
 {
-	const uintptr_t page = 4096;	/* the smallest there is */
+	const uintptr_t page = 4096; /* the smallest there is */
 	uintptr_t at = (uintptr_t)memory, end = at + length;
 	char byte;
 

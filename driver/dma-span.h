@@ -23,8 +23,8 @@
  *
  * Return: whether all of it was there, and writable for a write.
  */
-bool dma_spans_read(const struct dma_span *spans, size_t count, uint64_t offset, void *buffer,
-	size_t length);
+bool dma_spans_read(
+	const struct dma_span *spans, size_t count, uint64_t offset, void *buffer, size_t length);
 bool dma_spans_write(const struct dma_span *spans, size_t count, uint64_t offset,
 	const void *buffer, size_t length);
 

@@ -204,8 +204,8 @@ kern_return_t dext_handle_RegisterDMARegion(struct dext_client *client, const ui
 	kern_return_t status;
 
 	(void)arguments;
-	status = dext_register_region(client, in[DEXT_REGION_IOVA], in[DEXT_REGION_VA],
-		in[DEXT_REGION_SIZE], &region);
+	status = dext_register_region(
+		client, in[DEXT_REGION_IOVA], in[DEXT_REGION_VA], in[DEXT_REGION_SIZE], &region);
 	if (status != kIOReturnSuccess)
 		return status;
 	out[DEXT_REGION_SEGMENTS] = region->chunks;

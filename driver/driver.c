@@ -75,8 +75,8 @@ static void client_unmapped(void *context, uint32_t memory_type)
 {
 	struct dext_client *client = context;
 	struct pci_provider *provider = client->driver->provider;
-	unsigned *mappings = memory_type == DEXT_MEMORY_TYPES ? NULL :
-								mappings_of(client, memory_type);
+	unsigned *mappings =
+		memory_type == DEXT_MEMORY_TYPES ? NULL : mappings_of(client, memory_type);
 
 	if (!mappings || !*mappings)
 		return;

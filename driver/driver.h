@@ -20,8 +20,8 @@ struct dext_driver *dext_driver_create(struct pci_provider *provider);
 
 /* What one client may hold. */
 struct dext_quotas {
-	unsigned regions;	/* at most DEXT_REGIONS_MAX; past it kIOReturnNoSpace */
-	uint64_t bytes_wired;	/* regions and buffer together; past it kIOReturnNoResources */
+	unsigned regions;     /* at most DEXT_REGIONS_MAX; past it kIOReturnNoSpace */
+	uint64_t bytes_wired; /* regions and buffer together; past it kIOReturnNoResources */
 };
 
 /**

@@ -2,8 +2,8 @@
 /* What the driver says of its device. */
 #include "driver/internal.h"
 
-kern_return_t dext_handle_GetIdentity(struct dext_client *client, const uint64_t *in,
-	uint64_t *out, struct iouser_arguments *arguments)
+kern_return_t dext_handle_GetIdentity(struct dext_client *client, const uint64_t *in, uint64_t *out,
+	struct iouser_arguments *arguments)
 {
 	const struct dext_driver *driver = client->driver;
 

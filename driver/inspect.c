@@ -29,7 +29,8 @@ struct listing {
 
 static struct listing begin_listing(uint64_t first, const struct iouser_arguments *arguments)
 {
-	return (struct listing){ .first = first, .to = arguments->structure_output,
+	return (struct listing){ .first = first,
+		.to = arguments->structure_output,
 		.room = arguments->structure_output_room };
 }
 
@@ -92,8 +93,8 @@ static bool takes_interrupts(struct dext_driver *driver, const struct dext_clien
 	return irq;
 }
 
-kern_return_t dext_handle_GetClients(struct dext_client *client, const uint64_t *in,
-	uint64_t *out, struct iouser_arguments *arguments)
+kern_return_t dext_handle_GetClients(struct dext_client *client, const uint64_t *in, uint64_t *out,
+	struct iouser_arguments *arguments)
 {
 	struct dext_driver *driver = client->driver;
 	struct listing listing = begin_listing(in[0], arguments);

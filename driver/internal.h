@@ -17,39 +17,38 @@ RB_HEAD(region_tree, dma_region);
 
 /* A client's share of the interrupts; exists once it has set them up. */
 struct client_irq {
-	LIST_ENTRY(client_irq) link;	/* in driver->irq_clients */
+	LIST_ENTRY(client_irq) link; /* in driver->irq_clients */
 	struct dext_client *client;
-	int fd;				/* the IRQ state page */
-	struct dext_irq_state *state;	/* mapped; the client writes there too */
-	struct iouser_completion *armed;	/* guarded by driver->irq_lock */
+	int fd;				 /* the IRQ state page */
+	struct dext_irq_state *state;	 /* mapped; the client writes there too */
+	struct iouser_completion *armed; /* guarded by driver->irq_lock */
 };
 
 /* Memory of the driver's, for the client to map. Goes with the last access to it. */
 struct dma_buffer {
-	struct dma_owner owner;	/* first: the buffer is the owner */
+	struct dma_owner owner; /* first: the buffer is the owner */
 	int fd;
 	void *address;
 	uint64_t size;
 	struct dma_segment segment;
 };
 
-
 /*
  * A user client. Its own fields are used by one thread at a time, that which
  * carries out its calls; other threads see only what a lock of the driver's guards.
  */
 struct dext_client {
-	TAILQ_ENTRY(dext_client) link;	/* in driver->clients */
+	TAILQ_ENTRY(dext_client) link; /* in driver->clients */
 	uint32_t number;
 	struct dext_driver *driver;
 	struct iouser_peer *peer;
-	bool claimed;			/* written under driver->lock */
-	struct client_irq *irq;		/* NULL: not set up */
-	struct region_tree regions;	/* by iova; changed under driver->regions_lock */
-	struct dma_buffer *buffer;	/* NULL: there is none */
-	struct dext_probe *probe;	/* the last one, if it did not end in time */
-	unsigned mappings[DEXT_MEMORY_TYPES + 1];	/* the last: of the trace */
-	uint64_t bytes_kept;	/* bookkeeping of its regions, beside bytes_wired */
+	bool claimed;				  /* written under driver->lock */
+	struct client_irq *irq;			  /* NULL: not set up */
+	struct region_tree regions;		  /* by iova; changed under driver->regions_lock */
+	struct dma_buffer *buffer;		  /* NULL: there is none */
+	struct dext_probe *probe;		  /* the last one, if it did not end in time */
+	unsigned mappings[DEXT_MEMORY_TYPES + 1]; /* the last: of the trace */
+	uint64_t bytes_kept; /* bookkeeping of its regions, beside bytes_wired */
 	atomic_uint region_count;
 	atomic_uint_fast64_t bytes_wired, calls, interrupts;
 };
@@ -69,16 +68,16 @@ struct saved_config {
 
 enum driver_state {
 	DRIVER_RUNNING,
-	DRIVER_TERMINATED,	/* it let go of the device: every call is kIOReturnOffline */
-	DRIVER_REMOVED,		/* the device is gone: so is every call, and config space reads as ones */
+	DRIVER_TERMINATED, /* it let go of the device: every call is kIOReturnOffline */
+	DRIVER_REMOVED, /* the device is gone: so is every call, and config space reads as ones */
 };
 
 /* The trace of calls; memory is made when somebody first maps it. */
 struct driver_trace {
-	pthread_mutex_t lock;	/* guards making it and the number of users */
+	pthread_mutex_t lock; /* guards making it and the number of users */
 	int fd;
 	struct dext_trace *ring;
-	atomic_uint users;	/* mappings: nothing is traced without */
+	atomic_uint users; /* mappings: nothing is traced without */
 };
 
 struct dext_driver {
@@ -102,12 +101,12 @@ struct dext_driver {
 	TAILQ_HEAD(, dext_client) clients;
 	uint32_t last_number;
 	unsigned claims;
-	bool exclusive;		/* the one claim there is excludes others */
-	bool shared;		/* there were several at a time: others may have kept BARs */
+	bool exclusive; /* the one claim there is excludes others */
+	bool shared;	/* there were several at a time: others may have kept BARs */
 	bool irq_routed;
-	struct saved_config pristine;	/* what the first claim found */
-	struct saved_config saved;	/* what the last reset found */
-	atomic_bool unrestored;		/* the device has not got it back; set under lock */
+	struct saved_config pristine; /* what the first claim found */
+	struct saved_config saved;    /* what the last reset found */
+	atomic_bool unrestored;	      /* the device has not got it back; set under lock */
 
 	/* irq_lock guards the clients that take interrupts and their armed calls. */
 	pthread_mutex_t irq_lock;
@@ -125,11 +124,11 @@ struct dext_driver {
 };
 
 /* A handler: @in and @out have as many scalars as the table says. */
-typedef kern_return_t (*dext_handler)(struct dext_client *client, const uint64_t *in,
-	uint64_t *out, struct iouser_arguments *arguments);
+typedef kern_return_t (*dext_handler)(struct dext_client *client, const uint64_t *in, uint64_t *out,
+	struct iouser_arguments *arguments);
 
-#define DEXT_DECLARE_HANDLER(number, name, in, out, needs)                                      \
-	kern_return_t dext_handle_##name(struct dext_client *client, const uint64_t *in_,       \
+#define DEXT_DECLARE_HANDLER(number, name, in, out, needs)                                         \
+	kern_return_t dext_handle_##name(struct dext_client *client, const uint64_t *in_,          \
 		uint64_t *out_, struct iouser_arguments *arguments);
 DEXT_SELECTORS(DEXT_DECLARE_HANDLER)
 DEXT_ADDITIONS(DEXT_DECLARE_HANDLER)
@@ -181,18 +180,19 @@ void dext_drop_interrupts(struct dext_client *client);
 kern_return_t dext_irq_memory(struct dext_client *client, struct iouser_memory *memory);
 
 /* bar.c */
-kern_return_t dext_bar_memory(struct dext_client *client, unsigned bar, struct iouser_memory *memory);
+kern_return_t dext_bar_memory(
+	struct dext_client *client, unsigned bar, struct iouser_memory *memory);
 
 /*
  * A DMA region: of one chunk each but for the largest. With what the runtime and a
  * software device keep, a region of one chunk takes less than 256 bytes.
  */
 struct dma_region {
-	struct dma_owner owner;	/* first: the region is the owner, and outlasts accesses */
+	struct dma_owner owner; /* first: the region is the owner, and outlasts accesses */
 	RB_ENTRY(dma_region) node;
 	uint64_t iova, size;
 	struct iouser_task_memory *memory;
-	unsigned chunks;	/* how many are mapped */
+	unsigned chunks; /* how many are mapped */
 	struct dma_segment segments[];
 };
 struct dma_region *dext_region_next(struct dma_region *region);

@@ -99,8 +99,8 @@ static struct client_irq *irq_create(struct dext_client *client)
 	if (irq->fd < 0 || ftruncate(irq->fd, DEXT_IRQ_STATE_SIZE) != 0 ||
 		fcntl(irq->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
 		goto fail;
-	irq->state = mmap(
-		NULL, DEXT_IRQ_STATE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, irq->fd, 0);
+	irq->state =
+		mmap(NULL, DEXT_IRQ_STATE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, irq->fd, 0);
 	if (irq->state == MAP_FAILED)
 		goto fail;
 	irq->client = client;
@@ -206,7 +206,7 @@ kern_return_t dext_handle_WaitInterrupt(struct dext_client *client, const uint64
 
 	(void)in, (void)out;
 	if (!arguments->completion)
-		return kIOReturnBadArgument;	/* it was not called asynchronously */
+		return kIOReturnBadArgument; /* it was not called asynchronously */
 	pthread_mutex_lock(&driver->irq_lock);
 	/* Whoever withdraws the driver completes what is armed: not to be armed after that. */
 	if (atomic_load(&driver->state) != DRIVER_RUNNING) {
@@ -225,8 +225,8 @@ kern_return_t dext_handle_WaitInterrupt(struct dext_client *client, const uint64
 	return kIOReturnSuccess;
 }
 
-kern_return_t dext_handle_SetIRQMask(struct dext_client *client, const uint64_t *in,
-	uint64_t *out, struct iouser_arguments *arguments)
+kern_return_t dext_handle_SetIRQMask(struct dext_client *client, const uint64_t *in, uint64_t *out,
+	struct iouser_arguments *arguments)
 {
 	(void)out, (void)arguments;
 	/* Under the lock: once this returns, nothing that it masked becomes pending any more. */

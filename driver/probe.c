@@ -21,11 +21,11 @@ static atomic_uint under_way;
 /* Shared by the client and the thread: the last one frees it. */
 struct dext_probe {
 	atomic_uint references;
-	struct dma_owner *owner;	/* of the memory, held until the look has ended */
+	struct dma_owner *owner; /* of the memory, held until the look has ended */
 	struct dma_span spans[8];
 	size_t span_count;
-	pthread_mutex_t lock;		/* guards what follows */
-	pthread_cond_t ended;		/* CLOCK_MONOTONIC */
+	pthread_mutex_t lock; /* guards what follows */
+	pthread_cond_t ended; /* CLOCK_MONOTONIC */
 	bool done, there;
 	uint64_t value;
 };
@@ -113,7 +113,8 @@ static kern_return_t wait_for(struct dext_probe *probe, uint64_t *value)
 	while (!probe->done && waited != ETIMEDOUT)
 		waited = pthread_cond_timedwait(&probe->ended, &probe->lock, &until);
 	status = !probe->done ? kIOReturnTimeout :
-		 probe->there ? kIOReturnSuccess : kIOReturnDMAError;
+		 probe->there ? kIOReturnSuccess :
+				kIOReturnDMAError;
 	*value = probe->value;
 	pthread_mutex_unlock(&probe->lock);
 	return status;

@@ -22,18 +22,18 @@
 
 struct pci_bar {
 	bool implemented;
-	uint8_t type;	/* low bits of the register: DEXT_BAR_* */
-	uint64_t size;	/* a power of two */
+	uint8_t type;  /* low bits of the register: DEXT_BAR_* */
+	uint64_t size; /* a power of two */
 };
 
 /* A piece of memory, as this process can reach it. */
 struct dma_span {
 	uint64_t length;
 	union {
-		void *host;	/* mapped here */
-		uint64_t va;	/* private memory of another process: where it is there */
+		void *host;  /* mapped here */
+		uint64_t va; /* private memory of another process: where it is there */
 	};
-	int memory_fd;		/* private memory: that process's /proc/PID/mem; borrowed */
+	int memory_fd; /* private memory: that process's /proc/PID/mem; borrowed */
 	bool is_private;
 	bool writable;
 };
@@ -44,7 +44,7 @@ struct dma_span {
  */
 struct dma_owner {
 	atomic_uint references;
-	void (*free)(struct dma_owner *owner);	/* with the last reference, on whatever thread */
+	void (*free)(struct dma_owner *owner); /* with the last reference, on whatever thread */
 };
 
 static inline void dma_owner_get(struct dma_owner *owner)
@@ -64,11 +64,11 @@ static inline bool dma_owner_put(struct dma_owner *owner)
 
 /* What is to be mapped for DMA: @span_count spans, @length bytes in all. */
 struct dma_request {
-	bool anywhere;		/* any address will do; else iova is what the client wants */
+	bool anywhere; /* any address will do; else iova is what the client wants */
 	uint64_t iova;
-	uint64_t alignment;	/* of the bus address: a power of two, or 0 */
+	uint64_t alignment; /* of the bus address: a power of two, or 0 */
 	uint64_t length;
-	const struct dma_span *spans;	/* copied */
+	const struct dma_span *spans; /* copied */
 	size_t span_count;
 	/* A provider that may access the memory after dma_unmap() holds a reference. May be NULL. */
 	struct dma_owner *owner;
@@ -76,7 +76,7 @@ struct dma_request {
 
 struct dma_segment {
 	uint64_t bus_address;
-	uint64_t length;	/* less than was asked for: the rest would be another segment */
+	uint64_t length; /* less than was asked for: the rest would be another segment */
 };
 
 /* What an IOMMU can map at a time (UINT64_MAX: no limit), and what it has mapped. */
@@ -88,23 +88,23 @@ struct dma_limits {
 
 /* The memory of a BAR, to be mapped by a client. */
 struct pci_bar_memory {
-	int fd;			/* borrowed */
-	uint64_t offset;	/* where the BAR begins in the file */
+	int fd;		 /* borrowed */
+	uint64_t offset; /* where the BAR begins in the file */
 	/* Whole pages that are not given to clients (the MSI-X table's); hole_size 0: none. */
 	uint64_t hole, hole_size;
-	bool owner_alone;	/* only for clients of the service's own user, and root */
+	bool owner_alone; /* only for clients of the service's own user, and root */
 };
 
 /* What a device has to say that no call asked for. */
 enum pci_event {
-	PCI_EVENT_ERROR,	/* an uncorrectable error: it needs a reset */
-	PCI_EVENT_REMOVED,	/* unplugged, or wanted back by the host: nothing answers from here on */
+	PCI_EVENT_ERROR,   /* an uncorrectable error: it needs a reset */
+	PCI_EVENT_REMOVED, /* unplugged, or wanted back by the host: nothing answers from here on */
 };
 
 enum pci_reset {
-	PCI_RESET_FUNCTION,	/* FLR */
-	PCI_RESET_HOT,		/* secondary bus reset */
-	PCI_RESET_POWER,	/* D3hot and back to D0 */
+	PCI_RESET_FUNCTION, /* FLR */
+	PCI_RESET_HOT,	    /* secondary bus reset */
+	PCI_RESET_POWER,    /* D3hot and back to D0 */
 	PCI_RESET_KINDS,
 };
 
@@ -124,10 +124,10 @@ struct pci_provider_ops {
 	void (*watch)(struct pci_provider *provider, pci_event_sink sink, void *context);
 
 	/* @offset and @width have been checked: 1, 2 or 4, aligned, within 4096. */
-	kern_return_t (*config_read)(struct pci_provider *provider, uint32_t offset,
-		uint32_t width, uint32_t *value);
-	kern_return_t (*config_write)(struct pci_provider *provider, uint32_t offset,
-		uint32_t width, uint32_t value);
+	kern_return_t (*config_read)(
+		struct pci_provider *provider, uint32_t offset, uint32_t width, uint32_t *value);
+	kern_return_t (*config_write)(
+		struct pci_provider *provider, uint32_t offset, uint32_t width, uint32_t value);
 
 	/* @bar is implemented; @offset and @width have been checked: 1, 2, 4 or 8, aligned, within it. */
 	kern_return_t (*bar_read)(struct pci_provider *provider, unsigned bar, uint64_t offset,

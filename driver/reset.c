@@ -8,13 +8,13 @@
 /* How long a device that does not answer is waited for before it is reset. */
 #define ANSWER_TIMEOUT_MS 1000
 
-static void save(struct pci_provider *provider, struct saved_config *saved, unsigned offset,
-	uint8_t width)
+static void save(
+	struct pci_provider *provider, struct saved_config *saved, unsigned offset, uint8_t width)
 {
 	uint32_t value;
 
-	if (saved->count == SAVED_CONFIG_MAX || provider->ops->config_read(provider, offset, width,
-						 &value) != kIOReturnSuccess)
+	if (saved->count == SAVED_CONFIG_MAX ||
+		provider->ops->config_read(provider, offset, width, &value) != kIOReturnSuccess)
 		return;
 	saved->registers[saved->count].offset = (uint16_t)offset;
 	saved->registers[saved->count].width = width;
@@ -29,10 +29,10 @@ static const struct {
 	{ PCI_CAP_ID_EXP, PCI_EXP_DEVCTL, 2 },
 	{ PCI_CAP_ID_EXP, PCI_EXP_LNKCTL, 2 },
 	{ PCI_CAP_ID_EXP, PCI_EXP_DEVCTL2, 2 },
-	{ PCI_CAP_ID_MSI, 4, 4 },	/* the address, and what follows it in either layout */
+	{ PCI_CAP_ID_MSI, 4, 4 }, /* the address, and what follows it in either layout */
 	{ PCI_CAP_ID_MSI, 8, 4 },
 	{ PCI_CAP_ID_MSI, 12, 4 },
-	{ PCI_CAP_ID_MSI, PCI_MSI_FLAGS, 2 },	/* after them: it enables */
+	{ PCI_CAP_ID_MSI, PCI_MSI_FLAGS, 2 }, /* after them: it enables */
 	{ PCI_CAP_ID_MSIX, PCI_MSIX_FLAGS, 2 },
 };
 
@@ -121,12 +121,12 @@ kern_return_t dext_reset(struct dext_driver *driver)
 		if (attempt != kIOReturnUnsupported)
 			status = attempt;
 	}
-	restore_now(driver);	/* if it answers at all; else with the next call that finds it so */
+	restore_now(driver); /* if it answers at all; else with the next call that finds it so */
 	return status;
 }
 
-kern_return_t dext_handle_ResetDevice(struct dext_client *client, const uint64_t *in,
-	uint64_t *out, struct iouser_arguments *arguments)
+kern_return_t dext_handle_ResetDevice(struct dext_client *client, const uint64_t *in, uint64_t *out,
+	struct iouser_arguments *arguments)
 {
 	kern_return_t status;
 

@@ -33,8 +33,8 @@ kern_return_t dext_handle_GetDMASegments(struct dext_client *client, const uint6
  * The entries of a batch: how many, or kIOReturnBadArgument for a part of one, none,
  * or less room than the results of all.
  */
-static kern_return_t check_batch(const struct iouser_arguments *arguments, size_t entry,
-	size_t result, size_t *count)
+static kern_return_t check_batch(
+	const struct iouser_arguments *arguments, size_t entry, size_t result, size_t *count)
 {
 	*count = arguments->structure_input_size / entry;
 	if (!*count || arguments->structure_input_size % entry ||
@@ -80,8 +80,7 @@ kern_return_t dext_handle_UnregisterDMABatch(struct dext_client *client, const u
 	const unsigned char *entries = arguments->structure_input;
 	unsigned char *results = arguments->structure_output;
 	size_t count;
-	kern_return_t status =
-		check_batch(arguments, sizeof(uint64_t), sizeof(int32_t), &count);
+	kern_return_t status = check_batch(arguments, sizeof(uint64_t), sizeof(int32_t), &count);
 
 	(void)in, (void)out;
 	if (status != kIOReturnSuccess)

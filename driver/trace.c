@@ -60,10 +60,11 @@ kern_return_t dext_trace_memory(struct driver_trace *trace, struct iouser_memory
 	if (trace->fd < 0 && !make_ring(trace))
 		status = kIOReturnNoMemory;
 	else
-		atomic_fetch_add(&trace->users, 1);	/* what it sees of the ring is made */
+		atomic_fetch_add(&trace->users, 1); /* what it sees of the ring is made */
 	pthread_mutex_unlock(&trace->lock);
-	*memory = (struct iouser_memory){ .fd = trace->fd, .size = DEXT_TRACE_SIZE,
-		.read_only = true };
+	*memory = (struct iouser_memory){
+		.fd = trace->fd, .size = DEXT_TRACE_SIZE, .read_only = true
+	};
 	return status;
 }
 

@@ -17,13 +17,22 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { IDENTIFICATION = 0x00, LIVENESS = 0x04, FACTORIAL = 0x08, STATUS = 0x20, IRQ_STATUS = 0x24,
-	IRQ_ACKNOWLEDGE = 0x64, DMA_SOURCE = 0x80, DMA_DESTINATION = 0x88, DMA_COUNT = 0x90,
-	DMA_COMMAND = 0x98 };
+enum {
+	IDENTIFICATION = 0x00,
+	LIVENESS = 0x04,
+	FACTORIAL = 0x08,
+	STATUS = 0x20,
+	IRQ_STATUS = 0x24,
+	IRQ_ACKNOWLEDGE = 0x64,
+	DMA_SOURCE = 0x80,
+	DMA_DESTINATION = 0x88,
+	DMA_COUNT = 0x90,
+	DMA_COMMAND = 0x98
+};
 #define STATUS_IRQ_WHEN_DONE 0x80u
-#define BUFFER  0x40000u	/* the device's own memory, in its own addresses */
-#define IOVA    0x100000u	/* where the device finds our memory; it has 28 address bits */
-#define SIZE    4096u
+#define BUFFER		     0x40000u /* the device's own memory, in its own addresses */
+#define IOVA		     0x100000u /* where the device finds our memory; it has 28 address bits */
+#define SIZE		     4096u
 
 static io_connect_t device;
 static AppleDextInterruptNotify *notify;
@@ -80,7 +89,7 @@ static void transfer(const char *what, uint64_t source, uint64_t destination, un
 	set(DMA_SOURCE, 4, source);
 	set(DMA_DESTINATION, 4, destination);
 	set(DMA_COUNT, 4, SIZE);
-	set(DMA_COMMAND, 4, command | 1 | 4);	/* start, interrupt when done */
+	set(DMA_COMMAND, 4, command | 1 | 4); /* start, interrupt when done */
 	wait_for_interrupt(what);
 }
 
@@ -123,15 +132,16 @@ int main(int argc, char **argv)
 	if (fd < 0 || ftruncate(fd, SIZE) != 0)
 		check("memory", kIOReturnNoMemory);
 	memory = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	check("DMA", apple_dext_register_dma(
-		device, IOVA, (uintptr_t)memory, SIZE, &bus_address, NULL));
+	check("DMA",
+		apple_dext_register_dma(device, IOVA, (uintptr_t)memory, SIZE, &bus_address, NULL));
 	memset(memory, 0x5a, SIZE);
 	transfer("to the device", bus_address, BUFFER, 0);
 	memset(memory, 0, SIZE);
 	transfer("from the device", BUFFER, bus_address, 2);
-	printf("%s\n", memory[0] == 0x5a && memory[SIZE - 1] == 0x5a ? "DMA: equal" : "DMA: differs");
+	printf("%s\n",
+		memory[0] == 0x5a && memory[SIZE - 1] == 0x5a ? "DMA: equal" : "DMA: differs");
 
 	apple_dext_interrupt_notify_destroy(notify);
-	apple_dext_disconnect(device);	/* claim, memory and interrupts end with it */
+	apple_dext_disconnect(device); /* claim, memory and interrupts end with it */
 	return memory[0] == 0x5a && memory[SIZE - 1] == 0x5a ? 0 : 1;
 }

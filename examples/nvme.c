@@ -19,42 +19,42 @@
 
 /* Controller registers. */
 enum { CAP = 0x00, CC = 0x14, CSTS = 0x1c, AQA = 0x24, ASQ = 0x28, ACQ = 0x30, DOORBELLS = 0x1000 };
-#define CC_ENABLE      (1u | 6u << 16 | 4u << 20)	/* entries of 64 and 16 bytes */
-#define CSTS_READY     1u
-#define CSTS_FATAL     2u
+#define CC_ENABLE  (1u | 6u << 16 | 4u << 20) /* entries of 64 and 16 bytes */
+#define CSTS_READY 1u
+#define CSTS_FATAL 2u
 
 enum { ADMIN_CREATE_SQ = 0x01, ADMIN_CREATE_CQ = 0x05, ADMIN_IDENTIFY = 0x06 };
 enum { IO_FLUSH = 0x00, IO_WRITE = 0x01, IO_READ = 0x02 };
 
-#define ENTRIES   16u
-#define PAGE      4096u
-#define CHUNK     (128u << 10)	/* bytes of one read or write; a list of PRPs fits a page */
+#define ENTRIES	  16u
+#define PAGE	  4096u
+#define CHUNK	  (128u << 10) /* bytes of one read or write; a list of PRPs fits a page */
 #define TIMEOUT_S 10
 
 /* What the device reaches, from bus address IOVA on: two pages for each queue pair, ... */
-#define IOVA         UINT64_C(0x1000000)
-#define PRP_LIST     (4 * PAGE)
-#define DATA         (5 * PAGE)
-#define MEMORY_SIZE  (DATA + CHUNK)
+#define IOVA	    UINT64_C(0x1000000)
+#define PRP_LIST    (4 * PAGE)
+#define DATA	    (5 * PAGE)
+#define MEMORY_SIZE (DATA + CHUNK)
 
 struct queue_pair {
 	unsigned number;
-	unsigned tail, head;	/* of the submission queue, of the completion queue */
+	unsigned tail, head; /* of the submission queue, of the completion queue */
 	unsigned phase;
 };
 
 static struct {
 	io_connect_t device;
-	volatile uint8_t *bar;	/* NULL: registers are reached by calls */
+	volatile uint8_t *bar; /* NULL: registers are reached by calls */
 	unsigned doorbell_stride;
 	uint8_t *memory;
-	uint64_t bus_address;	/* of memory */
+	uint64_t bus_address; /* of memory */
 	struct queue_pair admin, io;
 	AppleDextInterruptNotify *notify;
 	sem_t interrupted;
 	uint64_t blocks;
 	unsigned block_size;
-	size_t largest;		/* transfer, in bytes */
+	size_t largest; /* transfer, in bytes */
 } nvme;
 
 static void fail(const char *what, const char *why)
@@ -119,15 +119,16 @@ static void handle_interrupt(void *opaque)
 	(void)opaque;
 	if (apple_dext_read_pending_irqs(nvme.device, pending) != KERN_SUCCESS ||
 		apple_dext_interrupt_notify_rearm(nvme.notify) != KERN_SUCCESS)
-		return;	/* the device has gone: whoever waits finds out by the time */
+		return; /* the device has gone: whoever waits finds out by the time */
 	sem_post(&nvme.interrupted);
 }
 
 /* The next completion, which an interrupt announces; its status field. */
 static unsigned wait_completion(struct queue_pair *pair)
 {
-	volatile uint32_t *entry = (volatile uint32_t *)(nvme.memory +
-		(2 * pair->number + 1) * PAGE + 16 * pair->head);
+	volatile uint32_t *entry =
+		(volatile uint32_t *)(nvme.memory + (2 * pair->number + 1) * PAGE +
+				      16 * pair->head);
 	struct timespec deadline;
 	uint32_t last;
 
@@ -204,7 +205,7 @@ static void make_memory(void)
 	if (nvme.memory == MAP_FAILED)
 		fail("memory", strerror(errno));
 	check("DMA region", apple_dext_register_dma(nvme.device, IOVA, (uintptr_t)nvme.memory,
-		MEMORY_SIZE, &nvme.bus_address, NULL));
+				    MEMORY_SIZE, &nvme.bus_address, NULL));
 }
 
 static void create_io_queues(void)
@@ -213,12 +214,12 @@ static void create_io_queues(void)
 	uint32_t cq[16] = { ADMIN_CREATE_CQ }, sq[16] = { ADMIN_CREATE_SQ };
 
 	cq[10] = sq[10] = (ENTRIES - 1) << 16 | 1;
-	cq[11] = 1 | 2;			/* contiguous, interrupts on vector 0 */
+	cq[11] = 1 | 2; /* contiguous, interrupts on vector 0 */
 	base += PAGE;
 	memcpy(&cq[6], &base, 8);
 	submit(&nvme.admin, "create completion queue", cq);
 	base -= PAGE;
-	sq[11] = 1u << 16 | 1;		/* of completion queue 1, contiguous */
+	sq[11] = 1u << 16 | 1; /* of completion queue 1, contiguous */
 	memcpy(&sq[6], &base, 8);
 	submit(&nvme.admin, "create submission queue", sq);
 }
@@ -240,7 +241,7 @@ static void start(void)
 	sem_init(&nvme.interrupted, 0, 0);
 	check("interrupts", apple_dext_setup_interrupts(nvme.device, NULL));
 	check("notification", apple_dext_interrupt_notify_create_into(
-		nvme.device, handle_interrupt, NULL, &nvme.notify));
+				      nvme.device, handle_interrupt, NULL, &nvme.notify));
 	set(AQA, 4, (ENTRIES - 1) << 16 | (ENTRIES - 1));
 	set(ASQ, 8, nvme.bus_address);
 	set(ACQ, 8, nvme.bus_address + PAGE);

@@ -198,8 +198,8 @@ kern_return_t apple_dext_get_bar_info(io_connect_t connection, uint8_t bar, uint
  * kIOReturnNoResources and kIOReturnNoMemory without descriptors or memory, here or in the
  * service; kIOReturnVMError.
  */
-kern_return_t apple_dext_map_bar(io_connect_t connection, uint8_t bar,
-	mach_vm_address_t *out_addr, mach_vm_size_t *out_size, uint8_t *out_type);
+kern_return_t apple_dext_map_bar(io_connect_t connection, uint8_t bar, mach_vm_address_t *out_addr,
+	mach_vm_size_t *out_size, uint8_t *out_type);
 
 /**
  * apple_dext_unmap_bar - undo apple_dext_map_bar()
@@ -226,8 +226,8 @@ kern_return_t apple_dext_mmio_read(io_connect_t connection, uint8_t mem_idx, uin
  *
  * Parameters and return as apple_dext_mmio_read().
  */
-kern_return_t apple_dext_mmio_write(io_connect_t connection, uint8_t mem_idx, uint64_t offset,
-	uint64_t width, uint64_t value);
+kern_return_t apple_dext_mmio_write(
+	io_connect_t connection, uint8_t mem_idx, uint64_t offset, uint64_t width, uint64_t value);
 
 /* --- Interrupts ------------------------------------------------------------- */
 
@@ -341,7 +341,7 @@ const char *apple_dext_last_error(void);
 typedef struct AppleDextIdentity {
 	uint8_t bus, device, function;
 	uint16_t vendor_id, device_id;
-	uint32_t class_code;	/* 24 bits: base class, subclass, programming interface */
+	uint32_t class_code; /* 24 bits: base class, subclass, programming interface */
 } AppleDextIdentity;
 
 /** apple_dext_get_identity - who the device is (selector 0). */
@@ -349,8 +349,8 @@ kern_return_t apple_dext_get_identity(io_connect_t connection, AppleDextIdentity
 
 typedef struct AppleDextDevice {
 	AppleDextIdentity identity;
-	uint64_t registry_entry_id;	/* of its service */
-	char root[16];			/* its PCI root's name; "" when it has none */
+	uint64_t registry_entry_id; /* of its service */
+	char root[16];		    /* its PCI root's name; "" when it has none */
 } AppleDextDevice;
 
 /**
@@ -472,9 +472,9 @@ typedef struct AppleDextDMARequest {
 } AppleDextDMARequest;
 
 typedef struct AppleDextDMAResult {
-	kern_return_t status;	/* as apple_dext_register_dma() would have returned it */
+	kern_return_t status; /* as apple_dext_register_dma() would have returned it */
 	uint32_t segments;
-	uint64_t bus_address, bus_length;	/* of the first segment */
+	uint64_t bus_address, bus_length; /* of the first segment */
 } AppleDextDMAResult;
 
 /**
@@ -501,8 +501,8 @@ kern_return_t apple_dext_unregister_dma_batch(
 	io_connect_t connection, const uint64_t *iovas, size_t count, kern_return_t *statuses);
 
 typedef struct AppleDextDMALimits {
-	uint32_t kind;		/* enum dext_iommu_kind (dext-abi.h) */
-	uint64_t bytes, maps;	/* at a time; UINT64_MAX: no limit */
+	uint32_t kind;	      /* enum dext_iommu_kind (dext-abi.h) */
+	uint64_t bytes, maps; /* at a time; UINT64_MAX: no limit */
 	uint64_t bytes_used, maps_used;
 } AppleDextDMALimits;
 
@@ -515,12 +515,12 @@ typedef struct AppleDextDMALimits {
 kern_return_t apple_dext_get_dma_limits(io_connect_t connection, AppleDextDMALimits *out_limits);
 
 typedef struct AppleDextDMABuffer {
-	mach_vm_address_t address;	/* in this process */
+	mach_vm_address_t address; /* in this process */
 	mach_vm_size_t size;
-	uint64_t bus_address;		/* for the device */
-	uint64_t bus_length;		/* of the first segment */
+	uint64_t bus_address; /* for the device */
+	uint64_t bus_length;  /* of the first segment */
 	uint32_t segments;
-	uint32_t flags;			/* DEXT_DMA_DEVICE_READS, DEXT_DMA_DEVICE_WRITES */
+	uint32_t flags; /* DEXT_DMA_DEVICE_READS, DEXT_DMA_DEVICE_WRITES */
 } AppleDextDMABuffer;
 
 /**
@@ -534,8 +534,8 @@ typedef struct AppleDextDMABuffer {
  * Return: kIOReturnSuccess; kIOReturnNotOpen; kIOReturnBadArgument;
  * kIOReturnStillOpen when there is one; kIOReturnNoMemory; kIOReturnNotAligned.
  */
-kern_return_t apple_dext_allocate_dma_buffer(io_connect_t connection, uint64_t size,
-	uint64_t alignment, AppleDextDMABuffer *out_buffer);
+kern_return_t apple_dext_allocate_dma_buffer(
+	io_connect_t connection, uint64_t size, uint64_t alignment, AppleDextDMABuffer *out_buffer);
 /**
  * apple_dext_free_dma_buffer - unmap the buffer and free it
  * @buffer: as apple_dext_allocate_dma_buffer() filled it in; its address is set to 0
@@ -558,15 +558,15 @@ kern_return_t apple_dext_map_irq_state(io_connect_t connection, mach_vm_address_
 kern_return_t apple_dext_unmap_irq_state(io_connect_t connection, mach_vm_address_t address);
 
 typedef struct AppleDextStatus {
-	uint32_t claims;		/* how many clients have claimed it */
-	uint32_t clients;		/* how many have it open */
+	uint32_t claims;  /* how many clients have claimed it */
+	uint32_t clients; /* how many have it open */
 	bool claimed_by_caller;
 	bool claimed_exclusive;
-	uint32_t interrupt_vectors;	/* how many it has */
-	uint32_t interrupt_kind;	/* enum dext_interrupt_kind (dext-abi.h) */
-	uint32_t dma_regions;		/* of all clients */
+	uint32_t interrupt_vectors; /* how many it has */
+	uint32_t interrupt_kind;    /* enum dext_interrupt_kind (dext-abi.h) */
+	uint32_t dma_regions;	    /* of all clients */
 	uint64_t dma_bytes;
-	uint64_t dma_faults;		/* accesses of the device to what was not mapped */
+	uint64_t dma_faults; /* accesses of the device to what was not mapped */
 	uint64_t resets;
 } AppleDextStatus;
 
@@ -579,14 +579,14 @@ typedef struct AppleDextStatus {
 kern_return_t apple_dext_get_status(io_connect_t connection, AppleDextStatus *out_status);
 
 typedef struct AppleDextRegionInfo {
-	uint32_t client;	/* number, as in AppleDextClientInfo */
+	uint32_t client; /* number, as in AppleDextClientInfo */
 	uint32_t segments;
 	uint64_t iova, size;
-	uint64_t bus_address, bus_length;	/* of the first segment */
+	uint64_t bus_address, bus_length; /* of the first segment */
 } AppleDextRegionInfo;
 
 typedef struct AppleDextClientInfo {
-	uint32_t client;	/* number: nobody else's as long as the driver lives */
+	uint32_t client; /* number: nobody else's as long as the driver lives */
 	int32_t pid;
 	bool claimed, exclusive, takes_interrupts, is_caller;
 	uint32_t regions;

@@ -27,9 +27,9 @@
  */
 enum dext_need {
 	DEXT_NEEDS_NOTHING,
-	DEXT_NEEDS_CLAIM,	/* else kIOReturnNotOpen */
-	DEXT_NEEDS_INTERRUPTS,	/* SetupInterrupts succeeded on this connection, else kIOReturnNotReady */
-	DEXT_NEEDS_STAKE,	/* a claim, or the service's own user or root, else kIOReturnNotPrivileged */
+	DEXT_NEEDS_CLAIM,      /* else kIOReturnNotOpen */
+	DEXT_NEEDS_INTERRUPTS, /* SetupInterrupts succeeded on this connection, else kIOReturnNotReady */
+	DEXT_NEEDS_STAKE, /* a claim, or the service's own user or root, else kIOReturnNotPrivileged */
 };
 
 /*
@@ -38,40 +38,40 @@ enum dext_need {
  * The first eighteen are fixed; programs in the field speak them. Terminate needs more than
  * it does in the field, where every client is the service's own user or root.
  */
-#define DEXT_SELECTORS(X)                                            \
-	X(0, GetIdentity, 0, 6, DEXT_NEEDS_NOTHING)                  \
-	X(1, Claim, 0, 0, DEXT_NEEDS_NOTHING)                        \
-	X(2, Terminate, 0, 0, DEXT_NEEDS_STAKE)                      \
-	X(3, AllocateDMABuffer, 2, 6, DEXT_NEEDS_CLAIM)              \
-	X(4, FreeDMABuffer, 0, 0, DEXT_NEEDS_NOTHING)                \
-	X(5, RegisterDMARegion, 3, 3, DEXT_NEEDS_CLAIM)              \
-	X(6, UnregisterDMARegion, 1, 0, DEXT_NEEDS_CLAIM)            \
-	X(7, ProbeDMARegion, 2, 1, DEXT_NEEDS_CLAIM)                 \
-	X(8, ConfigRead, 2, 1, DEXT_NEEDS_NOTHING)                   \
-	X(9, ConfigWrite, 3, 0, DEXT_NEEDS_CLAIM)                    \
-	X(10, GetBARInfo, 1, 3, DEXT_NEEDS_NOTHING)                  \
-	X(11, MMIORead, 3, 1, DEXT_NEEDS_CLAIM)                      \
-	X(12, MMIOWrite, 4, 0, DEXT_NEEDS_CLAIM)                     \
-	X(13, SetupInterrupts, 0, 1, DEXT_NEEDS_CLAIM)               \
-	X(14, CheckInterrupt, 0, 4, DEXT_NEEDS_INTERRUPTS)           \
-	X(15, WaitInterrupt, 0, 0, DEXT_NEEDS_INTERRUPTS)            \
-	X(16, SetIRQMask, 4, 0, DEXT_NEEDS_INTERRUPTS)               \
+#define DEXT_SELECTORS(X)                                                                          \
+	X(0, GetIdentity, 0, 6, DEXT_NEEDS_NOTHING)                                                \
+	X(1, Claim, 0, 0, DEXT_NEEDS_NOTHING)                                                      \
+	X(2, Terminate, 0, 0, DEXT_NEEDS_STAKE)                                                    \
+	X(3, AllocateDMABuffer, 2, 6, DEXT_NEEDS_CLAIM)                                            \
+	X(4, FreeDMABuffer, 0, 0, DEXT_NEEDS_NOTHING)                                              \
+	X(5, RegisterDMARegion, 3, 3, DEXT_NEEDS_CLAIM)                                            \
+	X(6, UnregisterDMARegion, 1, 0, DEXT_NEEDS_CLAIM)                                          \
+	X(7, ProbeDMARegion, 2, 1, DEXT_NEEDS_CLAIM)                                               \
+	X(8, ConfigRead, 2, 1, DEXT_NEEDS_NOTHING)                                                 \
+	X(9, ConfigWrite, 3, 0, DEXT_NEEDS_CLAIM)                                                  \
+	X(10, GetBARInfo, 1, 3, DEXT_NEEDS_NOTHING)                                                \
+	X(11, MMIORead, 3, 1, DEXT_NEEDS_CLAIM)                                                    \
+	X(12, MMIOWrite, 4, 0, DEXT_NEEDS_CLAIM)                                                   \
+	X(13, SetupInterrupts, 0, 1, DEXT_NEEDS_CLAIM)                                             \
+	X(14, CheckInterrupt, 0, 4, DEXT_NEEDS_INTERRUPTS)                                         \
+	X(15, WaitInterrupt, 0, 0, DEXT_NEEDS_INTERRUPTS)                                          \
+	X(16, SetIRQMask, 4, 0, DEXT_NEEDS_INTERRUPTS)                                             \
 	X(17, ResetDevice, 0, 0, DEXT_NEEDS_CLAIM)
 
 /*
  * Additions of this project, far above the fixed ones. A driver that lacks one
  * answers kIOReturnUnsupported, and the client library does without.
  */
-#define DEXT_ADDITIONS(X)                                            \
-	X(0x1000, ClaimExclusive, 0, 0, DEXT_NEEDS_NOTHING)          \
-	X(0x1001, GetStatus, 0, 9, DEXT_NEEDS_NOTHING)               \
-	X(0x1002, GetDMASegments, 2, 2, DEXT_NEEDS_CLAIM)            \
-	X(0x1003, RegisterDMABatch, 0, 0, DEXT_NEEDS_CLAIM)          \
-	X(0x1004, UnregisterDMABatch, 0, 0, DEXT_NEEDS_CLAIM)        \
-	X(0x1005, GetDMALimits, 0, 5, DEXT_NEEDS_NOTHING)            \
-	X(0x1006, GetDMARegions, 1, 1, DEXT_NEEDS_STAKE)             \
-	X(0x1007, GetClients, 1, 1, DEXT_NEEDS_STAKE)                \
-	X(0x1008, TriggerInterrupt, 1, 0, DEXT_NEEDS_STAKE)          \
+#define DEXT_ADDITIONS(X)                                                                          \
+	X(0x1000, ClaimExclusive, 0, 0, DEXT_NEEDS_NOTHING)                                        \
+	X(0x1001, GetStatus, 0, 9, DEXT_NEEDS_NOTHING)                                             \
+	X(0x1002, GetDMASegments, 2, 2, DEXT_NEEDS_CLAIM)                                          \
+	X(0x1003, RegisterDMABatch, 0, 0, DEXT_NEEDS_CLAIM)                                        \
+	X(0x1004, UnregisterDMABatch, 0, 0, DEXT_NEEDS_CLAIM)                                      \
+	X(0x1005, GetDMALimits, 0, 5, DEXT_NEEDS_NOTHING)                                          \
+	X(0x1006, GetDMARegions, 1, 1, DEXT_NEEDS_STAKE)                                           \
+	X(0x1007, GetClients, 1, 1, DEXT_NEEDS_STAKE)                                              \
+	X(0x1008, TriggerInterrupt, 1, 0, DEXT_NEEDS_STAKE)                                        \
 	X(0x1009, RemoveDevice, 0, 0, DEXT_NEEDS_STAKE)
 
 enum dext_selector {
@@ -82,31 +82,56 @@ enum dext_selector {
 
 /* How many scalars each selector takes and gives: DEXT_IN_ConfigRead, DEXT_OUT_ConfigRead, ... */
 enum {
-#define DEXT_SELECTOR_COUNTS(number, name, in, out, needs) \
+#define DEXT_SELECTOR_COUNTS(number, name, in, out, needs)                                         \
 	DEXT_IN_##name = (in), DEXT_OUT_##name = (out),
 	DEXT_SELECTORS(DEXT_SELECTOR_COUNTS) DEXT_ADDITIONS(DEXT_SELECTOR_COUNTS)
 #undef DEXT_SELECTOR_COUNTS
 };
 
 /* Where the values of calls with several scalars stand. */
-enum { DEXT_IDENTITY_BUS, DEXT_IDENTITY_DEVICE, DEXT_IDENTITY_FUNCTION, DEXT_IDENTITY_VENDOR_ID,
-	DEXT_IDENTITY_DEVICE_ID, DEXT_IDENTITY_CLASS_CODE };
-enum { DEXT_BUFFER_SIZE, DEXT_BUFFER_FLAGS, DEXT_BUFFER_SEGMENTS, DEXT_BUFFER_ADDRESS,
-	DEXT_BUFFER_LENGTH, DEXT_BUFFER_CLASS_CODE };
+enum {
+	DEXT_IDENTITY_BUS,
+	DEXT_IDENTITY_DEVICE,
+	DEXT_IDENTITY_FUNCTION,
+	DEXT_IDENTITY_VENDOR_ID,
+	DEXT_IDENTITY_DEVICE_ID,
+	DEXT_IDENTITY_CLASS_CODE
+};
+enum {
+	DEXT_BUFFER_SIZE,
+	DEXT_BUFFER_FLAGS,
+	DEXT_BUFFER_SEGMENTS,
+	DEXT_BUFFER_ADDRESS,
+	DEXT_BUFFER_LENGTH,
+	DEXT_BUFFER_CLASS_CODE
+};
 enum { DEXT_REGION_IOVA, DEXT_REGION_VA, DEXT_REGION_SIZE };
 enum { DEXT_REGION_SEGMENTS, DEXT_REGION_BUS_ADDRESS, DEXT_REGION_BUS_LENGTH };
 enum { DEXT_BAR_MEMORY_INDEX, DEXT_BAR_SIZE, DEXT_BAR_TYPE };
-enum { DEXT_STATUS_CLAIMS, DEXT_STATUS_FLAGS, DEXT_STATUS_VECTORS, DEXT_STATUS_INTERRUPT_KIND,
-	DEXT_STATUS_CLIENTS, DEXT_STATUS_REGIONS, DEXT_STATUS_BYTES_WIRED, DEXT_STATUS_DMA_FAULTS,
-	DEXT_STATUS_RESETS };
+enum {
+	DEXT_STATUS_CLAIMS,
+	DEXT_STATUS_FLAGS,
+	DEXT_STATUS_VECTORS,
+	DEXT_STATUS_INTERRUPT_KIND,
+	DEXT_STATUS_CLIENTS,
+	DEXT_STATUS_REGIONS,
+	DEXT_STATUS_BYTES_WIRED,
+	DEXT_STATUS_DMA_FAULTS,
+	DEXT_STATUS_RESETS
+};
 
-enum { DEXT_LIMITS_KIND, DEXT_LIMITS_BYTES, DEXT_LIMITS_MAPS, DEXT_LIMITS_BYTES_USED,
-	DEXT_LIMITS_MAPS_USED };
+enum {
+	DEXT_LIMITS_KIND,
+	DEXT_LIMITS_BYTES,
+	DEXT_LIMITS_MAPS,
+	DEXT_LIMITS_BYTES_USED,
+	DEXT_LIMITS_MAPS_USED
+};
 
 /* Values of DEXT_LIMITS_KIND: who chooses bus addresses. */
 enum dext_iommu_kind {
-	DEXT_IOMMU_IDENTITY,	/* the client: the bus address is the iova */
-	DEXT_IOMMU_DART,	/* the IOMMU */
+	DEXT_IOMMU_IDENTITY, /* the client: the bus address is the iova */
+	DEXT_IOMMU_DART,     /* the IOMMU */
 };
 
 /*
@@ -123,28 +148,28 @@ struct dext_batch_region {
 	uint64_t iova, va, size;
 };
 struct dext_batch_result {
-	int32_t status;		/* an IOReturn */
+	int32_t status; /* an IOReturn */
 	uint32_t segments;
-	uint64_t bus_address, length;	/* of the first segment */
+	uint64_t bus_address, length; /* of the first segment */
 };
 struct dext_region_info {
-	uint32_t client;	/* its number, as in dext_client_info */
+	uint32_t client; /* its number, as in dext_client_info */
 	uint32_t segments;
 	uint64_t iova, size, bus_address, length;
 };
 struct dext_client_info {
-	uint32_t client;	/* its number: as long as the driver lives, nobody else's */
+	uint32_t client; /* its number: as long as the driver lives, nobody else's */
 	int32_t pid;
-	uint32_t flags;		/* DEXT_CLIENT_* */
+	uint32_t flags; /* DEXT_CLIENT_* */
 	uint32_t regions;
 	uint64_t bytes_wired, calls, interrupts;
 };
 #define DEXT_CLIENT_CLAIMED    1u
 #define DEXT_CLIENT_EXCLUSIVE  2u
-#define DEXT_CLIENT_INTERRUPTS 4u	/* it has set interrupts up */
-#define DEXT_CLIENT_CALLER     8u	/* the one that asks */
+#define DEXT_CLIENT_INTERRUPTS 4u /* it has set interrupts up */
+#define DEXT_CLIENT_CALLER     8u /* the one that asks */
 
-#define DEXT_STRUCT_MAX 4096u	/* bytes each way in one call */
+#define DEXT_STRUCT_MAX 4096u /* bytes each way in one call */
 
 /* Bits of DEXT_STATUS_FLAGS. */
 #define DEXT_STATUS_CLAIMED_BY_CALLER UINT64_C(1)
@@ -161,38 +186,38 @@ enum dext_interrupt_kind {
 /* Memory types, for IOConnectMapMemory64(). */
 enum dext_memory_type {
 	DEXT_MEMORY_DMA_BUFFER = 0,
-	DEXT_MEMORY_BAR0 = 1,	/* BAR n is DEXT_MEMORY_BAR0 + n */
+	DEXT_MEMORY_BAR0 = 1, /* BAR n is DEXT_MEMORY_BAR0 + n */
 	DEXT_MEMORY_BAR5 = 6,
 	DEXT_MEMORY_IRQ_STATE = 7,
 	DEXT_MEMORY_TYPES = 8,
-	DEXT_MEMORY_TRACE = 0x1000,	/* an addition: struct dext_trace, read-only */
+	DEXT_MEMORY_TRACE = 0x1000, /* an addition: struct dext_trace, read-only */
 };
 
 /* X(first type, last type, needs): without memory of that type now, kIOReturnNotReady. */
-#define DEXT_MEMORY_NEEDS(X)                                                   \
-	X(DEXT_MEMORY_DMA_BUFFER, DEXT_MEMORY_DMA_BUFFER, DEXT_NEEDS_NOTHING)  \
-	X(DEXT_MEMORY_BAR0, DEXT_MEMORY_BAR5, DEXT_NEEDS_CLAIM)                \
-	X(DEXT_MEMORY_IRQ_STATE, DEXT_MEMORY_IRQ_STATE, DEXT_NEEDS_INTERRUPTS) \
+#define DEXT_MEMORY_NEEDS(X)                                                                       \
+	X(DEXT_MEMORY_DMA_BUFFER, DEXT_MEMORY_DMA_BUFFER, DEXT_NEEDS_NOTHING)                      \
+	X(DEXT_MEMORY_BAR0, DEXT_MEMORY_BAR5, DEXT_NEEDS_CLAIM)                                    \
+	X(DEXT_MEMORY_IRQ_STATE, DEXT_MEMORY_IRQ_STATE, DEXT_NEEDS_INTERRUPTS)                     \
 	X(DEXT_MEMORY_TRACE, DEXT_MEMORY_TRACE, DEXT_NEEDS_STAKE)
 
-#define DEXT_BARS            6
-#define DEXT_CONFIG_SIZE     4096u
-#define DEXT_VECTORS_MAX     256u
-#define DEXT_IRQ_WORDS       4	/* 64 vectors each */
+#define DEXT_BARS	 6
+#define DEXT_CONFIG_SIZE 4096u
+#define DEXT_VECTORS_MAX 256u
+#define DEXT_IRQ_WORDS	 4 /* 64 vectors each */
 
 /* The type of a BAR: the low bits of its register. */
-#define DEXT_BAR_IO           0x01u
-#define DEXT_BAR_MEM64        0x04u
+#define DEXT_BAR_IO	      0x01u
+#define DEXT_BAR_MEM64	      0x04u
 #define DEXT_BAR_PREFETCHABLE 0x08u
 
 /* Limits of DMA regions. */
-#define DEXT_REGIONS_MAX   65536u			/* a client */
-#define DEXT_CHUNK_MAX     (UINT64_C(3) << 29)		/* 1.5 GiB */
-#define DEXT_CHUNKS_MAX    128u			/* a region */
+#define DEXT_REGIONS_MAX 65536u		     /* a client */
+#define DEXT_CHUNK_MAX	 (UINT64_C(3) << 29) /* 1.5 GiB */
+#define DEXT_CHUNKS_MAX	 128u		     /* a region */
 
 /* DMA flags of AllocateDMABuffer: the device may read it, may write it. */
-#define DEXT_DMA_DEVICE_READS  UINT64_C(2)	/* kIOMemoryDirectionOut */
-#define DEXT_DMA_DEVICE_WRITES UINT64_C(1)	/* kIOMemoryDirectionIn */
+#define DEXT_DMA_DEVICE_READS  UINT64_C(2) /* kIOMemoryDirectionOut */
+#define DEXT_DMA_DEVICE_WRITES UINT64_C(1) /* kIOMemoryDirectionIn */
 
 /*
  * The IRQ state page (memory type 7), little-endian. The driver sets pending
@@ -216,10 +241,10 @@ struct dext_irq_state {
 #define DEXT_TRACE_SCALARS 4
 struct dext_trace_entry {
 	uint64_t sequence;
-	uint64_t began, took;	/* nanoseconds: of CLOCK_MONOTONIC, and from there on */
+	uint64_t began, took; /* nanoseconds: of CLOCK_MONOTONIC, and from there on */
 	uint32_t client, selector;
 	int32_t status;
-	uint16_t in_count, out_count;	/* of scalars, which may be more than are kept */
+	uint16_t in_count, out_count; /* of scalars, which may be more than are kept */
 	uint64_t in[DEXT_TRACE_SCALARS], out[DEXT_TRACE_SCALARS];
 };
 struct dext_trace {
@@ -232,6 +257,6 @@ struct dext_trace {
 
 /* Registry property of a driver extension: the PCI root that its device is under. */
 #define DEXT_ROOT_PROPERTY "DextPCIRoot"
-#define DEXT_ROOT_MAX      16	/* bytes, with the NUL */
+#define DEXT_ROOT_MAX	   16 /* bytes, with the NUL */
 
 #endif

@@ -17,11 +17,11 @@
  * and the pool 48 Ki mappings of 64 Ki.
  */
 #define IOU_BYTES_GUARANTEED (UINT64_C(1) << 35)
-#define IOU_BYTES_MAX        (UINT64_C(1) << 42)	/* of one client */
-#define IOU_BYTES_POOL       (UINT64_C(1) << 46)
+#define IOU_BYTES_MAX	     (UINT64_C(1) << 42) /* of one client */
+#define IOU_BYTES_POOL	     (UINT64_C(1) << 46)
 #define IOU_MAPS_GUARANTEED  16u
-#define IOU_MAPS_MAX         4096u
-#define IOU_MAPS_POOL        32768u
+#define IOU_MAPS_MAX	     4096u
+#define IOU_MAPS_POOL	     32768u
 
 /* One client's part. Its user's lock guards it; it begins zeroed. */
 struct iou_address_space {

@@ -38,8 +38,7 @@ bool iou_uid_is_privileged(uid_t uid)
 	return uid == 0 || uid == geteuid();
 }
 
-bool iou_peer_is_allowed(
-	const struct iouser_server_options *options, int fd, struct ucred *peer)
+bool iou_peer_is_allowed(const struct iouser_server_options *options, int fd, struct ucred *peer)
 {
 	socklen_t size = sizeof(*peer);
 
@@ -57,7 +56,9 @@ bool iou_peer_is_allowed(
 void iou_peer_refuse(int fd, kern_return_t why)
 {
 	struct iou_hello hello = { .header = { .type = IOU_HELLO | IOU_REPLY, .status = why },
-		.magic = IOU_MAGIC, .major = IOU_VERSION_MAJOR, .minor = IOU_VERSION_MINOR };
+		.magic = IOU_MAGIC,
+		.major = IOU_VERSION_MAJOR,
+		.minor = IOU_VERSION_MINOR };
 	struct iou_hello request;
 	struct iovec iov = { .iov_base = &request, .iov_len = sizeof(request) };
 	/* Without room for descriptors: where there are any, the flag says so. */

@@ -11,8 +11,7 @@
  * they list. *peer is set to who it is: the process is 0 when it is of a PID namespace out
  * of sight, the user -1 when the system cannot tell.
  */
-bool iou_peer_is_allowed(
-	const struct iouser_server_options *options, int fd, struct ucred *peer);
+bool iou_peer_is_allowed(const struct iouser_server_options *options, int fd, struct ucred *peer);
 
 /* Whether a user is this process's own, or root. */
 bool iou_uid_is_privileged(uid_t uid);

@@ -121,7 +121,7 @@ CFStringRef CFStringCreateWithCString(
  */
 CFStringRef __CFStringMakeConstantString(const char *text)
 {
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;	/* guards constants */
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* guards constants */
 	static struct entry *constants;
 	CFStringRef found = NULL;
 	struct entry *entry;
@@ -132,10 +132,9 @@ CFStringRef __CFStringMakeConstantString(const char *text)
 			found = entry->value;
 	if (!found) {
 		entry = calloc(1, sizeof(*entry));
-		found = CFStringCreateWithCString(
-			kCFAllocatorDefault, text, kCFStringEncodingUTF8);
+		found = CFStringCreateWithCString(kCFAllocatorDefault, text, kCFStringEncodingUTF8);
 		if (!entry || !found)
-			abort();	/* a constant has no way to fail */
+			abort(); /* a constant has no way to fail */
 		/* A release too many, harmless with Apple's, must not free it. */
 		atomic_store(&((struct header *)(uintptr_t)found)->references, LONG_MAX / 2);
 		entry->value = found;
@@ -159,8 +158,8 @@ Boolean CFStringGetCString(
 
 CFComparisonResult CFStringCompare(CFStringRef a, CFStringRef b, CFStringCompareFlags flags)
 {
-	int order = flags & kCFCompareCaseInsensitive ? strcasecmp(a->text, b->text)
-						      : strcmp(a->text, b->text);
+	int order = flags & kCFCompareCaseInsensitive ? strcasecmp(a->text, b->text) :
+							strcmp(a->text, b->text);
 
 	if (order == 0)
 		return kCFCompareEqualTo;
@@ -261,7 +260,7 @@ void CFDictionarySetValue(CFMutableDictionaryRef dictionary, const void *key, co
 	}
 	entry = calloc(1, sizeof(*entry));
 	if (!entry)
-		abort();	/* as Apple's: the call has no way to fail */
+		abort(); /* as Apple's: the call has no way to fail */
 	entry->key = CFRetain(key);
 	entry->value = value;
 	entry->next = dictionary->entries;

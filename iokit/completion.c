@@ -17,7 +17,7 @@ struct iouser_completion {
 	atomic_bool completed;
 	struct iou_port_end *end;
 	uint64_t token;
-	struct iou_outstanding *outstanding;	/* counts this one; NULL: nobody counts */
+	struct iou_outstanding *outstanding; /* counts this one; NULL: nobody counts */
 };
 
 /* It lives as long as its session or any of the completions that it counts. */

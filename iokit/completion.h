@@ -10,7 +10,7 @@
 /* How many calls of one client have not completed: counted by the completions themselves. */
 struct iou_outstanding;
 struct iou_outstanding *iou_outstanding_create(void);
-void iou_outstanding_release(struct iou_outstanding *outstanding);	/* NULL is fine */
+void iou_outstanding_release(struct iou_outstanding *outstanding); /* NULL is fine */
 unsigned iou_outstanding_count(const struct iou_outstanding *outstanding);
 
 /* The sending end of a notification port: one descriptor, however many calls complete there. */
@@ -20,7 +20,7 @@ struct iou_port_end;
  * reference. @peer is charged for it; NULL: it is this process's own.
  */
 struct iou_port_end *iou_port_end_create(int fd, struct fd_peer *peer);
-void iou_port_end_release(struct iou_port_end *end);	/* NULL is fine */
+void iou_port_end_release(struct iou_port_end *end); /* NULL is fine */
 
 /*
  * A call that is to complete at @end, which it keeps a reference to. @outstanding may be NULL,

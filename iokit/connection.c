@@ -10,7 +10,7 @@
 struct mapping {
 	LIST_ENTRY(mapping) link;
 	uint32_t memory_type;
-	void *address;	/* NULL: a descriptor, which the program has */
+	void *address; /* NULL: a descriptor, which the program has */
 	size_t size;
 };
 
@@ -249,9 +249,9 @@ static void *map_around_hole(const struct iou_map_result *result, int protection
 		return all;
 	if ((hole && mmap(all, hole, protection, MAP_SHARED | MAP_FIXED, result->fd,
 			     (off_t)result->offset) == MAP_FAILED) ||
-		(after < size && mmap(all + after, size - after, protection,
-					 MAP_SHARED | MAP_FIXED, result->fd,
-					 (off_t)(result->offset + after)) == MAP_FAILED)) {
+		(after < size &&
+			mmap(all + after, size - after, protection, MAP_SHARED | MAP_FIXED,
+				result->fd, (off_t)(result->offset + after)) == MAP_FAILED)) {
 		munmap(all, size);
 		return MAP_FAILED;
 	}
@@ -342,15 +342,15 @@ kern_return_t IOConnectUnmapMemory64(io_connect_t connect, uint32_t memory_type,
 }
 
 /* Remember that the program has the descriptor. The connection is locked. */
-static kern_return_t hand_out(struct connection *connection, uint32_t memory_type,
-	const struct iou_map_result *result)
+static kern_return_t hand_out(
+	struct connection *connection, uint32_t memory_type, const struct iou_map_result *result)
 {
 	struct mapping *mapping;
 
 	if (!is_sound(result))
 		return kIOReturnVMError;
 	if (result->read_only)
-		return kIOReturnNotPermitted;	/* the descriptor may be good for more */
+		return kIOReturnNotPermitted; /* the descriptor may be good for more */
 	mapping = calloc(1, sizeof(*mapping));
 	if (!mapping)
 		return kIOReturnNoMemory;

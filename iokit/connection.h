@@ -18,9 +18,9 @@ struct iou_call_args {
 	const void *input_struct;
 	size_t input_struct_size;
 	uint64_t *output;
-	uint32_t output_count;		/* in: room; out: how many */
+	uint32_t output_count; /* in: room; out: how many */
 	void *output_struct;
-	size_t output_struct_size;	/* in: room; out: how many */
+	size_t output_struct_size; /* in: room; out: how many */
 	struct iou_wake wake;
 };
 
@@ -28,7 +28,7 @@ struct iou_call_args {
 struct iou_map_result {
 	int fd;
 	uint64_t offset, size;
-	uint64_t hole, hole_size;	/* pages that are not to be mapped */
+	uint64_t hole, hole_size; /* pages that are not to be mapped */
 	bool read_only;
 };
 

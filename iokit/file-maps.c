@@ -32,7 +32,7 @@ struct iou_file_map {
 	UT_hash_handle hh;
 	struct iou_file_maps *table;
 	struct window_key key;
-	bool current;	/* in the hash; else outgrown by its file, and only still in use */
+	bool current; /* in the hash; else outgrown by its file, and only still in use */
 	unsigned uses;
 	char *address;
 	uint64_t size;
@@ -44,14 +44,14 @@ struct iou_file_maps {
 	bool released;
 	struct file *files;
 	struct iou_file_map *current;	/* the newest of each beginning */
-	struct iou_address_space space;	/* of all there are */
+	struct iou_address_space space; /* of all there are */
 };
 
 /* What has been found out about a descriptor. */
 struct file_facts {
 	struct file_key key;
 	uint64_t size;
-	uint64_t page;	/* what mappings of it are a multiple of: a huge page's size on hugetlbfs */
+	uint64_t page; /* what mappings of it are a multiple of: a huge page's size on hugetlbfs */
 };
 
 struct iou_file_maps *iou_file_maps_create(void)
@@ -154,7 +154,8 @@ static struct file *find_file(struct iou_file_maps *maps, const struct file_key 
 	return file;
 }
 
-static struct iou_file_map *find_window(struct iou_file_maps *maps, struct file *file, uint64_t begin)
+static struct iou_file_map *find_window(
+	struct iou_file_maps *maps, struct file *file, uint64_t begin)
 {
 	struct iou_file_map *map;
 	struct window_key key;
@@ -170,7 +171,7 @@ static struct iou_file_map *find_window(struct iou_file_maps *maps, struct file 
 static struct iou_file_map *find_covering(
 	struct iou_file_maps *maps, struct file *file, uint64_t offset, uint64_t end)
 {
-	for (unsigned class = 0; class < IOU_WINDOW_CLASSES; class++) {
+	for (unsigned class = 0; class < IOU_WINDOW_CLASSES; class ++) {
 		uint64_t begin = offset & ~((IOU_WINDOW_MIN << class) - 1);
 		struct iou_file_map *map = find_window(maps, file, begin);
 
@@ -223,7 +224,7 @@ static kern_return_t map_around(struct iou_file_maps *maps, struct file *file, i
 	kern_return_t status;
 
 	if (end - offset >= size)
-		size = IOU_WINDOW_MIN;	/* it is a window by itself */
+		size = IOU_WINDOW_MIN; /* it is a window by itself */
 	if (size < facts->page)
 		size = facts->page;
 	begin = offset & ~(size - 1);

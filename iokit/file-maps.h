@@ -18,8 +18,8 @@
 struct iou_file_maps;
 struct iou_file_map;
 
-#define IOU_WINDOW_MIN     (UINT64_C(2) << 20)
-#define IOU_WINDOW_CLASSES 10u	/* each twice the last: the largest is 1 GiB */
+#define IOU_WINDOW_MIN	   (UINT64_C(2) << 20)
+#define IOU_WINDOW_CLASSES 10u /* each twice the last: the largest is 1 GiB */
 
 struct iou_file_maps *iou_file_maps_create(void);
 /* The user client has gone: the table goes with the last mapping of it. NULL is fine. */

@@ -11,7 +11,7 @@ struct iou_iterator {
 	void *context;
 	/* The lock guards what follows. */
 	pthread_mutex_t lock;
-	io_object_t *entries;	/* a reference to each */
+	io_object_t *entries; /* a reference to each */
 	size_t count, room, next;
 	bool drained;
 };

@@ -17,8 +17,8 @@ struct local {
 };
 
 /* The client's memory is this process's own: it is only looked whether it is there. */
-static kern_return_t local_copy_memory(struct iouser_peer *peer, uint64_t va, uint64_t size,
-	struct iouser_task_memory **memory)
+static kern_return_t local_copy_memory(
+	struct iouser_peer *peer, uint64_t va, uint64_t size, struct iouser_task_memory **memory)
 {
 	struct iouser_task_memory *found;
 	struct iou_vm_region *regions;

@@ -13,16 +13,16 @@
 #define INDEX_MASK ((1u << INDEX_BITS) - 1)
 
 struct slot {
-	struct iou_object *object;	/* NULL: free */
+	struct iou_object *object; /* NULL: free */
 	uint32_t references;
 	uint32_t generation;
-	uint32_t next_free;		/* index + 1 */
+	uint32_t next_free; /* index + 1 */
 };
 
 /* The lock guards everything below it; it is held for a few instructions alone. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct slot *slots;
-static uint32_t slot_count, first_free;	/* first_free: index + 1 */
+static uint32_t slot_count, first_free; /* first_free: index + 1 */
 
 void iou_object_init(
 	struct iou_object *object, enum iou_kind kind, void (*destroy)(struct iou_object *))
@@ -84,7 +84,7 @@ io_object_t iou_name_create(struct iou_object *object)
 /* The slot of a name, or NULL. The lock is held. */
 static struct slot *find(io_object_t name, enum iou_kind kind)
 {
-	uint32_t index = (name & INDEX_MASK) - 1;	/* no name: wraps, and is past the end */
+	uint32_t index = (name & INDEX_MASK) - 1; /* no name: wraps, and is past the end */
 	struct slot *slot;
 
 	if (index >= slot_count)
@@ -154,5 +154,5 @@ kern_return_t IOObjectRelease(io_object_t object)
 
 mach_port_t mach_task_self(void)
 {
-	return UINT32_MAX;	/* never the name of an object: its index is past the last */
+	return UINT32_MAX; /* never the name of an object: its index is past the last */
 }

@@ -16,7 +16,7 @@ enum iou_kind {
 	IOU_ITERATOR,
 	IOU_CONNECTION,
 	IOU_PORT,
-	IOU_WATCH_OBJECT,	/* never named */
+	IOU_WATCH_OBJECT, /* never named */
 };
 
 struct iou_object {

@@ -10,7 +10,7 @@ struct iou_process_memory;
 
 struct iouser_peer {
 	pid_t pid;
-	uid_t uid;	/* (uid_t)-1 when unknown */
+	uid_t uid; /* (uid_t)-1 when unknown */
 	/* Its address space, once private memory has been asked for; else NULL. */
 	struct iou_process_memory *memory;
 	/*
@@ -20,7 +20,7 @@ struct iouser_peer {
 	kern_return_t (*copy_memory)(struct iouser_peer *peer, uint64_t va, uint64_t size,
 		struct iouser_task_memory **memory);
 	bool told_of_foreign_file;
-	struct iou_file_maps *maps;	/* files mapped on the client's behalf; NULL in-process */
+	struct iou_file_maps *maps; /* files mapped on the client's behalf; NULL in-process */
 };
 
 #endif

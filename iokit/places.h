@@ -16,15 +16,15 @@
 struct iou_place {
 	TAILQ_ENTRY(iou_place) link;
 	uid_t uid;
-	pid_t pid;		/* 0: of a PID namespace out of sight; such are told apart by user */
-	bool privileged;	/* the service's own user, or root */
-	bool greeted;		/* it has said something */
+	pid_t pid;	 /* 0: of a PID namespace out of sight; such are told apart by user */
+	bool privileged; /* the service's own user, or root */
+	bool greeted;	 /* it has said something */
 };
 
 struct iou_places {
-	TAILQ_HEAD(iou_place_list, iou_place) all;	/* the oldest first */
+	TAILQ_HEAD(iou_place_list, iou_place) all; /* the oldest first */
 	unsigned per_process, per_user;
-	unsigned total, reserved;	/* reserved: of the total, for privileged ones */
+	unsigned total, reserved; /* reserved: of the total, for privileged ones */
 };
 
 /*

@@ -23,8 +23,8 @@ struct port_source {
 	LIST_ENTRY(port_source) link;
 	int fd;
 	void (*ready)(struct iou_object *owner);
-	struct iou_object *owner;	/* held by the source on the queue, and by this one */
-	struct iou_source *source;	/* on the queue; NULL while there is none */
+	struct iou_object *owner;  /* held by the source on the queue, and by this one */
+	struct iou_source *source; /* on the queue; NULL while there is none */
 };
 
 struct IONotificationPort {
@@ -34,9 +34,9 @@ struct IONotificationPort {
 	/* The lock guards what follows; it is not held while a callout runs. */
 	pthread_mutex_t lock;
 	bool destroyed;
-	bool dead;	/* no event comes any more */
+	bool dead; /* no event comes any more */
 	uint64_t last_token;
-	struct pending *pending;	/* by token */
+	struct pending *pending; /* by token */
 	dispatch_queue_t queue;
 	LIST_HEAD(, port_source) sources;
 };
@@ -77,7 +77,7 @@ IONotificationPortRef IONotificationPortCreate(mach_port_t main_port)
 	pthread_mutex_init(&port->lock, NULL);
 	port->receive_fd = ends[0];
 	port->send_fd = ends[1];
-	iou_object_retain(&port->object);	/* the name's, besides the caller's */
+	iou_object_retain(&port->object); /* the name's, besides the caller's */
 	port->name = iou_name_create(&port->object);
 	if (!port->name || !iou_port_add_source(port, ends[0], port_ready, &port->object)) {
 		iou_name_release(port->name, IOU_PORT);
@@ -177,7 +177,7 @@ static void attach(struct IONotificationPort *port, struct port_source *source)
 		return;
 	source->source = iou_source_add(port->queue, source->fd, source->ready, source->owner);
 	if (!source->source)
-		abort();	/* as Apple's: setting a queue has no way to fail */
+		abort(); /* as Apple's: setting a queue has no way to fail */
 }
 
 static void detach(struct IONotificationPort *port, struct port_source *source)
@@ -284,8 +284,8 @@ mach_port_t IONotificationPortGetMachPort(IONotificationPortRef port)
 	return port->name;
 }
 
-kern_return_t iou_port_expect(mach_port_t name, const uint64_t *reference,
-	uint32_t reference_count, struct IONotificationPort **expected, struct iou_wake *wake)
+kern_return_t iou_port_expect(mach_port_t name, const uint64_t *reference, uint32_t reference_count,
+	struct IONotificationPort **expected, struct iou_wake *wake)
 {
 	struct IONotificationPort *port = iou_name_lookup(name, IOU_PORT);
 	kern_return_t status = kIOReturnSuccess;

@@ -14,7 +14,7 @@
 
 /* An asynchronous call's half of a port. */
 struct iou_wake {
-	int fd;		/* the sending end, borrowed; -1: the call is not asynchronous */
+	int fd; /* the sending end, borrowed; -1: the call is not asynchronous */
 	uint64_t token;
 };
 
@@ -31,8 +31,8 @@ struct iou_wake {
  * kIOReturnNoResources past IOU_OUTSTANDING_MAX; kIOReturnIPCError when a service has
  * shut the port's socket down; kIOReturnNoMemory.
  */
-kern_return_t iou_port_expect(mach_port_t name, const uint64_t *reference,
-	uint32_t reference_count, struct IONotificationPort **port, struct iou_wake *wake);
+kern_return_t iou_port_expect(mach_port_t name, const uint64_t *reference, uint32_t reference_count,
+	struct IONotificationPort **port, struct iou_wake *wake);
 /* The call failed: nothing will come. */
 void iou_port_forget(struct IONotificationPort *port, uint64_t token);
 void iou_port_put(struct IONotificationPort *port);

@@ -21,25 +21,25 @@ struct work {
 	STAILQ_ENTRY(work) link;
 	dispatch_function_t function;
 	void *context;
-	sem_t *done;	/* of dispatch_sync_f, else NULL */
+	sem_t *done; /* of dispatch_sync_f, else NULL */
 };
 
 struct iou_source {
 	TAILQ_ENTRY(iou_source) link;
 	int fd;
-	bool removed;	/* its owner's reference has still to be given up, by the thread */
+	bool removed; /* its owner's reference has still to be given up, by the thread */
 	void (*ready)(struct iou_object *owner);
 	struct iou_object *owner;
 };
 
 struct dispatch_queue_s {
 	atomic_uint references;
-	int wake;	/* eventfd: something below has changed */
+	int wake; /* eventfd: something below has changed */
 	char label[16];
 	/* The lock guards what follows, never held while work or a source runs. */
 	pthread_mutex_t lock;
-	bool running;	/* the thread has been begun */
-	bool released;	/* the thread is to end, and frees the queue */
+	bool running;  /* the thread has been begun */
+	bool released; /* the thread is to end, and frees the queue */
 	pthread_t thread;
 	STAILQ_HEAD(, work) work;
 	TAILQ_HEAD(, iou_source) sources;
@@ -98,7 +98,7 @@ static void run_work(dispatch_queue_t queue, struct work *work)
 	pthread_mutex_unlock(&queue->lock);
 	work->function(work->context);
 	if (done)
-		sem_post(done);	/* the work stood on the waiter's stack */
+		sem_post(done); /* the work stood on the waiter's stack */
 	else
 		free(work);
 	pthread_mutex_lock(&queue->lock);
@@ -137,7 +137,7 @@ static void wait_and_run_sources(dispatch_queue_t queue)
 	uint64_t counter;
 
 	if (!polled || !order) {
-		count = 0;	/* without memory: the wake-ups alone, and try again */
+		count = 0; /* without memory: the wake-ups alone, and try again */
 	} else {
 		TAILQ_FOREACH (source, &queue->sources, link) {
 			order[n] = source;
@@ -200,7 +200,7 @@ static void ensure_thread(dispatch_queue_t queue)
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	if (pthread_create(&queue->thread, &attributes, queue_thread, queue) != 0) {
 		fputs("dispatch: no thread can be made for a queue\n", stderr);
-		abort();	/* as Apple's: the calls that need one have no way to fail */
+		abort(); /* as Apple's: the calls that need one have no way to fail */
 	}
 	pthread_attr_destroy(&attributes);
 	queue->running = true;
@@ -221,7 +221,7 @@ void dispatch_release(dispatch_queue_t queue)
 	running = queue->running;
 	queue->released = true;
 	if (running)
-		wake(queue);	/* under the lock: the thread frees the queue once it is dropped */
+		wake(queue); /* under the lock: the thread frees the queue once it is dropped */
 	pthread_mutex_unlock(&queue->lock);
 	if (!running)
 		queue_free(queue);
@@ -241,7 +241,7 @@ void dispatch_async_f(dispatch_queue_t queue, void *context, dispatch_function_t
 	struct work *work = calloc(1, sizeof(*work));
 
 	if (!work)
-		abort();	/* as Apple's: the call has no way to fail */
+		abort(); /* as Apple's: the call has no way to fail */
 	work->function = function;
 	work->context = context;
 	enqueue(queue, work);
@@ -253,7 +253,8 @@ void dispatch_sync_f(dispatch_queue_t queue, void *context, dispatch_function_t 
 	sem_t done;
 
 	if (current == queue) {
-		fputs("dispatch: dispatch_sync_f on the queue that is running would wait for ever\n",
+		fputs("dispatch: dispatch_sync_f on the queue that is running would wait for "
+		      "ever\n",
 			stderr);
 		abort();
 	}

@@ -20,8 +20,10 @@ static _Thread_local struct {
 static void say_denied(const char *where, const struct stat *status, const char *path)
 {
 	snprintf(last.text, sizeof(last.text),
-		"no permission to reach the driver service at %s (%s): %s has mode %04o, user %u and "
-		"group %u, and this process is user %u; dextd --group or --allow-uid lets others in",
+		"no permission to reach the driver service at %s (%s): %s has mode %04o, user %u "
+		"and "
+		"group %u, and this process is user %u; dextd --group or --allow-uid lets others "
+		"in",
 		path, strerror(EACCES), where, (unsigned)status->st_mode & 07777,
 		(unsigned)status->st_uid, (unsigned)status->st_gid, (unsigned)geteuid());
 }
@@ -62,7 +64,8 @@ void iou_reach_note(const char *path, int error)
 		return;
 	case EPERM:
 		snprintf(last.text, sizeof(last.text),
-			"the driver service at %s does not allow user %u (%s): dextd --allow-uid or "
+			"the driver service at %s does not allow user %u (%s): dextd --allow-uid "
+			"or "
 			"--allow-gid lets others in",
 			path, (unsigned)geteuid(), strerror(EPERM));
 		return;
@@ -73,13 +76,13 @@ void iou_reach_note(const char *path, int error)
 		return;
 	case EPROTO:
 		snprintf(last.text, sizeof(last.text),
-			"what answers at %s does not speak version %u of the runtime's protocol", path,
-			IOU_VERSION_MAJOR);
+			"what answers at %s does not speak version %u of the runtime's protocol",
+			path, IOU_VERSION_MAJOR);
 		return;
 	case ENAMETOOLONG:
 		snprintf(last.text, sizeof(last.text),
-			"the socket path %.60s... is %zu bytes long (at most %zu)", path, strlen(path),
-			sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
+			"the socket path %.60s... is %zu bytes long (at most %zu)", path,
+			strlen(path), sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
 		return;
 	case ENOENT:
 	case ENOTDIR:
@@ -88,8 +91,8 @@ void iou_reach_note(const char *path, int error)
 			strerror(error));
 		return;
 	default:
-		snprintf(last.text, sizeof(last.text), "the driver service at %s cannot be reached (%s)",
-			path, strerror(error));
+		snprintf(last.text, sizeof(last.text),
+			"the driver service at %s cannot be reached (%s)", path, strerror(error));
 	}
 }
 

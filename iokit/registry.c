@@ -13,8 +13,6 @@
 #include <string.h>
 #include <unistd.h>
 
-
-
 /* More services than this, a list that does not end, are a broken peer's. */
 #define SERVICES_MAX 4096
 
@@ -68,8 +66,8 @@ static int is_one_of(const char *name, const char *const *names, size_t count)
 
 static int service_conforms(const char *class_name)
 {
-	return is_one_of(class_name, service_classes,
-		sizeof(service_classes) / sizeof(*service_classes));
+	return is_one_of(
+		class_name, service_classes, sizeof(service_classes) / sizeof(*service_classes));
 }
 
 /* The text of a matching key; false when the dictionary has none. */
@@ -112,7 +110,7 @@ static struct iou_entry_info *receive_list(int fd, size_t *count)
 	struct iou_entry_info *list = NULL, *larger;
 	union iou_buffer buffer;
 	struct iou_fds fds;
-	int64_t deadline = iou_now_ms() + IOU_HELLO_TIMEOUT_MS;	/* for all of it */
+	int64_t deadline = iou_now_ms() + IOU_HELLO_TIMEOUT_MS; /* for all of it */
 	int size;
 
 	for (*count = 0; *count < SERVICES_MAX && iou_now_ms() < deadline;) {
@@ -298,9 +296,8 @@ kern_return_t IOServiceOpen(
 	service = iou_name_lookup(name, IOU_SERVICE);
 	if (!service)
 		return kIOReturnBadArgument;
-	status = iou_services_published() ?
-			 iou_local_open(service->info.entry_id, type, connect) :
-			 iou_remote_open(service->info.entry_id, type, connect);
+	status = iou_services_published() ? iou_local_open(service->info.entry_id, type, connect) :
+					    iou_remote_open(service->info.entry_id, type, connect);
 	iou_object_release(&service->object);
 	return status;
 }

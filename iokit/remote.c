@@ -18,7 +18,7 @@
 
 struct remote {
 	LIST_ENTRY(remote) link;
-	int fd;		/* -1: the driver has gone */
+	int fd; /* -1: the driver has gone */
 	uint32_t last_id;
 };
 
@@ -46,7 +46,7 @@ static void in_child(void)
 	LIST_FOREACH (remote, &remotes, link)
 		if (remote->fd >= 0)
 			close(remote->fd);
-	LIST_INIT(&remotes);	/* calls on them are refused by the connection */
+	LIST_INIT(&remotes); /* calls on them are refused by the connection */
 	pthread_mutex_unlock(&remotes_lock);
 }
 
@@ -71,7 +71,6 @@ static void delist(struct remote *remote)
 	LIST_REMOVE(remote, link);
 	pthread_mutex_unlock(&remotes_lock);
 }
-
 
 static kern_return_t lose(struct remote *remote)
 {
@@ -173,8 +172,8 @@ static int answer_memory(struct remote *remote, const struct iou_memory_query *q
 	else
 		refusal.header.status = iou_vm_regions(query->va, query->size, &regions, &count);
 	if (refusal.header.status != kIOReturnSuccess)
-		return iou_send(remote->fd, &refusal, sizeof(refusal), NULL, 0,
-			IOU_CALL_TIMEOUT_MS);
+		return iou_send(
+			remote->fd, &refusal, sizeof(refusal), NULL, 0, IOU_CALL_TIMEOUT_MS);
 	while (sent < count && status == 0) {
 		size_t part = count - sent < IOU_RANGES_MAX ? count - sent : IOU_RANGES_MAX;
 
@@ -316,8 +315,8 @@ static void remote_unmapped(void *state, uint32_t memory_type)
 	struct remote *remote = state;
 
 	/* A driver that does not hear of it would count the mapping for ever. */
-	if (remote->fd >= 0 && iou_send(remote->fd, &message, sizeof(message), NULL, 0,
-				       IOU_CALL_TIMEOUT_MS) < 0)
+	if (remote->fd >= 0 &&
+		iou_send(remote->fd, &message, sizeof(message), NULL, 0, IOU_CALL_TIMEOUT_MS) < 0)
 		lose(remote);
 }
 

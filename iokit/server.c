@@ -36,10 +36,10 @@
 #define CLIENT_STACK_SIZE (512u << 10)
 
 /* What iouser_server_run() is woken for, besides clients: those by number, with what happened. */
-#define EVENT_STOP    UINT64_MAX
-#define EVENT_ACCEPT  (UINT64_MAX - 1)
-#define EVENT_GREETED 0u	/* it has said something, or gone, before it has a thread */
-#define EVENT_ENDED   1u	/* its process has */
+#define EVENT_STOP	       UINT64_MAX
+#define EVENT_ACCEPT	       (UINT64_MAX - 1)
+#define EVENT_GREETED	       0u /* it has said something, or gone, before it has a thread */
+#define EVENT_ENDED	       1u /* its process has */
 #define EVENT_OF(client, what) ((client)->number << 1 | (what))
 
 /*
@@ -47,24 +47,24 @@
  * one that is refused. Until a thread is begun for it only iouser_server_run() removes it.
  */
 struct client {
-	struct iou_place place;		/* first; in the server's places, or its refused ones */
+	struct iou_place place; /* first; in the server's places, or its refused ones */
 	struct iouser_server *server;
 	int fd;
-	struct fd_peer *charged;	/* for fd and all descriptors that the client sends */
-	uint64_t number;		/* never used again */
-	int process;	/* a pidfd: the session ends with the process; -1: it is not known */
-	int64_t deadline;		/* to say something, on the clock of iou_now_ms() */
-	kern_return_t refusal;		/* kIOReturnSuccess: it is served */
+	struct fd_peer *charged; /* for fd and all descriptors that the client sends */
+	uint64_t number;	 /* never used again */
+	int process;	       /* a pidfd: the session ends with the process; -1: it is not known */
+	int64_t deadline;      /* to say something, on the clock of iou_now_ms() */
+	kern_return_t refusal; /* kIOReturnSuccess: it is served */
 };
 
 struct iouser_server {
 	char *path;
-	struct iouser_server_options options;	/* its arrays are copies */
+	struct iouser_server_options options; /* its arrays are copies */
 	struct listen_socket listener;
 	int stop;
-	int epoll;	/* what iouser_server_run() waits for */
+	int epoll; /* what iouser_server_run() waits for */
 	uint64_t last_number;
-	struct iou_place_list refused;	/* iouser_server_run()'s own; the oldest first */
+	struct iou_place_list refused; /* iouser_server_run()'s own; the oldest first */
 	unsigned refused_count;
 	/* The lock guards what follows. Nothing is waited for while it is held. */
 	pthread_mutex_t lock;
@@ -133,10 +133,10 @@ static bool copy_options(struct iouser_server *server, const struct iouser_serve
 	server->places.reserved = CLIENTS_RESERVED;
 	server->path = strdup(options->path);
 	own->path = server->path;
-	own->allowed_uids = copy_array(
-		options->allowed_uids, options->allowed_uid_count, sizeof(uid_t));
-	own->allowed_gids = copy_array(
-		options->allowed_gids, options->allowed_gid_count, sizeof(gid_t));
+	own->allowed_uids =
+		copy_array(options->allowed_uids, options->allowed_uid_count, sizeof(uid_t));
+	own->allowed_gids =
+		copy_array(options->allowed_gids, options->allowed_gid_count, sizeof(gid_t));
 	return server->path && own->allowed_uids && own->allowed_gids;
 }
 
@@ -177,7 +177,8 @@ struct iouser_server *iouser_server_create_with(
 	server->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (!copy_options(server, options) || server->stop < 0)
 		snprintf(error, error_size, "out of memory or descriptors");
-	else if (bind_listener(server, error, error_size) && wait_for_events(server, error, error_size))
+	else if (bind_listener(server, error, error_size) &&
+		 wait_for_events(server, error, error_size))
 		return server;
 	server_free(server);
 	return NULL;
@@ -322,8 +323,8 @@ static bool begin_client(struct iouser_server *server, int fd, struct fd_peer *c
 	client->process = -1;
 	client->number = ++server->last_number;
 	client->refusal = admit(server, client);
-	client->deadline = iou_now_ms() +
-		(client->refusal == kIOReturnSuccess ? GREETING_MS : REFUSAL_MS);
+	client->deadline =
+		iou_now_ms() + (client->refusal == kIOReturnSuccess ? GREETING_MS : REFUSAL_MS);
 	if (client->refusal != kIOReturnSuccess)
 		refuse(server, client);
 	else
@@ -356,7 +357,7 @@ static void accept_client(struct iouser_server *server)
 
 	if (!accept_connection(server, &fd, &charged)) {
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
-			poll(NULL, 0, 50);	/* out of descriptors: wait for clients to go */
+			poll(NULL, 0, 50); /* out of descriptors: wait for clients to go */
 	} else if (!begin_client(server, fd, charged)) {
 		hang_up(fd, charged);
 	}

@@ -15,14 +15,14 @@ struct iouser_service {
 	const struct iouser_class *class;
 	void *driver;
 	bool published;
-	unsigned clients;	/* open, or being opened */
+	unsigned clients; /* open, or being opened */
 };
 
 /* The lock guards all services and the list; it is not held while a driver is called. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t client_gone = PTHREAD_COND_INITIALIZER;
 static TAILQ_HEAD(, iouser_service) services = TAILQ_HEAD_INITIALIZER(services);
-static uint64_t last_entry_id = 0x100000000;	/* as IOKit's, past 32 bits */
+static uint64_t last_entry_id = 0x100000000; /* as IOKit's, past 32 bits */
 static bool ever_published;
 
 struct watcher {
@@ -78,12 +78,11 @@ const char *iou_property(const char properties[IOU_PROPERTIES_MAX], const char *
 
 	while (at < end && *at) {
 		const char *value = memchr(at, '\0', (size_t)(end - at));
-		const char *next = value && ++value < end ?
-					   memchr(value, '\0', (size_t)(end - value)) :
-					   NULL;
+		const char *next =
+			value && ++value < end ? memchr(value, '\0', (size_t)(end - value)) : NULL;
 
 		if (!next)
-			return NULL;	/* cut off */
+			return NULL; /* cut off */
 		if (strcmp(at, key) == 0)
 			return value;
 		at = next + 1;
@@ -204,8 +203,8 @@ static void client_leaves(struct iouser_service *service)
 	pthread_mutex_unlock(&lock);
 }
 
-kern_return_t iou_user_client_open(uint64_t entry_id, uint32_t type, struct iouser_peer *peer,
-	struct iou_user_client *client)
+kern_return_t iou_user_client_open(
+	uint64_t entry_id, uint32_t type, struct iouser_peer *peer, struct iou_user_client *client)
 {
 	struct iouser_service *service;
 	kern_return_t status;

@@ -12,7 +12,7 @@ struct iou_entry_info {
 	uint64_t entry_id;
 	char name[IOU_NAME_MAX];
 	char user_class[IOU_NAME_MAX];
-	char properties[IOU_PROPERTIES_MAX];	/* as in struct iou_entry */
+	char properties[IOU_PROPERTIES_MAX]; /* as in struct iou_entry */
 };
 
 /*
@@ -48,8 +48,8 @@ void iou_services_unwatch(int fd);
  * longer, published; else what the driver answers. The service stays until
  * iou_user_client_close().
  */
-kern_return_t iou_user_client_open(uint64_t entry_id, uint32_t type, struct iouser_peer *peer,
-	struct iou_user_client *client);
+kern_return_t iou_user_client_open(
+	uint64_t entry_id, uint32_t type, struct iouser_peer *peer, struct iou_user_client *client);
 void iou_user_client_close(struct iou_user_client *client);
 
 /*

@@ -28,16 +28,16 @@
 enum state { STATE_NEW, STATE_GREETED, STATE_OPEN };
 
 struct session {
-	struct iouser_peer peer;	/* first: the peer is the session */
+	struct iouser_peer peer; /* first: the peer is the session */
 	int fd;
 	enum state state;
-	struct iou_user_client user;	/* in STATE_OPEN */
+	struct iou_user_client user; /* in STATE_OPEN */
 	struct iou_outstanding *outstanding;
 	struct fd_peer *charged;
-	struct iou_port_end *port;	/* where the last asynchronous call completes, or NULL */
-	uint64_t port_cookie;		/* the kernel's number of that socket */
+	struct iou_port_end *port; /* where the last asynchronous call completes, or NULL */
+	uint64_t port_cookie;	   /* the kernel's number of that socket */
 	uint32_t last_question;
-	bool broken;	/* the client broke the protocol in the middle of a call */
+	bool broken; /* the client broke the protocol in the middle of a call */
 };
 
 /* A negative return of a handler ends the session. */
@@ -65,8 +65,9 @@ static int reply_status(
 
 static int handle_hello(struct session *session, union iou_buffer *message, struct iou_fds *fds)
 {
-	struct iou_hello hello = { .magic = IOU_MAGIC, .major = IOU_VERSION_MAJOR,
-		.minor = IOU_VERSION_MINOR };
+	struct iou_hello hello = {
+		.magic = IOU_MAGIC, .major = IOU_VERSION_MAJOR, .minor = IOU_VERSION_MINOR
+	};
 	bool same = message->hello.magic == IOU_MAGIC && message->hello.major == IOU_VERSION_MAJOR;
 	int sent;
 
@@ -97,8 +98,7 @@ static int handle_list(struct session *session, union iou_buffer *message, struc
 		sent = iou_send(session->fd, &entry, sizeof(entry), NULL, 0, ANSWER_TIMEOUT_MS);
 	}
 	free(list);
-	return sent < 0 ? sent :
-			  reply_status(session, &message->header, kIOReturnSuccess);
+	return sent < 0 ? sent : reply_status(session, &message->header, kIOReturnSuccess);
 }
 
 /* Send CHANGED for every change from here on, until the client goes. Returns its end. */
@@ -113,18 +113,18 @@ static int handle_watch(struct session *session, union iou_buffer *message, stru
 	int sent;
 
 	(void)fds;
-	sent = reply_status(session, &message->header,
-		changes >= 0 ? kIOReturnSuccess : kIOReturnNoResources);
+	sent = reply_status(
+		session, &message->header, changes >= 0 ? kIOReturnSuccess : kIOReturnNoResources);
 	while (sent == 0 && changes >= 0) {
 		struct iou_header changed = { .type = IOU_CHANGED };
 
 		if (poll(polled, 2, -1) < 0 && errno != EINTR)
 			break;
 		if (polled[0].revents)
-			break;	/* it has nothing more to say that would be in order */
+			break; /* it has nothing more to say that would be in order */
 		if (polled[1].revents && read(changes, &counter, sizeof(counter)) > 0)
-			sent = iou_send(session->fd, &changed, sizeof(changed), NULL, 0,
-				ANSWER_TIMEOUT_MS);
+			sent = iou_send(
+				session->fd, &changed, sizeof(changed), NULL, 0, ANSWER_TIMEOUT_MS);
 	}
 	if (changes >= 0) {
 		iou_services_unwatch(changes);
@@ -307,10 +307,10 @@ static int handle_unmap(struct session *session, union iou_buffer *message, stru
 
 static const struct {
 	handler handle;
-	enum state state;	/* in which it is in order */
-	size_t size;		/* at least; exactly, unless longer is set */
+	enum state state; /* in which it is in order */
+	size_t size;	  /* at least; exactly, unless longer is set */
 	bool longer;
-	size_t fds;		/* at most */
+	size_t fds; /* at most */
 } handlers[IOU_MESSAGES] = {
 	[IOU_HELLO] = { handle_hello, STATE_NEW, sizeof(struct iou_hello), false, 0 },
 	[IOU_LIST] = { handle_list, STATE_GREETED, sizeof(struct iou_header), false, 0 },
@@ -343,11 +343,11 @@ static int dispatch(struct session *session, union iou_buffer *message, struct i
  * Receive one MEMORY reply. kIOReturnIPCError or kIOReturnNotAttached, and the session broken,
  * when it does not come or is none.
  */
-static kern_return_t receive_reply(struct session *session, union iou_buffer *answer,
-	struct iou_fds *fds)
+static kern_return_t receive_reply(
+	struct session *session, union iou_buffer *answer, struct iou_fds *fds)
 {
-	int size = iou_receive_from(
-		session->charged, session->fd, answer, fds, QUESTION_TIMEOUT_MS);
+	int size =
+		iou_receive_from(session->charged, session->fd, answer, fds, QUESTION_TIMEOUT_MS);
 
 	if (size > 0 && answer->header.type == (IOU_MEMORY | IOU_REPLY) &&
 		answer->header.id == session->last_question &&
@@ -390,8 +390,8 @@ static kern_return_t receive_ranges(struct session *session, struct iou_memory_b
 	return status;
 }
 
-static kern_return_t session_copy_memory(struct iouser_peer *peer, uint64_t va, uint64_t size,
-	struct iouser_task_memory **memory)
+static kern_return_t session_copy_memory(
+	struct iouser_peer *peer, uint64_t va, uint64_t size, struct iouser_task_memory **memory)
 {
 	struct session *session = (struct session *)peer;
 	struct iou_memory_query query = {
@@ -437,7 +437,8 @@ static int serve_message(struct session *session, union iou_buffer *message, str
 
 void iou_session_run(int fd, struct fd_peer *charged)
 {
-	struct session session = { .fd = fd, .charged = charged,
+	struct session session = { .fd = fd,
+		.charged = charged,
 		.peer = { .uid = (uid_t)-1, .copy_memory = session_copy_memory } };
 	struct ucred credentials = { .pid = 0 };
 	socklen_t length = sizeof(credentials);

@@ -66,8 +66,7 @@ static int say_hello(int fd)
 	if (size <= 0)
 		return size ? size : -ECONNRESET;
 	iou_fds_close(&fds);
-	if (reply.header.type == (IOU_HELLO | IOU_REPLY) &&
-		reply.header.status != kIOReturnSuccess)
+	if (reply.header.type == (IOU_HELLO | IOU_REPLY) && reply.header.status != kIOReturnSuccess)
 		return refusal_errno(reply.header.status);
 	if (size != (int)sizeof(hello) || reply.header.type != (IOU_HELLO | IOU_REPLY) ||
 		reply.hello.magic != IOU_MAGIC || reply.hello.major != IOU_VERSION_MAJOR)

@@ -35,7 +35,7 @@ bool iouser_peer_is_privileged(const struct iouser_peer *peer)
  */
 struct iou_process_memory {
 	atomic_uint references;
-	int fd;		/* /proc/PID/mem */
+	int fd; /* /proc/PID/mem */
 };
 
 static void process_memory_put(struct iou_process_memory *process)
@@ -86,8 +86,7 @@ static kern_return_t make_room(struct iou_memory_builder *builder, size_t count)
 
 	if (needed > IOU_RANGES_TOTAL_MAX)
 		return kIOReturnNoSpace;
-	larger = realloc(builder->memory,
-		sizeof(*larger) + needed * sizeof(larger->segments[0]));
+	larger = realloc(builder->memory, sizeof(*larger) + needed * sizeof(larger->segments[0]));
 	if (!larger)
 		return kIOReturnNoMemory;
 	larger->segments = (struct iouser_segment *)(larger + 1);
@@ -106,7 +105,7 @@ static kern_return_t open_memory(struct iouser_peer *peer)
 	if (peer->memory)
 		return kIOReturnSuccess;
 	if (peer->pid <= 0)
-		return kIOReturnNotPermitted;	/* of another PID namespace, say */
+		return kIOReturnNotPermitted; /* of another PID namespace, say */
 	snprintf(path, sizeof(path), "/proc/%d/mem", (int)peer->pid);
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
@@ -152,8 +151,7 @@ static bool is_next(const struct iou_memory_builder *builder, const struct iou_r
 	return range->va == builder->next_va && range->length &&
 	       range->length <= builder->end - builder->next_va &&
 	       (range->va == builder->begin || is_at_page(range->va)) &&
-	       (range->va + range->length == builder->end ||
-		       is_at_page(range->va + range->length));
+	       (range->va + range->length == builder->end || is_at_page(range->va + range->length));
 }
 
 /* Say once for each client why memory that others can use is refused. */
@@ -161,7 +159,9 @@ static void tell_of_foreign_file(struct iouser_peer *peer)
 {
 	if (!peer->told_of_foreign_file)
 		fprintf(stderr,
-			"iokit-user: process %d: memory refused: its file is of a file system that may not answer (expected: a memfd, or a file on tmpfs, hugetlbfs or a local disk)\n",
+			"iokit-user: process %d: memory refused: its file is of a file system that "
+			"may not answer (expected: a memfd, or a file on tmpfs, hugetlbfs or a "
+			"local disk)\n",
 			(int)peer->pid);
 	peer->told_of_foreign_file = true;
 }
@@ -177,8 +177,8 @@ static void make_private(
 }
 
 /* What a range is, in this process. */
-static kern_return_t make_segment(struct iou_memory_builder *builder,
-	const struct iou_range *range, const struct iou_fds *fds, struct iouser_segment *segment)
+static kern_return_t make_segment(struct iou_memory_builder *builder, const struct iou_range *range,
+	const struct iou_fds *fds, struct iouser_segment *segment)
 {
 	struct iou_file_map *map;
 	kern_return_t status;
@@ -216,7 +216,7 @@ static bool extend(struct iou_memory_builder *builder, const struct iouser_segme
 	if (!next->is_private && (char *)last->host + last->length != next->host)
 		return false;
 	last->length += next->length;
-	segment_put(next);	/* the last one holds what is behind both */
+	segment_put(next); /* the last one holds what is behind both */
 	return true;
 }
 
@@ -270,8 +270,8 @@ kern_return_t iou_memory_add(struct iou_memory_builder *builder,
 /* Free the room that ranges of one segment did not need. */
 static struct iouser_task_memory *fit(struct iouser_task_memory *memory)
 {
-	struct iouser_task_memory *smaller = realloc(
-		memory, sizeof(*memory) + memory->count * sizeof(memory->segments[0]));
+	struct iouser_task_memory *smaller =
+		realloc(memory, sizeof(*memory) + memory->count * sizeof(memory->segments[0]));
 
 	if (!smaller)
 		return memory;

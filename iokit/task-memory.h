@@ -9,7 +9,7 @@
 struct iou_memory_builder {
 	struct iouser_peer *peer;
 	uint64_t begin;
-	uint64_t next_va, end;		/* what is still missing */
+	uint64_t next_va, end; /* what is still missing */
 	struct iouser_task_memory *memory;
 };
 

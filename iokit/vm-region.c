@@ -64,12 +64,11 @@ static int read_vma(FILE *text, uint64_t va, struct vma *vma)
 
 	while (fgets(line, sizeof(line), text)) {
 		bool whole = strchr(line, '\n');
-		int fields = sscanf(line,
-			"%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64, &vma->start,
-			&vma->end, flags, &vma->offset, &major, &minor, &inode);
+		int fields = sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %x:%x %" SCNu64,
+			&vma->start, &vma->end, flags, &vma->offset, &major, &minor, &inode);
 
 		for (int c = 0; !whole && c != '\n' && c != EOF;)
-			c = fgetc(text);	/* the rest of a long file name */
+			c = fgetc(text); /* the rest of a long file name */
 		if (fields != 7 || vma->end <= va)
 			continue;
 		if (vma->start > va)
@@ -115,7 +114,7 @@ static bool append(struct iou_vm_region **regions, size_t *count, const struct v
 {
 	struct iou_vm_region *larger;
 
-	if ((*count & (*count - 1)) == 0) {	/* grows at powers of two */
+	if ((*count & (*count - 1)) == 0) { /* grows at powers of two */
 		larger = realloc(*regions, (*count ? *count * 2 : 1) * sizeof(*larger));
 		if (!larger)
 			return false;
@@ -185,8 +184,7 @@ static bool fd_fits(int fd, const struct iou_vm_region *region)
 	struct stat file;
 	int mode;
 
-	if (fstat(fd, &file) != 0 || file.st_ino != region->inode ||
-		file.st_dev != region->device)
+	if (fstat(fd, &file) != 0 || file.st_ino != region->inode || file.st_dev != region->device)
 		return false;
 	mode = fcntl(fd, F_GETFL);
 	return mode >= 0 && !(mode & O_PATH) &&
@@ -247,8 +245,8 @@ static int open_map_file(const struct iou_vm_region *region)
 	if (maps.fd < 0)
 		return -1;
 	if (next_vma(&maps, region->va, &vma) > 0) {
-		snprintf(path, sizeof(path), "/proc/self/map_files/%" PRIx64 "-%" PRIx64,
-			vma.start, vma.end);
+		snprintf(path, sizeof(path), "/proc/self/map_files/%" PRIx64 "-%" PRIx64, vma.start,
+			vma.end);
 		fd = open(path, (region->writable ? O_RDWR : O_RDONLY) | O_CLOEXEC | O_NONBLOCK);
 	}
 	if (maps.text)

@@ -12,8 +12,8 @@
 struct iou_vm_region {
 	uint64_t va, length;
 	bool writable;
-	bool shared;	/* what a descriptor of the file would reach, too */
-	uint64_t offset;	/* in the file */
+	bool shared;	 /* what a descriptor of the file would reach, too */
+	uint64_t offset; /* in the file */
 	dev_t device;
 	ino_t inode;
 };

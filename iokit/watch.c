@@ -25,20 +25,20 @@ struct watch {
 	struct iou_object object;
 	struct IONotificationPort *port;
 	CFDictionaryRef matching;
-	bool of_terminations;	/* else of those that come */
+	bool of_terminations; /* else of those that come */
 	IOServiceMatchingCallback callback;
 	void *refcon;
 	bool local;
-	int epoll;	/* what the port's queue polls: one of the next three is in it */
-	int changes;	/* local: an eventfd of the table */
-	int service;	/* the connection to the driver service; -1: there is none */
-	int timer;	/* while there is none */
+	int epoll;   /* what the port's queue polls: one of the next three is in it */
+	int changes; /* local: an eventfd of the table */
+	int service; /* the connection to the driver service; -1: there is none */
+	int timer;   /* while there is none */
 	/* Used by the queue alone, once it has been added to the port. */
-	struct iou_entry_info *known;	/* that match */
+	struct iou_entry_info *known; /* that match */
 	size_t known_count;
 	/* The lock guards what follows. */
 	pthread_mutex_t lock;
-	struct iou_iterator *iterator;	/* not counted; NULL once it has gone */
+	struct iou_iterator *iterator; /* not counted; NULL once it has gone */
 	io_iterator_t name;
 };
 
@@ -88,7 +88,7 @@ static int subscribe(void)
 
 static void lose_service(struct watch *watch)
 {
-	close(watch->service);	/* which takes it out of the epoll set, too */
+	close(watch->service); /* which takes it out of the epoll set, too */
 	watch->service = -1;
 }
 
@@ -106,8 +106,8 @@ static void find_service(struct watch *watch)
 	timerfd_settime(watch->timer, 0, watch->service >= 0 ? &never : &often, NULL);
 }
 
-static bool is_among(const struct iou_entry_info *list, size_t count,
-	const struct iou_entry_info *info)
+static bool is_among(
+	const struct iou_entry_info *list, size_t count, const struct iou_entry_info *info)
 {
 	for (size_t i = 0; i < count; i++)
 		if (list[i].entry_id == info->entry_id)
@@ -291,7 +291,7 @@ static io_iterator_t name_iterator(struct watch *watch)
 	}
 	refresh(watch);
 	name = iou_name_create(iou_iterator_object(watch->iterator));
-	watch->name = name;	/* nobody else has the watch yet */
+	watch->name = name; /* nobody else has the watch yet */
 	return name;
 }
 

@@ -126,12 +126,14 @@ static bool collect_fds(struct msghdr *message, struct iou_fds *fds)
 	return fit;
 }
 
-int iou_receive_from(struct fd_peer *peer, int fd, union iou_buffer *buffer, struct iou_fds *fds,
-	int timeout_ms)
+int iou_receive_from(
+	struct fd_peer *peer, int fd, union iou_buffer *buffer, struct iou_fds *fds, int timeout_ms)
 {
 	struct iovec iov = { .iov_base = buffer, .iov_len = sizeof(*buffer) };
 	union control control;
-	struct msghdr in = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.space,
+	struct msghdr in = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.space,
 		.msg_controllen = sizeof(control.space) };
 	ssize_t size;
 	int status;
@@ -161,8 +163,7 @@ int iou_receive_from(struct fd_peer *peer, int fd, union iou_buffer *buffer, str
 		return -EPROTO;
 	}
 	/* The buffer has room for all: what is cut off did not fit this process. */
-	fds->lost = (in.msg_flags & MSG_CTRUNC) ||
-		    (peer && fds->count && fd_peer_is_full(peer));
+	fds->lost = (in.msg_flags & MSG_CTRUNC) || (peer && fds->count && fd_peer_is_full(peer));
 	if (fds->lost)
 		iou_fds_close(fds);
 	return (int)size;

@@ -14,37 +14,37 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define IOU_MAGIC         0x554b4f49u	/* "IOKU" */
+#define IOU_MAGIC	  0x554b4f49u /* "IOKU" */
 #define IOU_VERSION_MAJOR 1u
 #define IOU_VERSION_MINOR 0u
 
-#define IOU_NAME_MAX  64
+#define IOU_NAME_MAX	   64
 #define IOU_PROPERTIES_MAX 256
-#define IOU_FDS_MAX   64	/* descriptors in one message */
-#define IOU_RANGES_MAX 64	/* ranges in one MEMORY reply */
+#define IOU_FDS_MAX	   64 /* descriptors in one message */
+#define IOU_RANGES_MAX	   64 /* ranges in one MEMORY reply */
 
 enum iou_message {
-	IOU_HELLO = 1,	/* c: version -> s: version */
-	IOU_LIST,	/* c: nothing -> s: ENTRY ..., then the LIST reply */
-	IOU_ENTRY,	/* s: one service */
-	IOU_OPEN,	/* c: entry, type -> s: status */
-	IOU_CALL,	/* c: selector, scalars, bytes [, port] -> s: status, scalars, bytes */
-	IOU_MAP,	/* c: memory type -> s: size, offset, descriptor */
-	IOU_UNMAP,	/* c: memory type; no reply */
-	IOU_MEMORY,	/* s: range of the caller's -> c: what is there, descriptors */
-	IOU_EVENT,	/* s, on a port: token, status, arguments */
-	IOU_WATCH,	/* c: nothing -> s: status, then CHANGED whenever the registry changes */
-	IOU_CHANGED,	/* s */
+	IOU_HELLO = 1, /* c: version -> s: version */
+	IOU_LIST,      /* c: nothing -> s: ENTRY ..., then the LIST reply */
+	IOU_ENTRY,     /* s: one service */
+	IOU_OPEN,      /* c: entry, type -> s: status */
+	IOU_CALL,      /* c: selector, scalars, bytes [, port] -> s: status, scalars, bytes */
+	IOU_MAP,       /* c: memory type -> s: size, offset, descriptor */
+	IOU_UNMAP,     /* c: memory type; no reply */
+	IOU_MEMORY,    /* s: range of the caller's -> c: what is there, descriptors */
+	IOU_EVENT,     /* s, on a port: token, status, arguments */
+	IOU_WATCH,     /* c: nothing -> s: status, then CHANGED whenever the registry changes */
+	IOU_CHANGED,   /* s */
 	IOU_MESSAGES,
 };
 
-#define IOU_REPLY 0x8000u	/* in type: answers the message with the same id */
+#define IOU_REPLY 0x8000u /* in type: answers the message with the same id */
 
 struct iou_header {
 	uint32_t type;
 	uint32_t id;
 	uint32_t size;	/* of the whole message */
-	int32_t status;	/* of a reply: an IOReturn */
+	int32_t status; /* of a reply: an IOReturn */
 };
 
 struct iou_hello {
@@ -56,9 +56,9 @@ struct iou_hello {
 struct iou_entry {
 	struct iou_header header;
 	uint64_t entry_id;
-	char name[IOU_NAME_MAX];	/* each NUL-terminated */
+	char name[IOU_NAME_MAX]; /* each NUL-terminated */
 	char user_class[IOU_NAME_MAX];
-	char properties[IOU_PROPERTIES_MAX];	/* key, NUL, value, NUL, ...; an empty key ends it */
+	char properties[IOU_PROPERTIES_MAX]; /* key, NUL, value, NUL, ...; an empty key ends it */
 };
 
 struct iou_open {
@@ -68,12 +68,12 @@ struct iou_open {
 	uint32_t reserved;
 };
 
-#define IOU_CALL_ASYNC 1u	/* a port comes with the call */
+#define IOU_CALL_ASYNC 1u /* a port comes with the call */
 struct iou_call {
 	struct iou_header header;
 	uint32_t selector;
 	uint32_t flags;
-	uint64_t token;		/* of an asynchronous call, the client's own */
+	uint64_t token; /* of an asynchronous call, the client's own */
 	uint32_t scalar_input_count, scalar_output_room;
 	uint32_t structure_input_size, structure_output_room;
 	/* the scalars, then the bytes, follow */
@@ -111,8 +111,8 @@ struct iou_memory_query {
 	uint64_t va, size;
 };
 
-#define IOU_RANGE_PRIVATE UINT32_MAX	/* no descriptor: reached through the process */
-#define IOU_RANGES_MORE   1u		/* another reply with the same id follows */
+#define IOU_RANGE_PRIVATE UINT32_MAX /* no descriptor: reached through the process */
+#define IOU_RANGES_MORE	  1u	     /* another reply with the same id follows */
 struct iou_range {
 	uint64_t va, length;
 	uint64_t fd_offset;
@@ -126,7 +126,7 @@ struct iou_memory_reply {
 	struct iou_range ranges[];
 };
 
-#define IOU_EVENT_DROPPED 1u	/* the call will never complete */
+#define IOU_EVENT_DROPPED 1u /* the call will never complete */
 struct iou_event {
 	struct iou_header header;
 	uint64_t token;
@@ -136,7 +136,7 @@ struct iou_event {
 };
 
 /* The largest message, and a buffer for any message with room for its alignment. */
-#define IOU_MESSAGE_MAX \
+#define IOU_MESSAGE_MAX                                                                            \
 	(sizeof(struct iou_call) + IOUSER_SCALARS_MAX * sizeof(uint64_t) + IOUSER_STRUCT_MAX)
 union iou_buffer {
 	struct iou_header header;
@@ -154,7 +154,8 @@ union iou_buffer {
 	unsigned char bytes[IOU_MESSAGE_MAX];
 };
 _Static_assert(sizeof(struct iou_memory_reply) + IOU_RANGES_MAX * sizeof(struct iou_range) <=
-		       IOU_MESSAGE_MAX, "a full memory reply must fit the buffer");
+		       IOU_MESSAGE_MAX,
+	"a full memory reply must fit the buffer");
 
 /* Descriptors that came with a message; whoever takes one sets its place to -1. */
 struct iou_fds {
@@ -164,7 +165,7 @@ struct iou_fds {
 	 * are none then.
 	 */
 	bool lost;
-	struct fd_peer *peer;	/* who is charged for them; NULL: one that is trusted */
+	struct fd_peer *peer; /* who is charged for them; NULL: one that is trusted */
 	int fd[IOU_FDS_MAX];
 };
 

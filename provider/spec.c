@@ -35,13 +35,15 @@ static bool add_entry(struct device_spec *spec, char *entry, struct spec_error *
 	char *equals = strchr(entry, '=');
 
 	if (!equals || equals == entry)
-		return spec_wrong(error, "device \"%s\": \"%s\" is not key=value", spec->type, entry);
+		return spec_wrong(
+			error, "device \"%s\": \"%s\" is not key=value", spec->type, entry);
 	*equals = '\0';
 	if (spec_get(spec, entry))
-		return spec_wrong(error, "device \"%s\": key \"%s\" is given twice", spec->type, entry);
+		return spec_wrong(
+			error, "device \"%s\": key \"%s\" is given twice", spec->type, entry);
 	if (spec->count == SPEC_KEYS_MAX)
-		return spec_wrong(error, "device \"%s\": more than %d keys", spec->type,
-			SPEC_KEYS_MAX);
+		return spec_wrong(
+			error, "device \"%s\": more than %d keys", spec->type, SPEC_KEYS_MAX);
 	spec->entries[spec->count].key = entry;
 	spec->entries[spec->count++].value = equals + 1;
 	return true;
@@ -85,7 +87,8 @@ static bool is_key(const char *name, const struct spec_key *keys)
 	return false;
 }
 
-bool spec_check(const struct device_spec *spec, const struct spec_key *keys, struct spec_error *error)
+bool spec_check(
+	const struct device_spec *spec, const struct spec_key *keys, struct spec_error *error)
 {
 	char known[200] = "";
 
@@ -119,7 +122,8 @@ bool spec_get_size(const struct device_spec *spec, const char *key, uint64_t fal
 	const char *problem = text ? number_parse_size(text, UINT64_MAX, value) : NULL;
 
 	if (problem)
-		return spec_wrong(error, "device \"%s\": %s=%s: %s", spec->type, key, text, problem);
+		return spec_wrong(
+			error, "device \"%s\": %s=%s: %s", spec->type, key, text, problem);
 	if (!text)
 		*value = fallback;
 	return true;
@@ -155,8 +159,8 @@ bool spec_get_word(const struct device_spec *spec, const char *key, const char *
 			return true;
 		}
 		if (used < sizeof(all))
-			used += (size_t)snprintf(all + used, sizeof(all) - used, "%s%s",
-				used ? ", " : "", names[i]);
+			used += (size_t)snprintf(
+				all + used, sizeof(all) - used, "%s%s", used ? ", " : "", names[i]);
 	}
 	return spec_wrong(error, "%s: %s=%s: it is one of %s", spec->type, key, text, all);
 }
@@ -168,8 +172,8 @@ bool spec_get_address(
 	const char *problem = text ? pci_address_parse(text, address, NULL) : NULL;
 
 	if (!text)
-		return spec_wrong(error, "device \"%s\": no address (addr=BB:DD.F, as in addr=01:00.0)",
-			spec->type);
+		return spec_wrong(error,
+			"device \"%s\": no address (addr=BB:DD.F, as in addr=01:00.0)", spec->type);
 	if (problem)
 		return spec_wrong(error, "device \"%s\": addr=%s: %s", spec->type, text, problem);
 	return true;

@@ -13,7 +13,7 @@
 
 /* One line of text that says what was wrong and what would be right. */
 struct spec_error {
-	bool is_wrong;	/* the specification itself: no host could make a device of it */
+	bool is_wrong; /* the specification itself: no host could make a device of it */
 	char text[320];
 };
 
@@ -31,13 +31,13 @@ bool spec_wrong(struct spec_error *error, const char *format, ...)
 /* A key that a device type knows, for checking and for --help. */
 struct spec_key {
 	const char *name;
-	const char *value;	/* what it looks like: "FILE", "SIZE", "identity|dart" */
+	const char *value; /* what it looks like: "FILE", "SIZE", "identity|dart" */
 	const char *help;
 };
 
 /* A specification, taken apart. Keys are known ones and stand in it once. */
 struct device_spec {
-	char *text;		/* a copy that the strings below point into */
+	char *text; /* a copy that the strings below point into */
 	const char *type;
 	size_t count;
 	struct {
@@ -56,7 +56,8 @@ bool spec_parse(const char *text, struct device_spec *spec, struct spec_error *e
 void spec_free(struct device_spec *spec);
 
 /** spec_check - whether each key is in @keys (an array that ends with a NULL name). */
-bool spec_check(const struct device_spec *spec, const struct spec_key *keys, struct spec_error *error);
+bool spec_check(
+	const struct device_spec *spec, const struct spec_key *keys, struct spec_error *error);
 
 /** spec_get - the value of @key, or NULL. */
 const char *spec_get(const struct device_spec *spec, const char *key);

@@ -27,11 +27,11 @@ static inline void lingering_needs(int holds, const char *what)
  */
 static inline int lingering_socket(int *reader)
 {
-	struct sockaddr_in address = {
-		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	const struct linger linger = {.l_onoff = 1, .l_linger = LINGER_SECONDS};
+	struct sockaddr_in address = { .sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	const struct linger linger = { .l_onoff = 1, .l_linger = LINGER_SECONDS };
 	static const char data[65536];
-	const int room = 4096;	/* so that a test can have many */
+	const int room = 4096; /* so that a test can have many */
 	socklen_t length = sizeof(address);
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -61,7 +61,7 @@ static inline int socket_with_queued(int fd, int type)
 
 	lingering_needs(socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends) == 0, "socketpair");
 	lingering_needs(send_fds(ends[0], "x", 1, &fd, 1), "sendmsg");
-	close(fd);	/* the queue has it still: this does not wait */
+	close(fd); /* the queue has it still: this does not wait */
 	close(ends[0]);
 	return ends[1];
 }

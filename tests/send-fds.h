@@ -21,9 +21,9 @@ static inline bool send_fds(int socket, const void *data, size_t size, const int
 	union {
 		struct cmsghdr align;
 		unsigned char space[CMSG_SPACE(SEND_FDS_MAX * sizeof(int))];
-	} control = {0};
-	struct iovec vector = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
-	struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1};
+	} control = { 0 };
+	struct iovec vector = { .iov_base = (void *)(uintptr_t)data, .iov_len = size };
+	struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1 };
 
 	assert(count <= SEND_FDS_MAX);
 	if (count > 0) {

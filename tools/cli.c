@@ -104,8 +104,7 @@ static size_t column_width(const struct cli_table *table, size_t column)
 }
 
 /* Blanks are owed until there is something to put after them: none end a line. */
-static void print_row(
-	const struct cli_table *table, const size_t *widths, size_t row, FILE *out)
+static void print_row(const struct cli_table *table, const size_t *widths, size_t row, FILE *out)
 {
 	size_t owed = 0;
 

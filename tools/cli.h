@@ -37,10 +37,13 @@ struct cli_table {
 	const char *const *heads;
 	size_t columns;
 	size_t rows;
-	char **cells;	/* rows * columns, row by row */
+	char **cells; /* rows * columns, row by row */
 };
 
-#define CLI_TABLE(heads_) {.heads = (heads_), .columns = sizeof(heads_) / sizeof((heads_)[0])}
+#define CLI_TABLE(heads_)                                                                          \
+	{                                                                                          \
+		.heads = (heads_), .columns = sizeof(heads_) / sizeof((heads_)[0])                 \
+	}
 
 /** cli_table_add - one more row; @cells are @table->columns strings, copied. */
 void cli_table_add(struct cli_table *table, const char *const *cells);

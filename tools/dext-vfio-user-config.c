@@ -57,7 +57,7 @@ static int split(char *line, char **words)
 static int take_line(struct options *options, const char *where, char *line, size_t length)
 {
 	char program[] = "dext-vfio-user";
-	char *words[WORDS_MAX + 2] = {program};
+	char *words[WORDS_MAX + 2] = { program };
 	int count;
 
 	if (strlen(line) != length)

@@ -42,9 +42,9 @@ static int set_bar_access(struct entry *entry, const char *value)
 		const char *name;
 		enum vu_bar_access access;
 	} ways[] = {
-		{"mapped", VU_BARS_MAPPED},
-		{"calls", VU_BARS_CALLS},
-		{"shared", VU_BARS_SHARED},
+		{ "mapped", VU_BARS_MAPPED },
+		{ "calls", VU_BARS_CALLS },
+		{ "shared", VU_BARS_SHARED },
 	};
 
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
@@ -53,8 +53,7 @@ static int set_bar_access(struct entry *entry, const char *value)
 			return -1;
 		}
 	}
-	return option_error(
-		entry->where, "--bar-access: it must be 'mapped', 'calls' or 'shared'");
+	return option_error(entry->where, "--bar-access: it must be 'mapped', 'calls' or 'shared'");
 }
 
 /* --- The options -------------------------------------------------------------------- */
@@ -62,8 +61,8 @@ static int set_bar_access(struct entry *entry, const char *value)
 /* What is being read, and where it goes. */
 struct reading {
 	struct options *options;
-	struct entry *entry;	/* the device, on the command line or on a line of a file */
-	bool has_entry;		/* something was said of it */
+	struct entry *entry; /* the device, on the command line or on a line of a file */
+	bool has_entry;	     /* something was said of it */
 	char *config;
 };
 
@@ -158,34 +157,39 @@ static int print_version(void *context, const char *value)
 static int print_help(void *context, const char *value);
 
 static const struct option_row rows[] = {
-	{"socket", 's', "PATH", OF_DEVICE, "where the virtual machine monitor connects",
-		take_socket},
-	{"addr", 0, "BB:DD.F", OF_DEVICE,
+	{ "socket", 's', "PATH", OF_DEVICE, "where the virtual machine monitor connects",
+		take_socket },
+	{ "addr", 0, "BB:DD.F", OF_DEVICE,
 		"a device of a running driver service (dextd); when the\n"
-		"service is started anew, the device is found again", take_address},
-	{"driver", 0, "PATH", OF_PROGRAM,
+		"service is started anew, the device is found again",
+		take_address },
+	{ "driver", 0, "PATH", OF_PROGRAM,
 		"the driver service's socket, instead of $DEXT_SOCKET,\n"
 		"$XDG_RUNTIME_DIR/dextpci/dextd.sock or\n"
-		"/run/dextpci/dextd.sock", take_driver},
-	{"device", 'd', "SPEC", OF_DEVICE,
+		"/run/dextpci/dextd.sock",
+		take_driver },
+	{ "device", 'd', "SPEC", OF_DEVICE,
 		"make and drive the device in this program; no driver\n"
-		"service", take_spec},
-	{"bar-access", 0, "mapped|calls|shared", OF_DEVICE,
+		"service",
+		take_spec },
+	{ "bar-access", 0, "mapped|calls|shared", OF_DEVICE,
 		"reach registers by loads and stores (the default), or by a\n"
 		"call of the driver for each access; shared: as mapped, and\n"
 		"the virtual machine maps them as well, so that most\n"
-		"accesses need no message", take_bar_access},
-	{"config", 0, "FILE", OF_PROGRAM,
+		"accesses need no message",
+		take_bar_access },
+	{ "config", 0, "FILE", OF_PROGRAM,
 		"serve many devices: each line of FILE has the options of\n"
 		"one, such as --socket /run/vm1.sock --addr 01:00.0; #\n"
-		"begins a comment", take_config},
-	{"sandbox", 0, NULL, OF_PROGRAM,
-		"give up all that is not needed once the devices are open;\n"
-		SANDBOX_DEFAULT_TEXT, take_sandbox},
-	{"no-sandbox", 0, NULL, OF_PROGRAM, "give up nothing", take_no_sandbox},
-	{"verbose", 'v', NULL, OF_DEVICE, "one line for each message", take_verbose},
-	{"help", 'h', NULL, OF_PROGRAM, "print this help", print_help},
-	{"version", 'V', NULL, OF_PROGRAM, "print the version", print_version},
+		"begins a comment",
+		take_config },
+	{ "sandbox", 0, NULL, OF_PROGRAM,
+		"give up all that is not needed once the devices are open;\n" SANDBOX_DEFAULT_TEXT,
+		take_sandbox },
+	{ "no-sandbox", 0, NULL, OF_PROGRAM, "give up nothing", take_no_sandbox },
+	{ "verbose", 'v', NULL, OF_DEVICE, "one line for each message", take_verbose },
+	{ "help", 'h', NULL, OF_PROGRAM, "print this help", print_help },
+	{ "version", 'V', NULL, OF_PROGRAM, "print the version", print_version },
 };
 static const struct option_table table = OPTION_TABLE(rows);
 
@@ -200,7 +204,8 @@ static int print_help(void *context, const char *value)
 	      "Offer a PCI device to a virtual machine, over the vfio-user protocol. The virtual\n"
 	      "machine monitor connects to the socket; one at a time, and when it has gone the\n"
 	      "device is reset and offered to the next.\n"
-	      "\n", stdout);
+	      "\n",
+		stdout);
 	options_print(&table, OF_DEVICE | OF_PROGRAM, stdout);
 	fputs("\nDevices for --device, as TYPE,key=value,...:\n", stdout);
 	provider_print_types();
@@ -214,9 +219,12 @@ static int print_help(void *context, const char *value)
 	      "    -device '{\"driver\":\"vfio-user-pci\",\"socket\":"
 	      "{\"path\":\"/tmp/nvme.sock\",\"type\":\"unix\"}}' ...\n"
 	      "\n"
-	      "It prints 'serving BB:DD.F at PATH' for each device when clients may connect. SIGTERM\n"
-	      "and SIGINT end it. Exit status: 0 after one of these, 1 for a failure, 2 for a mistake\n"
-	      "in the command line or in FILE.\n", stdout);
+	      "It prints 'serving BB:DD.F at PATH' for each device when clients may connect. "
+	      "SIGTERM\n"
+	      "and SIGINT end it. Exit status: 0 after one of these, 1 for a failure, 2 for a "
+	      "mistake\n"
+	      "in the command line or in FILE.\n",
+		stdout);
 	return EXIT_SUCCESS;
 }
 
@@ -259,8 +267,7 @@ static int check_entry(struct entry *entry)
 	if (!entry->socket)
 		return option_error(entry->where, "--socket PATH is missing");
 	if (!entry->spec && !entry->address_text)
-		return option_error(
-			entry->where, "--addr BB:DD.F or --device SPEC is missing");
+		return option_error(entry->where, "--addr BB:DD.F or --device SPEC is missing");
 	if (entry->spec && entry->address_text)
 		return option_error(entry->where, "--addr and --device exclude each other");
 	status = check_socket(entry);
@@ -282,7 +289,7 @@ static struct entry *new_entry(struct options *options, const char *where)
 	}
 	options->entries = entries;
 	entries += options->count++;
-	*entries = (struct entry){.socket = NULL};
+	*entries = (struct entry){ .socket = NULL };
 	snprintf(entries->where, sizeof(entries->where), "%s", where);
 	return entries;
 }
@@ -299,7 +306,7 @@ static int check_kinds(const struct options *options)
 
 int options_add(struct options *options, const char *where, int argc, char **argv)
 {
-	struct reading reading = {.options = options, .entry = new_entry(options, where)};
+	struct reading reading = { .options = options, .entry = new_entry(options, where) };
 	int status;
 
 	if (!reading.entry)
@@ -337,11 +344,11 @@ static int check_driver(const struct options *options)
 
 int options_parse(struct options *options, int argc, char **argv)
 {
-	struct reading reading = {.options = options};
+	struct reading reading = { .options = options };
 	int status;
 
 	cli_set_program("dext-vfio-user");
-	*options = (struct options){.sandbox = sandbox_available()};
+	*options = (struct options){ .sandbox = sandbox_available() };
 	reading.entry = new_entry(options, "");
 	if (!reading.entry)
 		return EXIT_FAILURE;
@@ -349,8 +356,8 @@ int options_parse(struct options *options, int argc, char **argv)
 	if (status == OPTIONS_GO_ON)
 		status = options_no_arguments("", argc, argv);
 	if (status == OPTIONS_GO_ON)
-		status = reading.config ? read_config(options, &reading)
-					: check_entry(reading.entry);
+		status = reading.config ? read_config(options, &reading) :
+					  check_entry(reading.entry);
 	free(reading.config);
 	return status == OPTIONS_GO_ON ? check_driver(options) : status;
 }

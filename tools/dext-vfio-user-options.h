@@ -9,10 +9,10 @@
 
 /* One device to be served. */
 struct entry {
-	char where[288];	/* "FILE:LINE: ", or nothing, for errors */
+	char where[288]; /* "FILE:LINE: ", or nothing, for errors */
 	char *socket;
-	char *spec;		/* of a device of this program's own, */
-	char *address_text;	/* or the address of a driver service's */
+	char *spec;	    /* of a device of this program's own, */
+	char *address_text; /* or the address of a driver service's */
 	struct pci_address address;
 	struct vu_device_options device;
 };
@@ -20,7 +20,7 @@ struct entry {
 struct options {
 	struct entry *entries;
 	size_t count;
-	char *driver;		/* the driver service's socket; NULL: the usual one */
+	char *driver; /* the driver service's socket; NULL: the usual one */
 	bool sandbox;
 };
 

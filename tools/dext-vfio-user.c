@@ -24,12 +24,12 @@
 /* A device, as far as it is being served. */
 struct served {
 	const struct entry *entry;
-	struct dext_driver *driver;	/* NULL: a driver service's */
+	struct dext_driver *driver; /* NULL: a driver service's */
 	struct vu_device *device;
 	struct vu_server *server;
 	pthread_t thread;
 	bool running, well;
-	int status;		/* how the program ends when it could not begin */
+	int status; /* how the program ends when it could not begin */
 };
 
 /* What the signals' handler stops: set once, before @serving. */
@@ -59,8 +59,8 @@ static void on_signal(int signal)
 
 static void catch_signals(void)
 {
-	struct sigaction stop = {.sa_handler = on_signal};
-	struct sigaction ignore = {.sa_handler = SIG_IGN};
+	struct sigaction stop = { .sa_handler = on_signal };
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
 
 	sigaction(SIGTERM, &stop, NULL);
 	sigaction(SIGINT, &stop, NULL);
@@ -102,8 +102,7 @@ static bool begin(struct served *served)
 	options.reconnect = !served->entry->spec;
 	served->device = vu_device_open(&options, error);
 	if (served->device)
-		served->server =
-			vu_server_create(served->device, served->entry->socket, error);
+		served->server = vu_server_create(served->device, served->entry->socket, error);
 	if (!served->server)
 		complain(served->entry, error);
 	return served->server != NULL;

@@ -14,29 +14,32 @@
 
 /* One that is allowed: a user with its groups, or a group alone. */
 struct subject {
-	const char *kind;	/* "user", "a member of group" */
+	const char *kind; /* "user", "a member of group" */
 	unsigned id;
-	uid_t uid;		/* (uid_t)-1: of a group */
+	uid_t uid; /* (uid_t)-1: of a group */
 	gid_t groups[GROUPS_MAX];
 	int group_count;
 };
 
 static struct subject of_user(uid_t uid)
 {
-	struct subject subject = {.kind = "user", .id = uid, .uid = uid};
+	struct subject subject = { .kind = "user", .id = uid, .uid = uid };
 	const struct passwd *user = getpwuid(uid);
 
 	subject.group_count = user ? GROUPS_MAX : 0;
-	if (user && getgrouplist(user->pw_name, user->pw_gid, subject.groups,
-			    &subject.group_count) < 0)
-		subject.group_count = GROUPS_MAX;	/* it has more; these are known */
+	if (user &&
+		getgrouplist(user->pw_name, user->pw_gid, subject.groups, &subject.group_count) < 0)
+		subject.group_count = GROUPS_MAX; /* it has more; these are known */
 	return subject;
 }
 
 static struct subject of_group(gid_t gid)
 {
-	return (struct subject){.kind = "a member of group", .id = gid, .uid = (uid_t)-1,
-		.groups = {gid}, .group_count = 1};
+	return (struct subject){ .kind = "a member of group",
+		.id = gid,
+		.uid = (uid_t)-1,
+		.groups = { gid },
+		.group_count = 1 };
 }
 
 static bool may_enter(const struct subject *subject, const struct stat *folder)
@@ -66,9 +69,8 @@ static void check_way(const struct subject *subject, const char *path)
 		fprintf(stderr,
 			"dextd: socket %s: %s %u may not enter the folder %s (mode %04o, user %u, "
 			"group %u) and cannot connect, unless an ACL of the folder allows it\n",
-			path, subject->kind, subject->id, name,
-			(unsigned)status.st_mode & 07777, (unsigned)status.st_uid,
-			(unsigned)status.st_gid);
+			path, subject->kind, subject->id, name, (unsigned)status.st_mode & 07777,
+			(unsigned)status.st_uid, (unsigned)status.st_gid);
 		return;
 	}
 }

@@ -129,24 +129,24 @@ static int take_max_connections(void *context, const char *value)
 {
 	struct options *options = context;
 
-	return option_taken(parse_count(
-		"max-connections", value, 1024, &options->server.connections_max));
+	return option_taken(
+		parse_count("max-connections", value, 1024, &options->server.connections_max));
 }
 
 static int take_max_user_connections(void *context, const char *value)
 {
 	struct options *options = context;
 
-	return option_taken(parse_count("max-user-connections", value, 960,
-		&options->server.user_connections_max));
+	return option_taken(parse_count(
+		"max-user-connections", value, 960, &options->server.user_connections_max));
 }
 
 static int take_max_regions(void *context, const char *value)
 {
 	struct options *options = context;
 
-	return option_taken(parse_count(
-		"max-regions", value, DEXT_REGIONS_MAX, &options->quotas.regions));
+	return option_taken(
+		parse_count("max-regions", value, DEXT_REGIONS_MAX, &options->quotas.regions));
 }
 
 static int take_max_wired(void *context, const char *value)
@@ -173,27 +173,30 @@ static int print_version(void *context, const char *value)
 static int print_help(void *context, const char *value);
 
 static const struct option_row rows[] = {
-	{"device", 'd', "SPEC", 0, "a device; give it once for each", take_device},
-	{"socket", 's', "PATH", 0,
+	{ "device", 'd', "SPEC", 0, "a device; give it once for each", take_device },
+	{ "socket", 's', "PATH", 0,
 		"where clients find the service: by default $DEXT_SOCKET, else\n"
 		"$XDG_RUNTIME_DIR/dextpci/dextd.sock, else\n"
-		"/run/dextpci/dextd.sock", take_socket},
-	{"group", 0, "GROUP", 0,
+		"/run/dextpci/dextd.sock",
+		take_socket },
+	{ "group", 0, "GROUP", 0,
 		"let the members of a group use the socket (else: its owner,\n"
-		"root)", take_group},
-	{"allow-uid", 0, "USER", 0,
+		"root)",
+		take_group },
+	{ "allow-uid", 0, "USER", 0,
 		"serve that user too: everybody may connect to the socket\n"
 		"then, and whoever else does is refused; may be given\n"
-		"several times", take_allow_uid},
-	{"allow-gid", 0, "GROUP", 0, "likewise, the members of a group", take_allow_gid},
-	{"max-connections", 0, "N", 0, "of one process (256)", take_max_connections},
-	{"max-user-connections", 0, "N", 0, "of one user besides dextd's own and root (256)",
-		take_max_user_connections},
-	{"max-regions", 0, "N", 0, "DMA regions of one connection (65536)", take_max_regions},
-	{"max-wired", 0, "SIZE", 0, "DMA memory of one connection (no limit)", take_max_wired},
-	{"user", 0, "USER", 0, "run as that user once socket and devices are open", take_user},
-	{"help", 'h', NULL, 0, "print this help", print_help},
-	{"version", 'V', NULL, 0, "print the version", print_version},
+		"several times",
+		take_allow_uid },
+	{ "allow-gid", 0, "GROUP", 0, "likewise, the members of a group", take_allow_gid },
+	{ "max-connections", 0, "N", 0, "of one process (256)", take_max_connections },
+	{ "max-user-connections", 0, "N", 0, "of one user besides dextd's own and root (256)",
+		take_max_user_connections },
+	{ "max-regions", 0, "N", 0, "DMA regions of one connection (65536)", take_max_regions },
+	{ "max-wired", 0, "SIZE", 0, "DMA memory of one connection (no limit)", take_max_wired },
+	{ "user", 0, "USER", 0, "run as that user once socket and devices are open", take_user },
+	{ "help", 'h', NULL, 0, "print this help", print_help },
+	{ "version", 'V', NULL, 0, "print the version", print_version },
 };
 static const struct option_table table = OPTION_TABLE(rows);
 
@@ -203,7 +206,8 @@ static int print_help(void *context, const char *value)
 	(void)value;
 	printf("Usage: dextd [OPTION]... --device SPEC [--device SPEC ...]\n"
 	       "\n"
-	       "Serve PCI devices as driver extensions: programs claim them and drive them through\n"
+	       "Serve PCI devices as driver extensions: programs claim them and drive them "
+	       "through\n"
 	       "IOKit user-client calls (apple-dext-client.h), on a local socket.\n"
 	       "\n");
 	options_print(&table, 0, stdout);
@@ -220,7 +224,8 @@ static int print_help(void *context, const char *value)
 	       "Exit status: 0 after SIGTERM or SIGINT, 1 for a failure, 2 for a mistake in the\n"
 	       "command line, device specifications among it.\n"
 	       "\n"
-	       "Look at them with dextctl(1); give one to a virtual machine with dext-vfio-user(8).\n");
+	       "Look at them with dextctl(1); give one to a virtual machine with "
+	       "dext-vfio-user(8).\n");
 	return EXIT_SUCCESS;
 }
 

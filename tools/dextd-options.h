@@ -17,9 +17,9 @@ struct options {
 	size_t count;
 	uid_t uids[ALLOWED_MAX];
 	gid_t gids[ALLOWED_MAX];
-	struct iouser_server_options server;	/* its arrays are those above */
+	struct iouser_server_options server; /* its arrays are those above */
 	struct dext_quotas quotas;
-	const char *user;	/* to run as, once everything is open; NULL: as it is */
+	const char *user; /* to run as, once everything is open; NULL: as it is */
 };
 
 /**

@@ -22,7 +22,7 @@
 #include <systemd/sd-daemon.h>
 #endif
 
-static struct iouser_server *server;	/* for the signal handler */
+static struct iouser_server *server; /* for the signal handler */
 
 struct devices {
 	size_t count;
@@ -31,8 +31,7 @@ struct devices {
 };
 
 /* Create one device. Return: OPTIONS_GO_ON, or the exit status; the error has been printed. */
-static int add_device(
-	struct devices *devices, const char *spec, const struct dext_quotas *quotas)
+static int add_device(struct devices *devices, const char *spec, const struct dext_quotas *quotas)
 {
 	struct pci_provider *provider;
 	char address[PCI_ADDRESS_SIZE];
@@ -77,7 +76,7 @@ static void make_default_folder(const char *socket)
 	if (!slash || getenv("DEXT_SOCKET") || (size_t)(slash - socket) >= sizeof(folder))
 		return;
 	snprintf(folder, sizeof(folder), "%.*s", (int)(slash - socket), socket);
-	mkdir(folder, 0755);	/* if it cannot be made, binding the socket says why */
+	mkdir(folder, 0755); /* if it cannot be made, binding the socket says why */
 }
 
 static void handle_signal(int signal)

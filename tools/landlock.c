@@ -32,18 +32,18 @@ bool landlock_confine(const char *const *paths, size_t count)
 #define RULE_PATH_BENEATH      1
 #define ACCESS_FS_REMOVE_DIR   (UINT64_C(1) << 4)
 #define ACCESS_FS_REMOVE_FILE  (UINT64_C(1) << 5)
-#define ACCESS_FS_REFER        (UINT64_C(1) << 13)
-#define SCOPE_SIGNAL           (UINT64_C(1) << 1)
+#define ACCESS_FS_REFER	       (UINT64_C(1) << 13)
+#define SCOPE_SIGNAL	       (UINT64_C(1) << 1)
 
 /*
  * Versions of the ABI. Before REFER there are no moves between folders for whoever is
  * confined, and a socket gets its name by one.
  */
-#define REFER_SINCE  2
-#define SCOPES_SINCE 6
+#define REFER_SINCE	       2
+#define SCOPES_SINCE	       6
 
 /* What is given up, and is left below the folders of the sockets. */
-#define REMOVAL (ACCESS_FS_REMOVE_DIR | ACCESS_FS_REMOVE_FILE | ACCESS_FS_REFER)
+#define REMOVAL		       (ACCESS_FS_REMOVE_DIR | ACCESS_FS_REMOVE_FILE | ACCESS_FS_REFER)
 
 struct ruleset {
 	uint64_t handled_access_fs;

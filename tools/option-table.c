@@ -25,25 +25,25 @@ static const struct option_row *find_row(const struct option_table *table, int f
 	return NULL;
 }
 
-static void fill_getopt(const struct option_table *table, unsigned groups, struct option *longs,
-	char *shorts)
+static void fill_getopt(
+	const struct option_table *table, unsigned groups, struct option *longs, char *shorts)
 {
-	*shorts++ = ':';	/* tell a missing value from an unknown option */
+	*shorts++ = ':'; /* tell a missing value from an unknown option */
 	for (size_t i = 0; i < table->count; i++) {
 		const struct option_row *row = &table->rows[i];
 
 		if (!is_known(row, groups))
 			continue;
-		*longs++ = (struct option){.name = row->name,
+		*longs++ = (struct option){ .name = row->name,
 			.has_arg = row->value ? required_argument : no_argument,
-			.val = FIRST + (int)i};
+			.val = FIRST + (int)i };
 		if (!row->letter)
 			continue;
 		*shorts++ = row->letter;
 		if (row->value)
 			*shorts++ = ':';
 	}
-	*longs = (struct option){.name = NULL};
+	*longs = (struct option){ .name = NULL };
 	*shorts = '\0';
 }
 
@@ -53,7 +53,7 @@ static void say_what_is_wrong(
 {
 	const struct option_row *row = find_row(table, optopt);
 	bool is_long = strncmp(word, "--", 2) == 0;
-	char letter[] = {'-', (char)optopt, '\0'};
+	char letter[] = { '-', (char)optopt, '\0' };
 
 	if (found == ':' && row)
 		cli_error("%s--%s: expected a value: --%s %s", where, row->name, row->name,
@@ -75,11 +75,11 @@ int options_read(const struct option_table *table, unsigned groups, const char *
 
 	fill_getopt(table, groups, longs, shorts);
 	opterr = 0;
-	optind = 0;	/* begin anew */
+	optind = 0; /* begin anew */
 	while (status == OPTIONS_GO_ON &&
 		(found = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
-		const struct option_row *row = found == '?' || found == ':'
-			? NULL : find_row(table, found);
+		const struct option_row *row =
+			found == '?' || found == ':' ? NULL : find_row(table, found);
 
 		if (row) {
 			seen |= row->group;
@@ -109,7 +109,7 @@ int options_no_arguments(const char *where, int argc, char **argv)
 
 static void print_row(const struct option_row *row, FILE *out)
 {
-	char letter[] = {'-', row->letter, ',', ' ', '\0'}, left[64];
+	char letter[] = { '-', row->letter, ',', ' ', '\0' }, left[64];
 	const char *help = row->help;
 
 	snprintf(left, sizeof(left), "%s--%s%s%s", row->letter ? letter : "    ", row->name,

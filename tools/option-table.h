@@ -17,11 +17,11 @@ enum { EXIT_USAGE = 2 };
 #define OPTIONS_GO_ON (-1)
 
 struct option_row {
-	const char *name;	/* "socket", for --socket */
-	char letter;		/* 's', for -s; 0 for none */
-	const char *value;	/* what its value is called, "PATH"; NULL for a flag */
-	unsigned group;		/* a bit; 0 for an option that is in every group */
-	const char *help;	/* one or several lines, without a newline at the end */
+	const char *name;  /* "socket", for --socket */
+	char letter;	   /* 's', for -s; 0 for none */
+	const char *value; /* what its value is called, "PATH"; NULL for a flag */
+	unsigned group;	   /* a bit; 0 for an option that is in every group */
+	const char *help;  /* one or several lines, without a newline at the end */
 	/*
 	 * @value is NULL for a flag, else a string of argv. Return: OPTIONS_GO_ON, or the exit
 	 * status when it has printed why.
@@ -34,7 +34,10 @@ struct option_table {
 	size_t count;
 };
 
-#define OPTION_TABLE(array) {.rows = (array), .count = sizeof(array) / sizeof((array)[0])}
+#define OPTION_TABLE(array)                                                                        \
+	{                                                                                          \
+		.rows = (array), .count = sizeof(array) / sizeof((array)[0])                       \
+	}
 
 /* What take() returns where the value was good, or was not. */
 static inline int option_taken(bool good)

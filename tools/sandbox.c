@@ -43,42 +43,146 @@ bool sandbox_enter(char *error, size_t size)
 /* By what they are for. Names that a machine does not have are passed over. */
 static const char *const allowed[] = {
 	/* data */
-	"read", "readv", "pread64", "preadv", "preadv2", "write", "writev", "pwrite64", "pwritev",
-	"pwritev2", "fsync", "fdatasync", "sync_file_range", "fallocate", "ftruncate", "lseek",
-	"fadvise64", "ioctl", "io_submit", "io_getevents",
+	"read",
+	"readv",
+	"pread64",
+	"preadv",
+	"preadv2",
+	"write",
+	"writev",
+	"pwrite64",
+	"pwritev",
+	"pwritev2",
+	"fsync",
+	"fdatasync",
+	"sync_file_range",
+	"fallocate",
+	"ftruncate",
+	"lseek",
+	"fadvise64",
+	"ioctl",
+	"io_submit",
+	"io_getevents",
 	/* descriptors */
 	/* what fcntl() does is another rule's */
-	"close", "dup", "dup2", "dup3", "fstat", "fstat64", "fstatfs",
-	"newfstatat", "stat", "lstat", "statx", "pipe",
-	"pipe2", "eventfd2", "memfd_create", "timerfd_create",
-	"timerfd_settime", "timerfd_gettime", "getdents64", "readlink", "readlinkat",
+	"close",
+	"dup",
+	"dup2",
+	"dup3",
+	"fstat",
+	"fstat64",
+	"fstatfs",
+	"newfstatat",
+	"stat",
+	"lstat",
+	"statx",
+	"pipe",
+	"pipe2",
+	"eventfd2",
+	"memfd_create",
+	"timerfd_create",
+	"timerfd_settime",
+	"timerfd_gettime",
+	"getdents64",
+	"readlink",
+	"readlinkat",
 	/* the socket that it made: Landlock says where */
-	"unlink", "unlinkat",
+	"unlink",
+	"unlinkat",
 	/* sockets; which ones can be made is another rule's */
-	"socketpair", "connect", "accept", "accept4", "sendto", "sendmsg", "sendmmsg", "recvfrom",
-	"recvmsg", "recvmmsg", "shutdown", "getsockopt", "setsockopt", "getsockname", "getpeername",
+	"socketpair",
+	"connect",
+	"accept",
+	"accept4",
+	"sendto",
+	"sendmsg",
+	"sendmmsg",
+	"recvfrom",
+	"recvmsg",
+	"recvmmsg",
+	"shutdown",
+	"getsockopt",
+	"setsockopt",
+	"getsockname",
+	"getpeername",
 	/* waiting */
-	"poll", "ppoll", "select", "pselect6", "epoll_create1", "epoll_ctl", "epoll_wait",
-	"epoll_pwait", "futex", "futex_waitv", "nanosleep", "clock_nanosleep", "restart_syscall",
+	"poll",
+	"ppoll",
+	"select",
+	"pselect6",
+	"epoll_create1",
+	"epoll_ctl",
+	"epoll_wait",
+	"epoll_pwait",
+	"futex",
+	"futex_waitv",
+	"nanosleep",
+	"clock_nanosleep",
+	"restart_syscall",
 	"sched_yield",
 	/* time */
-	"clock_gettime", "clock_getres", "gettimeofday", "time",
+	"clock_gettime",
+	"clock_getres",
+	"gettimeofday",
+	"time",
 	/* memory */
-	"mmap", "mmap2", "munmap", "mprotect", "mremap", "madvise", "msync", "mincore", "brk",
+	"mmap",
+	"mmap2",
+	"munmap",
+	"mprotect",
+	"mremap",
+	"madvise",
+	"msync",
+	"mincore",
+	"brk",
 	"membarrier",
 	/* threads; which processes can be made is another rule's */
-	"set_robust_list", "set_tid_address", "rseq", "gettid", "exit", "exit_group",
-	"sched_getaffinity", "sched_getparam", "sched_getscheduler", "arch_prctl", "prctl",
+	"set_robust_list",
+	"set_tid_address",
+	"rseq",
+	"gettid",
+	"exit",
+	"exit_group",
+	"sched_getaffinity",
+	"sched_getparam",
+	"sched_getscheduler",
+	"arch_prctl",
+	"prctl",
 	/* signals; to whom is another rule's */
-	"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait", "sigaltstack",
+	"rt_sigaction",
+	"rt_sigprocmask",
+	"rt_sigreturn",
+	"rt_sigtimedwait",
+	"sigaltstack",
 	/* who and where it is */
-	"getpid", "getppid", "getuid", "geteuid", "getgid", "getegid", "getrandom", "uname",
-	"sysinfo", "getrlimit", "getcpu",
+	"getpid",
+	"getppid",
+	"getuid",
+	"geteuid",
+	"getgid",
+	"getegid",
+	"getrandom",
+	"uname",
+	"sysinfo",
+	"getrlimit",
+	"getcpu",
 #ifdef SANITIZED
 	/* what the sanitizers do when they have something to tell */
-	"clone", "clone3", "getdents", "ptrace", "wait4", "prlimit64",
-	"tgkill", "kill", "open", "openat", "getcwd", "access",
-	"faccessat", "personality", "setrlimit",
+	"clone",
+	"clone3",
+	"getdents",
+	"ptrace",
+	"wait4",
+	"prlimit64",
+	"tgkill",
+	"kill",
+	"open",
+	"openat",
+	"getcwd",
+	"access",
+	"faccessat",
+	"personality",
+	"setrlimit",
 #endif
 };
 
@@ -112,7 +216,7 @@ static int allow_fcntl(scmp_filter_ctx filter)
 			result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 1,
 				SCMP_A1_32(SCMP_CMP_EQ, (uint32_t)fcntl_commands[j]));
 			if (result == -EDOM)
-				result = 0;	/* fcntl64() is of machines with 32 bits */
+				result = 0; /* fcntl64() is of machines with 32 bits */
 		}
 	return result;
 }
@@ -136,8 +240,8 @@ static int allow_own_process(scmp_filter_ctx filter)
 static int allow_some(scmp_filter_ctx filter)
 {
 	const uint64_t writing = O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND;
-	int result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-		SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
+	int result = seccomp_rule_add(
+		filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
 
 #ifndef SANITIZED
 	if (result == 0)

@@ -56,7 +56,7 @@ bool shutdown_init(const char *program)
 	pthread_attr_init(&attributes);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);	/* signals go to other threads */
+	pthread_sigmask(SIG_SETMASK, &all, &before); /* signals go to other threads */
 	failure = pthread_create(&thread, &attributes, watch, NULL);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attributes);

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MSIX_ENTRY_SIZE   16u
-#define MSIX_ENTRY_MASKED 12u	/* offset of the mask bit, which begins as 1 */
+#define MSIX_ENTRY_SIZE	  16u
+#define MSIX_ENTRY_MASKED 12u /* offset of the mask bit, which begins as 1 */
 
 int vu_bar_space_init(struct vu_bar_space *space, struct vu_device *device)
 {
@@ -57,8 +57,8 @@ static bool in_pending_bits(const struct vu_device *device, uint32_t index, uint
 	const struct vu_msix *msix = &device->msix;
 	uint64_t size = (msix->vectors + UINT64_C(63)) / 64 * 8;
 
-	return msix->vectors != 0 && msix->pending_bar == index &&
-		offset >= msix->pending_offset && offset - msix->pending_offset < size;
+	return msix->vectors != 0 && msix->pending_bar == index && offset >= msix->pending_offset &&
+	       offset - msix->pending_offset < size;
 }
 
 static uint64_t load(const volatile void *address, size_t width)
@@ -103,9 +103,9 @@ static int read_piece(
 	const struct vu_bar *bar = &space->device->bars[index];
 
 	if (bar->mapped == 0)
-		return vu_device_result(space->device,
-			apple_dext_mmio_read(space->device->connection, bar->memory_index, offset,
-				width, value));
+		return vu_device_result(
+			space->device, apple_dext_mmio_read(space->device->connection,
+					       bar->memory_index, offset, width, value));
 	*value = load(mapped(bar, offset), width);
 	return 0;
 }
@@ -116,9 +116,9 @@ static int write_piece(
 	const struct vu_bar *bar = &space->device->bars[index];
 
 	if (bar->mapped == 0)
-		return vu_device_result(space->device,
-			apple_dext_mmio_write(space->device->connection, bar->memory_index, offset,
-				width, value));
+		return vu_device_result(
+			space->device, apple_dext_mmio_write(space->device->connection,
+					       bar->memory_index, offset, width, value));
 	store(mapped(bar, offset), width, value);
 	return 0;
 }
@@ -176,8 +176,8 @@ int vu_bar_read(struct vu_bar_space *space, uint32_t index, uint64_t offset, uin
 	return error;
 }
 
-int vu_bar_write(struct vu_bar_space *space, uint32_t index, uint64_t offset,
-	const uint8_t *data, size_t count, uint16_t command)
+int vu_bar_write(struct vu_bar_space *space, uint32_t index, uint64_t offset, const uint8_t *data,
+	size_t count, uint16_t command)
 {
 	int error = 0;
 

@@ -15,7 +15,7 @@
 
 struct vu_bar_space {
 	struct vu_device *device;
-	unsigned char *msix_table;	/* the VMM's; NULL without MSI-X */
+	unsigned char *msix_table; /* the VMM's; NULL without MSI-X */
 	size_t msix_size;
 };
 
@@ -37,7 +37,7 @@ void vu_bar_space_destroy(struct vu_bar_space *space);
 int vu_bar_read(struct vu_bar_space *space, uint32_t index, uint64_t offset, uint8_t *data,
 	size_t count, uint16_t command);
 /** vu_bar_write - write a stretch, likewise; a BAR whose kind of space is off takes nothing. */
-int vu_bar_write(struct vu_bar_space *space, uint32_t index, uint64_t offset,
-	const uint8_t *data, size_t count, uint16_t command);
+int vu_bar_write(struct vu_bar_space *space, uint32_t index, uint64_t offset, const uint8_t *data,
+	size_t count, uint16_t command);
 
 #endif

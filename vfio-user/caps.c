@@ -6,7 +6,7 @@
 
 static kern_return_t read_list(io_connect_t connection, struct vu_caps *caps)
 {
-	bool seen[PCI_CONFIG_SIZE / 4] = {false};
+	bool seen[PCI_CONFIG_SIZE / 4] = { false };
 	uint64_t value;
 	kern_return_t result = apple_dext_config_read(connection, PCI_STATUS, 2, &value);
 
@@ -22,7 +22,7 @@ static kern_return_t read_list(io_connect_t connection, struct vu_caps *caps)
 		result = apple_dext_config_read(connection, at, 2, &value);
 		if (result != kIOReturnSuccess || (value & 0xff) == 0xff)
 			break;
-		caps->list[caps->count++] = (struct vu_cap){.id = value & 0xff, .offset = at};
+		caps->list[caps->count++] = (struct vu_cap){ .id = value & 0xff, .offset = at };
 		value >>= 8;
 	}
 	return result;
@@ -30,7 +30,7 @@ static kern_return_t read_list(io_connect_t connection, struct vu_caps *caps)
 
 static kern_return_t read_extended_list(io_connect_t connection, struct vu_caps *caps)
 {
-	bool seen[PCIE_CONFIG_SIZE / 4] = {false};
+	bool seen[PCIE_CONFIG_SIZE / 4] = { false };
 	uint16_t at = PCI_CONFIG_SIZE;
 	kern_return_t result = kIOReturnSuccess;
 
@@ -42,7 +42,7 @@ static kern_return_t read_extended_list(io_connect_t connection, struct vu_caps 
 		if (result != kIOReturnSuccess || value == 0 || value == 0xffffffff)
 			break;
 		caps->extended[caps->extended_count++] =
-			(struct vu_cap){.id = value & 0xffff, .offset = at};
+			(struct vu_cap){ .id = value & 0xffff, .offset = at };
 		at = (value >> 20) & 0xffc;
 	}
 	return result;

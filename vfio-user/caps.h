@@ -8,7 +8,7 @@
 #include <apple-dext-client.h>
 
 /* A capability takes four bytes at the least, so there are no more than these. */
-#define VU_CAPS_MAX     ((PCI_CONFIG_SIZE - PCI_FIRST_CAPABILITY) / 4)
+#define VU_CAPS_MAX	((PCI_CONFIG_SIZE - PCI_FIRST_CAPABILITY) / 4)
 #define VU_EXT_CAPS_MAX ((PCIE_CONFIG_SIZE - PCI_CONFIG_SIZE) / 4)
 
 struct vu_cap {

@@ -15,25 +15,37 @@
 struct rule {
 	uint8_t offset, width;
 	uint32_t own;
-	uint32_t writable;	/* of the own bits */
+	uint32_t writable; /* of the own bits */
 	uint32_t forwarded;
-	bool from_device;	/* the own bits begin as the device has them, not as 0 */
+	bool from_device; /* the own bits begin as the device has them, not as 0 */
 };
 
-#define READ_ONLY(at, bytes) {.offset = (at), .width = (bytes)}
-#define OWN(at, bytes, bits) {.offset = (at), .width = (bytes), .own = (bits), .writable = (bits)}
-#define OWN_FROM_DEVICE(at, bytes, bits, change) \
-	{.offset = (at), .width = (bytes), .own = (bits), .writable = (change), .from_device = true}
-#define END {.width = 0}
+#define READ_ONLY(at, bytes)                                                                       \
+	{                                                                                          \
+		.offset = (at), .width = (bytes)                                                   \
+	}
+#define OWN(at, bytes, bits)                                                                       \
+	{                                                                                          \
+		.offset = (at), .width = (bytes), .own = (bits), .writable = (bits)                \
+	}
+#define OWN_FROM_DEVICE(at, bytes, bits, change)                                                   \
+	{                                                                                          \
+		.offset = (at), .width = (bytes), .own = (bits), .writable = (change),             \
+		.from_device = true                                                                \
+	}
+#define END                                                                                        \
+	{                                                                                          \
+		.width = 0                                                                         \
+	}
 
 static const struct rule header_rules[] = {
-	READ_ONLY(0x00, 4),			/* ids */
-	READ_ONLY(PCI_STATUS, 2),		/* its error bits would be cleared by writes */
-	READ_ONLY(0x08, 4),			/* revision, class */
-	READ_ONLY(0x0e, 2),			/* header type; BIST must not be started */
+	READ_ONLY(0x00, 4),	  /* ids */
+	READ_ONLY(PCI_STATUS, 2), /* its error bits would be cleared by writes */
+	READ_ONLY(0x08, 4),	  /* revision, class */
+	READ_ONLY(0x0e, 2),	  /* header type; BIST must not be started */
 	READ_ONLY(0x28, 4),
 	READ_ONLY(0x2c, 4),
-	{.offset = PCI_ROM, .width = 4, .own = 0xffffffff},	/* no ROM */
+	{ .offset = PCI_ROM, .width = 4, .own = 0xffffffff }, /* no ROM */
 	READ_ONLY(0x34, 4),
 	READ_ONLY(0x38, 4),
 	OWN(PCI_INTERRUPT_LINE, 1, 0xff),
@@ -43,15 +55,17 @@ static const struct rule header_rules[] = {
 
 static const struct rule pm_rules[] = {
 	READ_ONLY(0x00, 4),
-	{.offset = 0x04, .width = 2, .own = PCI_PM_STATE | PCI_PM_NO_SOFT_RESET,
-		.writable = PCI_PM_STATE},
+	{ .offset = 0x04,
+		.width = 2,
+		.own = PCI_PM_STATE | PCI_PM_NO_SOFT_RESET,
+		.writable = PCI_PM_STATE },
 	READ_ONLY(0x06, 2),
 	END,
 };
 
 static const struct rule msi_rules[] = {
 	READ_ONLY(0x00, 2),
-	OWN(PCI_MSI_CONTROL, 2, 0x0071),	/* enable, messages in use */
+	OWN(PCI_MSI_CONTROL, 2, 0x0071), /* enable, messages in use */
 	OWN(0x04, 4, 0xfffffffc),
 	END,
 };
@@ -72,19 +86,19 @@ static const struct rule msi_64bit_rules[] = {
 /* Mask bits, and pending bits: none, since what is pending is kept by the server. */
 static const struct rule msi_32bit_mask_rules[] = {
 	OWN(0x0c, 4, 0xffffffff),
-	{.offset = 0x10, .width = 4, .own = 0xffffffff},
+	{ .offset = 0x10, .width = 4, .own = 0xffffffff },
 	END,
 };
 
 static const struct rule msi_64bit_mask_rules[] = {
 	OWN(0x10, 4, 0xffffffff),
-	{.offset = 0x14, .width = 4, .own = 0xffffffff},
+	{ .offset = 0x14, .width = 4, .own = 0xffffffff },
 	END,
 };
 
 static const struct rule msix_rules[] = {
 	READ_ONLY(0x00, 2),
-	OWN(PCI_MSIX_CONTROL, 2, 0xc000),	/* enable, mask all */
+	OWN(PCI_MSIX_CONTROL, 2, 0xc000), /* enable, mask all */
 	READ_ONLY(0x04, 4),
 	READ_ONLY(0x08, 4),
 	END,
@@ -95,7 +109,7 @@ static const struct rule pcie_rules[] = {
 	READ_ONLY(PCI_PCIE_DEVCAP, 4),
 	OWN_FROM_DEVICE(PCI_PCIE_DEVCTL, 2, 0xffff, 0x7fff),
 	/* Status: errors, which a 1 written clears. */
-	{.offset = 0x0a, .width = 2, .forwarded = 0x000f},
+	{ .offset = 0x0a, .width = 2, .forwarded = 0x000f },
 	READ_ONLY(0x0c, 4),
 	/* Link control, without retraining and disabling. */
 	OWN_FROM_DEVICE(0x10, 2, 0xffff, 0x0fcf),
@@ -104,12 +118,18 @@ static const struct rule pcie_rules[] = {
 };
 
 static const struct rule pcie_v2_rules[] = {
-	READ_ONLY(0x14, 4), READ_ONLY(0x18, 4), READ_ONLY(0x1c, 4), READ_ONLY(0x20, 4),
+	READ_ONLY(0x14, 4),
+	READ_ONLY(0x18, 4),
+	READ_ONLY(0x1c, 4),
+	READ_ONLY(0x20, 4),
 	READ_ONLY(0x24, 4),
-	OWN_FROM_DEVICE(0x28, 2, 0xffff, 0xffff),		/* device control 2 */
-	READ_ONLY(0x2a, 2), READ_ONLY(0x2c, 4),
-	OWN_FROM_DEVICE(0x30, 2, 0xffff, 0xffff),		/* link control 2 */
-	READ_ONLY(0x32, 2), READ_ONLY(0x34, 4), READ_ONLY(0x38, 4),
+	OWN_FROM_DEVICE(0x28, 2, 0xffff, 0xffff), /* device control 2 */
+	READ_ONLY(0x2a, 2),
+	READ_ONLY(0x2c, 4),
+	OWN_FROM_DEVICE(0x30, 2, 0xffff, 0xffff), /* link control 2 */
+	READ_ONLY(0x32, 2),
+	READ_ONLY(0x34, 4),
+	READ_ONLY(0x38, 4),
 	END,
 };
 
@@ -123,9 +143,15 @@ static const struct rule af_rules[] = {
 static const struct {
 	uint16_t id, size;
 } host_capabilities[] = {
-	{PCIE_CAP_ATS, 0x08},	{PCIE_CAP_SRIOV, 0x40},	{PCIE_CAP_MULTICAST, 0x30},
-	{PCIE_CAP_PRI, 0x10},	{PCIE_CAP_REBAR, 0x34}, {PCIE_CAP_PASID, 0x08},
-	{PCIE_CAP_DPC, 0x10},	{PCIE_CAP_L1SS, 0x14},	{PCIE_CAP_VF_REBAR, 0x34},
+	{ PCIE_CAP_ATS, 0x08 },
+	{ PCIE_CAP_SRIOV, 0x40 },
+	{ PCIE_CAP_MULTICAST, 0x30 },
+	{ PCIE_CAP_PRI, 0x10 },
+	{ PCIE_CAP_REBAR, 0x34 },
+	{ PCIE_CAP_PASID, 0x08 },
+	{ PCIE_CAP_DPC, 0x10 },
+	{ PCIE_CAP_L1SS, 0x14 },
+	{ PCIE_CAP_VF_REBAR, 0x34 },
 };
 
 static int read_device(
@@ -169,7 +195,7 @@ static void add_reset_bit(struct vu_config_view *view, uint32_t offset, uint8_t 
 {
 	if (view->reset_count < VU_RESET_BITS_MAX && offset < PCI_CONFIG_SIZE)
 		view->resets[view->reset_count++] =
-			(struct vu_reset_bit){.offset = (uint16_t)offset, .bit = bit};
+			(struct vu_reset_bit){ .offset = (uint16_t)offset, .bit = bit };
 }
 
 /*
@@ -241,11 +267,11 @@ static const struct {
 	uint16_t id, size;
 	int (*apply)(struct vu_config_view *view, uint32_t at);
 } capability_rules[] = {
-	{PCI_CAP_PM, 8, apply_pm},
-	{PCI_CAP_MSI, 10, apply_msi},
-	{PCI_CAP_MSIX, 12, apply_msix},
-	{PCI_CAP_PCIE, 20, apply_pcie},
-	{PCI_CAP_AF, 6, apply_af},
+	{ PCI_CAP_PM, 8, apply_pm },
+	{ PCI_CAP_MSI, 10, apply_msi },
+	{ PCI_CAP_MSIX, 12, apply_msix },
+	{ PCI_CAP_PCIE, 20, apply_pcie },
+	{ PCI_CAP_AF, 6, apply_af },
 };
 
 static int apply_capability(struct vu_config_view *view, const struct vu_cap *cap)
@@ -278,7 +304,8 @@ static int apply_bars(struct vu_config_view *view)
 		const struct vu_bar *bar = &view->device->bars[i];
 		bool io = (bar->type & DEXT_BAR_IO) != 0;
 		struct rule rule = {
-			.offset = (uint8_t)(PCI_BAR0 + 4 * i), .width = 4, .own = 0xffffffff};
+			.offset = (uint8_t)(PCI_BAR0 + 4 * i), .width = 4, .own = 0xffffffff
+		};
 
 		/* The upper half of a 64-bit BAR takes what the lower one left. */
 		writable >>= 32;

@@ -21,8 +21,8 @@ int vu_config_view_init(struct vu_config_view *view, struct vu_device *device)
 
 int vu_config_view_restore(struct vu_config_view *view)
 {
-	return vu_device_result(view->device, apple_dext_config_write(
-		view->device->connection, PCI_COMMAND, 2, view->command));
+	return vu_device_result(view->device,
+		apple_dext_config_write(view->device->connection, PCI_COMMAND, 2, view->command));
 }
 
 void vu_config_view_was_reset(struct vu_config_view *view)
@@ -55,15 +55,15 @@ static int read_piece(struct vu_config_view *view, uint64_t offset, uint8_t *dat
 	if (!all_own(view, offset, width) && !vu_device_is_present(view->device))
 		error = ENODEV;
 	else if (!all_own(view, offset, width))
-		error = vu_device_result(view->device, apple_dext_config_read(
-			view->device->connection, offset, width, &value));
+		error = vu_device_result(view->device,
+			apple_dext_config_read(view->device->connection, offset, width, &value));
 	if (error != 0)
 		return error;
 	for (size_t i = 0; i < width; i++) {
 		uint8_t own = view->own[offset + i];
 
 		data[i] = (uint8_t)((view->value[offset + i] & own) |
-			((uint8_t)(value >> (8 * i)) & (uint8_t)~own));
+				    ((uint8_t)(value >> (8 * i)) & (uint8_t)~own));
 	}
 	return 0;
 }
@@ -129,8 +129,8 @@ static int forward_piece(
 	for (size_t i = 0; i < width; i++)
 		value |= (uint64_t)(data[i] & view->forwarded[offset + i]) << (8 * i);
 	if (vu_device_is_present(view->device))
-		error = vu_device_result(view->device, apple_dext_config_write(
-			view->device->connection, offset, width, value));
+		error = vu_device_result(view->device,
+			apple_dext_config_write(view->device->connection, offset, width, value));
 	/* A device that is away gets it later: see vu_config_view_restore(). */
 	if (error != 0 && vu_device_is_present(view->device))
 		return error;
@@ -143,8 +143,8 @@ static int forward_piece(
 	return error;
 }
 
-int vu_config_write(struct vu_config_view *view, uint64_t offset, const uint8_t *data,
-	size_t count, bool *reset)
+int vu_config_write(struct vu_config_view *view, uint64_t offset, const uint8_t *data, size_t count,
+	bool *reset)
 {
 	int error = 0;
 

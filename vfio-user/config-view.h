@@ -14,21 +14,21 @@
 
 /* A bit which, written as 1, asks for a function level reset, and reads as 0. */
 struct vu_reset_bit {
-	uint16_t offset;	/* of its byte */
+	uint16_t offset; /* of its byte */
 	uint8_t bit;
 };
 #define VU_RESET_BITS_MAX 4
 
 struct vu_config_view {
 	struct vu_device *device;
-	uint8_t value[PCIE_CONFIG_SIZE];	/* of the view's own bits */
-	uint8_t own[PCIE_CONFIG_SIZE];		/* bits: the view's own */
-	uint8_t writable[PCIE_CONFIG_SIZE];	/* of these, those that the VMM changes */
-	uint8_t forwarded[PCIE_CONFIG_SIZE];	/* bits: written on to the device */
+	uint8_t value[PCIE_CONFIG_SIZE];     /* of the view's own bits */
+	uint8_t own[PCIE_CONFIG_SIZE];	     /* bits: the view's own */
+	uint8_t writable[PCIE_CONFIG_SIZE];  /* of these, those that the VMM changes */
+	uint8_t forwarded[PCIE_CONFIG_SIZE]; /* bits: written on to the device */
 	struct vu_reset_bit resets[VU_RESET_BITS_MAX];
 	size_t reset_count;
-	uint16_t power_control;			/* where the power state is; 0: nowhere */
-	uint16_t command;			/* COMMAND as the device has it, or is to have */
+	uint16_t power_control; /* where the power state is; 0: nowhere */
+	uint16_t command;	/* COMMAND as the device has it, or is to have */
 };
 
 /**
@@ -58,8 +58,8 @@ int vu_config_read(struct vu_config_view *view, uint64_t offset, uint8_t *data, 
  *
  * Return: an errno or 0.
  */
-int vu_config_write(struct vu_config_view *view, uint64_t offset, const uint8_t *data,
-	size_t count, bool *reset);
+int vu_config_write(struct vu_config_view *view, uint64_t offset, const uint8_t *data, size_t count,
+	bool *reset);
 
 /** vu_config_rules - fill in which bit is of which kind (config-rules.c). Return: an errno or 0. */
 int vu_config_rules(struct vu_config_view *view);

@@ -10,25 +10,25 @@ static const struct {
 	kern_return_t result;
 	int error;
 } errors[] = {
-	{kIOReturnSuccess, 0},
-	{kIOReturnNoMemory, ENOMEM},
-	{kIOReturnNoResources, ENOMEM},
-	{kIOReturnNoDevice, ENODEV},
-	{kIOReturnNotPrivileged, EPERM},
-	{kIOReturnNotPermitted, EPERM},
-	{kIOReturnBadArgument, EINVAL},
-	{kIOReturnNotAligned, EINVAL},
-	{kIOReturnOverrun, EINVAL},
-	{kIOReturnExclusiveAccess, EBUSY},
-	{kIOReturnBusy, EBUSY},
-	{kIOReturnStillOpen, EEXIST},
-	{kIOReturnUnsupported, ENOTSUP},
-	{kIOReturnVMError, EFAULT},
-	{kIOReturnNoSpace, ENOSPC},
-	{kIOReturnNotFound, ENOENT},
-	{kIOReturnTimeout, ETIMEDOUT},
-	{kIOReturnNotAttached, ENODEV},
-	{kIOReturnOffline, ENODEV},
+	{ kIOReturnSuccess, 0 },
+	{ kIOReturnNoMemory, ENOMEM },
+	{ kIOReturnNoResources, ENOMEM },
+	{ kIOReturnNoDevice, ENODEV },
+	{ kIOReturnNotPrivileged, EPERM },
+	{ kIOReturnNotPermitted, EPERM },
+	{ kIOReturnBadArgument, EINVAL },
+	{ kIOReturnNotAligned, EINVAL },
+	{ kIOReturnOverrun, EINVAL },
+	{ kIOReturnExclusiveAccess, EBUSY },
+	{ kIOReturnBusy, EBUSY },
+	{ kIOReturnStillOpen, EEXIST },
+	{ kIOReturnUnsupported, ENOTSUP },
+	{ kIOReturnVMError, EFAULT },
+	{ kIOReturnNoSpace, ENOSPC },
+	{ kIOReturnNotFound, ENOENT },
+	{ kIOReturnTimeout, ETIMEDOUT },
+	{ kIOReturnNotAttached, ENODEV },
+	{ kIOReturnOffline, ENODEV },
 };
 
 static void note_absence(struct vu_device *device, int presence, const char *what)
@@ -63,8 +63,8 @@ void vu_device_check(struct vu_device *device)
 	if (!vu_device_is_present(device))
 		return;
 	vu_device_result(device, apple_dext_get_bar_info(device->connection, 0, NULL, NULL, NULL));
-	if (vu_device_result(device,
-		    apple_dext_config_read(device->connection, PCI_IDS, 4, &ids)) == 0 &&
+	if (vu_device_result(
+		    device, apple_dext_config_read(device->connection, PCI_IDS, 4, &ids)) == 0 &&
 		ids == UINT32_MAX)
 		note_absence(device, VU_GONE, "it does not answer any more");
 }
@@ -74,9 +74,9 @@ bool vu_device_line(struct vu_device *device)
 	uint64_t status = 0;
 
 	return vu_device_is_present(device) &&
-		vu_device_result(device, apple_dext_config_read(device->connection, PCI_STATUS, 2,
-						 &status)) == 0 &&
-		status != UINT16_MAX && (status & PCI_STATUS_INTERRUPT) != 0;
+	       vu_device_result(device,
+		       apple_dext_config_read(device->connection, PCI_STATUS, 2, &status)) == 0 &&
+	       status != UINT16_MAX && (status & PCI_STATUS_INTERRUPT) != 0;
 }
 
 int vu_device_wake(struct vu_device *device)
@@ -85,8 +85,8 @@ int vu_device_wake(struct vu_device *device)
 
 	for (size_t i = 0; i < DEXT_BARS; i++)
 		if (device->bars[i].size != 0)
-			command |= (device->bars[i].type & DEXT_BAR_IO) != 0 ? PCI_COMMAND_IO
-									    : PCI_COMMAND_MEMORY;
+			command |= (device->bars[i].type & DEXT_BAR_IO) != 0 ? PCI_COMMAND_IO :
+									       PCI_COMMAND_MEMORY;
 	return vu_device_result(
 		device, apple_dext_config_write(device->connection, PCI_COMMAND, 2, command));
 }

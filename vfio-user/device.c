@@ -89,8 +89,7 @@ static kern_return_t read_msix(struct vu_device *device)
 		return kIOReturnSuccess;
 	result = apple_dext_config_read(device->connection, at + PCI_MSIX_CONTROL, 2, &control);
 	if (result == kIOReturnSuccess)
-		result = apple_dext_config_read(
-			device->connection, at + PCI_MSIX_TABLE, 4, &table);
+		result = apple_dext_config_read(device->connection, at + PCI_MSIX_TABLE, 4, &table);
 	if (result == kIOReturnSuccess)
 		result = apple_dext_config_read(
 			device->connection, at + PCI_MSIX_TABLE + 4, 4, &pending);
@@ -106,7 +105,7 @@ static kern_return_t read_msix(struct vu_device *device)
 
 static kern_return_t read_identity(struct vu_device *device)
 {
-	static const uint64_t offsets[] = {PCI_IDS, PCI_CLASS, PCI_SUBSYSTEM};
+	static const uint64_t offsets[] = { PCI_IDS, PCI_CLASS, PCI_SUBSYSTEM };
 	kern_return_t result = kIOReturnSuccess;
 
 	for (size_t i = 0; i < 3 && result == kIOReturnSuccess; i++) {
@@ -132,8 +131,8 @@ static kern_return_t read_config(struct vu_device *device)
 	if (result == kIOReturnSuccess)
 		result = apple_dext_config_read(device->connection, PCI_INTERRUPT_PIN, 1, &pin);
 	device->interrupt_pin = (uint8_t)pin;
-	device->config_size = vu_caps_find(&device->caps, PCI_CAP_PCIE) != 0 ? PCIE_CONFIG_SIZE
-									     : PCI_CONFIG_SIZE;
+	device->config_size =
+		vu_caps_find(&device->caps, PCI_CAP_PCIE) != 0 ? PCIE_CONFIG_SIZE : PCI_CONFIG_SIZE;
 	return result;
 }
 
@@ -251,10 +250,9 @@ static bool is_alike(const struct vu_device *one, const struct vu_device *other)
 			one->bars[i].type != other->bars[i].type)
 			return false;
 	return memcmp(one->identity, other->identity, sizeof(one->identity)) == 0 &&
-		memcmp(&one->caps, &other->caps, sizeof(one->caps)) == 0 &&
-		memcmp(&one->msix, &other->msix, sizeof(one->msix)) == 0 &&
-		one->msi_vectors == other->msi_vectors &&
-		one->interrupt_pin == other->interrupt_pin;
+	       memcmp(&one->caps, &other->caps, sizeof(one->caps)) == 0 &&
+	       memcmp(&one->msix, &other->msix, sizeof(one->msix)) == 0 &&
+	       one->msi_vectors == other->msi_vectors && one->interrupt_pin == other->interrupt_pin;
 }
 
 /* Become what was found, which is consumed; the interrupts stay as they are. */

@@ -17,41 +17,41 @@
 #include <stdatomic.h>
 
 struct vu_bar {
-	uint64_t size;		/* 0: not there */
-	uint8_t type;		/* DEXT_BAR_* */
-	uint8_t memory_index;	/* for apple_dext_mmio_read() */
-	mach_vm_address_t mapped;	/* 0: not mapped */
-	int descriptor;		/* lent to the client: share.h; -1: it is not */
-	uint64_t descriptor_offset;	/* where in the file it begins */
+	uint64_t size;		    /* 0: not there */
+	uint8_t type;		    /* DEXT_BAR_* */
+	uint8_t memory_index;	    /* for apple_dext_mmio_read() */
+	mach_vm_address_t mapped;   /* 0: not mapped */
+	int descriptor;		    /* lent to the client: share.h; -1: it is not */
+	uint64_t descriptor_offset; /* where in the file it begins */
 };
 
 /* Where the MSI-X table lies. It is the host's: see msix-table.h. */
 struct vu_msix {
-	uint32_t vectors;	/* 0: no MSI-X */
+	uint32_t vectors; /* 0: no MSI-X */
 	unsigned table_bar, pending_bar;
 	uint32_t table_offset, pending_offset;
 };
 
 enum vu_presence {
 	VU_PRESENT,
-	VU_AWAY,	/* its driver service has gone, and is expected back */
-	VU_GONE,	/* it has been taken away */
+	VU_AWAY, /* its driver service has gone, and is expected back */
+	VU_GONE, /* it has been taken away */
 };
 
 struct vu_device {
 	struct vu_device_options options;
-	char name[32];		/* 01:00.0, or with its root, left/01:00.0 */
+	char name[32]; /* 01:00.0, or with its root, left/01:00.0 */
 	io_connect_t connection;
 	struct vu_bar bars[DEXT_BARS];
 	struct vu_caps caps;
 	struct vu_msix msix;
 	uint32_t msi_vectors;
-	uint8_t interrupt_pin;	/* 0: no INTx */
+	uint8_t interrupt_pin; /* 0: no INTx */
 	uint32_t config_size;
-	uint32_t identity[3];	/* config space: ids, class, subsystem */
+	uint32_t identity[3]; /* config space: ids, class, subsystem */
 	struct vu_irq *irq;
-	atomic_int presence;	/* enum vu_presence */
-	bool lent;		/* the client may have BARs mapped */
+	atomic_int presence; /* enum vu_presence */
+	bool lent;	     /* the client may have BARs mapped */
 };
 
 /** vu_device_is_present - whether calls make sense. Any thread. */

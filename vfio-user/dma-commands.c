@@ -11,8 +11,7 @@ int vu_dma_map_command(struct vu_session *session)
 	int error;
 
 	memcpy(&request, message->payload, sizeof(request));
-	error = vu_dma_map(
-		&session->dma, &request, message->fd_count > 0 ? message->fds[0] : -1);
+	error = vu_dma_map(&session->dma, &request, message->fd_count > 0 ? message->fds[0] : -1);
 	if (error == 0 && message->fd_count > 0)
 		vu_message_take_fd(message, 0);
 	return error;

@@ -13,15 +13,15 @@
 
 struct vu_dma_range {
 	uint64_t address, size;
-	int fd;			/* -1: not shared; of a kind whose close() does not wait */
-	void *mapping;		/* begins at a page of the file */
+	int fd;	       /* -1: not shared; of a kind whose close() does not wait */
+	void *mapping; /* begins at a page of the file */
 	size_t mapping_size;
 	bool registered;
 };
 
 void vu_dma_init(struct vu_dma *dma, struct vu_device *device, size_t limit, uint64_t page_size)
 {
-	*dma = (struct vu_dma){.device = device, .limit = limit, .page_size = page_size};
+	*dma = (struct vu_dma){ .device = device, .limit = limit, .page_size = page_size };
 }
 
 static void free_range(struct vu_dma *dma, struct vu_dma_range *range)
@@ -123,7 +123,7 @@ static int map_file(struct vu_dma_range *range, const struct vfio_user_dma_map *
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 	uint64_t lead = request->offset & (page - 1);
 	int protection = ((request->flags & VFIO_USER_F_DMA_REGION_READ) != 0 ? PROT_READ : 0) |
-		((request->flags & VFIO_USER_F_DMA_REGION_WRITE) != 0 ? PROT_WRITE : 0);
+			 ((request->flags & VFIO_USER_F_DMA_REGION_WRITE) != 0 ? PROT_WRITE : 0);
 	void *mapping;
 
 	if (request->size > SIZE_MAX - lead)
@@ -155,10 +155,10 @@ static int register_range(struct vu_dma *dma, struct vu_dma_range *range)
 
 	if (!vu_device_is_present(dma->device))
 		return 0;
-	error = vu_device_result(dma->device,
-		apple_dext_register_dma(dma->device->connection, range->address,
-			(uint64_t)(uintptr_t)range->mapping + lead, range->size, &bus_address,
-			&bus_length));
+	error = vu_device_result(
+		dma->device, apple_dext_register_dma(dma->device->connection, range->address,
+				     (uint64_t)(uintptr_t)range->mapping + lead, range->size,
+				     &bus_address, &bus_length));
 	/* It has just gone: the range waits for it. */
 	if (error != 0)
 		return vu_device_is_present(dma->device) ? error : 0;
@@ -196,7 +196,8 @@ static int make_room(struct vu_dma *dma)
 	return 0;
 }
 
-static int check_place(const struct vu_dma *dma, const struct vfio_user_dma_map *request, size_t place)
+static int check_place(
+	const struct vu_dma *dma, const struct vfio_user_dma_map *request, size_t place)
 {
 	uint64_t last = request->address + (request->size - 1);
 
@@ -205,7 +206,8 @@ static int check_place(const struct vu_dma *dma, const struct vfio_user_dma_map 
 	return 0;
 }
 
-static int add_range(struct vu_dma *dma, const struct vfio_user_dma_map *request, size_t place, int fd)
+static int add_range(
+	struct vu_dma *dma, const struct vfio_user_dma_map *request, size_t place, int fd)
 {
 	struct vu_dma_range *range = calloc(1, sizeof(*range));
 	int error = 0;
@@ -247,7 +249,8 @@ int vu_dma_map(struct vu_dma *dma, const struct vfio_user_dma_map *request, int 
 
 static int check_unmap(const struct vfio_user_dma_unmap *request)
 {
-	if ((request->flags & ~(VFIO_DMA_UNMAP_FLAG_ALL | VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP)) != 0)
+	if ((request->flags & ~(VFIO_DMA_UNMAP_FLAG_ALL | VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP)) !=
+		0)
 		return EINVAL;
 	if ((request->flags & VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP) != 0)
 		return (request->flags & VFIO_DMA_UNMAP_FLAG_ALL) != 0 ? EINVAL : ENOTSUP;

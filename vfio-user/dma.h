@@ -22,13 +22,13 @@ struct vu_dma_range;
 
 struct vu_dma {
 	struct vu_device *device;
-	struct vu_dma_range **ranges;	/* in order of address, none overlaps another */
+	struct vu_dma_range **ranges; /* in order of address, none overlaps another */
 	size_t count, room;
 	size_t limit;
 	uint64_t page_size;
-	bool told;		/* that bus addresses are not the guest's */
-	bool warned;		/* that nothing is shared */
-	bool refused;		/* what is no memory; that has been said */
+	bool told;    /* that bus addresses are not the guest's */
+	bool warned;  /* that nothing is shared */
+	bool refused; /* what is no memory; that has been said */
 };
 
 /**

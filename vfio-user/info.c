@@ -85,7 +85,8 @@ int vu_get_region_info(struct vu_session *session)
 		vu_share_bar(session->device, asked.index, &shared))
 		offer(session, &reply, asked.argsz, &shared);
 	answer(session, &reply,
-		(reply.info.flags & VFIO_REGION_INFO_FLAG_CAPS) != 0 ? sizeof(reply) : sizeof(reply.info));
+		(reply.info.flags & VFIO_REGION_INFO_FLAG_CAPS) != 0 ? sizeof(reply) :
+								       sizeof(reply.info));
 	return 0;
 }
 
@@ -100,7 +101,7 @@ int vu_get_region_io_fds(struct vu_session *session)
 	memcpy(&info, session->message.payload, sizeof(info));
 	if (info.flags != 0 || info.index >= VFIO_PCI_NUM_REGIONS || info.count != 0)
 		return EINVAL;
-	info = (struct vfio_user_region_io_fds){.argsz = sizeof(info), .index = info.index};
+	info = (struct vfio_user_region_io_fds){ .argsz = sizeof(info), .index = info.index };
 	answer(session, &info, sizeof(info));
 	return 0;
 }
@@ -115,7 +116,8 @@ int vu_device_feature(struct vu_session *session)
 	struct vfio_user_device_feature feature;
 
 	memcpy(&feature, session->message.payload, sizeof(feature));
-	if ((feature.flags & ~(VFIO_DEVICE_FEATURE_MASK | methods | VFIO_DEVICE_FEATURE_PROBE)) != 0 ||
+	if ((feature.flags & ~(VFIO_DEVICE_FEATURE_MASK | methods | VFIO_DEVICE_FEATURE_PROBE)) !=
+			0 ||
 		(feature.flags & (methods | VFIO_DEVICE_FEATURE_PROBE)) == 0 ||
 		(feature.flags & (methods | VFIO_DEVICE_FEATURE_PROBE)) == methods)
 		return EINVAL;

@@ -20,17 +20,21 @@ static bool one_bit(uint32_t flags)
 /* Disabling a whole index: the one form with a count of 0. */
 static int check_disable(const struct vfio_user_irq_set *set)
 {
-	return set->start == 0 && set->flags == (VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER)
-		? 0
-		: EINVAL;
+	return set->start == 0 && set->flags ==
+					  (VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER) ?
+		       0 :
+		       EINVAL;
 }
 
 static int check_set(const struct vu_session *session, const struct vfio_user_irq_set *set)
 {
 	uint32_t count = vu_irq_count(session->device->irq, set->index);
 
-	if (set->index >= VFIO_PCI_NUM_IRQS || (set->flags & ~(VFIO_IRQ_SET_DATA_TYPE_MASK | VFIO_IRQ_SET_ACTION_TYPE_MASK)) != 0 ||
-		!one_bit(set->flags & VFIO_IRQ_SET_DATA_TYPE_MASK) || !one_bit(set->flags & VFIO_IRQ_SET_ACTION_TYPE_MASK))
+	if (set->index >= VFIO_PCI_NUM_IRQS ||
+		(set->flags & ~(VFIO_IRQ_SET_DATA_TYPE_MASK | VFIO_IRQ_SET_ACTION_TYPE_MASK)) !=
+			0 ||
+		!one_bit(set->flags & VFIO_IRQ_SET_DATA_TYPE_MASK) ||
+		!one_bit(set->flags & VFIO_IRQ_SET_ACTION_TYPE_MASK))
 		return EINVAL;
 	if (set->count == 0)
 		return check_disable(set);

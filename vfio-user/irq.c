@@ -9,38 +9,39 @@
 #include <unistd.h>
 
 struct vector {
-	int fd;		/* -1: none */
+	int fd; /* -1: none */
 	bool masked;
-	bool kept;	/* it came and could not be delivered */
+	bool kept; /* it came and could not be delivered */
 };
 
 struct irq_index {
-	uint32_t count;		/* constant */
+	uint32_t count; /* constant */
 	struct vector *vectors;
-	uint32_t in_use;	/* one more than the last vector with an eventfd */
-	bool active;		/* the VMM has chosen it, with eventfds or without */
+	uint32_t in_use; /* one more than the last vector with an eventfd */
+	bool active;	 /* the VMM has chosen it, with eventfds or without */
 };
 
 struct vu_irq {
 	struct vu_device *device;
-	bool level;				/* constant: STATUS tells what the line shows */
-	bool vectors_enabled;			/* at the device; the session's thread alone */
-	int controls[VU_INTX_CONTROLS];		/* likewise; -1: none */
+	bool level;			/* constant: STATUS tells what the line shows */
+	bool vectors_enabled;		/* at the device; the session's thread alone */
+	int controls[VU_INTX_CONTROLS]; /* likewise; -1: none */
 	/*
 	 * Guards everything below against the notification queue. Held for as
 	 * long as it takes to signal eventfds, which never waits. The driver is
 	 * called with it once alone, in vu_irq_attach().
 	 */
 	pthread_mutex_t lock;
-	AppleDextInterruptNotify *notify;	/* NULL: the device has no interrupts */
+	AppleDextInterruptNotify *notify; /* NULL: the device has no interrupts */
 	struct irq_index indices[VFIO_PCI_NUM_IRQS];
 	bool intx_off;
-	unsigned line_changes;	/* counts what makes an earlier look at the line worthless */
+	unsigned line_changes; /* counts what makes an earlier look at the line worthless */
 };
 
 /* What each index can do. Error interrupts do not exist here: their count is 0. */
 static const uint32_t index_flags[VFIO_PCI_NUM_IRQS] = {
-	[VFIO_PCI_INTX_IRQ_INDEX] = VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE | VFIO_IRQ_INFO_AUTOMASKED,
+	[VFIO_PCI_INTX_IRQ_INDEX] =
+		VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE | VFIO_IRQ_INFO_AUTOMASKED,
 	[VFIO_PCI_MSI_IRQ_INDEX] = VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE,
 	[VFIO_PCI_MSIX_IRQ_INDEX] = VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE,
 	[VFIO_PCI_ERR_IRQ_INDEX] = VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_NORESIZE,
@@ -63,7 +64,8 @@ static void deliver(struct vu_irq *irq, uint32_t index, uint32_t number)
 {
 	struct vector *vector = &irq->indices[index].vectors[number];
 
-	if (vector->masked || vector->fd < 0 || (index == VFIO_PCI_INTX_IRQ_INDEX && irq->intx_off)) {
+	if (vector->masked || vector->fd < 0 ||
+		(index == VFIO_PCI_INTX_IRQ_INDEX && irq->intx_off)) {
 		vector->kept = true;
 		return;
 	}
@@ -132,7 +134,8 @@ static void opened(struct vu_irq *irq, uint32_t index, uint32_t start, uint32_t 
 /* --- From vectors to indices; the lock is held ---------------------------------- */
 
 /* The device's own, the best first. */
-static const uint32_t order[] = {VFIO_PCI_MSIX_IRQ_INDEX, VFIO_PCI_MSI_IRQ_INDEX, VFIO_PCI_INTX_IRQ_INDEX};
+static const uint32_t order[] = { VFIO_PCI_MSIX_IRQ_INDEX, VFIO_PCI_MSI_IRQ_INDEX,
+	VFIO_PCI_INTX_IRQ_INDEX };
 #define ORDERS (sizeof(order) / sizeof(order[0]))
 
 /*
@@ -188,7 +191,7 @@ static AppleDextInterruptNotify *raise_pending(
 static void on_interrupt(void *opaque)
 {
 	struct vu_irq *irq = opaque;
-	uint64_t pending[DEXT_IRQ_WORDS] = {0};
+	uint64_t pending[DEXT_IRQ_WORDS] = { 0 };
 	kern_return_t result = apple_dext_read_pending_irqs(irq->device->connection, pending);
 
 	/* A driver that was late is asked again; after any other failure that would be no use. */
@@ -210,12 +213,11 @@ static void update_device_mask(struct vu_irq *irq)
 	/* The session's thread is the only one that changes @active. */
 	for (size_t i = 0; i < ORDERS; i++)
 		wanted = wanted || irq->indices[order[i]].active;
-	if (!irq->notify || wanted == irq->vectors_enabled ||
-		!vu_device_is_present(irq->device))
+	if (!irq->notify || wanted == irq->vectors_enabled || !vu_device_is_present(irq->device))
 		return;
 	memset(mask, wanted ? 0xff : 0, sizeof(mask));
-	if (vu_device_result(irq->device,
-		    apple_dext_set_irq_mask(irq->device->connection, mask)) == 0)
+	if (vu_device_result(irq->device, apple_dext_set_irq_mask(irq->device->connection, mask)) ==
+		0)
 		irq->vectors_enabled = wanted;
 }
 
@@ -300,7 +302,8 @@ void vu_irq_set_intx_off(struct vu_irq *irq, bool off)
 {
 	pthread_mutex_lock(&irq->lock);
 	irq->intx_off = off;
-	opened(irq, VFIO_PCI_INTX_IRQ_INDEX, 0, off ? 0 : irq->indices[VFIO_PCI_INTX_IRQ_INDEX].count);
+	opened(irq, VFIO_PCI_INTX_IRQ_INDEX, 0,
+		off ? 0 : irq->indices[VFIO_PCI_INTX_IRQ_INDEX].count);
 }
 
 void vu_irq_forget(struct vu_irq *irq)
@@ -332,7 +335,7 @@ void vu_irq_set_control(struct vu_irq *irq, enum vu_irq_control control, int fd)
 void vu_irq_poll(const struct vu_irq *irq, struct pollfd *entries)
 {
 	for (size_t i = 0; i < VU_INTX_CONTROLS; i++)
-		entries[i] = (struct pollfd){.fd = irq->controls[i], .events = POLLIN};
+		entries[i] = (struct pollfd){ .fd = irq->controls[i], .events = POLLIN };
 }
 
 void vu_irq_polled(struct vu_irq *irq, const struct pollfd *entries)
@@ -419,8 +422,8 @@ struct vu_irq *vu_irq_create(struct vu_device *device, kern_return_t *result)
 	pthread_mutex_init(&irq->lock, NULL);
 	for (size_t i = 0; i < VU_INTX_CONTROLS; i++)
 		irq->controls[i] = -1;
-	irq->level = device->interrupt_pin != 0 && device->msi_vectors == 0 &&
-		device->msix.vectors == 0;
+	irq->level =
+		device->interrupt_pin != 0 && device->msi_vectors == 0 && device->msix.vectors == 0;
 	if (make_indices(irq))
 		*result = vu_irq_attach(irq);
 	if (*result == kIOReturnSuccess)

@@ -66,8 +66,8 @@ uint32_t vu_irq_flags(uint32_t index);
  */
 
 /** vu_irq_assign - connect interrupts with eventfds, which are consumed; NULL disconnects. */
-void vu_irq_assign(struct vu_irq *irq, uint32_t index, uint32_t start, uint32_t count,
-	const int *fds);
+void vu_irq_assign(
+	struct vu_irq *irq, uint32_t index, uint32_t start, uint32_t count, const int *fds);
 /** vu_irq_disable - disconnect a whole index; masks and kept interrupts are forgotten. */
 void vu_irq_disable(struct vu_irq *irq, uint32_t index);
 /** vu_irq_mask - hold one interrupt back. */

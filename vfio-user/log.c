@@ -23,10 +23,22 @@ static const struct {
 	int error;
 	const char *name;
 } names[] = {
-	{0, "ok"}, {EACCES, "EACCES"}, {EBUSY, "EBUSY"}, {EEXIST, "EEXIST"}, {EFAULT, "EFAULT"},
-	{EINVAL, "EINVAL"}, {EIO, "EIO"}, {EMFILE, "EMFILE"}, {ENODEV, "ENODEV"},
-	{ENOENT, "ENOENT"}, {ENOMEM, "ENOMEM"}, {ENOSPC, "ENOSPC"}, {ENOTSUP, "ENOTSUP"},
-	{ENOTTY, "ENOTTY"}, {EPERM, "EPERM"}, {ETIMEDOUT, "ETIMEDOUT"},
+	{ 0, "ok" },
+	{ EACCES, "EACCES" },
+	{ EBUSY, "EBUSY" },
+	{ EEXIST, "EEXIST" },
+	{ EFAULT, "EFAULT" },
+	{ EINVAL, "EINVAL" },
+	{ EIO, "EIO" },
+	{ EMFILE, "EMFILE" },
+	{ ENODEV, "ENODEV" },
+	{ ENOENT, "ENOENT" },
+	{ ENOMEM, "ENOMEM" },
+	{ ENOSPC, "ENOSPC" },
+	{ ENOTSUP, "ENOTSUP" },
+	{ ENOTTY, "ENOTTY" },
+	{ EPERM, "EPERM" },
+	{ ETIMEDOUT, "ETIMEDOUT" },
 };
 
 const char *vu_errno_name(int error)

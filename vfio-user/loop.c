@@ -75,11 +75,11 @@ static bool turn_away(struct vu_loop *loop)
 
 static void fill_in(const struct vu_loop *loop, struct pollfd *entries, int fd, short events)
 {
-	entries[STOP] = (struct pollfd){.fd = loop->stop_fd, .events = POLLIN};
-	entries[LISTEN] = (struct pollfd){.fd = loop->listen_fd, .events = POLLIN};
-	entries[CLIENT] = (struct pollfd){.fd = fd, .events = events};
+	entries[STOP] = (struct pollfd){ .fd = loop->stop_fd, .events = POLLIN };
+	entries[LISTEN] = (struct pollfd){ .fd = loop->listen_fd, .events = POLLIN };
+	entries[CLIENT] = (struct pollfd){ .fd = fd, .events = events };
 	for (size_t i = CONTROLS; i < ENTRIES; i++)
-		entries[i] = (struct pollfd){.fd = -1};
+		entries[i] = (struct pollfd){ .fd = -1 };
 	if (loop->irq)
 		vu_irq_poll(loop->irq, entries + CONTROLS);
 }
@@ -123,8 +123,8 @@ int vu_loop_accept(struct vu_loop *loop)
 {
 	for (;;) {
 		struct pollfd entries[2] = {
-			{.fd = loop->stop_fd, .events = POLLIN},
-			{.fd = loop->listen_fd, .events = POLLIN},
+			{ .fd = loop->stop_fd, .events = POLLIN },
+			{ .fd = loop->listen_fd, .events = POLLIN },
 		};
 		int fd, timeout;
 

@@ -12,18 +12,18 @@
 #include <stdbool.h>
 
 struct vu_loop {
-	int stop_fd;		/* readable when the server is to stop */
-	int listen_fd;		/* -1: none */
-	struct vu_irq *irq;	/* NULL: none */
-	const char *name;	/* of the device, for the log */
+	int stop_fd;	    /* readable when the server is to stop */
+	int listen_fd;	    /* -1: none */
+	struct vu_irq *irq; /* NULL: none */
+	const char *name;   /* of the device, for the log */
 	/*
 	 * Called every @tick_ms while it waits. Returns false when no client is wanted any more:
 	 * neither the one that is there nor another.
 	 */
-	bool (*tick)(void *context);	/* NULL: nothing */
+	bool (*tick)(void *context); /* NULL: nothing */
 	void *tick_context;
-	unsigned tick_ms;	/* 0: VU_TICK_MS */
-	uint64_t next_tick;	/* the loop's own: when, in ms */
+	unsigned tick_ms;   /* 0: VU_TICK_MS */
+	uint64_t next_tick; /* the loop's own: when, in ms */
 };
 
 #define VU_TICK_MS 1000u

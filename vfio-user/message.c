@@ -15,7 +15,7 @@
  */
 #define FDS_AT_A_TIME 253
 /* How often the socket is read without a wait. */
-#define RECEIVED_MAX  64
+#define RECEIVED_MAX 64
 
 bool vu_message_init(struct vu_message *message, struct fd_peer *peer)
 {
@@ -91,7 +91,7 @@ static ssize_t receive_some(
 		struct cmsghdr align;
 		unsigned char space[CMSG_SPACE(FDS_AT_A_TIME * sizeof(int))];
 	} control;
-	struct iovec vector = {.iov_base = data, .iov_len = size};
+	struct iovec vector = { .iov_base = data, .iov_len = size };
 	struct msghdr header = {
 		.msg_iov = &vector,
 		.msg_iovlen = 1,
@@ -222,10 +222,10 @@ bool vu_message_reply(struct vu_channel *channel, const struct vfio_user_header 
 		.error = (uint32_t)error,
 	};
 	struct iovec vectors[2] = {
-		{.iov_base = &header, .iov_len = sizeof(header)},
-		{.iov_base = (void *)(uintptr_t)payload, .iov_len = error != 0 ? 0 : size},
+		{ .iov_base = &header, .iov_len = sizeof(header) },
+		{ .iov_base = (void *)(uintptr_t)payload, .iov_len = error != 0 ? 0 : size },
 	};
-	struct msghdr message = {.msg_iov = vectors, .msg_iovlen = 2};
+	struct msghdr message = { .msg_iov = vectors, .msg_iovlen = 2 };
 	union one_descriptor control;
 
 	if (fd >= 0 && error == 0)

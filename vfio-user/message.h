@@ -15,7 +15,7 @@ struct vu_channel {
 	/* Returns true when the socket may have @events, false when the server is to stop. */
 	bool (*wait)(void *context, int fd, short events);
 	void *context;
-	unsigned received;	/* how often since the last wait; the functions' own */
+	unsigned received; /* how often since the last wait; the functions' own */
 };
 
 /*
@@ -23,22 +23,22 @@ struct vu_channel {
  * does only with those whose kind it has checked: close() of any other may wait.
  */
 struct vu_message {
-	struct fd_peer *peer;	/* the client, who pays for what is left over */
+	struct fd_peer *peer; /* the client, who pays for what is left over */
 	struct vfio_user_header header;
-	unsigned char *payload;	/* room for VU_PAYLOAD_MAX bytes */
+	unsigned char *payload; /* room for VU_PAYLOAD_MAX bytes */
 	size_t payload_size;
-	int fds[VU_FDS_MAX];	/* -1 where one has been taken */
+	int fds[VU_FDS_MAX]; /* -1 where one has been taken */
 	size_t fd_count;
-	bool fds_lost;		/* more descriptors came than a message may have */
+	bool fds_lost; /* more descriptors came than a message may have */
 };
 
 enum vu_received {
 	VU_RECEIVED,
-	VU_CLOSED,	/* the client has gone, between two messages */
-	VU_BROKEN,	/* the client has gone in the midst of one, or the socket failed */
-	VU_BAD_SIZE,	/* the header's size cannot be: @header is set, the stream is lost */
-	VU_CLOGGED,	/* too many of the client's descriptors are still being closed */
-	VU_STOPPED,	/* the server is to stop */
+	VU_CLOSED,   /* the client has gone, between two messages */
+	VU_BROKEN,   /* the client has gone in the midst of one, or the socket failed */
+	VU_BAD_SIZE, /* the header's size cannot be: @header is set, the stream is lost */
+	VU_CLOGGED,  /* too many of the client's descriptors are still being closed */
+	VU_STOPPED,  /* the server is to stop */
 };
 
 /** vu_message_init - make room; @peer stays the caller's. Return: false without memory. */

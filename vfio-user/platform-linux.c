@@ -60,16 +60,16 @@ uid_t vu_platform_peer_user(int fd)
  * asynchronous operation completes that names one (IOCB_FLAG_RESFD). The operation here is
  * a poll of a pipe that has room, which completes before io_submit() returns.
  */
-#define SIGNALS_MAX 64	/* between two calls of io_getevents() */
+#define SIGNALS_MAX 64 /* between two calls of io_getevents() */
 
 static struct {
 	pthread_once_t once;
-	int error;		/* why there is none; an errno or 0 */
+	int error; /* why there is none; an errno or 0 */
 	aio_context_t context;
-	int pipe[2];		/* always empty */
+	int pipe[2]; /* always empty */
 	/* Room that one thread has made is not taken by another. Nobody waits while holding it. */
 	pthread_mutex_t lock;
-} signaller = {.once = PTHREAD_ONCE_INIT, .lock = PTHREAD_MUTEX_INITIALIZER};
+} signaller = { .once = PTHREAD_ONCE_INIT, .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static void make_signaller(void)
 {
@@ -108,7 +108,7 @@ void vu_platform_signal_event(int fd)
 		.aio_resfd = (uint32_t)fd,
 	};
 	struct io_event completions[SIGNALS_MAX];
-	struct timespec no_time = {.tv_sec = 0};
+	struct timespec no_time = { .tv_sec = 0 };
 
 	pthread_mutex_lock(&signaller.lock);
 	if (!submit(&block) && errno == EAGAIN) {
@@ -122,7 +122,7 @@ void vu_platform_signal_event(int fd)
 int vu_platform_take_event(int fd)
 {
 	uint64_t count;
-	struct iovec vector = {.iov_base = &count, .iov_len = sizeof(count)};
+	struct iovec vector = { .iov_base = &count, .iov_len = sizeof(count) };
 	ssize_t got = preadv2(fd, &vector, 1, -1, RWF_NOWAIT);
 
 	if (got == (ssize_t)sizeof(count))

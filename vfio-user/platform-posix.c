@@ -138,7 +138,7 @@ bool vu_platform_is_event(int fd)
 	struct stat status;
 
 	return fstat(fd, &status) == 0 &&
-		(S_ISFIFO(status.st_mode) || (status.st_mode & S_IFMT) == 0);
+	       (S_ISFIFO(status.st_mode) || (status.st_mode & S_IFMT) == 0);
 }
 
 /* A pipe without a reader raises SIGPIPE, which is this thread's and taken back at once. */

@@ -5,7 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
-static int check_access(const struct vu_session *session, const struct vfio_user_region_access *access)
+static int check_access(
+	const struct vu_session *session, const struct vfio_user_region_access *access)
 {
 	uint64_t size = vu_region_size(session->device, access->region);
 
@@ -16,13 +17,12 @@ static int check_access(const struct vu_session *session, const struct vfio_user
 	return 0;
 }
 
-static int write_config(
-	struct vu_session *session, const struct vfio_user_region_access *access, const uint8_t *data)
+static int write_config(struct vu_session *session, const struct vfio_user_region_access *access,
+	const uint8_t *data)
 {
 	uint16_t before = session->view.command;
 	bool reset;
-	int error = vu_config_write(
-		&session->view, access->offset, data, access->count, &reset);
+	int error = vu_config_write(&session->view, access->offset, data, access->count, &reset);
 
 	if ((session->view.command & ~before & PCI_COMMAND_MASTER) != 0)
 		vu_dma_expect(&session->dma);
@@ -44,8 +44,8 @@ static int as_on_a_bus(int error)
 	return error == ENODEV ? 0 : error;
 }
 
-static int write_region(
-	struct vu_session *session, const struct vfio_user_region_access *access, const uint8_t *data)
+static int write_region(struct vu_session *session, const struct vfio_user_region_access *access,
+	const uint8_t *data)
 {
 	int error = check_access(session, access);
 
@@ -118,10 +118,11 @@ int vu_region_write_multi(struct vu_session *session)
 
 		memcpy(&write, at, sizeof(write));
 		access = (struct vfio_user_region_access){
-			.offset = write.offset, .region = write.region, .count = write.count};
-		error = write.count > sizeof(write.data)
-			? EINVAL
-			: write_region(session, &access, write.data);
+			.offset = write.offset, .region = write.region, .count = write.count
+		};
+		error = write.count > sizeof(write.data) ?
+				EINVAL :
+				write_region(session, &access, write.data);
 		if (error == 0)
 			done++;
 	}

@@ -16,7 +16,7 @@
 struct vu_server {
 	struct vu_device *device;
 	struct listen_socket listener;
-	int stop[2];	/* a byte in this pipe stops the server */
+	int stop[2]; /* a byte in this pipe stops the server */
 };
 
 size_t vu_server_path_limit(void)
@@ -27,12 +27,13 @@ size_t vu_server_path_limit(void)
 static bool listen_at(struct vu_server *server, const char *path, char *error)
 {
 	const struct listen_socket_options options = {
-		.path = path, .backlog = BACKLOG, .group = (gid_t)-1};
+		.path = path, .backlog = BACKLOG, .group = (gid_t)-1
+	};
 	int fd = vu_platform_socket();
 
 	if (fd >= 0)
-		return listen_socket_open(
-			       &server->listener, fd, &options, error, VU_ERROR_SIZE) == 0;
+		return listen_socket_open(&server->listener, fd, &options, error, VU_ERROR_SIZE) ==
+		       0;
 	snprintf(error, VU_ERROR_SIZE, "socket %.200s: %s", path, strerror(errno));
 	return false;
 }

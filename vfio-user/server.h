@@ -17,17 +17,17 @@
 
 /* How BARs are reached. */
 enum vu_bar_access {
-	VU_BARS_MAPPED,	/* loads and stores; calls for what cannot be mapped */
+	VU_BARS_MAPPED, /* loads and stores; calls for what cannot be mapped */
 	VU_BARS_CALLS,	/* a call of the driver for each access */
-	VU_BARS_SHARED,	/* as VU_BARS_MAPPED; and by the client itself, who maps them too */
+	VU_BARS_SHARED, /* as VU_BARS_MAPPED; and by the client itself, who maps them too */
 };
 
 struct vu_device_options {
 	uint8_t bus, device, function;
-	char root[DEXT_ROOT_MAX];	/* the PCI root's name; "": the address alone will do */
+	char root[DEXT_ROOT_MAX]; /* the PCI root's name; "": the address alone will do */
 	enum vu_bar_access bar_access;
 	bool verbose;	/* one line for each message */
-	bool reconnect;	/* a driver service that goes will be back: wait for it */
+	bool reconnect; /* a driver service that goes will be back: wait for it */
 };
 
 /* Room for any error line, paths of the longest kind included. */

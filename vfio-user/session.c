@@ -12,7 +12,7 @@
 /* How often the VMM is asked for a device that has gone, in ticks of the loop. */
 #define REQUEST_TICKS 10
 /* How long a client may take to agree on the version. Meanwhile there is room for no other. */
-#define SILENT_TICKS  10
+#define SILENT_TICKS 10
 
 int vu_session_begin(struct vu_session *session)
 {
@@ -77,8 +77,7 @@ static void resume(struct vu_session *session)
 	if (error == 0)
 		error = vu_config_view_restore(&session->view);
 	if (error != 0)
-		vu_log("device %s: not as before: %s", session->device->name,
-			vu_errno_name(error));
+		vu_log("device %s: not as before: %s", session->device->name, vu_errno_name(error));
 }
 
 static bool on_tick(void *context)
@@ -185,8 +184,7 @@ static void serve(struct vu_session *session)
 		vu_log("device %s: the client sent a message of %u bytes, the limit is %zu",
 			session->device->name, session->message.header.size,
 			sizeof(struct vfio_user_header) + VU_PAYLOAD_MAX);
-		vu_message_reply(
-			&session->channel, &session->message.header, EINVAL, NULL, 0, -1);
+		vu_message_reply(&session->channel, &session->message.header, EINVAL, NULL, 0, -1);
 	}
 }
 
@@ -196,14 +194,13 @@ void vu_session_run(struct vu_device *device, int fd, struct vu_loop *loop)
 
 	if (session) {
 		session->device = device;
-		session->channel = (struct vu_channel){
-			.fd = fd, .wait = vu_loop_wait, .context = loop};
+		session->channel =
+			(struct vu_channel){ .fd = fd, .wait = vu_loop_wait, .context = loop };
 		session->reply = malloc(VU_PAYLOAD_MAX);
 		session->peer = fd_peer_create(vu_platform_peer_user(fd));
 	}
 	if (session && session->reply && session->peer &&
-		vu_message_init(&session->message, session->peer) &&
-		vu_platform_prepare(fd)) {
+		vu_message_init(&session->message, session->peer) && vu_platform_prepare(fd)) {
 		loop->tick = on_tick;
 		loop->tick_context = session;
 		serve(session);

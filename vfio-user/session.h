@@ -23,28 +23,28 @@
 
 /* What the client said of itself, and what was agreed on. */
 struct vu_limits {
-	uint32_t client_fds;		/* descriptors it takes with one message of ours */
-	uint64_t client_data;		/* bytes of data it takes in one */
-	uint32_t maps;			/* DMA ranges at a time */
-	uint64_t page_sizes;		/* of DMA ranges, or'ed; the smallest is what counts */
+	uint32_t client_fds;  /* descriptors it takes with one message of ours */
+	uint64_t client_data; /* bytes of data it takes in one */
+	uint32_t maps;	      /* DMA ranges at a time */
+	uint64_t page_sizes;  /* of DMA ranges, or'ed; the smallest is what counts */
 	bool write_multiple;
 };
 
 struct vu_session {
 	struct vu_device *device;
 	struct vu_channel channel;
-	bool agreed;			/* on the version; the device is the client's */
+	bool agreed; /* on the version; the device is the client's */
 	struct vu_limits limits;
 	struct vu_config_view view;
 	struct vu_bar_space bars;
 	struct vu_dma dma;
-	unsigned ticks_silent;		/* without an agreement */
-	unsigned ticks_gone;		/* since the device went */
-	struct fd_peer *peer;		/* who pays for the client's descriptors */
-	struct vu_message message;	/* the one being carried out */
-	unsigned char *reply;		/* room for VU_PAYLOAD_MAX bytes */
-	size_t reply_size;		/* set by the handler; 0 before */
-	int reply_fd;			/* to go with it, borrowed; -1 before */
+	unsigned ticks_silent;	   /* without an agreement */
+	unsigned ticks_gone;	   /* since the device went */
+	struct fd_peer *peer;	   /* who pays for the client's descriptors */
+	struct vu_message message; /* the one being carried out */
+	unsigned char *reply;	   /* room for VU_PAYLOAD_MAX bytes */
+	size_t reply_size;	   /* set by the handler; 0 before */
+	int reply_fd;		   /* to go with it, borrowed; -1 before */
 };
 
 /**

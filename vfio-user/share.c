@@ -7,7 +7,7 @@
 static void prefer(struct vu_area *best, uint64_t from, uint64_t to)
 {
 	if (to > from && to - from > best->size)
-		*best = (struct vu_area){.offset = from, .size = to - from};
+		*best = (struct vu_area){ .offset = from, .size = to - from };
 }
 
 /* The pages that hold @size bytes at @offset. */
@@ -15,7 +15,7 @@ static struct vu_area pages_of(uint64_t offset, uint64_t size, uint64_t page)
 {
 	uint64_t from = offset / page * page, to = (offset + size + page - 1) / page * page;
 
-	return (struct vu_area){.offset = from, .size = size != 0 ? to - from : 0};
+	return (struct vu_area){ .offset = from, .size = size != 0 ? to - from : 0 };
 }
 
 bool vu_share_area(
@@ -24,12 +24,12 @@ bool vu_share_area(
 	const struct vu_msix *msix = &device->msix;
 	uint64_t table = msix->table_bar == index ? UINT64_C(16) * msix->vectors : 0;
 	uint64_t pending = msix->pending_bar == index ? (msix->vectors + UINT64_C(63)) / 64 * 8 : 0;
-	struct vu_area holes[2] = {pages_of(msix->table_offset, table, page),
-		pages_of(msix->pending_offset, pending, page)};
+	struct vu_area holes[2] = { pages_of(msix->table_offset, table, page),
+		pages_of(msix->pending_offset, pending, page) };
 	uint64_t end = device->bars[index].size, at = 0;
 	size_t first = holes[0].offset > holes[1].offset;
 
-	*area = (struct vu_area){.size = 0};
+	*area = (struct vu_area){ .size = 0 };
 	for (size_t i = 0; i < 2; i++) {
 		const struct vu_area *hole = &holes[i == 0 ? first : !first];
 		uint64_t after = hole->offset + hole->size;

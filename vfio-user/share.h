@@ -15,13 +15,13 @@
 #include "vfio-user/device.h"
 
 struct vu_area {
-	uint64_t offset, size;	/* in the BAR; whole pages */
+	uint64_t offset, size; /* in the BAR; whole pages */
 };
 
 struct vu_shared {
-	int fd;			/* lent by the device: not to be closed */
-	uint64_t offset;	/* where in the file the BAR begins */
-	struct vu_area area;	/* what may be mapped: the whole BAR, or less */
+	int fd;		     /* lent by the device: not to be closed */
+	uint64_t offset;     /* where in the file the BAR begins */
+	struct vu_area area; /* what may be mapped: the whole BAR, or less */
 };
 
 /**

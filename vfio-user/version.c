@@ -78,7 +78,7 @@ static bool read_proposal(struct json_object *proposal, struct vu_limits *limits
 	if (!json_object_object_get_ex(proposal, "capabilities", &capabilities))
 		return true;
 	return json_object_is_type(capabilities, json_type_object) &&
-		read_capabilities(capabilities, limits);
+	       read_capabilities(capabilities, limits);
 }
 
 /* @size bytes of text whose last one must be its only NUL. Return: NULL for what is no JSON. */
@@ -109,7 +109,7 @@ static struct json_object *parse(const char *text, size_t size)
  */
 static void answer(struct vu_session *session, uint16_t minor, const struct vu_limits *limits)
 {
-	struct vfio_user_version version = {.major = VFIO_USER_VERSION_MAJOR, .minor = minor};
+	struct vfio_user_version version = { .major = VFIO_USER_VERSION_MAJOR, .minor = minor };
 	char maps[40] = "", pages[40] = "";
 	int length;
 
@@ -118,11 +118,11 @@ static void answer(struct vu_session *session, uint16_t minor, const struct vu_l
 	if (limits->page_sizes != defaults.page_sizes)
 		snprintf(pages, sizeof(pages), ",\"pgsizes\":%" PRIu64, limits->page_sizes);
 	memcpy(session->reply, &version, sizeof(version));
-	length = snprintf((char *)session->reply + sizeof(version),
-		VU_PAYLOAD_MAX - sizeof(version),
-		"{\"capabilities\":{\"max_msg_fds\":%u,\"max_data_xfer_size\":%u%s%s%s}}",
-		VU_FDS_MAX, VU_DATA_MAX, maps, pages,
-		limits->write_multiple ? ",\"write_multiple\":true" : "");
+	length =
+		snprintf((char *)session->reply + sizeof(version), VU_PAYLOAD_MAX - sizeof(version),
+			"{\"capabilities\":{\"max_msg_fds\":%u,\"max_data_xfer_size\":%u%s%s%s}}",
+			VU_FDS_MAX, VU_DATA_MAX, maps, pages,
+			limits->write_multiple ? ",\"write_multiple\":true" : "");
 	session->reply_size = sizeof(version) + (size_t)length + 1;
 }
 
@@ -145,7 +145,8 @@ int vu_version(struct vu_session *session)
 		if (!good)
 			return EINVAL;
 	}
-	answer(session, version.minor < VFIO_USER_VERSION_MINOR ? version.minor : VFIO_USER_VERSION_MINOR,
+	answer(session,
+		version.minor < VFIO_USER_VERSION_MINOR ? version.minor : VFIO_USER_VERSION_MINOR,
 		&limits);
 	session->limits = limits;
 	return vu_session_begin(session);

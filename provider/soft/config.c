@@ -12,7 +12,7 @@ void soft_config_init(struct soft_config *config)
 	soft_config_set_writable(config, PCI_COMMAND, 2,
 		PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER |
 			PCI_COMMAND_INTX_DISABLE | 0x0140u /* parity and SERR# reporting */);
-	config->clearable[PCI_STATUS + 1] = 0xf9;	/* the error bits */
+	config->clearable[PCI_STATUS + 1] = 0xf9; /* the error bits */
 	soft_config_set_writable(config, PCI_CACHE_LINE_SIZE, 1, 0xff);
 	soft_config_set_writable(config, PCI_INTERRUPT_LINE, 1, 0xff);
 }

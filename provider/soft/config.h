@@ -8,12 +8,12 @@
 
 struct soft_config {
 	uint8_t value[DEXT_CONFIG_SIZE];
-	uint8_t writable[DEXT_CONFIG_SIZE];	/* bits that a write sets */
-	uint8_t clearable[DEXT_CONFIG_SIZE];	/* bits that writing 1 clears */
-	uint8_t power_on[DEXT_CONFIG_SIZE];	/* what a reset restores */
-	unsigned last_capability;	/* offset; 0: none yet */
-	uint8_t capability_at[0x20];	/* by id: where the first one was added, 0: nowhere */
-	unsigned next_free;		/* where the next capability goes */
+	uint8_t writable[DEXT_CONFIG_SIZE];  /* bits that a write sets */
+	uint8_t clearable[DEXT_CONFIG_SIZE]; /* bits that writing 1 clears */
+	uint8_t power_on[DEXT_CONFIG_SIZE];  /* what a reset restores */
+	unsigned last_capability;	     /* offset; 0: none yet */
+	uint8_t capability_at[0x20];	     /* by id: where the first one was added, 0: nowhere */
+	unsigned next_free;		     /* where the next capability goes */
 };
 
 void soft_config_init(struct soft_config *config);

@@ -7,16 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-const struct soft_model *const soft_models[] = {
-	&soft_nvme_model, &soft_edu_model, &soft_odd_model, NULL
-};
+const struct soft_model *const soft_models[] = { &soft_nvme_model, &soft_edu_model, &soft_odd_model,
+	NULL };
 
 #define RESET_TIMEOUT_MS 1000
 
 const struct spec_key soft_keys[] = {
 	{ "addr", "BB:DD.F", "its PCI address: bus:device.function in hex (needed)" },
 	{ "dma", "identity|dart",
-		"who chooses bus addresses: the client, or the IOMMU with Apple silicon's limits (identity)" },
+		"who chooses bus addresses: the client, or the IOMMU with Apple silicon's limits "
+		"(identity)" },
 	{ "dma-bytes", "SIZE", "dart: how much can be mapped at a time (1536M)" },
 	{ "dma-maps", "N", "dart: how many mappings there can be (65536)" },
 	{ "reset-timeout", "MS",
@@ -25,8 +25,8 @@ const struct spec_key soft_keys[] = {
 };
 
 /* Check a specification's keys against the framework's and the model's together. */
-static bool check_keys(const struct device_spec *spec, const struct soft_model *model,
-	struct spec_error *error)
+static bool check_keys(
+	const struct device_spec *spec, const struct soft_model *model, struct spec_error *error)
 {
 	struct spec_key all[SPEC_KEYS_MAX * 2];
 	size_t count = 0;
@@ -56,8 +56,8 @@ static bool parse_iommu(
 		return spec_wrong(error, "device \"%s\": dma-bytes and dma-maps go with dma=dart",
 			spec->type);
 	if (!spec_get_size(spec, "dma-bytes", SOFT_DART_BYTES_MAX, &limits.bytes, error) ||
-		!spec_get_number(spec, "dma-maps", 1, UINT32_MAX, SOFT_DART_MAPS_MAX,
-			&limits.maps, error))
+		!spec_get_number(
+			spec, "dma-maps", 1, UINT32_MAX, SOFT_DART_MAPS_MAX, &limits.maps, error))
 		return false;
 	device->iommu = soft_iommu_create(kind, &limits);
 	return device->iommu || spec_fail(error, "out of memory");
@@ -136,7 +136,7 @@ struct pci_provider *soft_create(const struct device_spec *spec, struct spec_err
 	if (!check_keys(spec, *model, error) || !parse_address(spec, device, error) ||
 		!parse_iommu(spec, device, error) || !parse_reset(spec, device, error) ||
 		!(*model)->create(device, spec, error)) {
-		device->private = NULL;	/* a model that failed has undone what was its own */
+		device->private = NULL; /* a model that failed has undone what was its own */
 		soft_provider_ops.destroy(&device->provider);
 		return NULL;
 	}

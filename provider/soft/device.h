@@ -12,15 +12,15 @@
 
 /* Memory and size are fixed once created, the rest is guarded by map_lock. */
 struct soft_bar {
-	void *memory;		/* NULL: none; what is behind the address changes: bar-memory.c */
+	void *memory; /* NULL: none; what is behind the address changes: bar-memory.c */
 	uint64_t size;
-	int fd;			/* of what is behind it now */
-	int spare;		/* what will be behind it when the last mapping ends; -1: none yet */
+	int fd;	   /* of what is behind it now */
+	int spare; /* what will be behind it when the last mapping ends; -1: none yet */
 	unsigned mappings;
 };
 
 struct soft_device {
-	struct pci_provider provider;	/* first: the device is the provider */
+	struct pci_provider provider; /* first: the device is the provider */
 	const struct soft_model *model;
 	void *private;
 	char name[48];
@@ -36,7 +36,7 @@ struct soft_device {
 	/* config_lock guards config; it is a leaf: nothing is called with it held. */
 	pthread_mutex_t config_lock;
 	struct soft_config config;
-	atomic_uint command;	/* a copy for those that only look */
+	atomic_uint command; /* a copy for those that only look */
 
 	/*
 	 * map_lock guards who has BARs mapped, and makes bar_mapped calls one at a time. It
@@ -47,7 +47,7 @@ struct soft_device {
 
 	/* irq_lock guards the route; it is held while the sink runs. */
 	pthread_mutex_t irq_lock;
-	pci_irq_sink sink;	/* NULL: not set up */
+	pci_irq_sink sink; /* NULL: not set up */
 	void *sink_context;
 	enum dext_interrupt_kind irq_kind;
 	unsigned irq_vectors;
@@ -60,11 +60,11 @@ struct soft_device {
 	atomic_uint_fast64_t ready_at;
 	unsigned reset_timeout_ms;
 
-	atomic_bool removed;	/* pulled out, for good */
+	atomic_bool removed; /* pulled out, for good */
 
 	struct soft_iommu *iommu;
 	atomic_uint_fast64_t faults;
-	atomic_uint_fast64_t log_second;	/* and how many lines it has seen: log.c */
+	atomic_uint_fast64_t log_second; /* and how many lines it has seen: log.c */
 };
 
 /* Take the copy of COMMAND that those who only look use. config_lock is held. */

@@ -27,8 +27,8 @@ static bool parse_vectors(const struct device_spec *spec, unsigned most, unsigne
 		return false;
 	if (interrupts->kind == DEXT_INTERRUPT_MSI && (vectors & (vectors - 1)))
 		return spec_wrong(error,
-			"%s: vectors=%s: with irq=msi it is a power of two up to 32",
-			spec->type, spec_get(spec, "vectors"));
+			"%s: vectors=%s: with irq=msi it is a power of two up to 32", spec->type,
+			spec_get(spec, "vectors"));
 	interrupts->vectors = (unsigned)vectors;
 	return true;
 }

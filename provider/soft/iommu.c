@@ -17,8 +17,8 @@ struct mapping {
 	RB_ENTRY(mapping) node;
 	/* One of the tree's, one of each access under way: the last one frees it. */
 	atomic_uint references;
-	struct dma_owner *owner;	/* of the memory, held; or NULL */
-	uint64_t address, length;	/* length - 1 does not carry address past the end */
+	struct dma_owner *owner;  /* of the memory, held; or NULL */
+	uint64_t address, length; /* length - 1 does not carry address past the end */
 	size_t span_count;
 	struct dma_span spans[];
 };
@@ -41,15 +41,15 @@ struct soft_iommu {
 	pthread_rwlock_t lock;
 	struct mapping_tree tree;
 	struct soft_iommu_limits used;
-	uint64_t next;		/* where to look for a free address */
+	uint64_t next; /* where to look for a free address */
 };
 
 /* Where addresses are given out: a window that identity clients are least likely to want. */
 #define IDENTITY_WINDOW_BEGIN (UINT64_C(1) << 46)
 #define IDENTITY_WINDOW_END   (UINT64_C(1) << 47)
 /* A DART's: its size is what matters, 64 times what can be mapped at a time. */
-#define DART_WINDOW_BEGIN     (UINT64_C(1) << 32)
-#define DART_WINDOW_END       (UINT64_C(1) << 38)
+#define DART_WINDOW_BEGIN (UINT64_C(1) << 32)
+#define DART_WINDOW_END	  (UINT64_C(1) << 38)
 
 struct soft_iommu *soft_iommu_create(
 	enum soft_iommu_kind kind, const struct soft_iommu_limits *limits)
@@ -148,8 +148,8 @@ static uint64_t align_up(uint64_t value, uint64_t alignment)
  * A free, aligned stretch of the window: from where the last one ended on, and once
  * more from the beginning. False when there is none.
  */
-static bool find_free(struct soft_iommu *iommu, uint64_t length, uint64_t alignment,
-	uint64_t *address)
+static bool find_free(
+	struct soft_iommu *iommu, uint64_t length, uint64_t alignment, uint64_t *address)
 {
 	bool dart = iommu->kind == SOFT_IOMMU_DART;
 	uint64_t begin = dart ? DART_WINDOW_BEGIN : IDENTITY_WINDOW_BEGIN;
@@ -225,8 +225,8 @@ static kern_return_t place_identity(
 	return kIOReturnSuccess;
 }
 
-kern_return_t soft_iommu_map(struct soft_iommu *iommu, const struct dma_request *request,
-	struct dma_segment *segment)
+kern_return_t soft_iommu_map(
+	struct soft_iommu *iommu, const struct dma_request *request, struct dma_segment *segment)
 {
 	size_t size = request->span_count * sizeof(request->spans[0]);
 	struct mapping *mapping = malloc(sizeof(*mapping) + size);
@@ -363,14 +363,16 @@ static ssize_t read_piece(
 	void *context, const struct mapping *mapping, uint64_t offset, size_t length)
 {
 	return dma_spans_read(mapping->spans, mapping->span_count, offset, context, length) ?
-		       (ssize_t)length : -EFAULT;
+		       (ssize_t)length :
+		       -EFAULT;
 }
 
 static ssize_t write_piece(
 	void *context, const struct mapping *mapping, uint64_t offset, size_t length)
 {
 	return dma_spans_write(mapping->spans, mapping->span_count, offset, context, length) ?
-		       (ssize_t)length : -EFAULT;
+		       (ssize_t)length :
+		       -EFAULT;
 }
 
 static bool move_all(struct soft_iommu *iommu, uint64_t address, char *buffer, size_t length,
@@ -395,8 +397,7 @@ bool soft_iommu_read(struct soft_iommu *iommu, uint64_t address, void *buffer, s
 	return move_all(iommu, address, buffer, length, read_piece);
 }
 
-bool soft_iommu_write(
-	struct soft_iommu *iommu, uint64_t address, const void *buffer, size_t length)
+bool soft_iommu_write(struct soft_iommu *iommu, uint64_t address, const void *buffer, size_t length)
 {
 	/* The buffer is only read from; one function serves both directions. */
 	return move_all(iommu, address, (char *)(uintptr_t)buffer, length, write_piece);
@@ -424,7 +425,7 @@ static ssize_t file_call(
 	while (moved < 0 && errno == EINTR);
 	if (moved < 0)
 		return -errno;
-	return moved ? moved : -EIO;	/* the file ends here */
+	return moved ? moved : -EIO; /* the file ends here */
 }
 
 /* Straight into memory, if it is mapped; else only say so. */
@@ -434,8 +435,8 @@ static ssize_t from_file_piece(
 	struct file_access *file = context;
 	struct iovec iov;
 
-	file->bounced = !dma_spans_iovec(
-		mapping->spans, mapping->span_count, offset, length, true, &iov);
+	file->bounced =
+		!dma_spans_iovec(mapping->spans, mapping->span_count, offset, length, true, &iov);
 	return file->bounced ? 0 : file_call(file, preadv, iov.iov_base, iov.iov_len);
 }
 
@@ -464,8 +465,8 @@ static ssize_t to_file_prepare(
 	struct file_access *file = context;
 	struct iovec iov;
 
-	file->bounced = !dma_spans_iovec(
-		mapping->spans, mapping->span_count, offset, length, false, &iov);
+	file->bounced =
+		!dma_spans_iovec(mapping->spans, mapping->span_count, offset, length, false, &iov);
 	if (!file->bounced)
 		return dma_touch(iov.iov_base, iov.iov_len) ? (ssize_t)iov.iov_len : -EFAULT;
 	if (length > sizeof(file->buffer))
@@ -479,7 +480,7 @@ static ssize_t to_file_piece(
 	struct iovec iov;
 
 	if (!dma_spans_iovec(mapping->spans, mapping->span_count, offset, length, false, &iov))
-		return -EFAULT;		/* another mapping by now */
+		return -EFAULT; /* another mapping by now */
 	return file_call(context, pwritev, iov.iov_base, iov.iov_len);
 }
 
@@ -496,8 +497,7 @@ static ssize_t to_file(
 }
 
 static int move_file(struct soft_iommu *iommu, uint64_t address, int fd, uint64_t offset,
-	size_t length,
-	ssize_t (*move)(struct soft_iommu *, uint64_t, struct file_access *, size_t))
+	size_t length, ssize_t (*move)(struct soft_iommu *, uint64_t, struct file_access *, size_t))
 {
 	struct file_access file;
 

@@ -17,9 +17,9 @@ struct soft_iommu;
 
 enum soft_iommu_kind { SOFT_IOMMU_IDENTITY, SOFT_IOMMU_DART };
 
-#define SOFT_DART_PAGE       UINT64_C(16384)
-#define SOFT_DART_BYTES_MAX  (UINT64_C(3) << 29)
-#define SOFT_DART_MAPS_MAX   65536u
+#define SOFT_DART_PAGE	    UINT64_C(16384)
+#define SOFT_DART_BYTES_MAX (UINT64_C(3) << 29)
+#define SOFT_DART_MAPS_MAX  65536u
 
 struct soft_iommu_limits {
 	uint64_t bytes;
@@ -30,8 +30,8 @@ struct soft_iommu *soft_iommu_create(
 	enum soft_iommu_kind kind, const struct soft_iommu_limits *limits);
 void soft_iommu_destroy(struct soft_iommu *iommu);
 
-kern_return_t soft_iommu_map(struct soft_iommu *iommu, const struct dma_request *request,
-	struct dma_segment *segment);
+kern_return_t soft_iommu_map(
+	struct soft_iommu *iommu, const struct dma_request *request, struct dma_segment *segment);
 /*
  * No access that begins later finds the memory. Accesses under way are waited for, but no
  * longer than SOFT_STALL_MS: one that its memory holds up keeps the memory's owner until it

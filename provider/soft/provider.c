@@ -12,7 +12,7 @@ static struct soft_device *device_of(struct pci_provider *provider)
 
 static kern_return_t soft_open(struct pci_provider *provider)
 {
-	(void)provider;	/* a software device is always there */
+	(void)provider; /* a software device is always there */
 	return kIOReturnSuccess;
 }
 
@@ -73,11 +73,11 @@ static bool left_d3(const struct soft_config *config, unsigned pm, unsigned old_
 }
 
 /* Whether a write asks for a function level reset: the bit reads as zero, so it is never stored. */
-static bool asks_for_flr(const struct soft_config *config, uint32_t offset, uint32_t width,
-	uint32_t value)
+static bool asks_for_flr(
+	const struct soft_config *config, uint32_t offset, uint32_t width, uint32_t value)
 {
 	unsigned pcie = soft_config_find(config, PCI_CAP_ID_EXP);
-	unsigned high = pcie + PCI_EXP_DEVCTL + 1;	/* the bit is in the second byte */
+	unsigned high = pcie + PCI_EXP_DEVCTL + 1; /* the bit is in the second byte */
 
 	if (!pcie || !(soft_config_get(config, pcie + PCI_EXP_DEVCAP, 4) & PCI_EXP_DEVCAP_FLR) ||
 		high < offset || high >= offset + width)
@@ -131,7 +131,7 @@ static kern_return_t soft_config_write_op(
 	struct config_effects effects;
 
 	if (!soft_answers(device))
-		return kIOReturnSuccess;	/* lost, as on a bus */
+		return kIOReturnSuccess; /* lost, as on a bus */
 	pthread_mutex_lock(&device->config_lock);
 	effects = write_config(device, offset, width, value);
 	pthread_mutex_unlock(&device->config_lock);
@@ -169,8 +169,8 @@ static kern_return_t soft_bar_write(struct pci_provider *provider, unsigned bar,
 	return kIOReturnSuccess;
 }
 
-static kern_return_t soft_dma_map(struct pci_provider *provider,
-	const struct dma_request *request, struct dma_segment *segment)
+static kern_return_t soft_dma_map(struct pci_provider *provider, const struct dma_request *request,
+	struct dma_segment *segment)
 {
 	return soft_iommu_map(device_of(provider)->iommu, request, segment);
 }
@@ -213,7 +213,7 @@ static void soft_destroy(struct pci_provider *provider)
 	struct soft_device *device = device_of(provider);
 
 	if (device->private) {
-		atomic_store(&device->command, 0);	/* no bus mastering */
+		atomic_store(&device->command, 0); /* no bus mastering */
 		soft_end_model(device);
 	}
 	for (unsigned bar = 0; bar < DEXT_BARS; bar++)

@@ -56,12 +56,12 @@ static bool may_have(const struct soft_config *config, enum pci_reset kind)
 
 	switch (kind) {
 	case PCI_RESET_FUNCTION:
-		return pcie && (soft_config_get(config, pcie + PCI_EXP_DEVCAP, 4) &
-				       PCI_EXP_DEVCAP_FLR);
+		return pcie &&
+		       (soft_config_get(config, pcie + PCI_EXP_DEVCAP, 4) & PCI_EXP_DEVCAP_FLR);
 	case PCI_RESET_POWER:
 		return pm && !(soft_config_get(config, pm + PCI_PM_CTRL, 2) & PCI_PM_CTRL_NO_RESET);
 	default:
-		return true;	/* the bus can reset what is on it */
+		return true; /* the bus can reset what is on it */
 	}
 }
 
@@ -80,8 +80,10 @@ static bool wait_for_model(struct soft_device *device)
 
 static void tell_abandoned(struct soft_device *device)
 {
-	soft_log(device, "an access to memory has not returned within %d ms of a reset: "
-			 "abandoned (%u have not ended)", SOFT_STALL_MS, soft_workers_abandoned());
+	soft_log(device,
+		"an access to memory has not returned within %d ms of a reset: "
+		"abandoned (%u have not ended)",
+		SOFT_STALL_MS, soft_workers_abandoned());
 }
 
 bool soft_reset_model(struct soft_device *device)
@@ -119,12 +121,13 @@ static void reset_now(struct soft_device *device, unsigned ready_ms)
 
 	pthread_mutex_lock(&device->config_lock);
 	soft_config_reset(&device->config);
-	soft_publish_command(device);	/* bus mastering is off from here on */
+	soft_publish_command(device); /* bus mastering is off from here on */
 	pthread_mutex_unlock(&device->config_lock);
 	if (!soft_reset_model(device))
-		ready_ms = SOFT_NEVER;	/* the next hot reset tries again */
+		ready_ms = SOFT_NEVER; /* the next hot reset tries again */
 	if (ready_ms)
-		ready_at = ready_ms == SOFT_NEVER ? UINT64_MAX : soft_now_ns() + ready_ms * NS_PER_MS;
+		ready_at =
+			ready_ms == SOFT_NEVER ? UINT64_MAX : soft_now_ns() + ready_ms * NS_PER_MS;
 	atomic_store(&device->ready_at, ready_at);
 }
 

@@ -54,7 +54,8 @@ void *soft_add_bar(struct soft_device *device, unsigned bar, uint64_t size, uint
 	}
 	device->provider.bars[bar] = (struct pci_bar){ true, type, size };
 	soft_config_set(config, at, 4, type);
-	soft_config_set_writable(config, at, 4, (uint32_t)address_bits & ~(type & DEXT_BAR_IO ? 3u : 15u));
+	soft_config_set_writable(
+		config, at, 4, (uint32_t)address_bits & ~(type & DEXT_BAR_IO ? 3u : 15u));
 	if (!(type & DEXT_BAR_IO) && (type & DEXT_BAR_MEM64))
 		soft_config_set_writable(config, at + 4, 4, (uint32_t)(address_bits >> 32));
 	return device->bars[bar].memory;
@@ -64,7 +65,7 @@ unsigned soft_add_pm_capability(struct soft_device *device)
 {
 	unsigned at = soft_config_add_capability(&device->config, PCI_CAP_ID_PM, 8);
 
-	soft_config_set(&device->config, at + PCI_PM_PMC, 2, 3);	/* version 1.2 of PM */
+	soft_config_set(&device->config, at + PCI_PM_PMC, 2, 3); /* version 1.2 of PM */
 	soft_config_set_writable(&device->config, at + PCI_PM_CTRL, 2, PCI_PM_CTRL_STATE);
 	return at;
 }
@@ -74,13 +75,14 @@ unsigned soft_add_pcie_capability(struct soft_device *device, bool flr)
 	struct soft_config *config = &device->config;
 	unsigned at = soft_config_add_capability(config, PCI_CAP_ID_EXP, 60);
 
-	soft_config_set(config, at + PCI_EXP_FLAGS, 2, 0x0002);	/* version 2, endpoint */
+	soft_config_set(config, at + PCI_EXP_FLAGS, 2, 0x0002); /* version 2, endpoint */
 	/* Role-based error reporting, payloads of 128 bytes. */
 	soft_config_set(config, at + PCI_EXP_DEVCAP, 4, 0x8000u | (flr ? PCI_EXP_DEVCAP_FLR : 0));
 	soft_config_set_writable(config, at + PCI_EXP_DEVCTL, 2, 0x7fffu);
-	soft_config_set(config, at + PCI_EXP_DEVCTL, 2, 0x2810u);	/* power-on defaults */
+	soft_config_set(config, at + PCI_EXP_DEVCTL, 2, 0x2810u); /* power-on defaults */
 	config->clearable[at + PCI_EXP_DEVSTA] = 0x0f;
-	soft_config_set(config, at + PCI_EXP_LNKCAP, 4, 0x00000c11u);	/* x1, 2.5 GT/s, ASPM as L0s and L1 */
+	soft_config_set(
+		config, at + PCI_EXP_LNKCAP, 4, 0x00000c11u); /* x1, 2.5 GT/s, ASPM as L0s and L1 */
 	soft_config_set_writable(config, at + PCI_EXP_LNKCTL, 2, 0x00c3u);
 	soft_config_set(config, at + PCI_EXP_LNKSTA, 2, 0x0011u);
 	soft_config_set_writable(config, at + PCI_EXP_DEVCTL2, 2, 0x001fu);

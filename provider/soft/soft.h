@@ -28,9 +28,9 @@ struct soft_device;
 #define SOFT_NEVER UINT32_MAX
 
 struct soft_model {
-	const char *name;		/* the TYPE of a specification */
-	const char *summary;		/* one line for --help */
-	const struct spec_key *keys;	/* its own keys; ends with a NULL name */
+	const char *name;	     /* the TYPE of a specification */
+	const char *summary;	     /* one line for --help */
+	const struct spec_key *keys; /* its own keys; ends with a NULL name */
 
 	/*
 	 * Set the device up: soft_set_identity(), soft_add_bar(), soft_add_*_capability(),
@@ -43,7 +43,8 @@ struct soft_model {
 	void (*destroy)(struct soft_device *device);
 
 	/* Accesses by call. A BAR without shared memory (soft_add_bar) must have both. */
-	uint64_t (*bar_read)(struct soft_device *device, unsigned bar, uint64_t offset, unsigned width);
+	uint64_t (*bar_read)(
+		struct soft_device *device, unsigned bar, uint64_t offset, unsigned width);
 	void (*bar_write)(struct soft_device *device, unsigned bar, uint64_t offset, unsigned width,
 		uint64_t value);
 	/*
@@ -98,9 +99,9 @@ void *soft_private(struct soft_device *device);
 
 struct soft_identity {
 	uint16_t vendor_id, device_id, subsystem_vendor_id, subsystem_id;
-	uint32_t class_code;	/* 24 bits */
+	uint32_t class_code; /* 24 bits */
 	uint8_t revision;
-	uint8_t interrupt_pin;	/* 0: none, 1: INTA */
+	uint8_t interrupt_pin; /* 0: none, 1: INTA */
 };
 void soft_set_identity(struct soft_device *device, const struct soft_identity *identity);
 
@@ -116,8 +117,8 @@ void soft_set_identity(struct soft_device *device, const struct soft_identity *i
 void soft_set_memory_lock(struct soft_device *device, pthread_mutex_t *lock);
 
 enum soft_bar_memory {
-	SOFT_BAR_CALLS,		/* no memory: every access calls the model */
-	SOFT_BAR_SHARED,	/* memory that clients can map; calls go to the model too */
+	SOFT_BAR_CALLS,	 /* no memory: every access calls the model */
+	SOFT_BAR_SHARED, /* memory that clients can map; calls go to the model too */
 };
 /**
  * soft_add_bar - give the device a BAR
@@ -133,7 +134,8 @@ void *soft_add_bar(struct soft_device *device, unsigned bar, uint64_t size, uint
 /* Each returns the offset of the capability in config space. */
 unsigned soft_add_pm_capability(struct soft_device *device);
 unsigned soft_add_pcie_capability(struct soft_device *device, bool flr);
-unsigned soft_add_msi_capability(struct soft_device *device, unsigned vectors);	/* 1 to 32, a power of two */
+unsigned soft_add_msi_capability(
+	struct soft_device *device, unsigned vectors); /* 1 to 32, a power of two */
 unsigned soft_add_msix_capability(struct soft_device *device, unsigned vectors, unsigned table_bar,
 	uint32_t table_offset, unsigned pba_bar, uint32_t pba_offset);
 /* Vendor-specific: @length bytes (252 at most) follow its header of three bytes. */
@@ -152,7 +154,7 @@ void soft_set_config(struct soft_device *device, unsigned offset, unsigned width
 /* The interrupts of a device that can have several kinds. */
 struct soft_interrupts {
 	enum dext_interrupt_kind kind;
-	unsigned vectors;	/* 0 for none, 1 for INTx */
+	unsigned vectors; /* 0 for none, 1 for INTx */
 };
 /**
  * soft_parse_interrupts - the keys "irq" (none, intx, msi, msix) and "vectors"
@@ -180,7 +182,8 @@ bool soft_parse_interrupts(const struct device_spec *spec, bool may_lack, unsign
  * moved in order; an aligned write of up to 8 bytes is one store.
  */
 bool soft_dma_read(struct soft_device *device, uint64_t bus_address, void *buffer, size_t length);
-bool soft_dma_write(struct soft_device *device, uint64_t bus_address, const void *buffer, size_t length);
+bool soft_dma_write(
+	struct soft_device *device, uint64_t bus_address, const void *buffer, size_t length);
 
 /**
  * soft_dma_from_file - file to memory, without a copy in between where it is shared
@@ -189,10 +192,10 @@ bool soft_dma_write(struct soft_device *device, uint64_t bus_address, const void
  * Return: 0; -EFAULT for a master abort as above; else the negative errno of the
  * file's side, -EIO for a file that ends too early.
  */
-int soft_dma_from_file(struct soft_device *device, uint64_t bus_address, int fd, uint64_t offset,
-	size_t length);
-int soft_dma_to_file(struct soft_device *device, uint64_t bus_address, int fd, uint64_t offset,
-	size_t length);
+int soft_dma_from_file(
+	struct soft_device *device, uint64_t bus_address, int fd, uint64_t offset, size_t length);
+int soft_dma_to_file(
+	struct soft_device *device, uint64_t bus_address, int fd, uint64_t offset, size_t length);
 
 /**
  * soft_irq_raise - an interrupt message (MSI, MSI-X), or for INTx an assertion, of @vector

@@ -15,8 +15,8 @@ bool soft_bus_master(struct soft_device *device)
 }
 
 /* Count and tell of an access that met nothing. */
-static void master_abort(struct soft_device *device, const char *what, uint64_t address,
-	size_t length)
+static void master_abort(
+	struct soft_device *device, const char *what, uint64_t address, size_t length)
 {
 	atomic_fetch_add(&device->faults, 1);
 	soft_log(device, "master abort: %s of %zu bytes at bus address %#llx: %s", what, length,
@@ -26,8 +26,7 @@ static void master_abort(struct soft_device *device, const char *what, uint64_t 
 
 bool soft_dma_read(struct soft_device *device, uint64_t bus_address, void *buffer, size_t length)
 {
-	if (soft_bus_master(device) &&
-		soft_iommu_read(device->iommu, bus_address, buffer, length))
+	if (soft_bus_master(device) && soft_iommu_read(device->iommu, bus_address, buffer, length))
 		return true;
 	master_abort(device, "read", bus_address, length);
 	return false;
@@ -36,15 +35,14 @@ bool soft_dma_read(struct soft_device *device, uint64_t bus_address, void *buffe
 bool soft_dma_write(
 	struct soft_device *device, uint64_t bus_address, const void *buffer, size_t length)
 {
-	if (soft_bus_master(device) &&
-		soft_iommu_write(device->iommu, bus_address, buffer, length))
+	if (soft_bus_master(device) && soft_iommu_write(device->iommu, bus_address, buffer, length))
 		return true;
 	master_abort(device, "write", bus_address, length);
 	return false;
 }
 
-int soft_dma_from_file(struct soft_device *device, uint64_t bus_address, int fd, uint64_t offset,
-	size_t length)
+int soft_dma_from_file(
+	struct soft_device *device, uint64_t bus_address, int fd, uint64_t offset, size_t length)
 {
 	int status = -EFAULT;
 
@@ -55,8 +53,8 @@ int soft_dma_from_file(struct soft_device *device, uint64_t bus_address, int fd,
 	return status;
 }
 
-int soft_dma_to_file(struct soft_device *device, uint64_t bus_address, int fd, uint64_t offset,
-	size_t length)
+int soft_dma_to_file(
+	struct soft_device *device, uint64_t bus_address, int fd, uint64_t offset, size_t length)
 {
 	int status = -EFAULT;
 

@@ -5,10 +5,10 @@
 #include <time.h>
 
 enum worker_state {
-	WORKER_OUTSIDE,		/* of memory: it can write files and registers */
-	WORKER_ACCESSES,	/* memory */
-	WORKER_FROZEN,		/* it does, and waits at the end of it */
-	WORKER_ABANDONED,	/* it does, and ends with it */
+	WORKER_OUTSIDE,	  /* of memory: it can write files and registers */
+	WORKER_ACCESSES,  /* memory */
+	WORKER_FROZEN,	  /* it does, and waits at the end of it */
+	WORKER_ABANDONED, /* it does, and ends with it */
 };
 
 /* The worker that this thread is; NULL: none. */
@@ -74,7 +74,7 @@ void soft_worker_leave(void)
 	while (!change(self, WORKER_ACCESSES, WORKER_OUTSIDE)) {
 		if (atomic_load(&self->state) == WORKER_ABANDONED)
 			longjmp(self->abandoned, 1);
-		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);	/* frozen */
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL); /* frozen */
 	}
 }
 
@@ -90,7 +90,7 @@ void soft_worker_thaw(struct soft_worker *worker)
 
 void soft_worker_abandon(struct soft_worker *worker)
 {
-	pthread_t thread = worker->thread;	/* the worker can be gone before the thread is */
+	pthread_t thread = worker->thread; /* the worker can be gone before the thread is */
 
 	atomic_fetch_add(&abandoned, 1);
 	atomic_store(&worker->state, WORKER_ABANDONED);

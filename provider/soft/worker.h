@@ -54,7 +54,7 @@ void soft_worker_join(struct soft_worker *worker);
 
 /* An access to memory begins, and has ended, on this thread; others than workers may be it. */
 void soft_worker_enter(void);
-void soft_worker_leave(void);	/* does not return on a thread that was abandoned */
+void soft_worker_leave(void); /* does not return on a thread that was abandoned */
 
 /**
  * soft_worker_freeze - keep the thread from returning from the access that it makes

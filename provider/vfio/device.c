@@ -16,7 +16,8 @@ const struct spec_key vfio_keys[] = {
 	{ "iommu", "auto|iommufd|group|noiommu",
 		"how it is opened; noiommu gives the device all of the host's memory (auto)" },
 	{ "map", "owner|claim",
-		"who may map BARs: the service's own user and root, or any client that has claimed it (owner)" },
+		"who may map BARs: the service's own user and root, or any client that has claimed "
+		"it (owner)" },
 	{ NULL, NULL, NULL },
 };
 
@@ -72,7 +73,8 @@ static kern_return_t set_d0(struct vfio_device *device)
 		control = vfio_config_get(device, at + PCI_PM_CTRL, 2);
 		if (!(control & PCI_PM_CTRL_STATE))
 			return kIOReturnSuccess;
-		vfio_log(device, "the device stays in D%u: echo on > /sys/bus/pci/devices/%s/power/control",
+		vfio_log(device,
+			"the device stays in D%u: echo on > /sys/bus/pci/devices/%s/power/control",
 			control & PCI_PM_CTRL_STATE, device->address);
 		return kIOReturnNotResponding;
 	}
@@ -93,7 +95,7 @@ static kern_return_t vfio_open(struct pci_provider *provider)
 
 static void vfio_close(struct pci_provider *provider)
 {
-	(void)provider;	/* the descriptors stay open: privileges to open them again may be gone */
+	(void)provider; /* the descriptors stay open: privileges to open them again may be gone */
 }
 
 static void vfio_watch(struct pci_provider *provider, pci_event_sink sink, void *context)
@@ -175,7 +177,8 @@ static bool open_device(struct vfio_device *device, const struct vfio_host *host
 {
 	if (host->device.noiommu && access != VFIO_ACCESS_NOIOMMU)
 		return spec_fail(error,
-			"vfio: %s is behind no IOMMU (noiommu mode), so its DMA reaches all of the host's memory: iommu=noiommu if that is meant",
+			"vfio: %s is behind no IOMMU (noiommu mode), so its DMA reaches all of the "
+			"host's memory: iommu=noiommu if that is meant",
 			host->device.address);
 	if (!host->device.noiommu && access == VFIO_ACCESS_NOIOMMU)
 		return spec_fail(error, "vfio: %s is behind an IOMMU: leave iommu=noiommu out",
@@ -195,8 +198,8 @@ static bool load_device(struct vfio_device *device, struct spec_error *error)
 	device->info.argsz = sizeof(device->info);
 	if (ioctl(device->fd, VFIO_DEVICE_GET_INFO, &device->info) != 0 ||
 		!(device->info.flags & VFIO_DEVICE_FLAGS_PCI))
-		return spec_fail(error, "vfio: %s is no PCI device to the kernel's VFIO",
-			device->address);
+		return spec_fail(
+			error, "vfio: %s is no PCI device to the kernel's VFIO", device->address);
 	code = device->iommu->get_info(device, &device->iommu_info);
 	if (code != 0)
 		return spec_fail(error, "vfio: %s: its IOMMU cannot be asked (%s)", device->address,
@@ -205,7 +208,8 @@ static bool load_device(struct vfio_device *device, struct spec_error *error)
 		return false;
 	if (vfio_config_get(device, PCI_VENDOR_ID, 2) == UINT16_MAX)
 		return spec_fail(error,
-			"vfio: %s does not answer (config space reads as ones): echo 1 > /sys/bus/pci/devices/%s/remove; echo 1 > /sys/bus/pci/rescan",
+			"vfio: %s does not answer (config space reads as ones): echo 1 > "
+			"/sys/bus/pci/devices/%s/remove; echo 1 > /sys/bus/pci/rescan",
 			device->address, device->address);
 	return vfio_events_start(device, error);
 }
@@ -241,7 +245,7 @@ struct pci_provider *vfio_create(const struct device_spec *spec, struct spec_err
 	if (!open_device(device, &host, (enum vfio_access)access, error) ||
 		!load_device(device, error)) {
 		if (device->fd < 0)
-			device->iommu = NULL;	/* nothing is open */
+			device->iommu = NULL; /* nothing is open */
 		vfio_destroy(&device->provider);
 		return NULL;
 	}

@@ -40,8 +40,10 @@ static bool fits_memlock(struct vfio_device *device, uint64_t length)
 	if (length <= limit.rlim_cur && device->bytes_mapped <= limit.rlim_cur - length)
 		return true;
 	vfio_log(device,
-		"%llu KiB more cannot be pinned for DMA: %llu KiB are, and RLIMIT_MEMLOCK is %llu KiB: raise it with ulimit -l, or LimitMEMLOCK= in the unit",
-		(unsigned long long)(length >> 10), (unsigned long long)(device->bytes_mapped >> 10),
+		"%llu KiB more cannot be pinned for DMA: %llu KiB are, and RLIMIT_MEMLOCK is %llu "
+		"KiB: raise it with ulimit -l, or LimitMEMLOCK= in the unit",
+		(unsigned long long)(length >> 10),
+		(unsigned long long)(device->bytes_mapped >> 10),
 		(unsigned long long)(limit.rlim_cur >> 10));
 	return false;
 }
@@ -70,7 +72,8 @@ static void log_windows(struct vfio_device *device, uint64_t first, uint64_t las
 			(unsigned long long)info->windows[i].first,
 			(unsigned long long)info->windows[i].last);
 	}
-	vfio_log(device, "bus addresses %#llx-%#llx are reserved or too wide for the IOMMU, which takes %s",
+	vfio_log(device,
+		"bus addresses %#llx-%#llx are reserved or too wide for the IOMMU, which takes %s",
 		(unsigned long long)first, (unsigned long long)last, text);
 }
 
@@ -83,8 +86,8 @@ static kern_return_t check_request(struct vfio_device *device, const struct dma_
 		const struct dma_span *span = &request->spans[i];
 
 		if (span->is_private) {
-			vfio_log(device,
-				"private memory of a client cannot be pinned for DMA: it must be shared (memfd, file)");
+			vfio_log(device, "private memory of a client cannot be pinned for DMA: it "
+					 "must be shared (memfd, file)");
 			return kIOReturnNotPermitted;
 		}
 		if ((uintptr_t)span->host % page || span->length % page) {
@@ -116,7 +119,7 @@ static kern_return_t result_of(int code)
 	case -ENOSPC:
 		return kIOReturnNoSpace;
 	case -ENOMEM:
-		return kIOReturnNoResources;	/* the memlock limit, or the host's memory */
+		return kIOReturnNoResources; /* the memlock limit, or the host's memory */
 	case -EFAULT:
 		return kIOReturnVMError;
 	case -EOPNOTSUPP:
@@ -184,7 +187,7 @@ static int map_anywhere(
 		if (!next_place(device, request->length, alignment, at, iova)) {
 			if (!at)
 				return -ENOSPC;
-			at = 0;	/* an IOMMU whose addresses are narrow, or the end was reached */
+			at = 0; /* an IOMMU whose addresses are narrow, or the end was reached */
 			continue;
 		}
 		code = map_spans(device, request, *iova);
@@ -198,8 +201,8 @@ static int map_anywhere(
 }
 
 /* access is held for reading, dma_lock as well. */
-static kern_return_t map_request(struct vfio_device *device, const struct dma_request *request,
-	struct vfio_mapping *mapping)
+static kern_return_t map_request(
+	struct vfio_device *device, const struct dma_request *request, struct vfio_mapping *mapping)
 {
 	uint64_t iova = request->iova;
 	int code;
@@ -257,7 +260,8 @@ void vfio_dma_unmap(struct pci_provider *provider, const struct dma_segment *seg
 
 	pthread_rwlock_rdlock(&device->access);
 	pthread_mutex_lock(&device->dma_lock);
-	HASH_FIND(hh, device->mappings, &segment->bus_address, sizeof(segment->bus_address), mapping);
+	HASH_FIND(
+		hh, device->mappings, &segment->bus_address, sizeof(segment->bus_address), mapping);
 	if (mapping && !device->removed) {
 		code = device->iommu->unmap(device, mapping->bus_address, mapping->length);
 		if (code != 0)

@@ -38,7 +38,8 @@ static bool open_group(struct vfio_device *device, const struct vfio_host *host,
 	if (ioctl(device->container, VFIO_GET_API_VERSION) != VFIO_API_VERSION)
 		return spec_fail(error, "vfio: " CONTAINER_PATH ": not version %d of the interface",
 			VFIO_API_VERSION);
-	snprintf(path, sizeof(path), "/dev/vfio/%s%d", noiommu ? "noiommu-" : "", host->device.group);
+	snprintf(path, sizeof(path), "/dev/vfio/%s%d", noiommu ? "noiommu-" : "",
+		host->device.group);
 	device->group = open(path, O_RDWR | O_CLOEXEC);
 	if (device->group < 0)
 		return vfio_host_not_opened(host, path, errno, error);
@@ -67,8 +68,8 @@ bool vfio_group_open(struct vfio_device *device, const struct vfio_host *host, b
 	}
 	device->fd = ioctl(device->group, VFIO_GROUP_GET_DEVICE_FD, host->device.address);
 	if (device->fd < 0) {
-		spec_fail(error, "vfio: %s cannot be opened in its IOMMU group (%s)", host->device.address,
-			strerror(errno));
+		spec_fail(error, "vfio: %s cannot be opened in its IOMMU group (%s)",
+			host->device.address, strerror(errno));
 		goto fail;
 	}
 	fcntl(device->fd, F_SETFD, FD_CLOEXEC);
@@ -94,13 +95,13 @@ static const void *find_capability(const void *info, uint32_t size, uint32_t at,
 	return NULL;
 }
 
-static void copy_windows(struct vfio_iommu_info *info,
-	const struct vfio_iommu_type1_info_cap_iova_range *ranges)
+static void copy_windows(
+	struct vfio_iommu_info *info, const struct vfio_iommu_type1_info_cap_iova_range *ranges)
 {
 	for (uint32_t i = 0; i < ranges->nr_iovas && info->window_count < VFIO_WINDOWS_MAX; i++)
-		info->windows[info->window_count++] = (struct vfio_window){
-			ranges->iova_ranges[i].start, ranges->iova_ranges[i].end
-		};
+		info->windows[info->window_count++] =
+			(struct vfio_window){ ranges->iova_ranges[i].start,
+				ranges->iova_ranges[i].end };
 }
 
 static int group_get_info(struct vfio_device *device, struct vfio_iommu_info *info)
@@ -140,8 +141,8 @@ static int group_get_info(struct vfio_device *device, struct vfio_iommu_info *in
 	return 0;
 }
 
-static int group_map(struct vfio_device *device, uint64_t iova, void *address, uint64_t length,
-	bool writable)
+static int group_map(
+	struct vfio_device *device, uint64_t iova, void *address, uint64_t length, bool writable)
 {
 	struct vfio_iommu_type1_dma_map map = {
 		.argsz = sizeof(map),
@@ -181,8 +182,8 @@ static int noiommu_get_info(struct vfio_device *device, struct vfio_iommu_info *
 	return 0;
 }
 
-static int noiommu_map(struct vfio_device *device, uint64_t iova, void *address, uint64_t length,
-	bool writable)
+static int noiommu_map(
+	struct vfio_device *device, uint64_t iova, void *address, uint64_t length, bool writable)
 {
 	(void)device, (void)iova, (void)address, (void)length, (void)writable;
 	return -EOPNOTSUPP;

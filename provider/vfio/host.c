@@ -17,8 +17,8 @@ static void read_cdev(struct vfio_host *host)
 	struct dirent *entry;
 	DIR *directory;
 
-	snprintf(path, sizeof(path), "%s/bus/pci/devices/%s/vfio-dev",
-		host_pci_paths.sys, host->device.address);
+	snprintf(path, sizeof(path), "%s/bus/pci/devices/%s/vfio-dev", host_pci_paths.sys,
+		host->device.address);
 	directory = opendir(path);
 	if (!directory)
 		return;
@@ -38,7 +38,8 @@ static bool parse_host(const char *text, struct vfio_host *host, struct spec_err
 
 	if (!host_pci_address(text, address))
 		return spec_wrong(error,
-			"vfio: host=%s: expected a PCI address as lspci prints it, 0000:01:00.0", text);
+			"vfio: host=%s: expected a PCI address as lspci prints it, 0000:01:00.0",
+			text);
 	if (!host_pci_read(&host_pci_paths, address, &host->device))
 		return spec_fail(
 			error, "vfio: no PCI device %s on this host: lspci -D lists them", address);
@@ -60,17 +61,20 @@ bool vfio_host_look(const char *text, struct vfio_host *host, struct spec_error 
 		return false;
 	if (host_pci_is_bridge(device))
 		return spec_fail(error,
-			"vfio: %s is a PCI bridge: only the devices behind it can be passed through",
+			"vfio: %s is a PCI bridge: only the devices behind it can be passed "
+			"through",
 			device->address);
 	if (access("/sys/bus/pci/drivers/vfio-pci", F_OK) != 0)
-		return spec_fail(error, "vfio: the kernel has no vfio-pci driver: modprobe vfio-pci");
+		return spec_fail(
+			error, "vfio: the kernel has no vfio-pci driver: modprobe vfio-pci");
 	if (strcmp(device->driver, "vfio-pci") != 0)
 		return spec_fail(error, "vfio: %s is bound to %s, not to vfio-pci: dextctl bind %s",
 			device->address, *device->driver ? device->driver : "no driver",
 			device->address);
 	if (device->group < 0)
 		return spec_fail(error,
-			"vfio: %s is behind no IOMMU: enable it in the firmware's setup (VT-d, AMD-Vi) and boot with intel_iommu=on",
+			"vfio: %s is behind no IOMMU: enable it in the firmware's setup (VT-d, "
+			"AMD-Vi) and boot with intel_iommu=on",
 			device->address);
 	read_cdev(host);
 	return true;
@@ -98,12 +102,14 @@ bool vfio_host_not_viable(const struct vfio_host *host, struct spec_error *error
 	}
 	if (member)
 		spec_fail(error,
-			"vfio: %s shares IOMMU group %d with %s, which is bound to %s: dextctl bind %s%s",
+			"vfio: %s shares IOMMU group %d with %s, which is bound to %s: dextctl "
+			"bind %s%s",
 			own->address, own->group, member->address, member->driver, member->address,
 			bridge ? " (a bridge in the group lacks ACS)" : "");
 	else if (bridge)
 		spec_fail(error,
-			"vfio: %s shares IOMMU group %d with the bridge %s, which lacks ACS: move the device to another slot",
+			"vfio: %s shares IOMMU group %d with the bridge %s, which lacks ACS: move "
+			"the device to another slot",
 			own->address, own->group, bridge->address);
 	else
 		spec_fail(error, "vfio: IOMMU group %d of %s is not viable: dextctl list --host",
@@ -127,10 +133,10 @@ bool vfio_host_not_opened(
 	case ENOENT:
 	case ENODEV:
 	case ENXIO:
-		return spec_fail(error, "vfio: %s: there is no %s: modprobe vfio-pci", host->device.address,
-			path);
+		return spec_fail(error, "vfio: %s: there is no %s: modprobe vfio-pci",
+			host->device.address, path);
 	default:
-		return spec_fail(error, "vfio: %s: %s cannot be opened (%s)", host->device.address, path,
-			strerror(code));
+		return spec_fail(error, "vfio: %s: %s cannot be opened (%s)", host->device.address,
+			path, strerror(code));
 	}
 }

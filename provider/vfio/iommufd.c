@@ -23,7 +23,7 @@ struct attach_iommufd_pt {
 	uint32_t argsz, flags;
 	uint32_t pt_id;
 };
-#define DEVICE_BIND_IOMMUFD      _IO(VFIO_TYPE, VFIO_BASE + 18)
+#define DEVICE_BIND_IOMMUFD	 _IO(VFIO_TYPE, VFIO_BASE + 18)
 #define DEVICE_ATTACH_IOMMUFD_PT _IO(VFIO_TYPE, VFIO_BASE + 19)
 
 /* linux/iommufd.h */
@@ -49,14 +49,14 @@ struct ioas_unmap {
 	uint32_t size, ioas_id;
 	uint64_t iova, length;
 };
-#define IOMMUFD_TYPE      ';'
-#define IOAS_ALLOC        _IO(IOMMUFD_TYPE, 0x81)
-#define IOAS_IOVA_RANGES  _IO(IOMMUFD_TYPE, 0x84)
-#define IOAS_MAP          _IO(IOMMUFD_TYPE, 0x85)
-#define IOAS_UNMAP        _IO(IOMMUFD_TYPE, 0x86)
-#define MAP_FIXED_IOVA    0x1u
-#define MAP_WRITEABLE     0x2u
-#define MAP_READABLE      0x4u
+#define IOMMUFD_TYPE	 ';'
+#define IOAS_ALLOC	 _IO(IOMMUFD_TYPE, 0x81)
+#define IOAS_IOVA_RANGES _IO(IOMMUFD_TYPE, 0x84)
+#define IOAS_MAP	 _IO(IOMMUFD_TYPE, 0x85)
+#define IOAS_UNMAP	 _IO(IOMMUFD_TYPE, 0x86)
+#define MAP_FIXED_IOVA	 0x1u
+#define MAP_WRITEABLE	 0x2u
+#define MAP_READABLE	 0x4u
 
 bool vfio_iommufd_offered(const struct vfio_host *host)
 {
@@ -83,7 +83,8 @@ bool vfio_iommufd_open(
 	device->iommu = &vfio_iommufd_ops;
 	if (!*host->cdev)
 		return spec_fail(error,
-			"vfio: %s has no /dev/vfio/devices/vfioN: the kernel is older than 6.6 or built without it; iommu=group works with any",
+			"vfio: %s has no /dev/vfio/devices/vfioN: the kernel is older than 6.6 or "
+			"built without it; iommu=group works with any",
 			host->device.address);
 	device->container = open(IOMMUFD_PATH, O_RDWR | O_CLOEXEC);
 	if (device->container < 0) {
@@ -111,8 +112,8 @@ bool vfio_iommufd_open(
 	device->ioas = alloc.out_ioas_id;
 	attach.pt_id = device->ioas;
 	if (ioctl(device->fd, DEVICE_ATTACH_IOMMUFD_PT, &attach) != 0) {
-		spec_fail(error, "vfio: %s cannot be given an address space (%s)", host->device.address,
-			strerror(errno));
+		spec_fail(error, "vfio: %s cannot be given an address space (%s)",
+			host->device.address, strerror(errno));
 		goto fail;
 	}
 	return true;
@@ -147,8 +148,8 @@ static int iommufd_get_info(struct vfio_device *device, struct vfio_iommu_info *
 	return 0;
 }
 
-static int iommufd_map(struct vfio_device *device, uint64_t iova, void *address, uint64_t length,
-	bool writable)
+static int iommufd_map(
+	struct vfio_device *device, uint64_t iova, void *address, uint64_t length, bool writable)
 {
 	struct ioas_map map = {
 		.size = sizeof(map),

@@ -139,12 +139,14 @@ bool vfio_events_start(struct vfio_device *device, struct spec_error *error)
 	device->stop = device->epoll >= 0 ? new_event(device, WAKE_STOP) : -1;
 	if (device->stop < 0 ||
 		!connect_event(device, VFIO_PCI_ERR_IRQ_INDEX, WAKE_ERROR, &device->error_event) ||
-		!connect_event(device, VFIO_PCI_REQ_IRQ_INDEX, WAKE_REQUEST, &device->request_event))
+		!connect_event(
+			device, VFIO_PCI_REQ_IRQ_INDEX, WAKE_REQUEST, &device->request_event))
 		return spec_fail(error, "vfio: %s: its events cannot be waited for (%s)",
 			device->address, strerror(errno));
 	errno = pthread_create(&device->thread, NULL, event_thread, device);
 	if (errno != 0)
-		return spec_fail(error, "vfio: %s: no thread (%s)", device->address, strerror(errno));
+		return spec_fail(
+			error, "vfio: %s: no thread (%s)", device->address, strerror(errno));
 	device->thread_started = true;
 	return true;
 }
@@ -168,7 +170,7 @@ static void close_triggers(struct vfio_device *device)
 {
 	for (unsigned vector = 0; vector < DEXT_VECTORS_MAX; vector++) {
 		if (device->triggers[vector] >= 0)
-			close(device->triggers[vector]);	/* leaves the epoll set as well */
+			close(device->triggers[vector]); /* leaves the epoll set as well */
 		device->triggers[vector] = -1;
 	}
 }
@@ -288,7 +290,7 @@ kern_return_t vfio_irq_trigger(struct pci_provider *provider, unsigned vector)
 	} else if (device->sink && vector < device->vectors) {
 		set.index = device->irq_index;
 		status = ioctl(device->fd, VFIO_DEVICE_SET_IRQS, &set) == 0 ? kIOReturnSuccess :
-									       kIOReturnIOError;
+									      kIOReturnIOError;
 	}
 	pthread_mutex_unlock(&device->irq_lock);
 	pthread_rwlock_unlock(&device->access);

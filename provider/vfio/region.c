@@ -49,8 +49,7 @@ static bool region_write(const struct vfio_device *device, const struct vfio_reg
 	unsigned char bytes[8];
 
 	to_bytes(bytes, width, value);
-	return pwrite(device->fd, bytes, width, (off_t)(region->offset + offset)) ==
-	       (ssize_t)width;
+	return pwrite(device->fd, bytes, width, (off_t)(region->offset + offset)) == (ssize_t)width;
 }
 
 uint32_t vfio_config_get(struct vfio_device *device, unsigned offset, unsigned width)
@@ -118,8 +117,9 @@ bool vfio_regions_load(struct vfio_device *device, struct spec_error *error)
 		low = vfio_config_get(device, PCI_BASE_ADDRESS_0 + 4 * bar, 4);
 		provider->bars[bar] = (struct pci_bar){
 			.implemented = true,
-			.type = (uint8_t)(low & DEXT_BAR_IO ? DEXT_BAR_IO :
-				low & (DEXT_BAR_MEM64 | DEXT_BAR_PREFETCHABLE)),
+			.type = (uint8_t)(low & DEXT_BAR_IO ?
+						  DEXT_BAR_IO :
+						  low & (DEXT_BAR_MEM64 | DEXT_BAR_PREFETCHABLE)),
 			.size = device->bars[bar].size,
 		};
 	}
@@ -157,8 +157,9 @@ kern_return_t vfio_config_write(
 /* A BAR that is disabled in COMMAND, or in a device in D3, does not answer: so says the kernel. */
 static void log_access(struct vfio_device *device, unsigned bar, const char *what)
 {
-	vfio_log(device, "BAR %u: %s failed (%s): memory space is disabled, or the device is not in D0",
-		bar, what, strerror(errno));
+	vfio_log(device,
+		"BAR %u: %s failed (%s): memory space is disabled, or the device is not in D0", bar,
+		what, strerror(errno));
 }
 
 kern_return_t vfio_bar_read(struct pci_provider *provider, unsigned bar, uint64_t offset,

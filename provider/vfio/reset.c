@@ -13,7 +13,7 @@ static kern_return_t result_of(int code)
 	switch (code) {
 	case EAGAIN:
 	case EBUSY:
-		return kIOReturnBusy;	/* another device on the bus is in use */
+		return kIOReturnBusy; /* another device on the bus is in use */
 	case ENOTTY:
 	case EINVAL:
 	case ENODEV:
@@ -72,7 +72,7 @@ kern_return_t vfio_reset(struct pci_provider *provider, enum pci_reset kind)
 	else if (kind == PCI_RESET_HOT)
 		status = reset_bus(device);
 	else
-		status = kIOReturnUnsupported;	/* the kernel's function reset includes it */
+		status = kIOReturnUnsupported; /* the kernel's function reset includes it */
 	pthread_rwlock_unlock(&device->access);
 	return status;
 }

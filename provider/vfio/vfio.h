@@ -26,10 +26,10 @@
 
 /* How a device was opened. Which one a host offers depends on its kernel. */
 enum vfio_access {
-	VFIO_ACCESS_AUTO,	/* iommufd where the host has it, else group */
+	VFIO_ACCESS_AUTO, /* iommufd where the host has it, else group */
 	VFIO_ACCESS_IOMMUFD,
 	VFIO_ACCESS_GROUP,
-	VFIO_ACCESS_NOIOMMU,	/* a group without IOMMU protection: only when asked for by name */
+	VFIO_ACCESS_NOIOMMU, /* a group without IOMMU protection: only when asked for by name */
 };
 
 /* Bus addresses that the IOMMU can translate: [first, last]. */
@@ -40,10 +40,10 @@ struct vfio_window {
 
 /* What the kernel says of the IOMMU behind the device. */
 struct vfio_iommu_info {
-	uint64_t page_size;	/* the smallest that can be mapped */
-	uint64_t maps_max;	/* UINT64_MAX: no limit known */
+	uint64_t page_size; /* the smallest that can be mapped */
+	uint64_t maps_max;  /* UINT64_MAX: no limit known */
 	size_t window_count;
-	struct vfio_window windows[VFIO_WINDOWS_MAX];	/* ascending */
+	struct vfio_window windows[VFIO_WINDOWS_MAX]; /* ascending */
 };
 
 struct vfio_device;
@@ -63,29 +63,29 @@ extern const struct vfio_iommu_ops vfio_group_ops, vfio_iommufd_ops, vfio_noiomm
 
 /* A BAR, I/O or memory, or the expansion ROM. */
 struct vfio_region {
-	uint64_t size;		/* 0: absent */
-	uint64_t offset;	/* in the device's file */
+	uint64_t size;	 /* 0: absent */
+	uint64_t offset; /* in the device's file */
 	bool can_map;
 };
 
 struct vfio_mapping;
 
 struct vfio_device {
-	struct pci_provider provider;	/* first: the device is the provider */
+	struct pci_provider provider; /* first: the device is the provider */
 	char address[HOST_PCI_ADDRESS_SIZE];
-	char name[48];			/* "vfio 0000:01:00.0", for log lines */
-	bool map_for_owner_alone;	/* BAR memory is for the service's own user and root */
+	char name[48];		  /* "vfio 0000:01:00.0", for log lines */
+	bool map_for_owner_alone; /* BAR memory is for the service's own user and root */
 
 	/*
 	 * The descriptors, valid unless `removed`. Whoever uses them holds access for
 	 * reading; they are closed with access held for writing. access is taken first.
 	 */
 	pthread_rwlock_t access;
-	bool removed;		/* unplugged, for good */
-	int fd;			/* the device */
-	int container;		/* or the iommufd */
-	int group;		/* -1 with iommufd */
-	uint32_t ioas;		/* iommufd: the address space */
+	bool removed;  /* unplugged, for good */
+	int fd;	       /* the device */
+	int container; /* or the iommufd */
+	int group;     /* -1 with iommufd */
+	uint32_t ioas; /* iommufd: the address space */
 	const struct vfio_iommu_ops *iommu;
 	struct vfio_iommu_info iommu_info;
 
@@ -93,22 +93,22 @@ struct vfio_device {
 	struct vfio_region config, bars[DEXT_BARS];
 	struct {
 		unsigned bar;
-		uint64_t first, end;	/* whole pages of that BAR; end is 0 without MSI-X */
+		uint64_t first, end; /* whole pages of that BAR; end is 0 without MSI-X */
 	} msix_table;
 
 	/* dma_lock guards mappings and the counters; it is held over the kernel's calls. */
 	pthread_mutex_t dma_lock;
-	struct vfio_mapping *mappings;	/* by bus address: uthash */
+	struct vfio_mapping *mappings; /* by bus address: uthash */
 	uint64_t bytes_mapped, maps;
-	uint64_t next_free;		/* where to look for a free bus address */
+	uint64_t next_free; /* where to look for a free bus address */
 
 	/* irq_lock guards the route; it is held while the sink runs. */
 	pthread_mutex_t irq_lock;
-	pci_irq_sink sink;		/* NULL: not set up */
+	pci_irq_sink sink; /* NULL: not set up */
 	void *sink_context;
-	unsigned irq_index;		/* VFIO_PCI_INTX_IRQ_INDEX, ... */
+	unsigned irq_index; /* VFIO_PCI_INTX_IRQ_INDEX, ... */
 	unsigned vectors;
-	int triggers[DEXT_VECTORS_MAX];	/* eventfds; -1 beyond `vectors` */
+	int triggers[DEXT_VECTORS_MAX]; /* eventfds; -1 beyond `vectors` */
 
 	/* The thread that waits for interrupts and events, and what wakes it for its end. */
 	pthread_t thread;
@@ -125,7 +125,7 @@ struct vfio_device {
 struct vfio_host {
 	struct host_pci device;
 	struct pci_address pci;
-	char cdev[64];		/* "/dev/vfio/devices/vfio0"; "" for none */
+	char cdev[64]; /* "/dev/vfio/devices/vfio0"; "" for none */
 };
 
 /**

@@ -12,7 +12,7 @@
 
 /* So many connections of one process, or more, are not served. */
 #define TURNED_AWAY_FROM 256
-#define TURNED_AWAY      16
+#define TURNED_AWAY	 16
 
 struct delivery {
 	const struct victim *victim;
@@ -25,11 +25,13 @@ static void in_a_call(const void *context)
 {
 	const struct delivery *delivery = context;
 	const struct peer_call call = { .selector = DEXT_SELECTOR_GetIdentity,
-		.scalar_room = DEXT_OUT_GetIdentity, .fds = &delivery->fd, .fd_count = 1 };
+		.scalar_room = DEXT_OUT_GetIdentity,
+		.fds = &delivery->fd,
+		.fd_count = 1 };
 	struct peer peer;
 
-	if (peer_claim_when_free(&peer, delivery->victim->service, ATTACKED_BUS,
-		    DEXT_SELECTOR_Claim))
+	if (peer_claim_when_free(
+		    &peer, delivery->victim->service, ATTACKED_BUS, DEXT_SELECTOR_Claim))
 		peer_send_call(&peer, &call);
 	let_go(delivery->fd);
 }
@@ -38,12 +40,14 @@ static void as_a_port(const void *context)
 {
 	const struct delivery *delivery = context;
 	const struct peer_call call = { .selector = DEXT_SELECTOR_WaitInterrupt,
-		.flags = IOU_CALL_ASYNC, .fds = &delivery->fd, .fd_count = 1 };
+		.flags = IOU_CALL_ASYNC,
+		.fds = &delivery->fd,
+		.fd_count = 1 };
 	uint64_t vectors;
 	struct peer peer;
 
-	if (peer_claim_when_free(&peer, delivery->victim->service, ATTACKED_BUS,
-		    DEXT_SELECTOR_Claim) &&
+	if (peer_claim_when_free(
+		    &peer, delivery->victim->service, ATTACKED_BUS, DEXT_SELECTOR_Claim) &&
 		peer_scalars(&peer, DEXT_SELECTOR_SetupInterrupts, NULL, 0, &vectors, 1) ==
 			kIOReturnSuccess)
 		peer_send_call(&peer, &call);
@@ -56,8 +60,8 @@ static void as_memory(const void *context)
 	const struct iou_range range = { .va = 0x10000, .length = 0x1000, .writable = 1 };
 	struct peer peer;
 
-	if (peer_claim_when_free(&peer, delivery->victim->service, ATTACKED_BUS,
-		    DEXT_SELECTOR_Claim))
+	if (peer_claim_when_free(
+		    &peer, delivery->victim->service, ATTACKED_BUS, DEXT_SELECTOR_Claim))
 		peer_send_register(&peer, 0, 0x1000, &range, 1, &delivery->fd, 1);
 	let_go(delivery->fd);
 }
@@ -76,8 +80,8 @@ static void expect_device(const struct victim *victim, const char *kind)
 {
 	struct peer peer;
 
-	if (!peer_claim_when_free(&peer, victim->service, ATTACKED_BUS,
-		    DEXT_SELECTOR_ClaimExclusive))
+	if (!peer_claim_when_free(
+		    &peer, victim->service, ATTACKED_BUS, DEXT_SELECTOR_ClaimExclusive))
 		got_through("%s: the device stays a dead client's", kind);
 	close(peer.fd);
 }
@@ -141,13 +145,17 @@ const struct attack attacks_descriptors[] = {
 	{ .name = "descriptors/call",
 		.tries = "to keep a device, and the service's end, waiting for a close()",
 		.run = call },
-	{ .name = "descriptors/port", .tries = "the same, with the port of an asynchronous call",
+	{ .name = "descriptors/port",
+		.tries = "the same, with the port of an asynchronous call",
 		.run = port },
-	{ .name = "descriptors/memory", .tries = "the same, with a descriptor as memory",
+	{ .name = "descriptors/memory",
+		.tries = "the same, with a descriptor as memory",
 		.run = memory },
-	{ .name = "descriptors/greeting", .tries = "the same, before anything has been agreed on",
+	{ .name = "descriptors/greeting",
+		.tries = "the same, before anything has been agreed on",
 		.run = greeting },
-	{ .name = "descriptors/turned-away", .tries = "the same, on connections that are refused",
+	{ .name = "descriptors/turned-away",
+		.tries = "the same, on connections that are refused",
 		.run = turned_away },
 	{ .name = NULL },
 };

@@ -65,7 +65,7 @@ static void selectors(const struct victim *victim)
 			got_through("%s is carried out", forbidden[i].name);
 }
 
-#define REG_AQA 0x24	/* NVMe 1.4, section 3.1.8: a register that keeps what is written */
+#define REG_AQA 0x24 /* NVMe 1.4, section 3.1.8: a register that keeps what is written */
 #define PATTERN 0x00070005u
 
 static volatile uint32_t *map_bar(struct peer *peer)
@@ -129,10 +129,14 @@ static void kept_mapping(const struct victim *victim)
 }
 
 const struct attack attacks_exclusive[] = {
-	{ .name = "exclusive/map", .tries = "to see what the owner of a device does",
-		.user = AS_STRANGER_ONLY, .run = map_memory },
-	{ .name = "exclusive/selectors", .tries = "to change what the owner of a device does",
-		.user = AS_STRANGER_ONLY, .run = selectors },
+	{ .name = "exclusive/map",
+		.tries = "to see what the owner of a device does",
+		.user = AS_STRANGER_ONLY,
+		.run = map_memory },
+	{ .name = "exclusive/selectors",
+		.tries = "to change what the owner of a device does",
+		.user = AS_STRANGER_ONLY,
+		.run = selectors },
 	{ .name = "exclusive/kept-mapping",
 		.tries = "to reach registers by a mapping from before the claim",
 		.run = kept_mapping },

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define CONNECTIONS 256	/* as many as a process may have */
+#define CONNECTIONS 256 /* as many as a process may have */
 
 /* Connections that say nothing. */
 static void silent_connections(const struct victim *victim)
@@ -32,14 +32,17 @@ static void greeted_connections(const struct victim *victim)
 static bool hold_descriptors(const struct victim *victim)
 {
 	static char private_byte;
-	const struct iou_range range = { .va = (uintptr_t)&private_byte, .length = 1,
-		.fd_index = IOU_RANGE_PRIVATE };
+	const struct iou_range range = {
+		.va = (uintptr_t)&private_byte, .length = 1, .fd_index = IOU_RANGE_PRIVATE
+	};
 	uint64_t vectors, iova = (uint64_t)getpid() << 20;
 	union iou_buffer reply;
 	struct peer peer;
 	int ends[2];
 	const struct peer_call arm = { .selector = DEXT_SELECTOR_WaitInterrupt,
-		.flags = IOU_CALL_ASYNC, .fds = ends, .fd_count = 1 };
+		.flags = IOU_CALL_ASYNC,
+		.fds = ends,
+		.fd_count = 1 };
 
 	if (!peer_open(&peer, victim->service, ATTACKED_BUS) ||
 		peer_scalars(&peer, DEXT_SELECTOR_Claim, NULL, 0, NULL, 0) != kIOReturnSuccess ||
@@ -60,11 +63,20 @@ static void descriptors(const struct victim *victim)
 }
 
 const struct attack attacks_exhaustion[] = {
-	{ .name = "exhaustion/silence", .tries = "to take all places, saying nothing",
-		.user = AS_STRANGER_ONLY, .processes = 4, .run = silent_connections },
-	{ .name = "exhaustion/greetings", .tries = "to take all places, politely",
-		.user = AS_STRANGER_ONLY, .processes = 4, .run = greeted_connections },
-	{ .name = "exhaustion/descriptors", .tries = "to use up the service's descriptors",
-		.user = AS_STRANGER_ONLY, .processes = 4, .run = descriptors },
+	{ .name = "exhaustion/silence",
+		.tries = "to take all places, saying nothing",
+		.user = AS_STRANGER_ONLY,
+		.processes = 4,
+		.run = silent_connections },
+	{ .name = "exhaustion/greetings",
+		.tries = "to take all places, politely",
+		.user = AS_STRANGER_ONLY,
+		.processes = 4,
+		.run = greeted_connections },
+	{ .name = "exhaustion/descriptors",
+		.tries = "to use up the service's descriptors",
+		.user = AS_STRANGER_ONLY,
+		.processes = 4,
+		.run = descriptors },
 	{ .name = NULL },
 };

@@ -11,13 +11,13 @@
 #include <unistd.h>
 
 /* One region is made of so many ranges at most (iokit/task-memory.h): these are. */
-#define RANGES        65536u
-#define TINY_REGIONS  16u
-#define TINY_GROWTH_KB (48u << 10)	/* for 1 MiB of memory: more than enough */
+#define RANGES	       65536u
+#define TINY_REGIONS   16u
+#define TINY_GROWTH_KB (48u << 10) /* for 1 MiB of memory: more than enough */
 
-#define CONNECTIONS 16u
-#define FILES       8u			/* of 1 TiB, and a page of each */
-#define ADDRESS_SPACE_KB (64ull << 20)	/* 64 GiB, for half a MiB of memory */
+#define CONNECTIONS	 16u
+#define FILES		 8u	       /* of 1 TiB, and a page of each */
+#define ADDRESS_SPACE_KB (64ull << 20) /* 64 GiB, for half a MiB of memory */
 
 static uint64_t address_space_kb(pid_t process)
 {
@@ -38,12 +38,14 @@ static uint64_t address_space_kb(pid_t process)
 static struct iou_range *one_byte_ranges(void)
 {
 	struct iou_range *ranges = calloc(RANGES, sizeof(*ranges));
-	char *memory = mmap(NULL, RANGES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-		0);
+	char *memory =
+		mmap(NULL, RANGES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	for (uint32_t i = 0; ranges && i < RANGES; i++)
-		ranges[i] = (struct iou_range){ .va = (uintptr_t)memory + i, .length = 1,
-			.fd_index = IOU_RANGE_PRIVATE, .writable = 1 };
+		ranges[i] = (struct iou_range){ .va = (uintptr_t)memory + i,
+			.length = 1,
+			.fd_index = IOU_RANGE_PRIVATE,
+			.writable = 1 };
 	return ranges;
 }
 
@@ -80,7 +82,8 @@ static void register_pages(const struct victim *victim)
 	for (unsigned i = 0; i < FILES; i++) {
 		int fd = make_sparse_file((off_t)1 << 40);
 		/* Bus addresses are shared by all clients of the device. */
-		uint64_t iova = ((uint64_t)getpid() << 24) + (uint64_t)peer.fd * 0x10000 + i * 0x1000;
+		uint64_t iova =
+			((uint64_t)getpid() << 24) + (uint64_t)peer.fd * 0x10000 + i * 0x1000;
 
 		peer_register(&peer, iova, range.length, &range, 1, &fd, 1);
 		close(fd);
@@ -104,7 +107,8 @@ static void sparse_files(const struct victim *victim)
 static void silence(const struct victim *victim)
 {
 	const uint64_t in[DEXT_IN_RegisterDMARegion] = { 0, 0x10000, 0x1000 };
-	const struct peer_call call = { .selector = DEXT_SELECTOR_RegisterDMARegion, .scalars = in,
+	const struct peer_call call = { .selector = DEXT_SELECTOR_RegisterDMARegion,
+		.scalars = in,
 		.scalar_count = DEXT_IN_RegisterDMARegion,
 		.scalar_room = DEXT_OUT_RegisterDMARegion };
 	struct peer peer, other;
@@ -118,11 +122,14 @@ static void silence(const struct victim *victim)
 }
 
 const struct attack attacks_memory[] = {
-	{ .name = "memory/tiny-ranges", .tries = "to use up memory by regions of one-byte ranges",
+	{ .name = "memory/tiny-ranges",
+		.tries = "to use up memory by regions of one-byte ranges",
 		.run = tiny_ranges },
-	{ .name = "memory/sparse-files", .tries = "to use up address space by files of 1 TiB",
+	{ .name = "memory/sparse-files",
+		.tries = "to use up address space by files of 1 TiB",
 		.run = sparse_files },
-	{ .name = "memory/silence", .tries = "to keep others waiting by not answering a question",
+	{ .name = "memory/silence",
+		.tries = "to keep others waiting by not answering a question",
 		.run = silence },
 	{ .name = NULL },
 };

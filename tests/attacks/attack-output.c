@@ -38,8 +38,10 @@ static void expect_no_surplus(struct peer *peer, size_t index, uint32_t scalar_r
 {
 	static const uint64_t scalars[IOUSER_SCALARS_MAX];
 	const struct peer_call call = { .selector = selectors[index].selector,
-		.scalars = scalars, .scalar_count = selectors[index].in,
-		.scalar_room = scalar_room, .structure_room = IOUSER_STRUCT_MAX };
+		.scalars = scalars,
+		.scalar_count = selectors[index].in,
+		.scalar_room = scalar_room,
+		.structure_room = IOUSER_STRUCT_MAX };
 	size_t size = entry_size(call.selector), given;
 	union iou_buffer reply;
 
@@ -97,7 +99,8 @@ static void list(const struct victim *victim)
 }
 
 const struct attack attacks_output[] = {
-	{ .name = "output/calls", .tries = "to read the service's stack from answers to calls",
+	{ .name = "output/calls",
+		.tries = "to read the service's stack from answers to calls",
 		.run = calls },
 	{ .name = "output/list", .tries = "the same from the list of services", .run = list },
 	{ .name = NULL },

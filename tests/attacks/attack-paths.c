@@ -82,11 +82,18 @@ static void path_of_another(const struct victim *victim)
 }
 
 const struct attack attacks_paths[] = {
-	{ .name = "paths/dextd", .tries = "to start another program on dextd's socket",
-		.user = AS_SERVICE, .run = path_of_dextd },
-	{ .name = "paths/vfio-user", .tries = "the same on dext-vfio-user's",
-		.user = AS_SERVICE, .target = ON_VFIO_USER, .run = path_of_vfio_user },
-	{ .name = "paths/another", .tries = "the same on a server's that is none of these",
-		.user = AS_SERVICE, .run = path_of_another },
+	{ .name = "paths/dextd",
+		.tries = "to start another program on dextd's socket",
+		.user = AS_SERVICE,
+		.run = path_of_dextd },
+	{ .name = "paths/vfio-user",
+		.tries = "the same on dext-vfio-user's",
+		.user = AS_SERVICE,
+		.target = ON_VFIO_USER,
+		.run = path_of_vfio_user },
+	{ .name = "paths/another",
+		.tries = "the same on a server's that is none of these",
+		.user = AS_SERVICE,
+		.run = path_of_another },
 	{ .name = NULL },
 };

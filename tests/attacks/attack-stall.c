@@ -16,15 +16,21 @@
 #include <unistd.h>
 
 /* Registers of the NVMe 1.4 specification, section 3.1. */
-enum { REG_CC = 0x14, REG_CSTS = 0x1c, REG_AQA = 0x24, REG_ASQ = 0x28, REG_ACQ = 0x30,
-	REG_SQ0TDBL = 0x1000 };
+enum {
+	REG_CC = 0x14,
+	REG_CSTS = 0x1c,
+	REG_AQA = 0x24,
+	REG_ASQ = 0x28,
+	REG_ACQ = 0x30,
+	REG_SQ0TDBL = 0x1000
+};
 #define IOVA   0x100000u
 #define LENGTH 0x10000u
 
 struct stall {
 	const struct victim *victim;
 	struct iou_range range;
-	int fd;	/* -1: the memory is private */
+	int fd; /* -1: the memory is private */
 };
 
 static void write_register(struct peer *peer, uint64_t offset, uint64_t width, uint64_t value)
@@ -53,7 +59,7 @@ static void use_as_queue(struct peer *peer)
 	for (int i = 0; i < 1000 && !is_ready(peer); i++)
 		poll(NULL, 0, 2);
 	write_register(peer, REG_SQ0TDBL, 4, 1);
-	poll(NULL, 0, 50);	/* the controller goes and gets it */
+	poll(NULL, 0, 50); /* the controller goes and gets it */
 }
 
 /* False when the memory is not taken, which is an answer. */
@@ -77,8 +83,10 @@ static void under_dma(const void *context)
 static void under_a_probe(const void *context)
 {
 	const uint64_t in[DEXT_IN_ProbeDMARegion] = { IOVA, 0 };
-	const struct peer_call probe = { .selector = DEXT_SELECTOR_ProbeDMARegion, .scalars = in,
-		.scalar_count = DEXT_IN_ProbeDMARegion, .scalar_room = DEXT_OUT_ProbeDMARegion };
+	const struct peer_call probe = { .selector = DEXT_SELECTOR_ProbeDMARegion,
+		.scalars = in,
+		.scalar_count = DEXT_IN_ProbeDMARegion,
+		.scalar_room = DEXT_OUT_ProbeDMARegion };
 	struct peer peer;
 
 	if (register_memory(context, &peer))
@@ -92,8 +100,7 @@ static void under_a_question(const void *context)
 	const struct stall *stall = context;
 	struct peer peer;
 
-	if (peer_claim_when_free(
-		    &peer, stall->victim->service, ATTACKED_BUS, DEXT_SELECTOR_Claim))
+	if (peer_claim_when_free(&peer, stall->victim->service, ATTACKED_BUS, DEXT_SELECTOR_Claim))
 		peer_send_register(&peer, IOVA, LENGTH, &stall->range, 1, &stall->fd, 1);
 	poll(NULL, 0, 50);
 }
@@ -106,8 +113,8 @@ static void stall(const struct stall *stall, void (*act)(const void *context))
 
 	if (!accomplice_wait(accomplice))
 		got_through("a call of the attacker's own never returns, and holds it");
-	if (!peer_claim_when_free(&peer, stall->victim->service, ATTACKED_BUS,
-		    DEXT_SELECTOR_ClaimExclusive))
+	if (!peer_claim_when_free(
+		    &peer, stall->victim->service, ATTACKED_BUS, DEXT_SELECTOR_ClaimExclusive))
 		got_through("the device stays a dead client's");
 	close(peer.fd);
 	act(stall);
@@ -150,8 +157,8 @@ static void *missing_memory(void)
 {
 	struct uffdio_api api = { .api = UFFD_API };
 	struct uffdio_register range = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-	void *memory = mmap(NULL, LENGTH, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-		0);
+	void *memory =
+		mmap(NULL, LENGTH, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC);
 
 	range.range.start = (uintptr_t)memory;
@@ -165,8 +172,10 @@ static void private_by(const struct victim *victim, void (*act)(const void *cont
 {
 	struct stall private = { .victim = victim, .fd = -1 };
 
-	private.range = (struct iou_range){ .va = (uintptr_t)missing_memory(), .length = LENGTH,
-		.fd_index = IOU_RANGE_PRIVATE, .writable = 1 };
+	private.range = (struct iou_range){ .va = (uintptr_t)missing_memory(),
+		.length = LENGTH,
+		.fd_index = IOU_RANGE_PRIVATE,
+		.writable = 1 };
 	act(&private);
 }
 
@@ -181,15 +190,28 @@ static void private_probe(const struct victim *victim)
 }
 
 const struct attack attacks_stall[] = {
-	{ .name = "stall/file-dma", .tries = "to keep a device waiting for memory, and others for it",
-		.user = AS_ROOT, .keeps_thread = true, .run = file_dma },
-	{ .name = "stall/file-probe", .tries = "the same, with the service's own look at memory",
-		.user = AS_ROOT, .keeps_thread = true, .run = file_probe },
-	{ .name = "stall/file-attributes", .tries = "the same, by a file that fstat() waits for",
-		.user = AS_ROOT, .keeps_thread = true, .run = file_attributes },
-	{ .name = "stall/private-dma", .tries = "the same as file-dma, by private memory",
-		.user = AS_ROOT, .run = private_dma },
-	{ .name = "stall/private-probe", .tries = "the same as file-probe, by private memory",
-		.user = AS_ROOT, .run = private_probe },
+	{ .name = "stall/file-dma",
+		.tries = "to keep a device waiting for memory, and others for it",
+		.user = AS_ROOT,
+		.keeps_thread = true,
+		.run = file_dma },
+	{ .name = "stall/file-probe",
+		.tries = "the same, with the service's own look at memory",
+		.user = AS_ROOT,
+		.keeps_thread = true,
+		.run = file_probe },
+	{ .name = "stall/file-attributes",
+		.tries = "the same, by a file that fstat() waits for",
+		.user = AS_ROOT,
+		.keeps_thread = true,
+		.run = file_attributes },
+	{ .name = "stall/private-dma",
+		.tries = "the same as file-dma, by private memory",
+		.user = AS_ROOT,
+		.run = private_dma },
+	{ .name = "stall/private-probe",
+		.tries = "the same as file-probe, by private memory",
+		.user = AS_ROOT,
+		.run = private_probe },
 	{ .name = NULL },
 };

@@ -44,7 +44,8 @@ static void expect_service(struct vu_client *vmm, const struct victim *victim, c
 static void as_memory(struct vu_client *vmm, int fd)
 {
 	const struct vfio_user_dma_map map = { .argsz = sizeof(map),
-		.flags = VFIO_USER_F_DMA_REGION_READ | VFIO_USER_F_DMA_REGION_WRITE, .size = VU_PAGE_SIZE };
+		.flags = VFIO_USER_F_DMA_REGION_READ | VFIO_USER_F_DMA_REGION_WRITE,
+		.size = VU_PAGE_SIZE };
 	struct {
 		struct vfio_user_header header;
 		struct vfio_user_dma_map map;
@@ -61,7 +62,8 @@ static void as_event(struct vu_client *vmm, int fd)
 	} message = { { .command = VFIO_USER_DEVICE_SET_IRQS, .size = sizeof(message) },
 		{ .argsz = sizeof(message.set),
 			.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
-			.index = VFIO_PCI_MSIX_IRQ_INDEX, .count = 1 } };
+			.index = VFIO_PCI_MSIX_IRQ_INDEX,
+			.count = 1 } };
 
 	vu_client_send(vmm, &message, sizeof(message), &fd, 1);
 }
@@ -130,7 +132,7 @@ static void turned_away(const struct victim *victim)
 
 struct filling {
 	int fd;
-	atomic_uint calls;	/* of the VMM that have been answered */
+	atomic_uint calls; /* of the VMM that have been answered */
 };
 
 /* Empty it, fill it a moment later, and leave it so until calls are answered again. */
@@ -160,9 +162,10 @@ static void *fill_again_and_again(void *context)
 
 static void eventfd_fills(const struct victim *victim)
 {
-	static struct filling filling;	/* the thread goes on when this function has returned */
+	static struct filling filling; /* the thread goes on when this function has returned */
 	const struct vfio_user_irq_set trigger = { .argsz = sizeof(trigger),
-		.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER, .index = VFIO_PCI_MSIX_IRQ_INDEX,
+		.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
+		.index = VFIO_PCI_MSIX_IRQ_INDEX,
 		.count = 1 };
 	struct vu_client vmm;
 	pthread_t filler;
@@ -172,8 +175,8 @@ static void eventfd_fills(const struct victim *victim)
 	vu_client_event(&vmm, VFIO_PCI_MSIX_IRQ_INDEX, 0, filling.fd);
 	pthread_create(&filler, NULL, fill_again_and_again, &filling);
 	for (int i = 0; i < FILLINGS; i++) {
-		if (vu_client_call(&vmm, VFIO_USER_DEVICE_SET_IRQS, &trigger, sizeof(trigger), NULL, 0,
-			    NULL, 0) != 0)
+		if (vu_client_call(&vmm, VFIO_USER_DEVICE_SET_IRQS, &trigger, sizeof(trigger), NULL,
+			    0, NULL, 0) != 0)
 			got_through("the server waits for the VMM's eventfd");
 		atomic_fetch_add(&filling.calls, 1);
 	}
@@ -186,7 +189,9 @@ static void argsz(const struct victim *victim)
 	struct {
 		struct vfio_user_irq_set set;
 		uint8_t data[8];
-	} message = { { .argsz = sizeof(message.set), .index = VFIO_PCI_MSIX_IRQ_INDEX, .count = 8,
+	} message = { { .argsz = sizeof(message.set),
+			      .index = VFIO_PCI_MSIX_IRQ_INDEX,
+			      .count = 8,
 			      .flags = VFIO_IRQ_SET_DATA_BOOL | VFIO_IRQ_SET_ACTION_TRIGGER },
 		{ 0 } };
 	struct vu_client vmm;
@@ -194,22 +199,28 @@ static void argsz(const struct victim *victim)
 	expect_service(&vmm, victim, "nothing");
 	for (uint32_t size = 0; size < sizeof(message); size++) {
 		message.set.argsz = size;
-		if (vu_client_call(&vmm, VFIO_USER_DEVICE_SET_IRQS, &message, sizeof(message), NULL, 0,
-			    NULL, 0) != EINVAL)
+		if (vu_client_call(&vmm, VFIO_USER_DEVICE_SET_IRQS, &message, sizeof(message), NULL,
+			    0, NULL, 0) != EINVAL)
 			got_through("SET_IRQS of %zu bytes is accepted with argsz %u",
 				sizeof(message), size);
 	}
 	message.set.argsz = sizeof(message);
-	if (vu_client_call(&vmm, VFIO_USER_DEVICE_SET_IRQS, &message, sizeof(message), NULL, 0, NULL, 0) !=
-		0)
+	if (vu_client_call(&vmm, VFIO_USER_DEVICE_SET_IRQS, &message, sizeof(message), NULL, 0,
+		    NULL, 0) != 0)
 		got_through("a sound SET_IRQS is refused");
 }
 
 /* --- Memory that stalls ---------------------------------------------------------------------------- */
 
 /* Registers of the NVMe 1.4 specification, section 3.1. */
-enum { REG_CC = 0x14, REG_CSTS = 0x1c, REG_AQA = 0x24, REG_ASQ = 0x28, REG_ACQ = 0x30,
-	REG_SQ0TDBL = 0x1000 };
+enum {
+	REG_CC = 0x14,
+	REG_CSTS = 0x1c,
+	REG_AQA = 0x24,
+	REG_ASQ = 0x28,
+	REG_ACQ = 0x30,
+	REG_SQ0TDBL = 0x1000
+};
 
 static void write_register(struct vu_client *vmm, uint64_t offset, uint32_t width, uint64_t value)
 {
@@ -224,7 +235,7 @@ static void use_as_queue(struct vu_client *vmm, int fd)
 
 	vu_client_write(vmm, VFIO_PCI_CONFIG_REGION_INDEX, 4, &memory_and_master, 2);
 	if (vu_client_map(vmm, 0, STALLED_FILE_SIZE, fd) != 0)
-		return;	/* refused */
+		return; /* refused */
 	write_register(vmm, REG_AQA, 4, 0x001f001f);
 	write_register(vmm, REG_ASQ, 8, 0);
 	write_register(vmm, REG_ACQ, 8, 0x1000);
@@ -264,21 +275,41 @@ static void stalled_attributes(const struct victim *victim)
 }
 
 const struct attack attacks_vfio_user[] = {
-	{ .name = "vfio-user/memory", .tries = "to keep the next VMM waiting for a close()",
-		.target = ON_VFIO_USER, .run = memory },
-	{ .name = "vfio-user/event", .tries = "the same, with a descriptor as an eventfd",
-		.target = ON_VFIO_USER, .run = event },
-	{ .name = "vfio-user/half-a-message", .tries = "the same, with half a message",
-		.target = ON_VFIO_USER, .run = half_a_message },
-	{ .name = "vfio-user/turned-away", .tries = "the same, as a second client",
-		.target = ON_VFIO_USER, .run = turned_away },
-	{ .name = "vfio-user/eventfd-fills", .tries = "to keep the server waiting for an eventfd",
-		.target = ON_VFIO_USER, .run = eventfd_fills },
-	{ .name = "vfio-user/argsz", .tries = "to have data read that argsz does not cover",
-		.target = ON_VFIO_USER, .run = argsz },
-	{ .name = "vfio-user/stalled-memory", .tries = "to keep a device waiting for memory",
-		.target = ON_VFIO_USER, .user = AS_ROOT, .keeps_thread = true, .run = stalled_memory },
-	{ .name = "vfio-user/stalled-attributes", .tries = "the same, by a file that fstat() waits for",
-		.target = ON_VFIO_USER, .user = AS_ROOT, .keeps_thread = true, .run = stalled_attributes },
+	{ .name = "vfio-user/memory",
+		.tries = "to keep the next VMM waiting for a close()",
+		.target = ON_VFIO_USER,
+		.run = memory },
+	{ .name = "vfio-user/event",
+		.tries = "the same, with a descriptor as an eventfd",
+		.target = ON_VFIO_USER,
+		.run = event },
+	{ .name = "vfio-user/half-a-message",
+		.tries = "the same, with half a message",
+		.target = ON_VFIO_USER,
+		.run = half_a_message },
+	{ .name = "vfio-user/turned-away",
+		.tries = "the same, as a second client",
+		.target = ON_VFIO_USER,
+		.run = turned_away },
+	{ .name = "vfio-user/eventfd-fills",
+		.tries = "to keep the server waiting for an eventfd",
+		.target = ON_VFIO_USER,
+		.run = eventfd_fills },
+	{ .name = "vfio-user/argsz",
+		.tries = "to have data read that argsz does not cover",
+		.target = ON_VFIO_USER,
+		.run = argsz },
+	{ .name = "vfio-user/stalled-memory",
+		.tries = "to keep a device waiting for memory",
+		.target = ON_VFIO_USER,
+		.user = AS_ROOT,
+		.keeps_thread = true,
+		.run = stalled_memory },
+	{ .name = "vfio-user/stalled-attributes",
+		.tries = "the same, by a file that fstat() waits for",
+		.target = ON_VFIO_USER,
+		.user = AS_ROOT,
+		.keeps_thread = true,
+		.run = stalled_attributes },
 	{ .name = NULL },
 };

@@ -51,8 +51,9 @@ int peer_receive(struct peer *peer, union iou_buffer *message, struct iou_fds *f
 
 bool peer_greet(struct peer *peer, const char *path)
 {
-	struct iou_hello hello = { .magic = IOU_MAGIC, .major = IOU_VERSION_MAJOR,
-		.minor = IOU_VERSION_MINOR };
+	struct iou_hello hello = {
+		.magic = IOU_MAGIC, .major = IOU_VERSION_MAJOR, .minor = IOU_VERSION_MINOR
+	};
 	union iou_buffer reply;
 	struct iou_fds fds;
 
@@ -153,8 +154,10 @@ kern_return_t peer_call(struct peer *peer, const struct peer_call *call, union i
 kern_return_t peer_scalars(struct peer *peer, uint32_t selector, const uint64_t *in,
 	uint32_t in_count, uint64_t *out, uint32_t out_count)
 {
-	const struct peer_call call = { .selector = selector, .scalars = in,
-		.scalar_count = in_count, .scalar_room = out_count };
+	const struct peer_call call = { .selector = selector,
+		.scalars = in,
+		.scalar_count = in_count,
+		.scalar_room = out_count };
 	union iou_buffer reply;
 	kern_return_t status = peer_call(peer, &call, &reply);
 
@@ -190,7 +193,8 @@ static kern_return_t begin_register(struct peer *peer, uint64_t iova, uint64_t s
 	const struct iou_range *ranges, size_t count, const int *fds, size_t fd_count)
 {
 	const uint64_t in[DEXT_IN_RegisterDMARegion] = { iova, ranges[0].va, size };
-	const struct peer_call call = { .selector = DEXT_SELECTOR_RegisterDMARegion, .scalars = in,
+	const struct peer_call call = { .selector = DEXT_SELECTOR_RegisterDMARegion,
+		.scalars = in,
 		.scalar_count = DEXT_IN_RegisterDMARegion,
 		.scalar_room = DEXT_OUT_RegisterDMARegion };
 	union iou_buffer message;
@@ -199,7 +203,7 @@ static kern_return_t begin_register(struct peer *peer, uint64_t iova, uint64_t s
 	if (!peer_send_call(peer, &call) || peer_receive(peer, &message, &none) <= 0)
 		return kIOReturnNotAttached;
 	if (message.header.type != IOU_MEMORY)
-		return message.header.status;	/* refused without a question */
+		return message.header.status; /* refused without a question */
 	/* The service may refuse before it has all of the answer: its reply says so. */
 	(void)answer(peer, message.header.id, ranges, count, fds, fd_count);
 	return kIOReturnSuccess;

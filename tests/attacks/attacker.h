@@ -13,7 +13,7 @@
 
 struct peer {
 	int fd;
-	uint32_t id;	/* of the last request */
+	uint32_t id; /* of the last request */
 };
 
 /* Connect and say nothing. Return: a descriptor, or a negative errno. */
@@ -30,12 +30,12 @@ bool peer_send(struct peer *peer, uint32_t type, void *message, size_t size, con
 int peer_receive(struct peer *peer, union iou_buffer *message, struct iou_fds *fds);
 
 struct peer_call {
-	uint32_t selector, flags;	/* IOU_CALL_ASYNC: the first descriptor is the port */
+	uint32_t selector, flags; /* IOU_CALL_ASYNC: the first descriptor is the port */
 	const uint64_t *scalars;
 	uint32_t scalar_count;
 	const void *structure;
 	uint32_t structure_size;
-	uint32_t scalar_room, structure_room;	/* for what comes back */
+	uint32_t scalar_room, structure_room; /* for what comes back */
 	const int *fds;
 	size_t fd_count;
 };

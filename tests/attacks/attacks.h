@@ -44,40 +44,40 @@
 
 /* The devices, by bus number: all of them are xx:00.0. */
 enum {
-	HONEST_BUS = 1,		/* the honest client has claimed it exclusively */
-	ATTACKED_BUS = 2,	/* for attackers to use */
-	BYSTANDER_BUS = 3,	/* the honest client claims and leaves it, again and again */
+	HONEST_BUS = 1,	   /* the honest client has claimed it exclusively */
+	ATTACKED_BUS = 2,  /* for attackers to use */
+	BYSTANDER_BUS = 3, /* the honest client claims and leaves it, again and again */
 };
 
 /* What an attack is aimed at. */
 struct victim {
-	pid_t pid;			/* of the program */
-	const char *folder;		/* everybody may make files there */
-	const char *service;		/* dextd's socket; NULL for attacks on dext-vfio-user */
-	const char *vfio_user;		/* dext-vfio-user's socket of the attacked device */
-	const char *honest_vfio_user;	/* and of the honest client's */
+	pid_t pid;		      /* of the program */
+	const char *folder;	      /* everybody may make files there */
+	const char *service;	      /* dextd's socket; NULL for attacks on dext-vfio-user */
+	const char *vfio_user;	      /* dext-vfio-user's socket of the attacked device */
+	const char *honest_vfio_user; /* and of the honest client's */
 };
 
 enum attack_target { ON_DEXTD, ON_VFIO_USER };
 
 /* Whom an attack runs as. Where the tests do not run as root, there is one user alone. */
 enum attack_user {
-	AS_STRANGER,	/* another user than the service's, who may connect */
-	AS_SERVICE,	/* the service's user */
-	AS_ROOT,	/* root; skipped for others */
-	AS_STRANGER_ONLY,	/* another user; skipped where there is none */
+	AS_STRANGER,	  /* another user than the service's, who may connect */
+	AS_SERVICE,	  /* the service's user */
+	AS_ROOT,	  /* root; skipped for others */
+	AS_STRANGER_ONLY, /* another user; skipped where there is none */
 };
 
 struct attack {
-	const char *name;	/* family/what; NULL ends an array */
-	const char *tries;	/* what the attacker is after, in a few words */
+	const char *name;  /* family/what; NULL ends an array */
+	const char *tries; /* what the attacker is after, in a few words */
 	enum attack_target target;
 	enum attack_user user;
-	unsigned processes;	/* it runs in so many at once; 0 is 1 */
+	unsigned processes; /* it runs in so many at once; 0 is 1 */
 	/* The kernel may keep a thread of the program: what checks for leaks would wait for it. */
 	bool keeps_thread;
 	void (*run)(const struct victim *victim);
-	const char *gets_through;	/* why it is not run by default; NULL: it is */
+	const char *gets_through; /* why it is not run by default; NULL: it is */
 };
 
 /* Say that the attack succeeded, and stay until the runner ends this process. */
@@ -98,7 +98,6 @@ pid_t accomplice_start(void (*act)(const void *context), const void *context);
 bool accomplice_wait(pid_t accomplice);
 
 extern const struct attack attacks_descriptors[], attacks_exclusive[], attacks_exhaustion[],
-	attacks_memory[], attacks_output[], attacks_paths[], attacks_stall[],
-	attacks_vfio_user[];
+	attacks_memory[], attacks_output[], attacks_paths[], attacks_stall[], attacks_vfio_user[];
 
 #endif

@@ -23,7 +23,8 @@ void let_go(int fd)
 {
 	/* Without SA_RESTART: the signal ends the wait for what has not been sent. */
 	const struct sigaction action = { .sa_handler = wake_up };
-	const struct itimerval soon = { .it_value = { .tv_usec = 100000 } }, never = { { 0, 0 }, { 0, 0 } };
+	const struct itimerval soon = { .it_value = { .tv_usec = 100000 } },
+			       never = { { 0, 0 }, { 0, 0 } };
 
 	sigaction(SIGALRM, &action, NULL);
 	setitimer(ITIMER_REAL, &soon, NULL);

@@ -13,7 +13,7 @@
 
 struct descriptor_kind {
 	const char *name;
-	int (*make)(void);	/* -1 where the system has none of the kind */
+	int (*make)(void); /* -1 where the system has none of the kind */
 };
 extern const struct descriptor_kind descriptor_kinds[];
 extern const size_t descriptor_kind_count;

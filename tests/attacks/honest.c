@@ -18,20 +18,20 @@
 #include <time.h>
 #include <unistd.h>
 
-#define IOVA          0x100000u
-#define PAGES         1024u	/* of the disk, 4 KiB each */
-#define PAGE_SIZE     4096u
-#define PAGE_BLOCKS   (PAGE_SIZE / 512u)
-#define VISIT_SIZE    0x10000u
+#define IOVA	    0x100000u
+#define PAGES	    1024u /* of the disk, 4 KiB each */
+#define PAGE_SIZE   4096u
+#define PAGE_BLOCKS (PAGE_SIZE / 512u)
+#define VISIT_SIZE  0x10000u
 
 static struct honest_board *board;
-static uint64_t expected[PAGES];	/* what the first words of each page hold */
+static uint64_t expected[PAGES]; /* what the first words of each page hold */
 static uint64_t last_value;
 
 /* How the device is reached. */
 static struct nvme_host host;
-static struct irq_listener listener;	/* on dextd */
-static struct vu_client vmm;		/* on dext-vfio-user */
+static struct irq_listener listener; /* on dextd */
+static struct vu_client vmm;	     /* on dext-vfio-user */
 static int vmm_event;
 static bool is_vmm;
 
@@ -102,7 +102,8 @@ static void begin_as_vmm(const char *path)
 	is_vmm = true;
 	vmm_event = eventfd(0, EFD_CLOEXEC);
 	if (vu_client_agree(&vmm, path) != 0 ||
-		vu_client_write(&vmm, VFIO_PCI_CONFIG_REGION_INDEX, 4, &memory_and_master, 2) != 0 ||
+		vu_client_write(&vmm, VFIO_PCI_CONFIG_REGION_INDEX, 4, &memory_and_master, 2) !=
+			0 ||
 		vu_client_event(&vmm, VFIO_PCI_MSIX_IRQ_INDEX, 1, vmm_event) != 0 ||
 		!nvme_host_start_foreign(&host, &vmm_ops, NULL, IOVA))
 		lose("the device cannot be brought up through dext-vfio-user");
@@ -160,7 +161,8 @@ static void check_config(void)
 	uint64_t began = now_us(), value = 0;
 
 	if (!is_vmm)
-		expect(apple_dext_config_read(host.connection, 8, 4, &value), "reading config space");
+		expect(apple_dext_config_read(host.connection, 8, 4, &value),
+			"reading config space");
 	else if (vu_client_read(&vmm, VFIO_PCI_CONFIG_REGION_INDEX, 8, &value, 4) != 0)
 		lose("config space cannot be read");
 	sample(HONEST_CALL, began);
@@ -214,7 +216,7 @@ static void work(unsigned cycle)
 	if (!is_vmm)
 		visit();
 	atomic_fetch_add(&board->cycles, 1);
-	poll(NULL, 0, 1);	/* load, and room for the others on a small machine */
+	poll(NULL, 0, 1); /* load, and room for the others on a small machine */
 }
 
 static _Noreturn void run(const struct victim *victim)
@@ -233,8 +235,8 @@ static _Noreturn void run(const struct victim *victim)
 
 bool honest_start(struct honest *honest, const struct victim *victim)
 {
-	board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-		0);
+	board = mmap(
+		NULL, sizeof(*board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (board == MAP_FAILED)
 		return false;
 	honest->board = board;

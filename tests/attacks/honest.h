@@ -14,9 +14,9 @@
 #define HONEST_SAMPLES 32768u
 
 enum honest_kind {
-	HONEST_CALL,		/* one read of config space */
-	HONEST_TRANSFER,	/* 4 KiB written, with the interrupt, or read */
-	HONEST_VISIT,		/* a new client: connect, claim, register, probe, leave */
+	HONEST_CALL,	 /* one read of config space */
+	HONEST_TRANSFER, /* 4 KiB written, with the interrupt, or read */
+	HONEST_VISIT,	 /* a new client: connect, claim, register, probe, leave */
 	HONEST_KINDS,
 };
 
@@ -29,9 +29,9 @@ struct honest_samples {
 /* Shared by the runner and the client's process. */
 struct honest_board {
 	atomic_bool stop;
-	atomic_bool attacked;	/* which of the samples are added to */
-	atomic_uint cycles;	/* so many have been completed, each with everything in it */
-	char failure[160];	/* what was lost; "" as long as nothing is */
+	atomic_bool attacked; /* which of the samples are added to */
+	atomic_uint cycles;   /* so many have been completed, each with everything in it */
+	char failure[160];    /* what was lost; "" as long as nothing is */
 	struct honest_samples samples[2][HONEST_KINDS];
 };
 

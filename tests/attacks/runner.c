@@ -24,7 +24,7 @@ static const struct attack *const families[] = { attacks_descriptors, attacks_ex
 	attacks_vfio_user };
 #define FAMILIES (sizeof(families) / sizeof(families[0]))
 
-#define PROCESSES_MAX 8
+#define PROCESSES_MAX  8
 #define DEFAULT_ROUNDS 2
 
 /* The exit status by which meson knows a test that has been skipped. */
@@ -109,8 +109,7 @@ static void become_stranger(void)
 
 static bool is_for_us(const struct attack *attack)
 {
-	return geteuid() == 0 ||
-	       (attack->user != AS_ROOT && attack->user != AS_STRANGER_ONLY);
+	return geteuid() == 0 || (attack->user != AS_ROOT && attack->user != AS_STRANGER_ONLY);
 }
 
 static _Noreturn void be_attacker(const struct attack *attack, const struct victim *victim, int fd)
@@ -123,7 +122,7 @@ static _Noreturn void be_attacker(const struct attack *attack, const struct vict
 	setrlimit(RLIMIT_NOFILE, &descriptors);
 	if (geteuid() == 0 && (attack->user == AS_STRANGER || attack->user == AS_STRANGER_ONLY))
 		become_stranger();
-	prctl(PR_SET_PDEATHSIG, SIGKILL);	/* after the change of user, which clears it */
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* after the change of user, which clears it */
 	attack->run(&copy);
 	held("%s", "");
 }
@@ -133,7 +132,7 @@ static _Noreturn void be_attacker(const struct attack *attack, const struct vict
 struct attackers {
 	pid_t processes[PROCESSES_MAX];
 	unsigned count;
-	int reports;	/* a pipe */
+	int reports; /* a pipe */
 };
 
 static void attackers_start(
@@ -197,8 +196,7 @@ struct trial {
 	int termination_ms;
 };
 
-static bool __attribute__((format(printf, 2, 3))) fail(
-	struct trial *trial, const char *format, ...)
+static bool __attribute__((format(printf, 2, 3))) fail(struct trial *trial, const char *format, ...)
 {
 	va_list arguments;
 
@@ -248,8 +246,8 @@ static bool one_round(struct trial *trial)
 
 static bool holdings_are_back(struct trial *trial)
 {
-	return rig_wait_holdings(trial->program.victim.pid, &trial->before,
-		       ATTACK_PATIENCE_SECONDS) ||
+	return rig_wait_holdings(
+		       trial->program.victim.pid, &trial->before, ATTACK_PATIENCE_SECONDS) ||
 	       fail(trial, "the program holds more than before once the attackers are gone");
 }
 
@@ -281,7 +279,8 @@ static bool terminate_once(struct trial *trial, struct attackers *attackers)
 	if (trial->termination_ms < 0)
 		return fail(trial, "SIGTERM does not end the program");
 	/* Nothing is in the way of the next one. */
-	if (access(trial->program.service, F_OK) == 0 || access(trial->program.vfio_user, F_OK) == 0)
+	if (access(trial->program.service, F_OK) == 0 ||
+		access(trial->program.vfio_user, F_OK) == 0)
 		return fail(trial, "SIGTERM leaves a socket behind");
 	return true;
 }
@@ -361,7 +360,7 @@ static bool try_attack(const struct attack *attack, unsigned rounds)
 /* --- The command line ------------------------------------------------------------------------ */
 
 struct options {
-	const char *only;	/* the beginning of names; NULL: all */
+	const char *only; /* the beginning of names; NULL: all */
 	unsigned rounds;
 	bool all, list;
 };
@@ -423,8 +422,7 @@ static int parse(int argc, char **argv, struct options *options)
 
 static bool is_wanted(const struct options *options, const struct attack *attack)
 {
-	return !options->only ||
-	       strncmp(attack->name, options->only, strlen(options->only)) == 0;
+	return !options->only || strncmp(attack->name, options->only, strlen(options->only)) == 0;
 }
 
 /* Why an attack is not tried; NULL: it is. */
@@ -470,7 +468,7 @@ int main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	signal(SIGPIPE, SIG_IGN);
-	setvbuf(stdout, NULL, _IOLBF, 0);	/* nothing is in it when processes begin */
+	setvbuf(stdout, NULL, _IOLBF, 0); /* nothing is in it when processes begin */
 	for (size_t family = 0; family < FAMILIES; family++)
 		for (const struct attack *attack = families[family]; attack->name; attack++)
 			if (is_wanted(&options, attack))

@@ -19,12 +19,14 @@
 enum { FILE_NODE = 2 };
 #define FOR_EVER UINT32_MAX
 
-static void reply(int fuse, const struct fuse_in_header *in, int error, const void *data, size_t size)
+static void reply(
+	int fuse, const struct fuse_in_header *in, int error, const void *data, size_t size)
 {
 	struct {
 		struct fuse_out_header header;
 		unsigned char data[256];
-	} out = { .header = { .len = (uint32_t)(sizeof(out.header) + size), .error = -error,
+	} out = { .header = { .len = (uint32_t)(sizeof(out.header) + size),
+			  .error = -error,
 			  .unique = in->unique } };
 
 	if (size)
@@ -36,23 +38,28 @@ static struct fuse_attr attributes(uint64_t node)
 {
 	bool is_file = node == FILE_NODE;
 
-	return (struct fuse_attr){ .ino = node, .size = is_file ? STALLED_FILE_SIZE : 0,
-		.mode = is_file ? S_IFREG | 0666 : S_IFDIR | 0777, .nlink = 1,
+	return (struct fuse_attr){ .ino = node,
+		.size = is_file ? STALLED_FILE_SIZE : 0,
+		.mode = is_file ? S_IFREG | 0666 : S_IFDIR | 0777,
+		.nlink = 1,
 		.blksize = 4096 };
 }
 
 static void answer_init(int fuse, const struct fuse_in_header *in)
 {
-	struct fuse_init_out init = { .major = FUSE_KERNEL_VERSION, .minor = 31,
-		.max_write = 4096 };
+	struct fuse_init_out init = {
+		.major = FUSE_KERNEL_VERSION, .minor = 31, .max_write = 4096
+	};
 
 	reply(fuse, in, 0, &init, sizeof(init));
 }
 
 static void answer_lookup(int fuse, const struct fuse_in_header *in, bool silent)
 {
-	struct fuse_entry_out entry = { .nodeid = FILE_NODE, .entry_valid = FOR_EVER,
-		.attr_valid = silent ? 0 : FOR_EVER, .attr = attributes(FILE_NODE) };
+	struct fuse_entry_out entry = { .nodeid = FILE_NODE,
+		.entry_valid = FOR_EVER,
+		.attr_valid = silent ? 0 : FOR_EVER,
+		.attr = attributes(FILE_NODE) };
 
 	reply(fuse, in, 0, &entry, sizeof(entry));
 }
@@ -94,7 +101,7 @@ static void answer(int fuse, const struct fuse_in_header *in, pid_t victim, bool
 	case FUSE_FORGET:
 	case FUSE_BATCH_FORGET:
 	case FUSE_INTERRUPT:
-		break;	/* these have no answer */
+		break; /* these have no answer */
 	default:
 		if (!is_of_victim(in, victim))
 			reply(fuse, in, ENOSYS, NULL, 0);
@@ -118,7 +125,8 @@ static bool mount_fuse(int fuse, const char *folder)
 
 	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other",
 		fuse);
-	return unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	return unshare(CLONE_NEWNS) == 0 &&
+	       mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
 	       mount("attack", folder, "fuse", MS_NOSUID | MS_NODEV, options) == 0;
 }
 

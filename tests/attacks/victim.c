@@ -29,8 +29,8 @@
 #define TERMINATION_SECONDS 10
 #endif
 
-#define HONEST_DEVICE    "nvme,addr=01:00.0,size=16M"
-#define ATTACKED_DEVICE  "nvme,addr=02:00.0,size=16M"
+#define HONEST_DEVICE	 "nvme,addr=01:00.0,size=16M"
+#define ATTACKED_DEVICE	 "nvme,addr=02:00.0,size=16M"
 #define BYSTANDER_DEVICE "nvme,addr=03:00.0,size=1M"
 
 const char *victim_program_path(enum attack_target target)
@@ -89,7 +89,7 @@ static _Noreturn void execute(const struct victim_program *program, const struct
 			geteuid() == 0 ? "--group" : NULL, "65534", NULL);
 	} else {
 		snprintf(config, sizeof(config), "%s/config", program->folder);
-		umask(0);	/* attackers of another user connect as well */
+		umask(0); /* attackers of another user connect as well */
 		if (write_config(program, config))
 			execl(path, "dext-vfio-user", "--config", config, NULL);
 	}

@@ -19,10 +19,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define assert_ok(call)          assert_int_equal((call), kIOReturnSuccess)
+#define assert_ok(call)		 assert_int_equal((call), kIOReturnSuccess)
 #define assert_fails(call, code) assert_int_equal((call), (code))
 
-#define IOVA        UINT64_C(0x1000000)	/* within the 28 bits that an edu device has */
+#define IOVA	    UINT64_C(0x1000000) /* within the 28 bits that an edu device has */
 #define MEMORY_SIZE (UINT64_C(1) << 20)
 
 static enum { NVME, EDU, NET } kind;
@@ -118,7 +118,7 @@ static void test_config(void **state)
 	assert_fails(apple_dext_config_write(rig.connection, 4, 2, 0), kIOReturnNotOpen);
 	assert_ok(apple_dext_claim(rig.connection));
 	assert_ok(apple_dext_config_read(rig.connection, 4, 2, &command));
-	assert_int_equal(command & 6, 6);	/* a claim enables memory space and bus mastering */
+	assert_int_equal(command & 6, 6); /* a claim enables memory space and bus mastering */
 	assert_ok(apple_dext_config_write(rig.connection, 4, 2, command & ~UINT64_C(4)));
 	assert_ok(apple_dext_config_read(rig.connection, 4, 2, &value));
 	assert_int_equal(value & 6, 2);
@@ -133,7 +133,7 @@ static void test_config(void **state)
 /* Registers that read the same twice, by device. */
 static uint64_t steady_register(void)
 {
-	return kind == NVME ? 0x08 : kind == EDU ? 0x00 : 0x00;	/* VS; identification; CTRL */
+	return kind == NVME ? 0x08 : kind == EDU ? 0x00 : 0x00; /* VS; identification; CTRL */
 }
 
 static void test_bars(void **state)
@@ -152,18 +152,22 @@ static void test_bars(void **state)
 		assert_int_equal(index, memory_index++);
 		assert_true(size >= 4 && (size & (size - 1)) == 0);
 		assert_ok(apple_dext_config_read(rig.connection, 0x10u + 4u * bar, 4, &value));
-		assert_int_equal(value, type);	/* address bits read as zero */
+		assert_int_equal(value, type); /* address bits read as zero */
 	}
 	assert_true(memory_index >= 1);
-	assert_fails(apple_dext_get_bar_info(rig.connection, 6, NULL, NULL, NULL), kIOReturnBadArgument);
+	assert_fails(
+		apple_dext_get_bar_info(rig.connection, 6, NULL, NULL, NULL), kIOReturnBadArgument);
 	assert_fails(apple_dext_mmio_read(rig.connection, 0, 0, 4, &value), kIOReturnNotOpen);
 	assert_ok(apple_dext_claim(rig.connection));
 	assert_ok(apple_dext_get_bar_info(rig.connection, 0, &index, &size, NULL));
 	assert_ok(apple_dext_mmio_read(rig.connection, index, steady_register(), 4, &value));
 	assert_int_not_equal(value, UINT32_MAX);
-	assert_fails(apple_dext_mmio_read(rig.connection, index, size, 4, &value), kIOReturnBadArgument);
-	assert_fails(apple_dext_mmio_read(rig.connection, index, 2, 4, &value), kIOReturnNotAligned);
-	assert_fails(apple_dext_mmio_read(rig.connection, memory_index, 0, 4, &value), kIOReturnNotFound);
+	assert_fails(
+		apple_dext_mmio_read(rig.connection, index, size, 4, &value), kIOReturnBadArgument);
+	assert_fails(
+		apple_dext_mmio_read(rig.connection, index, 2, 4, &value), kIOReturnNotAligned);
+	assert_fails(apple_dext_mmio_read(rig.connection, memory_index, 0, 4, &value),
+		kIOReturnNotFound);
 }
 
 /* A mapped BAR shows what calls show; where none can be mapped, calls serve. */
@@ -175,7 +179,8 @@ static void test_mapped_bar(void **state)
 	kern_return_t status;
 
 	(void)state;
-	assert_fails(apple_dext_map_bar(rig.connection, 0, &address, &size, NULL), kIOReturnNotOpen);
+	assert_fails(
+		apple_dext_map_bar(rig.connection, 0, &address, &size, NULL), kIOReturnNotOpen);
 	assert_ok(apple_dext_claim(rig.connection));
 	status = apple_dext_map_bar(rig.connection, 0, &address, &size, NULL);
 	if (status == kIOReturnNotReady)
@@ -196,23 +201,27 @@ static void test_dma_regions(void **state)
 
 	(void)state;
 	assert_fails(apple_dext_register_dma(rig.connection, IOVA, (uintptr_t)rig.memory,
-			     MEMORY_SIZE, &address, &length), kIOReturnNotOpen);
+			     MEMORY_SIZE, &address, &length),
+		kIOReturnNotOpen);
 	assert_ok(apple_dext_claim(rig.connection));
 	assert_ok(apple_dext_get_dma_limits(rig.connection, &before));
-	assert_ok(apple_dext_register_dma(rig.connection, IOVA, (uintptr_t)rig.memory, MEMORY_SIZE,
-		&address, &length));
+	assert_ok(apple_dext_register_dma(
+		rig.connection, IOVA, (uintptr_t)rig.memory, MEMORY_SIZE, &address, &length));
 	assert_int_equal(length, MEMORY_SIZE);
 	if (before.kind == DEXT_IOMMU_IDENTITY)
 		assert_int_equal(address, IOVA);
 	assert_ok(apple_dext_get_dma_limits(rig.connection, &after));
 	assert_int_equal(after.bytes_used - before.bytes_used, MEMORY_SIZE);
-	assert_fails(apple_dext_register_dma(rig.connection, IOVA, (uintptr_t)rig.memory,
-			     MEMORY_SIZE, NULL, NULL), kIOReturnStillOpen);
+	assert_fails(apple_dext_register_dma(
+			     rig.connection, IOVA, (uintptr_t)rig.memory, MEMORY_SIZE, NULL, NULL),
+		kIOReturnStillOpen);
 	memcpy(rig.memory + MEMORY_SIZE - 8, "\1\2\3\4\5\6\7\10", 8);
 	assert_ok(apple_dext_probe_dma(rig.connection, IOVA, MEMORY_SIZE - 8, &word));
 	assert_int_equal(word, 0x0807060504030201);
-	assert_fails(apple_dext_probe_dma(rig.connection, IOVA, MEMORY_SIZE - 7, &word), kIOReturnOverrun);
-	assert_fails(apple_dext_probe_dma(rig.connection, IOVA + 4096, 0, &word), kIOReturnNotFound);
+	assert_fails(apple_dext_probe_dma(rig.connection, IOVA, MEMORY_SIZE - 7, &word),
+		kIOReturnOverrun);
+	assert_fails(
+		apple_dext_probe_dma(rig.connection, IOVA + 4096, 0, &word), kIOReturnNotFound);
 	assert_ok(apple_dext_copy_dma_regions(rig.connection, &regions, &count));
 	assert_int_equal(count, 1);
 	assert_int_equal(regions[0].iova, IOVA);
@@ -221,8 +230,8 @@ static void test_dma_regions(void **state)
 	assert_ok(apple_dext_unregister_dma(rig.connection, IOVA));
 	assert_fails(apple_dext_unregister_dma(rig.connection, IOVA), kIOReturnNotFound);
 	count = 4;
-	assert_ok(apple_dext_register_dma_segments(rig.connection, IOVA, (uintptr_t)rig.memory,
-		MEMORY_SIZE, segments, &count));
+	assert_ok(apple_dext_register_dma_segments(
+		rig.connection, IOVA, (uintptr_t)rig.memory, MEMORY_SIZE, segments, &count));
 	assert_int_equal(count, 1);
 	assert_ok(apple_dext_unregister_dma_segments(rig.connection, IOVA, MEMORY_SIZE));
 	assert_ok(apple_dext_get_dma_limits(rig.connection, &after));
@@ -240,10 +249,10 @@ static void test_dma_batch(void **state)
 	assert_ok(apple_dext_claim(rig.connection));
 	for (size_t i = 0; i < 8; i++) {
 		iovas[i] = IOVA + i * 0x10000;
-		requests[i] = (AppleDextDMARequest){ iovas[i],
-			(uintptr_t)rig.memory + i * 0x10000, 0x10000 };
+		requests[i] = (AppleDextDMARequest){ iovas[i], (uintptr_t)rig.memory + i * 0x10000,
+			0x10000 };
 	}
-	requests[7].iova = iovas[0];	/* taken */
+	requests[7].iova = iovas[0]; /* taken */
 	assert_ok(apple_dext_register_dma_batch(rig.connection, requests, 8, results));
 	for (size_t i = 0; i < 7; i++)
 		assert_ok(results[i].status);
@@ -263,7 +272,8 @@ static void test_dma_buffer(void **state)
 	assert_ok(apple_dext_allocate_dma_buffer(rig.connection, 65536, 0, &buffer));
 	assert_true(buffer.size >= 65536 && buffer.bus_length >= 65536);
 	memset((void *)(uintptr_t)buffer.address, 0xa5, 65536);
-	assert_fails(apple_dext_allocate_dma_buffer(rig.connection, 4096, 0, &second), kIOReturnStillOpen);
+	assert_fails(apple_dext_allocate_dma_buffer(rig.connection, 4096, 0, &second),
+		kIOReturnStillOpen);
 	assert_ok(apple_dext_free_dma_buffer(rig.connection, &buffer));
 }
 
@@ -319,7 +329,7 @@ static void test_reset(void **state)
 	status = apple_dext_reset_device(rig.connection);
 	if (status == kIOReturnUnsupported) {
 		irq_listen_end(&listener);
-		skip();		/* it has no kind of reset */
+		skip(); /* it has no kind of reset */
 	}
 	assert_ok(status);
 	assert_ok(apple_dext_config_read(rig.connection, 4, 2, &after));

@@ -18,7 +18,7 @@ int __real_socket(int domain, int type, int protocol);
 int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size);
 
 static struct line {
-	int client, service;	/* client: -1 once it is taken; service: -1 once it has gone */
+	int client, service; /* client: -1 once it is taken; service: -1 once it has gone */
 } lines[LINES_MAX];
 static int line_count;
 static int port = -1;
@@ -26,7 +26,7 @@ static int port = -1;
 int __wrap_socket(int domain, int type, int protocol)
 {
 	if (!line_count)
-		return __real_socket(domain, type, protocol);	/* the harness's own */
+		return __real_socket(domain, type, protocol); /* the harness's own */
 	for (int i = 0; i < line_count; i++) {
 		int fd = lines[i].client;
 

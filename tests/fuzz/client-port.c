@@ -57,7 +57,7 @@ static bool deliver(void)
 		if (!owner || __real_poll(&polled, 1, 0) <= 0)
 			continue;
 		any = true;
-		iou_object_retain(owner);	/* it may remove itself */
+		iou_object_retain(owner); /* it may remove itself */
 		sources[i].ready(owner);
 		iou_object_release(owner);
 	}

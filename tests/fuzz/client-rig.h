@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { LINES_MAX = 24 };	/* connections that a client can make during one input */
+enum { LINES_MAX = 24 }; /* connections that a client can make during one input */
 
 /* Have a connection ready for the next one that the client makes: its index, or -1. */
 int line_prepare(void);

@@ -64,7 +64,7 @@ static void open_memories(void)
 	fcntl(zoo[FD_MEMORY_SEALED], F_ADD_SEALS, F_SEAL_WRITE);
 	zoo[FD_MEMORY_ABSENT] = memfd_create("fuzz", MFD_CLOEXEC | MFD_HUGETLB);
 	if (zoo[FD_MEMORY_ABSENT] < 0 || ftruncate(zoo[FD_MEMORY_ABSENT], 1 << 22) != 0)
-		zoo[FD_MEMORY_ABSENT] = make_memory(1 << 22, 0);	/* a kernel without them */
+		zoo[FD_MEMORY_ABSENT] = make_memory(1 << 22, 0); /* a kernel without them */
 }
 
 static void pair(int type, int *one, int *other)

@@ -7,17 +7,17 @@
 #include <stdint.h>
 
 enum fd_kind {
-	FD_MEMORY,	/* a memfd of FD_MEMORY_SIZE: what is meant to come */
-	FD_PORT,	/* a connected SOCK_SEQPACKET socket, as a notification port's is */
-	FD_MEMORY_SHORT,	/* a memfd that ends within a page */
+	FD_MEMORY,	 /* a memfd of FD_MEMORY_SIZE: what is meant to come */
+	FD_PORT,	 /* a connected SOCK_SEQPACKET socket, as a notification port's is */
+	FD_MEMORY_SHORT, /* a memfd that ends within a page */
 	FD_MEMORY_EMPTY,
-	FD_MEMORY_SPARSE,	/* larger than what is mapped whole */
+	FD_MEMORY_SPARSE, /* larger than what is mapped whole */
 	FD_MEMORY_READ_ONLY,
 	FD_MEMORY_WRITE_ONLY,
-	FD_MEMORY_SEALED,	/* open for writing, but writing is sealed off */
-	FD_MEMORY_ABSENT,	/* can be mapped, but each access raises SIGBUS (no huge pages) */
-	FD_MEMORY_PATH,	/* O_PATH: names the file and nothing else */
-	FD_PORT_DEAD,	/* its other end is closed */
+	FD_MEMORY_SEALED, /* open for writing, but writing is sealed off */
+	FD_MEMORY_ABSENT, /* can be mapped, but each access raises SIGBUS (no huge pages) */
+	FD_MEMORY_PATH,	  /* O_PATH: names the file and nothing else */
+	FD_PORT_DEAD,	  /* its other end is closed */
 	FD_PORT_LISTENING,
 	FD_STREAM,
 	FD_DATAGRAM,
@@ -35,7 +35,7 @@ enum fd_kind {
 
 /* Make one of each; they stay open. Ends the process when it fails. */
 void fd_zoo_open(void);
-int fd_zoo_get(unsigned kind);	/* modulo FD_KINDS */
+int fd_zoo_get(unsigned kind); /* modulo FD_KINDS */
 /* The content of FD_MEMORY. */
 unsigned char *fd_zoo_memory(void);
 /* The other end of FD_PORT. */

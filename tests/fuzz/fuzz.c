@@ -43,9 +43,9 @@ uint64_t fuzz_pick(struct fuzz_input *input, const uint64_t *values, size_t coun
 
 uint64_t fuzz_number(struct fuzz_input *input)
 {
-	static const uint64_t hard[] = { UINT64_MAX, UINT64_MAX - 7, UINT64_MAX - 0xfff,
-		INT64_MAX, (uint64_t)INT64_MAX + 1, UINT32_MAX, (uint64_t)UINT32_MAX + 1, INT32_MAX,
-		0x1000, 0xfff, 0x1001, 0x10000, 0x100000, 0x4000, 0x800, 0x100 };
+	static const uint64_t hard[] = { UINT64_MAX, UINT64_MAX - 7, UINT64_MAX - 0xfff, INT64_MAX,
+		(uint64_t)INT64_MAX + 1, UINT32_MAX, (uint64_t)UINT32_MAX + 1, INT32_MAX, 0x1000,
+		0xfff, 0x1001, 0x10000, 0x100000, 0x4000, 0x800, 0x100 };
 	uint8_t kind = fuzz_byte(input);
 	uint64_t value = 0;
 

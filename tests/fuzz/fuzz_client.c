@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define STEPS_MAX 24
+#define STEPS_MAX	24
 #define CONNECTIONS_MAX 4
 
 /* A connection of the client's, and what the service knows of it. */
@@ -36,7 +36,7 @@ struct client {
 	dispatch_queue_t queue;
 	uint64_t last_token;
 	io_iterator_t watch;
-	struct packet packet;	/* what is being laid out */
+	struct packet packet; /* what is being laid out */
 };
 
 /* Send what has been laid out. Before each message the input says whether it is spoilt. */
@@ -345,7 +345,7 @@ static void step_map(struct client *client)
 		return;
 	fuzz_require(address && size, "a mapping of nothing");
 	if (how & 0x40)
-		return;	/* the connection's to unmap */
+		return; /* the connection's to unmap */
 	fuzz_require(IOConnectUnmapMemory64(connection->name, how & 7, mach_task_self(), address) ==
 			     kIOReturnSuccess,
 		"a mapping that cannot be unmapped");
@@ -405,15 +405,27 @@ static void call_library(io_connect_t name, uint8_t how)
 	AppleDextStatus status;
 
 	switch (how % 8) {
-	case 0: apple_dext_get_bar_info(name, how >> 3, &small, words, &type); break;
-	case 1: apple_dext_config_read_block(name, how, block, how >> 2); break;
+	case 0:
+		apple_dext_get_bar_info(name, how >> 3, &small, words, &type);
+		break;
+	case 1:
+		apple_dext_config_read_block(name, how, block, how >> 2);
+		break;
 	case 2:
 		apple_dext_register_dma(name, how, (uintptr_t)arena(), 0x4000, words, words + 1);
 		break;
-	case 3: apple_dext_read_pending_irqs(name, words); break;
-	case 4: apple_dext_setup_interrupts(name, &vectors); break;
-	case 5: apple_dext_get_status(name, &status); break;
-	case 6: apple_dext_mmio_read(name, 0, how, 4, words); break;
+	case 3:
+		apple_dext_read_pending_irqs(name, words);
+		break;
+	case 4:
+		apple_dext_setup_interrupts(name, &vectors);
+		break;
+	case 5:
+		apple_dext_get_status(name, &status);
+		break;
+	case 6:
+		apple_dext_mmio_read(name, 0, how, 4, words);
+		break;
 	default:
 		if (apple_dext_map_bar(name, 0, &address, &size, &type) == kIOReturnSuccess)
 			apple_dext_unmap_bar(name, 0, address);

@@ -13,28 +13,28 @@
 #include <string.h>
 #include <unistd.h>
 
-#define STEPS_MAX 48	/* their answers must find room, as nobody reads them meanwhile */
+#define STEPS_MAX 48 /* their answers must find room, as nobody reads them meanwhile */
 
 /* The first byte of an input. */
 enum {
-	FLAGS_READY = 0x03,	/* how far the first session (live: each) is, an enum ready */
-	FLAGS_DEVICE = 0x0c,	/* which device */
-	FLAGS_OTHER = 0x30,	/* an enum rig_other */
-	FLAGS_LIVE = 0xc0,	/* both bits: the sessions run at the same time */
+	FLAGS_READY = 0x03,  /* how far the first session (live: each) is, an enum ready */
+	FLAGS_DEVICE = 0x0c, /* which device */
+	FLAGS_OTHER = 0x30,  /* an enum rig_other */
+	FLAGS_LIVE = 0xc0,   /* both bits: the sessions run at the same time */
 };
 enum ready { READY_FOR_NOTHING, READY_TO_OPEN, READY_TO_CLAIM, READY_TO_USE };
 
 struct client {
 	unsigned session;
 	uint32_t last_id;
-	uint32_t questions;	/* about memory, that the service will have asked */
-	uint64_t registered;	/* which of iovas[] */
+	uint32_t questions;  /* about memory, that the service will have asked */
+	uint64_t registered; /* which of iovas[] */
 	unsigned device;
 	bool claims;
 };
 
-static const uint64_t iovas[] = { 0, 0x1000, 0x100000, 0x200000, 0x10000, 8,
-	UINT64_C(1) << 46, UINT64_MAX, UINT64_MAX - 0xfff, UINT64_C(1) << 63, 0x300000 };
+static const uint64_t iovas[] = { 0, 0x1000, 0x100000, 0x200000, 0x10000, 8, UINT64_C(1) << 46,
+	UINT64_MAX, UINT64_MAX - 0xfff, UINT64_C(1) << 63, 0x300000 };
 /* Where nothing is, but for this one buffer: see fuzz_number(). */
 static unsigned char scratch[0x4000];
 
@@ -49,7 +49,7 @@ static void send_packet(struct step *step)
 {
 	if (step->tamper)
 		packet_tamper(&step->packet, step->input);
-	step->tamper = false;	/* the first message of a step alone */
+	step->tamper = false; /* the first message of a step alone */
 	packet_send(&step->packet, rig_client_end(step->client->session));
 }
 
@@ -237,7 +237,7 @@ static void step_call(struct step *step)
 	for (uint32_t i = 0; i < rows[row].in; i++)
 		scalars[i] = fuzz_number(step->input);
 	if (rows[row].selector == DEXT_SELECTOR_RegisterDMARegion)
-		scalars[DEXT_REGION_VA] = 0;	/* step_register()'s */
+		scalars[DEXT_REGION_VA] = 0; /* step_register()'s */
 	send_call(step, rows[row].selector, scalars, rows[row].in);
 }
 
@@ -325,28 +325,63 @@ static void step_garbage(struct step *step)
 static void take_step(struct step *step, unsigned kind)
 {
 	switch (kind) {
-	case 0: step_call(step); break;
-	case 1: step_register(step); break;
-	case 2: step_unregister(step); break;
-	case 3: step_probe(step); break;
-	case 4: step_map(step, IOU_MAP); break;
-	case 5: step_map(step, IOU_UNMAP); break;
-	case 6: step_wait(step); break;
-	case 7: step_mmio(step); break;
-	case 8: step_enable(step); break;
-	case 16: step_batch(step); break;
-	case 17: send_request(step, IOU_WATCH); break;
-	case 9: step_call_oddly(step); break;
-	case 10: step_garbage(step); break;
-	case 11: step_memory(step); break;
-	case 12: send_hello(step); break;
-	case 13: send_request(step, IOU_LIST); break;
+	case 0:
+		step_call(step);
+		break;
+	case 1:
+		step_register(step);
+		break;
+	case 2:
+		step_unregister(step);
+		break;
+	case 3:
+		step_probe(step);
+		break;
+	case 4:
+		step_map(step, IOU_MAP);
+		break;
+	case 5:
+		step_map(step, IOU_UNMAP);
+		break;
+	case 6:
+		step_wait(step);
+		break;
+	case 7:
+		step_mmio(step);
+		break;
+	case 8:
+		step_enable(step);
+		break;
+	case 16:
+		step_batch(step);
+		break;
+	case 17:
+		send_request(step, IOU_WATCH);
+		break;
+	case 9:
+		step_call_oddly(step);
+		break;
+	case 10:
+		step_garbage(step);
+		break;
+	case 11:
+		step_memory(step);
+		break;
+	case 12:
+		send_hello(step);
+		break;
+	case 13:
+		send_request(step, IOU_LIST);
+		break;
 	case 14:
-		send_open(step, fuzz_byte(step->input) < 0xf0 ? rig_entry(step->client->device) :
-								fuzz_number(step->input),
+		send_open(step,
+			fuzz_byte(step->input) < 0xf0 ? rig_entry(step->client->device) :
+							fuzz_number(step->input),
 			fuzz_byte(step->input));
 		break;
-	default: claim(step); break;
+	default:
+		claim(step);
+		break;
 	}
 }
 

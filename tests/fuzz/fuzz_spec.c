@@ -12,7 +12,7 @@
 #include <poll.h>
 #include <string.h>
 
-#define TEXT_MAX 1024
+#define TEXT_MAX   1024
 #define SIZE_LIMIT (UINT64_C(64) << 20)
 
 int __wrap_poll(struct pollfd *fds, unsigned long count, int timeout_ms)

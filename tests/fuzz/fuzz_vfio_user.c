@@ -20,11 +20,11 @@
 
 #define STEPS_MAX   64
 #define PAYLOAD_MAX 4096u
-#define FDS_MAX     20
+#define FDS_MAX	    20
 
 static struct run {
 	struct fuzz_input input;
-	int client, session;	/* the ends; client: -1 once hung up */
+	int client, session; /* the ends; client: -1 once hung up */
 	int stop[2];
 	unsigned steps;
 	struct vu_loop loop;
@@ -37,7 +37,7 @@ static struct run {
 struct message {
 	struct vfio_user_header header;
 	unsigned char payload[PAYLOAD_MAX];
-	size_t size;	/* of the payload */
+	size_t size; /* of the payload */
 	int fds[FDS_MAX];
 	size_t fd_count;
 };
@@ -58,12 +58,14 @@ static void check_reply(void)
 	struct vfio_user_header header;
 
 	memcpy(&header, run.reply, sizeof(header));
-	fuzz_require((header.flags & VFIO_USER_TYPE_MASK) == VFIO_USER_TYPE_REPLY, "it sent what is no reply");
-	fuzz_require(header.size >= sizeof(header) &&
-			     header.size <= sizeof(header) + VU_PAYLOAD_MAX,
+	fuzz_require((header.flags & VFIO_USER_TYPE_MASK) == VFIO_USER_TYPE_REPLY,
+		"it sent what is no reply");
+	fuzz_require(
+		header.size >= sizeof(header) && header.size <= sizeof(header) + VU_PAYLOAD_MAX,
 		"a reply of no possible size");
-	fuzz_require((header.flags & VFIO_USER_ERROR) != 0 ? header.error != 0 && header.size == 16
-						    : header.error == 0,
+	fuzz_require((header.flags & VFIO_USER_ERROR) != 0 ?
+			     header.error != 0 && header.size == 16 :
+			     header.error == 0,
 		"a reply that is neither an error nor none");
 	run.reply_left = header.size - sizeof(header);
 }
@@ -148,14 +150,18 @@ static uint32_t number32(void)
 static void make_version(struct message *message)
 {
 	static const char *const texts[] = {
-		"{\"capabilities\":{\"max_msg_fds\":16,\"write_multiple\":true}}", "", "{}",
+		"{\"capabilities\":{\"max_msg_fds\":16,\"write_multiple\":true}}",
+		"",
+		"{}",
 		"{\"capabilities\":{\"max_data_xfer_size\":16,\"max_dma_maps\":2}}",
 		"{\"capabilities\":{\"pgsizes\":65536,\"max_msg_fds\":0}}",
-		"{\"capabilities\":{\"pgsizes\":-1}}", "[", "{\"capabilities\":[]}",
+		"{\"capabilities\":{\"pgsizes\":-1}}",
+		"[",
+		"{\"capabilities\":[]}",
 		"{\"capabilities\":{\"twin_socket\":{\"supported\":true}}}",
 	};
 	const char *text = texts[fuzz_byte(&run.input) % (sizeof(texts) / sizeof(*texts))];
-	struct vfio_user_version version = {.minor = VFIO_USER_VERSION_MINOR};
+	struct vfio_user_version version = { .minor = VFIO_USER_VERSION_MINOR };
 
 	put(message, &version, sizeof(version));
 	if (text[0] != '\0')
@@ -164,16 +170,16 @@ static void make_version(struct message *message)
 
 static uint64_t address(void)
 {
-	static const uint64_t addresses[] = {0, 0x1000, 0x10000, 0x100000, 0x4000,
-		UINT64_MAX - 0xfff, UINT64_C(1) << 63, 0x1001, UINT64_MAX};
+	static const uint64_t addresses[] = { 0, 0x1000, 0x10000, 0x100000, 0x4000,
+		UINT64_MAX - 0xfff, UINT64_C(1) << 63, 0x1001, UINT64_MAX };
 
 	return FUZZ_PICK(&run.input, addresses);
 }
 
 static uint64_t extent(void)
 {
-	static const uint64_t sizes[] = {0x1000, 0x10000, 0x100000, 0x4000, 0, 1, 0x101000,
-		UINT64_MAX, UINT64_C(1) << 63, INT64_MAX};
+	static const uint64_t sizes[] = { 0x1000, 0x10000, 0x100000, 0x4000, 0, 1, 0x101000,
+		UINT64_MAX, UINT64_C(1) << 63, INT64_MAX };
 
 	return FUZZ_PICK(&run.input, sizes);
 }
@@ -181,7 +187,7 @@ static uint64_t extent(void)
 static void make_dma_map(struct message *message)
 {
 	uint8_t flags = fuzz_byte(&run.input);
-	struct vfio_user_dma_map map = {.argsz = sizeof(map), .flags = flags == 0 ? 3 : flags};
+	struct vfio_user_dma_map map = { .argsz = sizeof(map), .flags = flags == 0 ? 3 : flags };
 
 	map.address = address();
 	map.size = extent();
@@ -193,7 +199,8 @@ static void make_dma_map(struct message *message)
 
 static void make_dma_unmap(struct message *message)
 {
-	struct vfio_user_dma_unmap unmap = {.argsz = sizeof(unmap), .flags = fuzz_byte(&run.input)};
+	struct vfio_user_dma_unmap unmap = { .argsz = sizeof(unmap),
+		.flags = fuzz_byte(&run.input) };
 
 	unmap.address = address();
 	unmap.size = extent();
@@ -203,10 +210,11 @@ static void make_dma_unmap(struct message *message)
 /* The queries begin with the same four words. */
 static void make_query(struct message *message)
 {
-	static const uint16_t commands[] = {VFIO_USER_DEVICE_GET_INFO, VFIO_USER_DEVICE_GET_REGION_INFO,
-		VFIO_USER_DEVICE_GET_IRQ_INFO, VFIO_USER_DEVICE_GET_REGION_IO_FDS, VFIO_USER_DEVICE_FEATURE};
+	static const uint16_t commands[] = { VFIO_USER_DEVICE_GET_INFO,
+		VFIO_USER_DEVICE_GET_REGION_INFO, VFIO_USER_DEVICE_GET_IRQ_INFO,
+		VFIO_USER_DEVICE_GET_REGION_IO_FDS, VFIO_USER_DEVICE_FEATURE };
 	/* Once with room for capabilities, once without. */
-	uint32_t words[8] = {(run.steps & 1) != 0 ? 64 : 32};
+	uint32_t words[8] = { (run.steps & 1) != 0 ? 64 : 32 };
 
 	message->header.command = commands[fuzz_byte(&run.input) % 5];
 	words[message->header.command == VFIO_USER_DEVICE_FEATURE ? 1 : 2] = number32();
@@ -215,10 +223,10 @@ static void make_query(struct message *message)
 
 static void make_set_irqs(struct message *message)
 {
-	static const uint64_t kinds[] = {0x24, 0x21, 0x22, 0x09, 0x11, 0x0a, 0x12, 0x0c, 0x14, 0x20,
-		0x04, 0x3f, 0x40};
-	struct vfio_user_irq_set set = {.argsz = sizeof(set)};
-	uint8_t data[8] = {1, 0, 1};
+	static const uint64_t kinds[] = { 0x24, 0x21, 0x22, 0x09, 0x11, 0x0a, 0x12, 0x0c, 0x14,
+		0x20, 0x04, 0x3f, 0x40 };
+	struct vfio_user_irq_set set = { .argsz = sizeof(set) };
+	uint8_t data[8] = { 1, 0, 1 };
 	unsigned fds;
 
 	set.flags = (uint32_t)FUZZ_PICK(&run.input, kinds);
@@ -228,36 +236,38 @@ static void make_set_irqs(struct message *message)
 	put(message, &set, sizeof(set));
 	if ((set.flags & VFIO_IRQ_SET_DATA_BOOL) != 0 && set.count <= sizeof(data))
 		put(message, data, set.count);
-	fds = (set.flags & VFIO_IRQ_SET_DATA_EVENTFD) != 0 ? fuzz_byte(&run.input) % (FDS_MAX + 1) : 0;
+	fds = (set.flags & VFIO_IRQ_SET_DATA_EVENTFD) != 0 ? fuzz_byte(&run.input) % (FDS_MAX + 1) :
+							     0;
 	for (unsigned i = 0; i < fds; i++)
 		attach(message, fuzz_byte(&run.input) < 0xc0 ? FD_EVENT : fuzz_byte(&run.input));
 }
 
 static uint64_t offset_in(uint32_t region)
 {
-	static const uint64_t in_config[] = {0x04, 0x3c, 0x30, 0x10, DOUBLE_PM + 4, DOUBLE_MSI + 2,
-		DOUBLE_PCIE + 8, DOUBLE_MSIX + 2, DOUBLE_SRIOV, DOUBLE_AER, 0xffc, 0x1000};
-	static const uint64_t in_bar[] = {0, DOUBLE_MSIX_TABLE, DOUBLE_MSIX_PENDING,
+	static const uint64_t in_config[] = { 0x04, 0x3c, 0x30, 0x10, DOUBLE_PM + 4, DOUBLE_MSI + 2,
+		DOUBLE_PCIE + 8, DOUBLE_MSIX + 2, DOUBLE_SRIOV, DOUBLE_AER, 0xffc, 0x1000 };
+	static const uint64_t in_bar[] = { 0, DOUBLE_MSIX_TABLE, DOUBLE_MSIX_PENDING,
 		DOUBLE_MSIX_TABLE - 4, DOUBLE_MSIX_TABLE + 16 * DOUBLE_MSIX_VECTORS - 4,
-		DOUBLE_BAR0_SIZE - 1, DOUBLE_BAR0_SIZE, UINT64_MAX, 0x1c};
+		DOUBLE_BAR0_SIZE - 1, DOUBLE_BAR0_SIZE, UINT64_MAX, 0x1c };
 
 	if (fuzz_byte(&run.input) >= 0xe0)
 		return fuzz_number(&run.input);
-	return region == VFIO_PCI_CONFIG_REGION_INDEX ? FUZZ_PICK(&run.input, in_config)
-					  : FUZZ_PICK(&run.input, in_bar);
+	return region == VFIO_PCI_CONFIG_REGION_INDEX ? FUZZ_PICK(&run.input, in_config) :
+							FUZZ_PICK(&run.input, in_bar);
 }
 
 static uint32_t region(void)
 {
-	static const uint64_t regions[] = {
-		VFIO_PCI_CONFIG_REGION_INDEX, 0, 2, 4, 1, VFIO_PCI_ROM_REGION_INDEX, VFIO_PCI_VGA_REGION_INDEX, VFIO_PCI_NUM_REGIONS, UINT32_MAX};
+	static const uint64_t regions[] = { VFIO_PCI_CONFIG_REGION_INDEX, 0, 2, 4, 1,
+		VFIO_PCI_ROM_REGION_INDEX, VFIO_PCI_VGA_REGION_INDEX, VFIO_PCI_NUM_REGIONS,
+		UINT32_MAX };
 
 	return (uint32_t)FUZZ_PICK(&run.input, regions);
 }
 
 static void make_region_read(struct message *message)
 {
-	struct vfio_user_region_access access = {.region = region()};
+	struct vfio_user_region_access access = { .region = region() };
 
 	access.offset = offset_in(access.region);
 	access.count = number32();
@@ -266,7 +276,7 @@ static void make_region_read(struct message *message)
 
 static void make_region_write(struct message *message)
 {
-	struct vfio_user_region_access access = {.region = region()};
+	struct vfio_user_region_access access = { .region = region() };
 	uint8_t data[64];
 
 	access.offset = offset_in(access.region);
@@ -282,7 +292,7 @@ static void make_write_multi(struct message *message)
 
 	put(message, &count, sizeof(count));
 	for (uint64_t i = 0; i < count; i++) {
-		struct vfio_user_region_write write = {.region = region()};
+		struct vfio_user_region_write write = { .region = region() };
 
 		write.offset = offset_in(write.region);
 		write.count = fuzz_byte(&run.input) % 10;
@@ -310,11 +320,16 @@ static const struct {
 	uint16_t command;
 	void (*make)(struct message *message);
 } makers[] = {
-	{VFIO_USER_VERSION, make_version}, {VFIO_USER_DMA_MAP, make_dma_map}, {VFIO_USER_DMA_UNMAP, make_dma_unmap},
-	{VFIO_USER_DEVICE_GET_INFO, make_query}, {VFIO_USER_DEVICE_SET_IRQS, make_set_irqs},
-	{VFIO_USER_REGION_READ, make_region_read}, {VFIO_USER_REGION_WRITE, make_region_write},
-	{VFIO_USER_REGION_WRITE_MULTI, make_write_multi}, {VFIO_USER_DEVICE_RESET, make_nothing},
-	{VFIO_USER_DIRTY_PAGES, make_garbage},
+	{ VFIO_USER_VERSION, make_version },
+	{ VFIO_USER_DMA_MAP, make_dma_map },
+	{ VFIO_USER_DMA_UNMAP, make_dma_unmap },
+	{ VFIO_USER_DEVICE_GET_INFO, make_query },
+	{ VFIO_USER_DEVICE_SET_IRQS, make_set_irqs },
+	{ VFIO_USER_REGION_READ, make_region_read },
+	{ VFIO_USER_REGION_WRITE, make_region_write },
+	{ VFIO_USER_REGION_WRITE_MULTI, make_write_multi },
+	{ VFIO_USER_DEVICE_RESET, make_nothing },
+	{ VFIO_USER_DIRTY_PAGES, make_garbage },
 };
 #define MAKERS (sizeof(makers) / sizeof(makers[0]))
 
@@ -323,13 +338,13 @@ static void send_bytes(const struct message *message, size_t size)
 	union {
 		struct cmsghdr align;
 		unsigned char space[CMSG_SPACE(FDS_MAX * sizeof(int))];
-	} control = {0};
+	} control = { 0 };
 	struct iovec vectors[2] = {
-		{.iov_base = (void *)(uintptr_t)&message->header,
-			.iov_len = sizeof(message->header)},
-		{.iov_base = (void *)(uintptr_t)message->payload},
+		{ .iov_base = (void *)(uintptr_t)&message->header,
+			.iov_len = sizeof(message->header) },
+		{ .iov_base = (void *)(uintptr_t)message->payload },
 	};
-	struct msghdr sent = {.msg_iov = vectors, .msg_iovlen = 2};
+	struct msghdr sent = { .msg_iov = vectors, .msg_iovlen = 2 };
 
 	if (size < sizeof(message->header))
 		vectors[0].iov_len = size;
@@ -370,15 +385,15 @@ static size_t spoil(struct message *message)
 	case 4:
 		attach(message, fuzz_byte(&run.input));
 		break;
-	case 5:	/* a byte of the payload */
+	case 5: /* a byte of the payload */
 		message->payload[fuzz_byte(&run.input) % PAYLOAD_MAX] = fuzz_byte(&run.input);
 		break;
-	case 6:	/* it is shorter than it was, and says so */
+	case 6: /* it is shorter than it was, and says so */
 		if (message->size > 0)
 			size -= fuzz_byte(&run.input) % message->size;
 		message->header.size = (uint32_t)size;
 		break;
-	default:	/* only a part of it comes, the rest with what follows */
+	default: /* only a part of it comes, the rest with what follows */
 		size = fuzz_byte(&run.input) % (size + 1);
 	}
 	return size;
@@ -405,8 +420,8 @@ static void send_message(uint8_t kind, bool spoilt)
 
 static void set_failure(void)
 {
-	static const kern_return_t failures[] = {kIOReturnSuccess, kIOReturnTimeout,
-		kIOReturnOffline, kIOReturnNotAttached, kIOReturnNoMemory, kIOReturnIOError};
+	static const kern_return_t failures[] = { kIOReturnSuccess, kIOReturnTimeout,
+		kIOReturnOffline, kIOReturnNotAttached, kIOReturnNoMemory, kIOReturnIOError };
 	uint8_t which = fuzz_byte(&run.input);
 	struct double_state *device = double_lock();
 
@@ -481,10 +496,10 @@ static void require_nothing_left(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const enum vu_bar_access accesses[] = {
-		VU_BARS_MAPPED, VU_BARS_CALLS, VU_BARS_SHARED, VU_BARS_CALLS};
+	static const enum vu_bar_access accesses[] = { VU_BARS_MAPPED, VU_BARS_CALLS,
+		VU_BARS_SHARED, VU_BARS_CALLS };
 	static bool ready;
-	struct vu_device_options options = {.bus = 1};
+	struct vu_device_options options = { .bus = 1 };
 	char error[VU_ERROR_SIZE];
 	int ends[2];
 
@@ -495,7 +510,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	ready = true;
 	fuzz_note_fds();
-	run = (struct run){.input = fuzz_begin(data, size)};
+	run = (struct run){ .input = fuzz_begin(data, size) };
 	options.bar_access = accesses[fuzz_byte(&run.input) % 4];
 	options.reconnect = true;
 	double_begin();
@@ -507,10 +522,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	run.client = ends[0];
 	run.session = ends[1];
 	/* It ticks when a step says so. */
-	run.loop = (struct vu_loop){.stop_fd = run.stop[0], .listen_fd = -1,
-		.irq = run.device->irq, .name = "fuzz", .tick_ms = 1u << 30};
+	run.loop = (struct vu_loop){ .stop_fd = run.stop[0],
+		.listen_fd = -1,
+		.irq = run.device->irq,
+		.name = "fuzz",
+		.tick_ms = 1u << 30 };
 	if ((fuzz_byte(&run.input) & 0xf0) != 0xf0)
-		send_message(0, false);	/* most inputs begin as they should */
+		send_message(0, false); /* most inputs begin as they should */
 	vu_session_run(run.device, run.session, &run.loop);
 	hang_up();
 	close(run.session);

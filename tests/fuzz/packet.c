@@ -8,8 +8,8 @@
 void packet_begin(struct packet *packet, uint32_t type, uint32_t id, size_t size)
 {
 	memset(packet->bytes, 0, size);
-	packet->message.header = (struct iou_header){ .type = type, .id = id,
-		.size = (uint32_t)size };
+	packet->message.header =
+		(struct iou_header){ .type = type, .id = id, .size = (uint32_t)size };
 	packet->size = size;
 	packet->fd_count = 0;
 }

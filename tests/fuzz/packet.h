@@ -6,7 +6,7 @@
 #include "iokit/wire.h"
 #include "tests/fuzz/fuzz.h"
 
-#define PACKET_FDS_MAX 80	/* more than the protocol allows */
+#define PACKET_FDS_MAX 80 /* more than the protocol allows */
 
 struct packet {
 	size_t size;

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 static struct link {
-	int client, service;	/* the two ends; client is -1 when it has hung up */
+	int client, service; /* the two ends; client is -1 when it has hung up */
 	bool holds_itself;
 	pthread_t thread;
 	sem_t begin, end;
@@ -101,7 +101,7 @@ void rig_hang_up(unsigned session)
 	if (link->client < 0)
 		return;
 	if (link->holds_itself)
-		shutdown(link->client, SHUT_RDWR);	/* as whoever watches the process would */
+		shutdown(link->client, SHUT_RDWR); /* as whoever watches the process would */
 	close(link->client);
 	link->client = -1;
 }

@@ -17,12 +17,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#define CHECK(condition)                                                             \
-	do {                                                                         \
-		if (!(condition)) {                                                  \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			exit(1);                                                     \
-		}                                                                    \
+#define CHECK(condition)                                                                           \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);            \
+			exit(1);                                                                   \
+		}                                                                                  \
 	} while (0)
 
 static bool is_driver(io_service_t service)
@@ -30,7 +30,7 @@ static bool is_driver(io_service_t service)
 	CFTypeRef class = IORegistryEntryCreateCFProperty(
 		service, CFSTR("IOUserClass"), kCFAllocatorDefault, 0);
 	bool is = class && CFGetTypeID(class) == CFStringGetTypeID() &&
-		  CFStringCompare((CFStringRef)class, CFSTR("VFIOUserPCIDriver"), 0) ==
+		  CFStringCompare((CFStringRef) class, CFSTR("VFIOUserPCIDriver"), 0) ==
 			  kCFCompareEqualTo;
 
 	if (class)
@@ -102,10 +102,10 @@ static void identify(volatile uint8_t *bar, uint8_t *memory, uint64_t bus)
 	uint32_t command[16] = { [0] = 0x06 | 7 << 16, [10] = 1 };
 	uint64_t data = bus + 0x2000;
 
-	*(volatile uint32_t *)(bar + 0x24) = 15 << 16 | 15;	/* AQA */
-	*(volatile uint64_t *)(bar + 0x28) = bus;		/* ASQ */
-	*(volatile uint64_t *)(bar + 0x30) = bus + 0x1000;	/* ACQ */
-	*(volatile uint32_t *)(bar + 0x14) = 0x00460001;	/* CC: enable */
+	*(volatile uint32_t *)(bar + 0x24) = 15 << 16 | 15; /* AQA */
+	*(volatile uint64_t *)(bar + 0x28) = bus;	    /* ASQ */
+	*(volatile uint64_t *)(bar + 0x30) = bus + 0x1000;  /* ACQ */
+	*(volatile uint32_t *)(bar + 0x14) = 0x00460001;    /* CC: enable */
 	for (int i = 0; i < 10000 && !(*(volatile uint32_t *)(bar + 0x1c) & 1); i++)
 		usleep(1000);
 	CHECK(*(volatile uint32_t *)(bar + 0x1c) & 1);

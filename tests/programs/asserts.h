@@ -7,7 +7,7 @@
 
 #include <apple-dext-client.h>
 
-#define assert_ok(call)          assert_int_equal((call), kIOReturnSuccess)
+#define assert_ok(call)		 assert_int_equal((call), kIOReturnSuccess)
 #define assert_fails(call, code) assert_int_equal((call), (code))
 
 static inline io_connect_t connect_device(void)

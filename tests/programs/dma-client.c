@@ -24,17 +24,17 @@ static void need(const char *what, kern_return_t result)
 static void set_up(io_connect_t connection)
 {
 	need("claim", apple_dext_claim(connection));
-	need("first region", apple_dext_register_dma(connection, 0x100000,
-		(uintptr_t)memory, REGION_SIZE, NULL, NULL));
+	need("first region", apple_dext_register_dma(connection, 0x100000, (uintptr_t)memory,
+				     REGION_SIZE, NULL, NULL));
 	need("second region", apple_dext_register_dma(connection, 0x200000,
-		(uintptr_t)(memory + REGION_SIZE), REGION_SIZE, NULL, NULL));
+				      (uintptr_t)(memory + REGION_SIZE), REGION_SIZE, NULL, NULL));
 	need("interrupts", apple_dext_setup_interrupts(connection, NULL));
 }
 
 int main(void)
 {
 	io_connect_t connection = apple_dext_connect(1, 0, 0);
-	struct pollfd input = {.fd = 0, .events = POLLIN};
+	struct pollfd input = { .fd = 0, .events = POLLIN };
 	uint64_t word;
 
 	if (connection == IO_OBJECT_NULL) {
@@ -46,7 +46,7 @@ int main(void)
 	fflush(stdout);
 	while (poll(&input, 1, 20) == 0)
 		if (apple_dext_probe_dma(connection, 0x100000, 8, &word) != kIOReturnSuccess)
-			break;	/* the device has gone, or the driver: the test's doing */
+			break; /* the device has gone, or the driver: the test's doing */
 	apple_dext_disconnect(connection);
 	return EXIT_SUCCESS;
 }

@@ -28,8 +28,8 @@ bool irq_listen(struct irq_listener *listener, io_connect_t connection)
 	listener->connection = connection;
 	pthread_mutex_init(&listener->lock, NULL);
 	pthread_cond_init(&listener->came, NULL);
-	return apple_dext_interrupt_notify_create_into(connection, handler, listener,
-		       &listener->notify) == kIOReturnSuccess;
+	return apple_dext_interrupt_notify_create_into(
+		       connection, handler, listener, &listener->notify) == kIOReturnSuccess;
 }
 
 void irq_listen_end(struct irq_listener *listener)

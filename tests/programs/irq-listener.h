@@ -10,9 +10,9 @@
 struct irq_listener {
 	io_connect_t connection;
 	AppleDextInterruptNotify *notify;
-	pthread_mutex_t lock;	/* guards seen */
+	pthread_mutex_t lock; /* guards seen */
 	pthread_cond_t came;
-	uint64_t seen[4];	/* every bit that has come */
+	uint64_t seen[4]; /* every bit that has come */
 };
 
 /* @connection has set interrupts up. False when it cannot listen. */

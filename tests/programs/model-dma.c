@@ -41,7 +41,7 @@ static struct model_mapping *add(struct model_device *device, const struct model
 static bool taken(const struct model_device *device, const struct model_mapping *but,
 	uint64_t first, uint64_t last)
 {
-	uint64_t mask = device->dart ? MODEL_DART_PAGE - 1 : 0;	/* it maps whole pages */
+	uint64_t mask = device->dart ? MODEL_DART_PAGE - 1 : 0; /* it maps whole pages */
 
 	for (size_t i = 0; i < device->mapping_count; i++) {
 		const struct model_mapping *other = &device->mappings[i];
@@ -139,9 +139,11 @@ kern_return_t model_register(struct model_client *client, const struct model_reg
 	if (status == kIOReturnSuccess)
 		status = check_state(client, region);
 	if (status == kIOReturnSuccess)
-		*mapping = add(client->device,
-			&(struct model_mapping){ .owner = client, .iova = region->iova,
-				.va = region->va, .size = region->size, .bus = region->iova });
+		*mapping = add(client->device, &(struct model_mapping){ .owner = client,
+						       .iova = region->iova,
+						       .va = region->va,
+						       .size = region->size,
+						       .bus = region->iova });
 	return status;
 }
 
@@ -191,8 +193,8 @@ struct model_mapping *model_buffer(struct model_client *client)
 	return NULL;
 }
 
-kern_return_t model_allocate_buffer(struct model_client *client, uint64_t size,
-	uint64_t alignment, bool refused, struct model_mapping **mapping)
+kern_return_t model_allocate_buffer(struct model_client *client, uint64_t size, uint64_t alignment,
+	bool refused, struct model_mapping **mapping)
 {
 	struct model_device *device = client->device;
 
@@ -205,8 +207,8 @@ kern_return_t model_allocate_buffer(struct model_client *client, uint64_t size,
 	size = (size + BUFFER_PAGE - 1) / BUFFER_PAGE * BUFFER_PAGE;
 	if (is_full(device, size, refused))
 		return kIOReturnNoSpace;
-	*mapping = add(device,
-		&(struct model_mapping){ .owner = client, .buffer = true, .size = size });
+	*mapping = add(
+		device, &(struct model_mapping){ .owner = client, .buffer = true, .size = size });
 	return kIOReturnSuccess;
 }
 

@@ -4,19 +4,27 @@
 #include <string.h>
 
 /* PCI 3.0, 6.1 and 6.8.2. */
-enum { CONFIG_COMMAND = 0x04, CONFIG_STATUS = 0x06, CONFIG_CACHE_LINE = 0x0c, CONFIG_BAR0 = 0x10,
-	CONFIG_CAPABILITIES = 0x34, CONFIG_INTERRUPT_LINE = 0x3c };
+enum {
+	CONFIG_COMMAND = 0x04,
+	CONFIG_STATUS = 0x06,
+	CONFIG_CACHE_LINE = 0x0c,
+	CONFIG_BAR0 = 0x10,
+	CONFIG_CAPABILITIES = 0x34,
+	CONFIG_INTERRUPT_LINE = 0x3c
+};
 enum { COMMAND_MEMORY = 2, COMMAND_MASTER = 4 };
-#define COMMAND_WRITABLE 0x0547u	/* the three above, parity, SERR#, no INTx */
-#define MSIX_ID          0x11
-#define MSIX_WRITABLE    0xc0u		/* enable and mask all: in the control's upper byte */
+#define COMMAND_WRITABLE 0x0547u /* the three above, parity, SERR#, no INTx */
+#define MSIX_ID		 0x11
+#define MSIX_WRITABLE	 0xc0u /* enable and mask all: in the control's upper byte */
 
 /* NVMe 1.4, 3.1: a controller that is not enabled. */
 enum { WORD_AQA = 0x24 / 4, WORD_ASQ = 0x28 / 4, WORD_ACQ = 0x30 / 4, WORD_VS = 0x08 / 4 };
 static const uint32_t register_writable[MODEL_BAR_WORDS] = {
 	[WORD_AQA] = 0x0fff0fff,
-	[WORD_ASQ] = 0xfffff000, [WORD_ASQ + 1] = UINT32_MAX,
-	[WORD_ACQ] = 0xfffff000, [WORD_ACQ + 1] = UINT32_MAX,
+	[WORD_ASQ] = 0xfffff000,
+	[WORD_ASQ + 1] = UINT32_MAX,
+	[WORD_ACQ] = 0xfffff000,
+	[WORD_ACQ + 1] = UINT32_MAX,
 };
 
 static void set_command(struct model_device *device, uint16_t set, uint16_t clear)
@@ -253,7 +261,7 @@ kern_return_t model_mmio_write(struct model_client *client, uint64_t index, uint
 	if (width < 8 && value >> (8 * width))
 		return kIOReturnBadArgument;
 	if (width < 4)
-		return kIOReturnSuccess;	/* registers of the controller are written whole */
+		return kIOReturnSuccess; /* registers of the controller are written whole */
 	model_store(client->device, offset, (uint32_t)value);
 	if (width == 8)
 		model_store(client->device, offset + 4, (uint32_t)(value >> 32));

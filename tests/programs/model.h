@@ -22,11 +22,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MODEL_CLIENTS      6
-#define MODEL_DEVICES      2
+#define MODEL_CLIENTS	   6
+#define MODEL_DEVICES	   2
 #define MODEL_MAPPINGS_MAX 1024
-#define MODEL_BAR_WORDS    16	/* registers of the controller; zeroes follow */
-#define MODEL_DART_PAGE    16384u
+#define MODEL_BAR_WORDS	   16 /* registers of the controller; zeroes follow */
+#define MODEL_DART_PAGE	   16384u
 
 struct model_client;
 
@@ -34,33 +34,33 @@ struct model_client;
 struct model_mapping {
 	struct model_client *owner;
 	bool buffer;
-	uint64_t iova;		/* of a region */
-	uintptr_t va;		/* of a region */
+	uint64_t iova; /* of a region */
+	uintptr_t va;  /* of a region */
 	uint64_t size, bus;
 };
 
 struct model_device {
 	bool dart;
-	uint64_t bytes_max, maps_max;	/* of a DART */
+	uint64_t bytes_max, maps_max; /* of a DART */
 	uint64_t bar_size;
 	unsigned vectors;
 
 	bool exclusive;
-	bool shared;		/* several clients had claimed it at a time */
+	bool shared; /* several clients had claimed it at a time */
 	uint64_t resets;
 	uint8_t config[DEXT_CONFIG_SIZE], writable[DEXT_CONFIG_SIZE];
-	uint8_t untouched[DEXT_CONFIG_SIZE];	/* before the first claim, and after the last */
+	uint8_t untouched[DEXT_CONFIG_SIZE]; /* before the first claim, and after the last */
 	uint32_t power_on[MODEL_BAR_WORDS], registers[MODEL_BAR_WORDS];
 	struct model_mapping mappings[MODEL_MAPPINGS_MAX];
 	size_t mapping_count;
 };
 
 struct model_client {
-	struct model_device *device;	/* NULL: not open */
+	struct model_device *device; /* NULL: not open */
 	bool claimed, interrupts;
 	unsigned bars_mapped;
-	bool armed;			/* its notification will be called for the next interrupt */
-	unsigned notified;		/* how often its notification has been called */
+	bool armed;	   /* its notification will be called for the next interrupt */
+	unsigned notified; /* how often its notification has been called */
 	uint64_t pending[DEXT_IRQ_WORDS], enabled[DEXT_IRQ_WORDS];
 };
 
@@ -102,8 +102,8 @@ void model_store(struct model_device *device, uint64_t offset, uint32_t value);
 
 struct model_region {
 	uint64_t iova, va, size;
-	bool there;		/* the caller knows: the client's memory is all there */
-	kern_return_t got;	/* what the driver answered, for where it has the choice */
+	bool there;	   /* the caller knows: the client's memory is all there */
+	kern_return_t got; /* what the driver answered, for where it has the choice */
 };
 
 /*
@@ -116,14 +116,13 @@ kern_return_t model_unregister(struct model_client *client, uint64_t iova);
 /* *va is set to where the word is. */
 kern_return_t model_probe(
 	struct model_client *client, uint64_t iova, uint64_t offset, uintptr_t *va);
-kern_return_t model_allocate_buffer(struct model_client *client, uint64_t size,
-	uint64_t alignment, bool refused, struct model_mapping **mapping);
+kern_return_t model_allocate_buffer(struct model_client *client, uint64_t size, uint64_t alignment,
+	bool refused, struct model_mapping **mapping);
 kern_return_t model_free_buffer(struct model_client *client);
 /* The client's buffer, or NULL. */
 struct model_mapping *model_buffer(struct model_client *client);
 /* Take the driver's choice of an address; false when it gave away what is taken. */
-bool model_choose_bus(
-	struct model_device *device, struct model_mapping *mapping, uint64_t bus);
+bool model_choose_bus(struct model_device *device, struct model_mapping *mapping, uint64_t bus);
 void model_drop_mappings(struct model_client *client);
 unsigned model_regions(const struct model_device *device);
 uint64_t model_bytes(const struct model_device *device);

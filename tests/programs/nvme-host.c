@@ -7,10 +7,16 @@
 #include <unistd.h>
 
 /* Registers and bits of the NVMe 1.4 specification, section 3.1. */
-enum { REG_CC = 0x14, REG_CSTS = 0x1c, REG_AQA = 0x24, REG_ASQ = 0x28, REG_ACQ = 0x30,
-	REG_DOORBELLS = 0x1000 };
-#define CC_ENABLE    0x00460001u	/* entries of 64 and 16 bytes, enabled */
-#define CSTS_READY   1u
+enum {
+	REG_CC = 0x14,
+	REG_CSTS = 0x1c,
+	REG_AQA = 0x24,
+	REG_ASQ = 0x28,
+	REG_ACQ = 0x30,
+	REG_DOORBELLS = 0x1000
+};
+#define CC_ENABLE     0x00460001u /* entries of 64 and 16 bytes, enabled */
+#define CSTS_READY    1u
 #define ADMIN_ENTRIES 32u
 #define IO_ENTRIES    64u
 #define QUIET_ENTRIES 4u
@@ -70,8 +76,8 @@ static bool get_memory(struct nvme_host *host)
 	host->memory_fd = memfd_create("nvme-host", MFD_CLOEXEC);
 	if (host->memory_fd < 0 || ftruncate(host->memory_fd, NVME_HOST_MEMORY) != 0)
 		return false;
-	host->memory = mmap(NULL, NVME_HOST_MEMORY, PROT_READ | PROT_WRITE, MAP_SHARED,
-		host->memory_fd, 0);
+	host->memory = mmap(
+		NULL, NVME_HOST_MEMORY, PROT_READ | PROT_WRITE, MAP_SHARED, host->memory_fd, 0);
 	if (host->memory == MAP_FAILED)
 		return false;
 	host->bus = host->iova;
@@ -84,8 +90,9 @@ static bool get_memory(struct nvme_host *host)
 
 static bool enable(struct nvme_host *host)
 {
-	host->admin = (struct nvme_queue_pair){ .submissions = 0, .completions = 0x1000,
-		.entries = ADMIN_ENTRIES, .phase = 1 };
+	host->admin = (struct nvme_queue_pair){
+		.submissions = 0, .completions = 0x1000, .entries = ADMIN_ENTRIES, .phase = 1
+	};
 	nvme_host_write(host, REG_CC, 4, 0);
 	if (!wait_ready(host, 0))
 		return false;
@@ -107,7 +114,8 @@ void nvme_host_submit(struct nvme_host *host, struct nvme_queue_pair *queue, uin
 bool nvme_host_complete(
 	struct nvme_host *host, struct nvme_queue_pair *queue, struct nvme_completion *completion)
 {
-	uint32_t *entry = (uint32_t *)(void *)(host->memory + queue->completions + 16u * queue->head);
+	uint32_t *entry =
+		(uint32_t *)(void *)(host->memory + queue->completions + 16u * queue->head);
 	uint32_t last;
 
 	for (double end = now() + WAIT_SECONDS;; nap()) {
@@ -141,8 +149,12 @@ bool nvme_host_run(struct nvme_host *host, struct nvme_queue_pair *queue, uint32
 static bool admin(struct nvme_host *host, uint32_t opcode, uint32_t nsid, uint64_t prp1,
 	uint32_t dword10, uint32_t dword11)
 {
-	uint32_t command[16] = { [0] = opcode, [1] = nsid, [6] = (uint32_t)prp1,
-		[7] = (uint32_t)(prp1 >> 32), [10] = dword10, [11] = dword11 };
+	uint32_t command[16] = { [0] = opcode,
+		[1] = nsid,
+		[6] = (uint32_t)prp1,
+		[7] = (uint32_t)(prp1 >> 32),
+		[10] = dword10,
+		[11] = dword11 };
 	struct nvme_completion completion;
 
 	return nvme_host_run(host, &host->admin, command, &completion) && !completion.status;
@@ -161,10 +173,16 @@ static bool create_queues(struct nvme_host *host, struct nvme_queue_pair *queue,
 
 static bool create_io_queues(struct nvme_host *host)
 {
-	host->io = (struct nvme_queue_pair){ .submissions = 0x2000, .completions = 0x3000, .id = 1,
-		.entries = IO_ENTRIES, .phase = 1 };
-	host->quiet = (struct nvme_queue_pair){ .submissions = 0x4000, .completions = 0x5000,
-		.id = 2, .entries = QUIET_ENTRIES, .phase = 1 };
+	host->io = (struct nvme_queue_pair){ .submissions = 0x2000,
+		.completions = 0x3000,
+		.id = 1,
+		.entries = IO_ENTRIES,
+		.phase = 1 };
+	host->quiet = (struct nvme_queue_pair){ .submissions = 0x4000,
+		.completions = 0x5000,
+		.id = 2,
+		.entries = QUIET_ENTRIES,
+		.phase = 1 };
 	return create_queues(host, &host->io, 1) && create_queues(host, &host->quiet, 0);
 }
 
@@ -178,15 +196,17 @@ bool nvme_host_settle(struct nvme_host *host)
 
 static bool bring_up(struct nvme_host *host)
 {
-	return get_memory(host) && enable(host) && create_io_queues(host) &&
-	       nvme_host_settle(host);
+	return get_memory(host) && enable(host) && create_io_queues(host) && nvme_host_settle(host);
 }
 
-bool nvme_host_start_foreign(struct nvme_host *host, const struct nvme_host_ops *ops,
-	void *context, uint64_t iova)
+bool nvme_host_start_foreign(
+	struct nvme_host *host, const struct nvme_host_ops *ops, void *context, uint64_t iova)
 {
-	*host = (struct nvme_host){ .access = NVME_HOST_FOREIGN, .ops = ops, .context = context,
-		.iova = iova, .memory_fd = -1 };
+	*host = (struct nvme_host){ .access = NVME_HOST_FOREIGN,
+		.ops = ops,
+		.context = context,
+		.iova = iova,
+		.memory_fd = -1 };
 	return bring_up(host);
 }
 
@@ -195,8 +215,9 @@ bool nvme_host_start(struct nvme_host *host, io_connect_t connection, enum nvme_
 {
 	mach_vm_size_t size;
 
-	*host = (struct nvme_host){ .connection = connection, .access = access, .iova = iova,
-		.memory_fd = -1 };
+	*host = (struct nvme_host){
+		.connection = connection, .access = access, .iova = iova, .memory_fd = -1
+	};
 	if (access == NVME_HOST_MAPPED &&
 		apple_dext_map_bar(connection, 0, &host->bar, &size, NULL) != kIOReturnSuccess)
 		return false;
@@ -218,9 +239,15 @@ bool nvme_host_transfer(
 	struct nvme_host *host, bool write, uint64_t block, uint32_t offset, uint32_t bytes)
 {
 	uint64_t prp1 = host->bus + NVME_HOST_DATA + offset, prp2 = prp1 + 4096;
-	uint32_t command[16] = { [0] = write ? 1u : 2u, [1] = 1, [6] = (uint32_t)prp1,
-		[7] = (uint32_t)(prp1 >> 32), [8] = (uint32_t)prp2, [9] = (uint32_t)(prp2 >> 32),
-		[10] = (uint32_t)block, [11] = (uint32_t)(block >> 32), [12] = bytes / 512 - 1 };
+	uint32_t command[16] = { [0] = write ? 1u : 2u,
+		[1] = 1,
+		[6] = (uint32_t)prp1,
+		[7] = (uint32_t)(prp1 >> 32),
+		[8] = (uint32_t)prp2,
+		[9] = (uint32_t)(prp2 >> 32),
+		[10] = (uint32_t)block,
+		[11] = (uint32_t)(block >> 32),
+		[12] = bytes / 512 - 1 };
 	struct nvme_completion completion;
 
 	return nvme_host_run(host, &host->io, command, &completion) && !completion.status;

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #define NVME_HOST_MEMORY (1u << 20)
-#define NVME_HOST_DATA   0x10000u	/* where data begins in the memory */
+#define NVME_HOST_DATA	 0x10000u /* where data begins in the memory */
 
 enum nvme_host_access { NVME_HOST_MAPPED, NVME_HOST_CALLS, NVME_HOST_FOREIGN };
 
@@ -21,26 +21,26 @@ struct nvme_host_ops {
 };
 
 struct nvme_queue_pair {
-	uint32_t submissions, completions;	/* offsets in the memory */
+	uint32_t submissions, completions; /* offsets in the memory */
 	uint16_t id, entries, tail, head, phase;
 };
 
 struct nvme_host {
 	io_connect_t connection;
 	enum nvme_host_access access;
-	const struct nvme_host_ops *ops;	/* with NVME_HOST_FOREIGN */
-	void *context;				/* theirs */
-	mach_vm_address_t bar;		/* mapped */
-	uint8_t *memory;		/* NVME_HOST_MEMORY bytes, shared */
+	const struct nvme_host_ops *ops; /* with NVME_HOST_FOREIGN */
+	void *context;			 /* theirs */
+	mach_vm_address_t bar;		 /* mapped */
+	uint8_t *memory;		 /* NVME_HOST_MEMORY bytes, shared */
 	int memory_fd;
-	uint64_t iova, bus;		/* of the memory */
-	struct nvme_queue_pair admin, io, quiet;	/* the last one raises no interrupts */
+	uint64_t iova, bus;			 /* of the memory */
+	struct nvme_queue_pair admin, io, quiet; /* the last one raises no interrupts */
 	uint16_t next_id;
 };
 
 struct nvme_completion {
 	uint32_t result, reserved;
-	uint16_t head, queue, id, status;	/* status: with the phase bit shifted out */
+	uint16_t head, queue, id, status; /* status: with the phase bit shifted out */
 };
 
 /*
@@ -50,8 +50,8 @@ struct nvme_completion {
 bool nvme_host_start(struct nvme_host *host, io_connect_t connection, enum nvme_host_access access,
 	uint64_t iova);
 /* The same for a controller that is reached by other means; nvme_host_stop() is not for it. */
-bool nvme_host_start_foreign(struct nvme_host *host, const struct nvme_host_ops *ops,
-	void *context, uint64_t iova);
+bool nvme_host_start_foreign(
+	struct nvme_host *host, const struct nvme_host_ops *ops, void *context, uint64_t iova);
 /* Let go of the memory. The controller is left as it is. */
 void nvme_host_stop(struct nvme_host *host);
 

@@ -35,8 +35,8 @@ void odd_host_add_memory(struct odd_host *host)
 	host->memory = aligned_alloc(16384, ODD_HOST_MEMORY);
 	assert_non_null(host->memory);
 	memset(host->memory, 0, ODD_HOST_MEMORY);
-	assert_ok(apple_dext_register_dma(host->connection, ODD_HOST_IOVA,
-		(uintptr_t)host->memory, ODD_HOST_MEMORY, &host->bus, NULL));
+	assert_ok(apple_dext_register_dma(host->connection, ODD_HOST_IOVA, (uintptr_t)host->memory,
+		ODD_HOST_MEMORY, &host->bus, NULL));
 }
 
 uint64_t odd_host_get(struct odd_host *host, uint64_t offset, unsigned width)

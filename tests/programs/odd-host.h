@@ -9,13 +9,13 @@
 #include <apple-dext-client.h>
 
 #define ODD_HOST_MEMORY 65536u
-#define ODD_HOST_IOVA   UINT64_C(0x7000000)
+#define ODD_HOST_IOVA	UINT64_C(0x7000000)
 
 struct odd_host {
 	struct rig rig;
 	io_connect_t connection;
-	uint8_t registers;	/* memory index of BAR4 */
-	uint8_t *memory;	/* NULL: none registered */
+	uint8_t registers; /* memory index of BAR4 */
+	uint8_t *memory;   /* NULL: none registered */
 	uint64_t bus;
 };
 

@@ -9,9 +9,8 @@ static uint64_t pick_width(struct property *property)
 {
 	static const uint8_t widths[] = { 1, 2, 4, 4, 4, 8, 8, 0, 3, 16 };
 
-	return property_one_in(property, 4) ?
-		       widths[property_below(property, sizeof(widths))] :
-		       UINT64_C(1) << property_below(property, 3);
+	return property_one_in(property, 4) ? widths[property_below(property, sizeof(widths))] :
+					      UINT64_C(1) << property_below(property, 3);
 }
 
 /* Mostly aligned and where something is; seldom past the end, by little or by much. */
@@ -86,8 +85,7 @@ static void config_write(struct property *property, struct property_client *clie
 		value = (value & ~UINT64_C(0xffff0000)) | 2;
 	property_say(property, client, "config write %#llx width %llu value %#llx",
 		(unsigned long long)offset, (unsigned long long)width, (unsigned long long)value);
-	property_status(property,
-		apple_dext_config_write(client->connection, offset, width, value),
+	property_status(property, apple_dext_config_write(client->connection, offset, width, value),
 		model_config_write(client->model, offset, width, value));
 }
 
@@ -160,7 +158,7 @@ static void mmio_write(struct property *property, struct property_client *client
 	if (property_one_in(property, 8))
 		offset = pick_offset(property, 0x40, size);
 	if (!is_quiet(offset, width))
-		offset = size + offset % 8;	/* past the end */
+		offset = size + offset % 8; /* past the end */
 	/* What a narrow write of a register does is undefined. */
 	if (width < 4 && offset >= 0x24 && offset < 0x38)
 		width = 4;
@@ -258,8 +256,8 @@ static void store(struct property *property, struct property_client *client)
 static void reset(struct property *property, struct property_client *client)
 {
 	property_say(property, client, "reset");
-	property_status(property, apple_dext_reset_device(client->connection),
-		model_reset(client->model));
+	property_status(
+		property, apple_dext_reset_device(client->connection), model_reset(client->model));
 }
 
 static void identity(struct property *property, struct property_client *client)
@@ -268,8 +266,8 @@ static void identity(struct property *property, struct property_client *client)
 	AppleDextIdentity got = { 0 };
 
 	property_say(property, client, "identity");
-	property_status(property, apple_dext_get_identity(client->connection, &got),
-		kIOReturnSuccess);
+	property_status(
+		property, apple_dext_get_identity(client->connection, &got), kIOReturnSuccess);
 	property_value(property, "bus", got.bus, device == property->model.devices ? 1 : 2);
 	property_value(property, "device id", got.device_id,
 		device->config[2] | (unsigned)device->config[3] << 8);

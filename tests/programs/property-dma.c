@@ -83,20 +83,20 @@ static bool is_there(const struct property *property, uint64_t va, uint64_t size
 {
 	uint64_t offset = va - (uintptr_t)property->arena;
 
-	return va >= (uintptr_t)property->arena && offset < ARENA_END &&
-	       size <= ARENA_END - offset;
+	return va >= (uintptr_t)property->arena && offset < ARENA_END && size <= ARENA_END - offset;
 }
 
-static void pick_region(struct property *property, struct property_client *client,
-	struct model_region *region)
+static void pick_region(
+	struct property *property, struct property_client *client, struct model_region *region)
 {
 	static const unsigned edges[] = { ARENA_SHARED, ARENA_PRIVATE, ARENA_OTHER, ARENA_END };
 	uint64_t page = 4096 * property_below(property, ARENA_END / 4096);
 
 	region->size = pick_size(property);
 	region->iova = pick_iova(property, client, region->size);
-	if (property_one_in(property, 8))	/* over an edge, perhaps into nothing */
-		page = edges[property_below(property, 4)] + 4096 - 4096 * property_below(property, 8);
+	if (property_one_in(property, 8)) /* over an edge, perhaps into nothing */
+		page = edges[property_below(property, 4)] + 4096 -
+		       4096 * property_below(property, 8);
 	if (page > ARENA_END)
 		page = 0;
 	if (property_one_in(property, 8))
@@ -125,7 +125,8 @@ static void pick_region(struct property *property, struct property_client *clien
 		region->size = 4096;
 		break;
 	case 5:
-		region->va = (uintptr_t)property->arena + ARENA_END - 4096 * property_below(property, 2);
+		region->va =
+			(uintptr_t)property->arena + ARENA_END - 4096 * property_below(property, 2);
 		region->size = 8192;
 		break;
 	}
@@ -176,16 +177,15 @@ static void unregister_region(struct property *property, struct property_client 
 		model_unregister(client->model, iova));
 }
 
-static void compare_word(struct property *property, struct property_client *client, uint64_t iova,
-	uint64_t offset)
+static void compare_word(
+	struct property *property, struct property_client *client, uint64_t iova, uint64_t offset)
 {
 	uint64_t got = 0, expected = 0;
 	uintptr_t va = 0;
 
 	property_say(property, client, "probe iova %#llx offset %#llx", (unsigned long long)iova,
 		(unsigned long long)offset);
-	if (!property_status(property,
-		    apple_dext_probe_dma(client->connection, iova, offset, &got),
+	if (!property_status(property, apple_dext_probe_dma(client->connection, iova, offset, &got),
 		    model_probe(client->model, iova, offset, &va)))
 		return;
 	memcpy(&expected, (void *)va, sizeof(expected));
@@ -279,16 +279,16 @@ static void allocate_buffer(struct property *property, struct property_client *c
 	property_value(property, "class", out[DEXT_BUFFER_CLASS_CODE], 0x010802);
 	property_value(property, "misalignment",
 		out[DEXT_BUFFER_ADDRESS] & ((in[1] ? in[1] : 4096) - 1), 0);
-	compare_address(property, client, mapping, out[DEXT_BUFFER_ADDRESS],
-		out[DEXT_BUFFER_LENGTH]);
+	compare_address(
+		property, client, mapping, out[DEXT_BUFFER_ADDRESS], out[DEXT_BUFFER_LENGTH]);
 }
 
 static void free_buffer(struct property *property, struct property_client *client)
 {
 	property_say(property, client, "free buffer");
 	property_status(property,
-		IOConnectCallScalarMethod(client->connection, DEXT_SELECTOR_FreeDMABuffer, NULL, 0,
-			NULL, NULL),
+		IOConnectCallScalarMethod(
+			client->connection, DEXT_SELECTOR_FreeDMABuffer, NULL, 0, NULL, NULL),
 		model_free_buffer(client->model));
 }
 
@@ -320,8 +320,8 @@ static void unmap_buffer(struct property *property, struct property_client *clie
 		return;
 	property_say(property, client, "unmap buffer");
 	property_status(property,
-		IOConnectUnmapMemory64(client->connection, DEXT_MEMORY_DMA_BUFFER,
-			mach_task_self(), map->address),
+		IOConnectUnmapMemory64(
+			client->connection, DEXT_MEMORY_DMA_BUFFER, mach_task_self(), map->address),
 		kIOReturnSuccess);
 	map->address = 0;
 }

@@ -11,7 +11,8 @@ static void setup(struct property *property, struct property_client *client)
 	uint32_t got = 0;
 
 	property_say(property, client, "set interrupts up");
-	if (property_status(property, apple_dext_setup_interrupts(client->connection, &got), status))
+	if (property_status(
+		    property, apple_dext_setup_interrupts(client->connection, &got), status))
 		property_value(property, "vectors", got, expected);
 }
 
@@ -60,8 +61,8 @@ static void wait_notified(struct property *property, struct property_client *cli
 			return;
 		nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
 	}
-	property_value(property, "notifications", atomic_load(&client->notified),
-		client->model->notified);
+	property_value(
+		property, "notifications", atomic_load(&client->notified), client->model->notified);
 }
 
 static void trigger(struct property *property, struct property_client *client)
@@ -85,8 +86,7 @@ static void map_page(struct property *property, struct property_client *client)
 	if (!map)
 		return;
 	property_say(property, client, "map IRQ state");
-	if (!property_status(property,
-		    apple_dext_map_irq_state(client->connection, &map->address),
+	if (!property_status(property, apple_dext_map_irq_state(client->connection, &map->address),
 		    client->model->interrupts ? kIOReturnSuccess : kIOReturnNotReady)) {
 		map->address = 0;
 		return;
@@ -152,10 +152,10 @@ static void create_notify(struct property *property, struct property_client *cli
 		return;
 	property_say(property, client, "create notification");
 	expected = model_arm(client->model);
-	client->notify = apple_dext_interrupt_notify_create(
-		client->connection, handle, &client->notified);
-	property_value(property, "notification", client->notify != NULL,
-		expected == kIOReturnSuccess);
+	client->notify =
+		apple_dext_interrupt_notify_create(client->connection, handle, &client->notified);
+	property_value(
+		property, "notification", client->notify != NULL, expected == kIOReturnSuccess);
 	wait_notified(property, client);
 }
 
@@ -173,8 +173,8 @@ static void destroy_notify(struct property *property, struct property_client *cl
 	apple_dext_interrupt_notify_destroy(client->notify);
 	client->notify = NULL;
 	client->model->armed = false;
-	property_value(property, "notifications", atomic_load(&client->notified),
-		client->model->notified);
+	property_value(
+		property, "notifications", atomic_load(&client->notified), client->model->notified);
 }
 
 const struct property_row property_irqs[] = {

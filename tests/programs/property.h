@@ -8,14 +8,14 @@
 #include <apple-dext-client.h>
 #include <stdatomic.h>
 
-#define PROPERTY_MAPS_MAX 4	/* of one client at a time */
+#define PROPERTY_MAPS_MAX 4 /* of one client at a time */
 
 /* Memory that a client has mapped from the driver. */
 struct property_map {
 	uint32_t type;
-	mach_vm_address_t address;	/* 0: none */
+	mach_vm_address_t address; /* 0: none */
 	mach_vm_size_t size;
-	unsigned buffer;	/* which of the client's buffers, counted from 1; 0: another type */
+	unsigned buffer; /* which of the client's buffers, counted from 1; 0: another type */
 };
 
 /* A client: what the driver has of it, and what the model has. */
@@ -25,7 +25,7 @@ struct property_client {
 	AppleDextInterruptNotify *notify;
 	atomic_uint notified;
 	struct property_map maps[PROPERTY_MAPS_MAX];
-	unsigned buffers;	/* how many it has ever had */
+	unsigned buffers; /* how many it has ever had */
 };
 
 /*
@@ -36,12 +36,12 @@ struct property_client {
 #define ARENA_PRIVATE (1u << 20)
 #define ARENA_OTHER   (3u << 19)
 #define ARENA_END     (1u << 21)
-#define ARENA_HOLE    (1u << 16)	/* bytes of nothing behind it */
+#define ARENA_HOLE    (1u << 16) /* bytes of nothing behind it */
 
 struct property {
 	struct model model;
 	struct property_client clients[MODEL_CLIENTS];
-	io_connect_t observers[MODEL_DEVICES];	/* clients that only look */
+	io_connect_t observers[MODEL_DEVICES]; /* clients that only look */
 	unsigned char *arena;
 	uint64_t random;
 	unsigned long operation, comparisons;
@@ -62,8 +62,7 @@ void property_say(struct property *property, const struct property_client *clien
 	const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* What a call returned, and what it must. Return: whether it succeeded. */
 bool property_status(struct property *property, kern_return_t got, kern_return_t expected);
-void property_value(
-	struct property *property, const char *what, uint64_t got, uint64_t expected);
+void property_value(struct property *property, const char *what, uint64_t got, uint64_t expected);
 void property_true(struct property *property, const char *what, bool holds);
 
 /* --- Maps --- */
@@ -81,7 +80,7 @@ typedef void (*property_operation)(struct property *property, struct property_cl
 struct property_row {
 	property_operation run;
 	unsigned weight;
-	bool only_claimed;	/* of use to a client with a claim, and seldom to another */
+	bool only_claimed; /* of use to a client with a claim, and seldom to another */
 };
 
 /* By concern; each ends with a row without a function. */

@@ -51,7 +51,7 @@ static void exec_dextd(const struct rig *rig, const char *const *specs)
 		argv[count++] = *specs;
 	}
 	argv[count] = NULL;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);	/* nothing is left over when a test dies */
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* nothing is left over when a test dies */
 	if (argv[0])
 		execv(argv[0], (char **)(uintptr_t)argv);
 	fprintf(stderr, "$DEXTD: %s\n", strerror(argv[0] ? errno : EINVAL));
@@ -105,7 +105,7 @@ bool rig_stop(struct rig *rig)
 	if (rig->dextd > 0) {
 		kill(rig->dextd, SIGTERM);
 		waitpid(rig->dextd, &status, 0);
-		rmdir(rig->folder);	/* dextd has removed what it made there */
+		rmdir(rig->folder); /* dextd has removed what it made there */
 	}
 	rig->dextd = 0;
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;

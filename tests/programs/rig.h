@@ -41,7 +41,7 @@ int rig_quiet(void **state);
 /* How many descriptors, mappings and threads a process has. */
 struct rig_holdings {
 	unsigned descriptors, mappings, threads;
-	unsigned memory_kb;	/* resident and its own */
+	unsigned memory_kb; /* resident and its own */
 };
 struct rig_holdings rig_holdings(pid_t process);
 /*
@@ -49,7 +49,7 @@ struct rig_holdings rig_holdings(pid_t process);
  * have grown by what an allocator keeps: RIG_MEMORY_SLACK_KB.
  */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define RIG_MEMORY_SLACK_KB (512u << 10)	/* what is freed is kept for a while */
+#define RIG_MEMORY_SLACK_KB (512u << 10) /* what is freed is kept for a while */
 #else
 #define RIG_MEMORY_SLACK_KB 4096u
 #endif

@@ -21,12 +21,13 @@ static const struct row {
 
 static io_connect_t open_client(void)
 {
-	io_service_t service = IOServiceGetMatchingService(
-		kIOMainPortDefault, IOServiceMatching("IOUserService"));
+	io_service_t service =
+		IOServiceGetMatchingService(kIOMainPortDefault, IOServiceMatching("IOUserService"));
 	io_connect_t connection = IO_OBJECT_NULL;
 
 	assert_int_not_equal(service, IO_OBJECT_NULL);
-	assert_int_equal(IOServiceOpen(service, mach_task_self(), 0, &connection), kIOReturnSuccess);
+	assert_int_equal(
+		IOServiceOpen(service, mach_task_self(), 0, &connection), kIOReturnSuccess);
 	IOObjectRelease(service);
 	return connection;
 }
@@ -82,20 +83,21 @@ static void test_preconditions(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ROWS; i++) {
-		kern_return_t expected = rows[i].needs == DEXT_NEEDS_CLAIM ? kIOReturnNotOpen :
-									     kIOReturnNotReady;
+		kern_return_t expected =
+			rows[i].needs == DEXT_NEEDS_CLAIM ? kIOReturnNotOpen : kIOReturnNotReady;
 
 		/* A stake the client of this test has: it is of the service's own user (test_stake.c). */
 		if (rows[i].needs == DEXT_NEEDS_CLAIM || rows[i].needs == DEXT_NEEDS_INTERRUPTS)
-			assert_int_equal(
-				call(connection, rows[i].number, rows[i].in, rows[i].out), expected);
+			assert_int_equal(call(connection, rows[i].number, rows[i].in, rows[i].out),
+				expected);
 	}
 	IOServiceClose(connection);
 }
 
 static void test_unknown_selectors(void **state)
 {
-	const uint32_t unknown[] = { 18, 19, 255, 0xfff, 0x1000 + ROWS - 18, 0x80000000, UINT32_MAX };
+	const uint32_t unknown[] = { 18, 19, 255, 0xfff, 0x1000 + ROWS - 18, 0x80000000,
+		UINT32_MAX };
 	io_connect_t connection = open_client();
 
 	(void)state;
@@ -172,8 +174,7 @@ static void test_only_type_zero_opens(void **state)
 		IOServiceOpen(service, mach_task_self(), 1, &connection), kIOReturnUnsupported);
 	assert_int_equal(connection, IO_OBJECT_NULL);
 	assert_int_equal(IOServiceOpen(service, 0, 0, &connection), kIOReturnBadArgument);
-	assert_int_equal(
-		IOServiceOpen(service, mach_task_self(), 0, NULL), kIOReturnBadArgument);
+	assert_int_equal(IOServiceOpen(service, mach_task_self(), 0, NULL), kIOReturnBadArgument);
 	IOObjectRelease(service);
 }
 
@@ -193,10 +194,12 @@ static void test_matching(void **state)
 		assert_int_not_equal(service, IO_OBJECT_NULL);
 		IOObjectRelease(service);
 	}
-	assert_int_equal(IOServiceGetMatchingService(kIOMainPortDefault,
-				 IOServiceMatching("AppleUSBDevice")), IO_OBJECT_NULL);
-	assert_int_equal(IOServiceGetMatchingServices(kIOMainPortDefault,
-				 IOServiceMatching("IOService"), &iterator), kIOReturnSuccess);
+	assert_int_equal(IOServiceGetMatchingService(
+				 kIOMainPortDefault, IOServiceMatching("AppleUSBDevice")),
+		IO_OBJECT_NULL);
+	assert_int_equal(IOServiceGetMatchingServices(
+				 kIOMainPortDefault, IOServiceMatching("IOService"), &iterator),
+		kIOReturnSuccess);
 	service = IOIteratorNext(iterator);
 	assert_true(IOObjectConformsTo(service, "IOService"));
 	assert_false(IOObjectConformsTo(service, "IOUSBDevice"));

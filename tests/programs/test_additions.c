@@ -17,7 +17,7 @@
 
 static struct rig rig;
 
-#define GIB                      (UINT64_C(1) << 30)
+#define GIB (UINT64_C(1) << 30)
 
 static io_connect_t claim(uint8_t bus)
 {
@@ -54,8 +54,8 @@ static void test_no_stray_output(void **state)
 		uint32_t count = IOUSER_SCALARS_MAX;
 		size_t size = sizeof(bytes);
 
-		assert_ok(IOConnectCallMethod(connection, selectors[i], NULL, 0, NULL, 0, scalars,
-			&count, bytes, &size));
+		assert_ok(IOConnectCallMethod(
+			connection, selectors[i], NULL, 0, NULL, 0, scalars, &count, bytes, &size));
 		assert_int_equal(size, 0);
 		assert_true(count < IOUSER_SCALARS_MAX);
 	}
@@ -76,8 +76,8 @@ static void test_segments(void **state)
 	memory = sparse_memory(size, &fd);
 	memory[4 * GIB - 8] = 77;
 	/* The fixed call tells of the first of three alone. */
-	assert_ok(apple_dext_register_dma(
-		connection, 0, (uintptr_t)memory, size, &address, &length));
+	assert_ok(
+		apple_dext_register_dma(connection, 0, (uintptr_t)memory, size, &address, &length));
 	assert_int_equal(address, 0);
 	assert_int_equal(length, DEXT_CHUNK_MAX);
 	assert_ok(apple_dext_unregister_dma(connection, 0));
@@ -119,7 +119,7 @@ static void test_the_largest_region(void **state)
 
 	(void)state;
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-	skip();	/* 192 GiB of address space are not to be had beside a shadow memory */
+	skip(); /* 192 GiB of address space are not to be had beside a shadow memory */
 #endif
 	connection = claim(1);
 	memory = sparse_memory(size + 4096, &fd);
@@ -129,8 +129,8 @@ static void test_the_largest_region(void **state)
 	for (size_t i = 0; i < count; i++)
 		assert_int_equal(segments[i].bus_address, i * DEXT_CHUNK_MAX);
 	assert_ok(apple_dext_unregister_dma(connection, 0));
-	assert_fails(apple_dext_register_dma(
-			     connection, 0, (uintptr_t)memory, size + 1, NULL, NULL),
+	assert_fails(
+		apple_dext_register_dma(connection, 0, (uintptr_t)memory, size + 1, NULL, NULL),
 		kIOReturnNoSpace);
 	apple_dext_disconnect(connection);
 	munmap(memory, size + 4096);
@@ -186,9 +186,9 @@ static void test_batches(void **state)
 		iovas[i] = GIB + i * 4096;
 		requests[i] = (AppleDextDMARequest){ iovas[i], (uintptr_t)memory + i * 4096, 4096 };
 	}
-	requests[10].iova = iovas[9];		/* there already */
+	requests[10].iova = iovas[9]; /* there already */
 	requests[500].size = 0;
-	requests[999].client_va = 4096;		/* nothing there */
+	requests[999].client_va = 4096; /* nothing there */
 	assert_ok(apple_dext_register_dma_batch(connection, requests, COUNT, results));
 	for (size_t i = 0; i < COUNT; i++) {
 		kern_return_t expected = i == 10  ? kIOReturnStillOpen :
@@ -208,12 +208,12 @@ static void test_batches(void **state)
 	free(regions);
 	assert_ok(apple_dext_unregister_dma_batch(connection, iovas, COUNT, statuses));
 	for (size_t i = 0; i < COUNT; i++)
-		assert_int_equal(statuses[i], i == 10 || i == 500 || i == 999 ? kIOReturnNotFound :
-										kIOReturnSuccess);
+		assert_int_equal(statuses[i],
+			i == 10 || i == 500 || i == 999 ? kIOReturnNotFound : kIOReturnSuccess);
 	assert_ok(apple_dext_unregister_dma_batch(connection, iovas, 1, NULL));
 	assert_ok(apple_dext_register_dma_batch(connection, NULL, 0, NULL));
-	assert_fails(apple_dext_register_dma_batch(connection, NULL, 1, results),
-		kIOReturnBadArgument);
+	assert_fails(
+		apple_dext_register_dma_batch(connection, NULL, 1, results), kIOReturnBadArgument);
 	apple_dext_disconnect(connection);
 	assert_fails(apple_dext_register_dma_batch(connection, requests, 2, results),
 		kIOReturnBadArgument);
@@ -232,7 +232,7 @@ static void test_clients(void **state)
 	assert_ok(apple_dext_setup_interrupts(first, NULL));
 	assert_ok(apple_dext_trigger_interrupt(second, 5));
 	assert_ok(apple_dext_copy_clients(second, &clients, &count));
-	while (count > 2) {	/* one of a moment ago may still be on its way out */
+	while (count > 2) { /* one of a moment ago may still be on its way out */
 		free(clients);
 		assert_ok(apple_dext_copy_clients(second, &clients, &count));
 	}
@@ -244,8 +244,8 @@ static void test_clients(void **state)
 	assert_int_equal(clients[0].pid, getpid());
 	free(clients);
 	assert_fails(apple_dext_copy_clients(second, NULL, &count), kIOReturnBadArgument);
-	assert_fails(apple_dext_copy_clients(IO_OBJECT_NULL, &clients, &count),
-		kIOReturnBadArgument);
+	assert_fails(
+		apple_dext_copy_clients(IO_OBJECT_NULL, &clients, &count), kIOReturnBadArgument);
 	apple_dext_disconnect(first);
 	apple_dext_disconnect(second);
 }
@@ -256,7 +256,7 @@ static void test_trigger(void **state)
 	uint64_t pending[4];
 
 	(void)state;
-	assert_ok(apple_dext_trigger_interrupt(connection, 3));	/* nobody listens: no error */
+	assert_ok(apple_dext_trigger_interrupt(connection, 3)); /* nobody listens: no error */
 	assert_ok(apple_dext_setup_interrupts(connection, NULL));
 	assert_ok(apple_dext_trigger_interrupt(connection, 63));
 	assert_ok(apple_dext_read_pending_irqs(connection, pending));
@@ -353,8 +353,8 @@ static void test_removal(void **state)
 static int setup(void **state)
 {
 	const char *const specs[] = { "nvme,addr=01:00.0,size=1M",
-		"nvme,addr=02:00.0,size=1M,dma=dart,dma-bytes=2G",
-		"nvme,addr=left/03:00.0,size=1M", "nvme,addr=right/03:00.0,size=1M", NULL };
+		"nvme,addr=02:00.0,size=1M,dma=dart,dma-bytes=2G", "nvme,addr=left/03:00.0,size=1M",
+		"nvme,addr=right/03:00.0,size=1M", NULL };
 
 	(void)state;
 	return rig_start(&rig, specs) ? 0 : -1;

@@ -103,7 +103,7 @@ static void stores_reach_the_device(void **state)
 	volatile uint32_t *registers = map_copy(connection);
 
 	(void)state;
-	assert_int_equal(registers[2], 0x00010400);	/* the version */
+	assert_int_equal(registers[2], 0x00010400); /* the version */
 	expect_noticed(connection, registers, 0x001f001f);
 	/* Memory stays the same over a reset. */
 	assert_ok(apple_dext_reset_device(connection));

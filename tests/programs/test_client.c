@@ -83,10 +83,10 @@ static void test_claim(void **state)
 	assert_int_equal(command & 6, 0);
 	assert_ok(apple_dext_claim(first));
 	assert_ok(apple_dext_config_read(first, 4, 2, &command));
-	assert_int_equal(command & 6, 6);	/* memory space and bus master */
+	assert_int_equal(command & 6, 6); /* memory space and bus master */
 	assert_ok(apple_dext_claim(first));
 	assert_ok(apple_dext_claim(second));
-	do	/* a connection of a moment ago may still be on its way out */
+	do /* a connection of a moment ago may still be on its way out */
 		assert_ok(apple_dext_get_status(second, &status));
 	while (status.clients > 2);
 	assert_int_equal(status.claims, 2);
@@ -98,7 +98,7 @@ static void test_claim(void **state)
 	assert_int_equal(command & 6, 6);
 	apple_dext_disconnect(second);
 	second = connect_device();
-	do	/* a disconnect is carried out a moment later by the other side */
+	do /* a disconnect is carried out a moment later by the other side */
 		assert_ok(apple_dext_config_read(second, 4, 2, &command));
 	while (command & 4);
 	assert_ok(apple_dext_get_status(second, &status));
@@ -157,24 +157,23 @@ static void test_register_dma(void **state)
 		connection, 0x100000, (uintptr_t)memory, 1 << 20, &address, &length));
 	assert_int_equal(address, 0x100000);
 	assert_int_equal(length, 1 << 20);
-	assert_fails(apple_dext_register_dma(
-			     connection, 0x100000, (uintptr_t)memory, 4096, NULL, NULL),
+	assert_fails(
+		apple_dext_register_dma(connection, 0x100000, (uintptr_t)memory, 4096, NULL, NULL),
 		kIOReturnStillOpen);
-	assert_fails(apple_dext_register_dma(
-			     connection, 0x101000, (uintptr_t)memory, 4096, NULL, NULL),
+	assert_fails(
+		apple_dext_register_dma(connection, 0x101000, (uintptr_t)memory, 4096, NULL, NULL),
 		kIOReturnBusy);
 	assert_fails(apple_dext_register_dma(connection, 0, (uintptr_t)memory, 0, NULL, NULL),
 		kIOReturnBadArgument);
-	assert_fails(apple_dext_register_dma(connection, 0, 0, 4096, NULL, NULL),
+	assert_fails(
+		apple_dext_register_dma(connection, 0, 0, 4096, NULL, NULL), kIOReturnBadArgument);
+	assert_fails(apple_dext_register_dma(connection, 0, UINT64_MAX - 4095, 8192, NULL, NULL),
 		kIOReturnBadArgument);
 	assert_fails(apple_dext_register_dma(
-			     connection, 0, UINT64_MAX - 4095, 8192, NULL, NULL),
+			     connection, UINT64_MAX - 4095, (uintptr_t)memory, 8192, NULL, NULL),
 		kIOReturnBadArgument);
-	assert_fails(apple_dext_register_dma(connection, UINT64_MAX - 4095, (uintptr_t)memory,
-			     8192, NULL, NULL),
-		kIOReturnBadArgument);
-	assert_fails(apple_dext_register_dma(IO_OBJECT_NULL, 0, (uintptr_t)memory, 4096, NULL,
-			     NULL),
+	assert_fails(
+		apple_dext_register_dma(IO_OBJECT_NULL, 0, (uintptr_t)memory, 4096, NULL, NULL),
 		kIOReturnBadArgument);
 	/* More than 128 chunks of 1.5 GiB. */
 	assert_fails(apple_dext_register_dma(connection, 1ull << 40, (uintptr_t)memory,
@@ -187,10 +186,10 @@ static void test_register_dma(void **state)
 	assert_ok(apple_dext_probe_dma(connection, 0x100000, 8, &word));
 	assert_int_equal(word, 0x0123456789abcdef);
 	assert_ok(apple_dext_probe_dma(connection, 0x100000, (1 << 20) - 8, &word));
-	assert_fails(apple_dext_probe_dma(connection, 0x100000, (1 << 20) - 7, &word),
-		kIOReturnOverrun);
-	assert_fails(apple_dext_probe_dma(connection, 0x100000, UINT64_MAX, &word),
-		kIOReturnOverrun);
+	assert_fails(
+		apple_dext_probe_dma(connection, 0x100000, (1 << 20) - 7, &word), kIOReturnOverrun);
+	assert_fails(
+		apple_dext_probe_dma(connection, 0x100000, UINT64_MAX, &word), kIOReturnOverrun);
 	assert_fails(apple_dext_probe_dma(connection, 0x5000, 0, &word), kIOReturnNotFound);
 	assert_fails(apple_dext_probe_dma(connection, 0x100000, 0, NULL), kIOReturnBadArgument);
 
@@ -209,8 +208,8 @@ static void test_private_memory(void **state)
 
 	(void)state;
 	memory[3] = 42;
-	assert_ok(apple_dext_register_dma(
-		connection, 0x100000, (uintptr_t)memory, 8192, NULL, NULL));
+	assert_ok(
+		apple_dext_register_dma(connection, 0x100000, (uintptr_t)memory, 8192, NULL, NULL));
 	assert_ok(apple_dext_probe_dma(connection, 0x100000, 24, &word));
 	assert_int_equal(word, 42);
 	memory[3] = 43;
@@ -228,7 +227,7 @@ static void test_memory_that_goes_away(void **state)
 
 	(void)state;
 	if (rig.local)
-		dma_spans_catch_faults();	/* cmocka has taken the signals over */
+		dma_spans_catch_faults(); /* cmocka has taken the signals over */
 	memory = shared_memory(16384, &fd);
 	assert_ok(apple_dext_register_dma(
 		connection, 0x100000, (uintptr_t)memory, 16384, NULL, NULL));
@@ -261,8 +260,8 @@ static void test_config(void **state)
 	assert_fails(apple_dext_config_read(connection, 0, 0, &value), kIOReturnBadArgument);
 	assert_fails(apple_dext_config_read(connection, 4096, 1, &value), kIOReturnBadArgument);
 	assert_fails(apple_dext_config_read(connection, 4094, 4, &value), kIOReturnBadArgument);
-	assert_fails(apple_dext_config_read(connection, UINT64_MAX, 4, &value),
-		kIOReturnBadArgument);
+	assert_fails(
+		apple_dext_config_read(connection, UINT64_MAX, 4, &value), kIOReturnBadArgument);
 	assert_fails(apple_dext_config_read(connection, 2, 4, &value), kIOReturnNotAligned);
 	assert_fails(apple_dext_config_read(connection, 0, 4, NULL), kIOReturnBadArgument);
 	assert_ok(apple_dext_config_read(connection, 4092, 4, &value));
@@ -281,8 +280,8 @@ static void test_config(void **state)
 	assert_ok(apple_dext_config_read_block(connection, 9, block, 3));
 	assert_memory_equal(block, "\x02\x08\x01", 3);
 	assert_ok(apple_dext_config_read_block(connection, 4096, block, 0));
-	assert_fails(apple_dext_config_read_block(connection, 4095, block, 2),
-		kIOReturnBadArgument);
+	assert_fails(
+		apple_dext_config_read_block(connection, 4095, block, 2), kIOReturnBadArgument);
 	assert_fails(apple_dext_config_read_block(connection, UINT64_MAX, block, 2),
 		kIOReturnBadArgument);
 	assert_fails(apple_dext_config_read_block(connection, 0, NULL, 2), kIOReturnBadArgument);
@@ -305,8 +304,8 @@ static void test_bars(void **state)
 	assert_ok(apple_dext_get_bar_info(connection, 0, NULL, NULL, NULL));
 	assert_fails(apple_dext_get_bar_info(connection, 1, NULL, NULL, NULL), kIOReturnNotFound);
 	assert_fails(apple_dext_get_bar_info(connection, 5, NULL, NULL, NULL), kIOReturnNotFound);
-	assert_fails(apple_dext_get_bar_info(connection, 6, NULL, NULL, NULL),
-		kIOReturnBadArgument);
+	assert_fails(
+		apple_dext_get_bar_info(connection, 6, NULL, NULL, NULL), kIOReturnBadArgument);
 
 	assert_fails(apple_dext_map_bar(connection, 0, &address, &mapped, NULL), kIOReturnNotOpen);
 	assert_fails(apple_dext_mmio_read(connection, 0, 0, 4, &value), kIOReturnNotOpen);
@@ -316,7 +315,7 @@ static void test_bars(void **state)
 	assert_fails(apple_dext_map_bar(connection, 1, &address, &mapped, NULL), kIOReturnNotFound);
 	assert_fails(apple_dext_map_bar(connection, 0, NULL, &mapped, NULL), kIOReturnBadArgument);
 	assert_ok(apple_dext_mmio_read(connection, 0, 8, 4, &value));
-	assert_int_equal(value, 0x00010400);	/* NVMe 1.4, by a call and by a load */
+	assert_int_equal(value, 0x00010400); /* NVMe 1.4, by a call and by a load */
 	assert_int_equal(*(volatile uint32_t *)(address + 8), 0x00010400);
 	assert_fails(apple_dext_unmap_bar(connection, 0, address + 4096), kIOReturnBadArgument);
 	assert_ok(apple_dext_unmap_bar(connection, 0, address));
@@ -330,7 +329,7 @@ static void test_bars(void **state)
 	assert_fails(apple_dext_mmio_read(connection, 0, 0, 3, &value), kIOReturnBadArgument);
 	assert_fails(apple_dext_mmio_read(connection, 0, 2, 4, &value), kIOReturnNotAligned);
 	assert_fails(apple_dext_mmio_read(connection, 0, 0, 4, NULL), kIOReturnBadArgument);
-	assert_ok(apple_dext_mmio_write(connection, 0, 0x28, 8, 0x1234000));	/* ASQ */
+	assert_ok(apple_dext_mmio_write(connection, 0, 0x28, 8, 0x1234000)); /* ASQ */
 	assert_ok(apple_dext_mmio_read(connection, 0, 0x28, 8, &value));
 	assert_int_equal(value, 0x1234000);
 	assert_fails(apple_dext_mmio_write(connection, 0, 0x2a, 4, 0), kIOReturnNotAligned);
@@ -346,28 +345,28 @@ static void test_dma_buffer(void **state)
 	mach_vm_size_t size;
 
 	(void)state;
-	assert_fails(apple_dext_allocate_dma_buffer(connection, 4096, 0, &buffer),
-		kIOReturnNotOpen);
+	assert_fails(
+		apple_dext_allocate_dma_buffer(connection, 4096, 0, &buffer), kIOReturnNotOpen);
 	assert_ok(apple_dext_claim(connection));
 	assert_fails(IOConnectMapMemory64(connection, DEXT_MEMORY_DMA_BUFFER, mach_task_self(),
 			     &address, &size, kIOMapAnywhere),
 		kIOReturnNotReady);
-	assert_fails(IOConnectMapMemory64(connection, DEXT_MEMORY_TYPES, mach_task_self(),
-			     &address, &size, kIOMapAnywhere),
+	assert_fails(IOConnectMapMemory64(connection, DEXT_MEMORY_TYPES, mach_task_self(), &address,
+			     &size, kIOMapAnywhere),
 		kIOReturnUnsupported);
-	assert_fails(apple_dext_allocate_dma_buffer(connection, 0, 0, &buffer),
-		kIOReturnBadArgument);
-	assert_fails(apple_dext_allocate_dma_buffer(connection, 4096, 3, &buffer),
-		kIOReturnBadArgument);
-	assert_fails(apple_dext_allocate_dma_buffer(connection, 4096, 0, NULL),
-		kIOReturnBadArgument);
+	assert_fails(
+		apple_dext_allocate_dma_buffer(connection, 0, 0, &buffer), kIOReturnBadArgument);
+	assert_fails(
+		apple_dext_allocate_dma_buffer(connection, 4096, 3, &buffer), kIOReturnBadArgument);
+	assert_fails(
+		apple_dext_allocate_dma_buffer(connection, 4096, 0, NULL), kIOReturnBadArgument);
 	assert_ok(apple_dext_allocate_dma_buffer(connection, 5000, 1 << 20, &buffer));
 	assert_true(buffer.size >= 5000);
 	assert_int_equal(buffer.bus_address % (1 << 20), 0);
 	assert_int_equal(buffer.segments, 1);
 	memset((void *)buffer.address, 0x5a, buffer.size);
-	assert_fails(apple_dext_allocate_dma_buffer(connection, 4096, 0, &other),
-		kIOReturnStillOpen);
+	assert_fails(
+		apple_dext_allocate_dma_buffer(connection, 4096, 0, &other), kIOReturnStillOpen);
 	assert_ok(apple_dext_free_dma_buffer(connection, &buffer));
 	assert_fails(apple_dext_free_dma_buffer(connection, &buffer), kIOReturnNotFound);
 	assert_fails(apple_dext_free_dma_buffer(connection, NULL), kIOReturnBadArgument);

@@ -47,7 +47,7 @@ static void listen_handler(void *opaque)
 	} else if (listener->rearm) {
 		apple_dext_interrupt_notify_rearm(listener->notify);
 	}
-	sem_post(&listener->called);	/* from here on the listener may be gone */
+	sem_post(&listener->called); /* from here on the listener may be gone */
 }
 
 static bool wait_called(struct listener *listener, unsigned seconds)
@@ -70,8 +70,8 @@ static void listener_init(struct listener *listener, io_connect_t connection)
 static void listen_to(struct listener *listener)
 {
 	pthread_mutex_lock(&listener->creating);
-	listener->notify = apple_dext_interrupt_notify_create(
-		listener->connection, listen_handler, listener);
+	listener->notify =
+		apple_dext_interrupt_notify_create(listener->connection, listen_handler, listener);
 	pthread_mutex_unlock(&listener->creating);
 	assert_non_null(listener->notify);
 }
@@ -236,7 +236,7 @@ static void test_reset(void **state)
 	assert_true(nvme_host_start(&host, connection, NVME_HOST_CALLS, 0x10000000));
 	assert_ok(apple_dext_config_write(connection, 0x3c, 1, 9));
 	assert_ok(apple_dext_reset_device(connection));
-	assert_int_equal(nvme_host_read(&host, 0x14, 4), 0);	/* CC: disabled */
+	assert_int_equal(nvme_host_read(&host, 0x14, 4), 0); /* CC: disabled */
 	assert_ok(apple_dext_config_read(connection, 0x3c, 1, &value));
 	assert_int_equal(value, 9);
 	assert_ok(apple_dext_config_read(connection, 4, 2, &value));

@@ -39,8 +39,11 @@ static unsigned crowd_count;
 static void __attribute__((noreturn)) serve(int ready)
 {
 	const uid_t uids[] = { ALLOWED, ALSO_ALLOWED };
-	const struct iouser_server_options options = {
-		.path = path, .mode = 0666, .group = (gid_t)-1, .allowed_uids = uids, .allowed_uid_count = 2 };
+	const struct iouser_server_options options = { .path = path,
+		.mode = 0666,
+		.group = (gid_t)-1,
+		.allowed_uids = uids,
+		.allowed_uid_count = 2 };
 	char error[512];
 	struct iouser_server *server;
 
@@ -102,7 +105,8 @@ static int dial(void)
 static int greet(int fd)
 {
 	struct iou_hello hello = { .header = { .type = IOU_HELLO, .size = sizeof(hello) },
-		.magic = IOU_MAGIC, .major = IOU_VERSION_MAJOR };
+		.magic = IOU_MAGIC,
+		.major = IOU_VERSION_MAJOR };
 
 	if (send(fd, &hello, sizeof(hello), MSG_NOSIGNAL) < 0)
 		return errno;
@@ -121,9 +125,10 @@ static int told(uid_t uid)
 		if (setuid(uid) != 0)
 			_exit(100);
 		status = greet(dial());
-		_exit(status == kIOReturnSuccess ? 0 : status == kIOReturnNoResources ? 1 :
-				status == kIOReturnNotPermitted			      ? 2 :
-											3);
+		_exit(status == kIOReturnSuccess	? 0 :
+			status == kIOReturnNoResources	? 1 :
+			status == kIOReturnNotPermitted ? 2 :
+							  3);
 	}
 	waitpid(child, &status, 0);
 	return WEXITSTATUS(status);

@@ -47,7 +47,7 @@ static void __attribute__((noreturn)) be_a_client(unsigned seed)
 		void *private = malloc(1 << 16);
 
 		apple_dext_register_dma(connection, iova + 0x800000 + (round % 16) * 0x20000ull,
-			(uintptr_t)private, 1 << 16, NULL, NULL);
+			(uintptr_t) private, 1 << 16, NULL, NULL);
 		if (nvme_host_start(&host, connection, access, iova))
 			for (unsigned i = 0; i < 64; i++)
 				nvme_host_transfer(&host, i % 2, 16ull * (i % 32), 0, 8192);
@@ -91,7 +91,8 @@ static bool wait_free(void)
 	io_connect_t connection = apple_dext_connect(1, 0, 0);
 	AppleDextStatus status = { .claims = 1 };
 
-	for (int i = 0; i < 2000 && (status.claims || status.dma_regions || status.dma_bytes); i++) {
+	for (int i = 0; i < 2000 && (status.claims || status.dma_regions || status.dma_bytes);
+		i++) {
 		apple_dext_get_status(connection, &status);
 		nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
 	}
@@ -249,7 +250,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	rig_kill(&rig);	/* dead already, unless a test failed */
+	rig_kill(&rig); /* dead already, unless a test failed */
 	return 0;
 }
 

@@ -14,17 +14,17 @@
 #include <time.h>
 
 #define MEMORY_SIZE 65536u
-#define IOVA        UINT64_C(0x100000)	/* within 28 bits */
+#define IOVA	    UINT64_C(0x100000) /* within 28 bits */
 
 static struct rig rig;
 
 /* The device, claimed, with interrupts and memory. */
 struct card {
 	io_connect_t connection;
-	uint8_t index;		/* of BAR0, for single accesses */
+	uint8_t index; /* of BAR0, for single accesses */
 	struct irq_listener listener;
 	uint8_t *memory;
-	uint64_t bus;		/* where the device finds the memory */
+	uint64_t bus; /* where the device finds the memory */
 };
 
 static uint64_t get(struct card *card, uint64_t offset, unsigned width)
@@ -55,8 +55,8 @@ static void card_open(struct card *card, uint8_t bus)
 	card->memory = aligned_alloc(16384, MEMORY_SIZE);
 	assert_non_null(card->memory);
 	memset(card->memory, 0, MEMORY_SIZE);
-	assert_ok(apple_dext_register_dma(card->connection, IOVA, (uintptr_t)card->memory,
-		MEMORY_SIZE, &card->bus, NULL));
+	assert_ok(apple_dext_register_dma(
+		card->connection, IOVA, (uintptr_t)card->memory, MEMORY_SIZE, &card->bus, NULL));
 }
 
 static void card_close(struct card *card)
@@ -107,8 +107,8 @@ static void test_its_registers_are_calls(void **state)
 
 	(void)state;
 	card_open(&card, 1);
-	assert_int_equal(apple_dext_map_bar(card.connection, 0, &address, &size, NULL),
-		kIOReturnNotReady);
+	assert_int_equal(
+		apple_dext_map_bar(card.connection, 0, &address, &size, NULL), kIOReturnNotReady);
 	assert_int_equal(get(&card, EDU_IDENTIFICATION, 4), EDU_IDENTITY);
 	card_close(&card);
 }
@@ -141,8 +141,8 @@ static void test_raised_by_hand(void **state)
 	card_close(&card);
 }
 
-static void transfer(struct card *card, uint64_t source, uint64_t destination, uint64_t count,
-	uint32_t command)
+static void transfer(
+	struct card *card, uint64_t source, uint64_t destination, uint64_t count, uint32_t command)
 {
 	set(card, EDU_DMA_SOURCE, 8, source);
 	set(card, EDU_DMA_DESTINATION, 8, destination);

@@ -65,7 +65,7 @@ static kern_return_t method(void *client, struct iouser_arguments *arguments)
 	(void)client;
 	switch (arguments->selector) {
 	case DEXT_SELECTOR_GetIdentity:
-		arguments->scalar_output_count = 6;	/* zeroes */
+		arguments->scalar_output_count = 6; /* zeroes */
 		return kIOReturnSuccess;
 	case DEXT_SELECTOR_Claim:
 		claims++;
@@ -127,24 +127,24 @@ static void test_segments_become_regions(void **state)
 	size_t count = 8;
 
 	(void)state;
-	assert_ok(apple_dext_register_dma_segments(connection, 0x1000, 0x10000,
-		2 * DEXT_CHUNK_MAX + 4096, segments, &count));
+	assert_ok(apple_dext_register_dma_segments(
+		connection, 0x1000, 0x10000, 2 * DEXT_CHUNK_MAX + 4096, segments, &count));
 	assert_int_equal(count, 3);
 	assert_int_equal(region_count, 3);
 	assert_int_equal(segments[1].bus_address, 0x1000 + DEXT_CHUNK_MAX);
 	assert_int_equal(segments[2].length, 4096);
-	assert_ok(apple_dext_unregister_dma_segments(
-		connection, 0x1000, 2 * DEXT_CHUNK_MAX + 4096));
+	assert_ok(
+		apple_dext_unregister_dma_segments(connection, 0x1000, 2 * DEXT_CHUNK_MAX + 4096));
 	assert_int_equal(region_count, 0);
 	/* The fifth does not fit: the four before it are undone. */
 	count = 8;
-	assert_fails(apple_dext_register_dma_segments(connection, 0x1000, 0x10000,
-			     5 * DEXT_CHUNK_MAX, segments, &count),
+	assert_fails(apple_dext_register_dma_segments(
+			     connection, 0x1000, 0x10000, 5 * DEXT_CHUNK_MAX, segments, &count),
 		kIOReturnNoSpace);
 	assert_int_equal(region_count, 0);
 	count = 1;
-	assert_fails(apple_dext_register_dma_segments(connection, 0x1000, 0x10000,
-			     2 * DEXT_CHUNK_MAX, segments, &count),
+	assert_fails(apple_dext_register_dma_segments(
+			     connection, 0x1000, 0x10000, 2 * DEXT_CHUNK_MAX, segments, &count),
 		kIOReturnOverrun);
 	assert_int_equal(count, 2);
 }
@@ -215,7 +215,8 @@ int main(void)
 		cmocka_unit_test(test_the_rest_says_so),
 		cmocka_unit_test(test_memory_that_is_too_small),
 	};
-	struct iouser_service *service = iouser_service_publish(DEXT_USER_CLASS, &old_driver, &claims);
+	struct iouser_service *service =
+		iouser_service_publish(DEXT_USER_CLASS, &old_driver, &claims);
 	int failed;
 
 	connection = apple_dext_connect(0, 0, 0);

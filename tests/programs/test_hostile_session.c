@@ -26,7 +26,7 @@
 #include <unistd.h>
 
 #define LINGER_SECONDS 3600
-#define PAGE           UINT64_C(4096)
+#define PAGE	       UINT64_C(4096)
 
 /* --- A driver ----------------------------------------------------------------------- */
 
@@ -60,8 +60,8 @@ static kern_return_t keep(struct user *user, struct iouser_arguments *arguments)
 static kern_return_t count_segments(struct user *user, struct iouser_arguments *arguments)
 {
 	struct iouser_task_memory *memory;
-	kern_return_t status = iouser_copy_task_memory(user->peer, arguments->scalar_input[0],
-		arguments->scalar_input[1], &memory);
+	kern_return_t status = iouser_copy_task_memory(
+		user->peer, arguments->scalar_input[0], arguments->scalar_input[1], &memory);
 
 	if (status != kIOReturnSuccess)
 		return status;
@@ -82,7 +82,7 @@ static kern_return_t method(void *client, struct iouser_arguments *arguments)
 		arguments->structure_output_size = arguments->structure_output_room + 1;
 		return kIOReturnSuccess;
 	default:
-		return kIOReturnSuccess;	/* and gives nothing */
+		return kIOReturnSuccess; /* and gives nothing */
 	}
 }
 
@@ -133,8 +133,9 @@ static void *run(void *argument)
 
 static int setup(void **state)
 {
-	struct iouser_server_options options = { .path = path, .group = (gid_t)-1,
-		.connections_max = 4 };
+	struct iouser_server_options options = {
+		.path = path, .group = (gid_t)-1, .connections_max = 4
+	};
 	char error[256];
 
 	(void)state;
@@ -146,7 +147,8 @@ static int setup(void **state)
 	server = iouser_server_create_with(&options, error, sizeof(error));
 	assert_non_null(server);
 	assert_int_equal(pthread_create(&server_thread, NULL, run, server), 0);
-	pthread_setname_np(server_thread, "server");	/* and of the threads that it begins, at first */
+	pthread_setname_np(
+		server_thread, "server"); /* and of the threads that it begins, at first */
 	return 0;
 }
 
@@ -173,7 +175,7 @@ static int teardown(void **state)
  */
 static int gate[2];
 static atomic_uint held_count;
-static atomic_int held[16];	/* the threads that stay */
+static atomic_int held[16]; /* the threads that stay */
 
 static void stay(int signal)
 {
@@ -215,7 +217,7 @@ static void hold_server(void)
 	DIR *tasks;
 
 #ifdef __SANITIZE_THREAD__
-	skip();	/* it keeps the signal back until the thread's call returns */
+	skip(); /* it keeps the signal back until the thread's call returns */
 #endif
 	tasks = opendir("/proc/self/task");
 	assert_non_null(tasks);
@@ -230,7 +232,7 @@ static void hold_server(void)
 		if (!is_of_server(thread))
 			continue;
 		syscall(SYS_tgkill, getpid(), thread, SIGUSR1);
-		while (!is_held(thread) && is_of_server(thread))	/* it may be about to end */
+		while (!is_held(thread) && is_of_server(thread)) /* it may be about to end */
 			usleep(100);
 	}
 	closedir(tasks);
@@ -238,7 +240,7 @@ static void hold_server(void)
 
 static void let_server_go(void)
 {
-	close(gate[1]);	/* the end of the file, for all of them */
+	close(gate[1]); /* the end of the file, for all of them */
 }
 
 /* --- A client ----------------------------------------------------------------------- */
@@ -256,8 +258,9 @@ static int dial(void)
 
 static int send_hello(int fd, const int *fds, size_t count)
 {
-	struct iou_hello hello = { .header = { .type = IOU_HELLO }, .magic = IOU_MAGIC,
-		.major = IOU_VERSION_MAJOR };
+	struct iou_hello hello = {
+		.header = { .type = IOU_HELLO }, .magic = IOU_MAGIC, .major = IOU_VERSION_MAJOR
+	};
 
 	return iou_send(fd, &hello, sizeof(hello), fds, count, -1);
 }
@@ -318,18 +321,18 @@ static int send_call(int fd, uint32_t selector, const uint64_t *scalars, uint32_
 	const int *fds, size_t fd_count)
 {
 	union iou_buffer message = { .call = {
-		.header = { .type = IOU_CALL, .id = 7 },
-		.selector = selector,
-		.flags = fd_count ? IOU_CALL_ASYNC : 0,
-		.scalar_input_count = count,
-		.scalar_output_room = IOUSER_SCALARS_MAX,
-		.structure_output_room = IOUSER_STRUCT_MAX,
-	} };
+					     .header = { .type = IOU_CALL, .id = 7 },
+					     .selector = selector,
+					     .flags = fd_count ? IOU_CALL_ASYNC : 0,
+					     .scalar_input_count = count,
+					     .scalar_output_room = IOUSER_SCALARS_MAX,
+					     .structure_output_room = IOUSER_STRUCT_MAX,
+				     } };
 
 	if (count)
 		memcpy(message.bytes + sizeof(message.call), scalars, count * sizeof(*scalars));
-	return iou_send(fd, &message, sizeof(message.call) + count * sizeof(*scalars), fds, fd_count,
-		-1);
+	return iou_send(
+		fd, &message, sizeof(message.call) + count * sizeof(*scalars), fds, fd_count, -1);
 }
 
 static kern_return_t call_with_port(int fd, int port)
@@ -437,7 +440,9 @@ static void test_more_descriptors_than_a_message_may_bring(void **state)
 		struct cmsghdr align;
 		char space[CMSG_SPACE(sizeof(int) * SENT)];
 	} control = { .space = { 0 } };
-	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+	struct msghdr message = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
 		.msg_controllen = sizeof(control.space) };
 	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
 	int fd = dial(), fds[SENT];
@@ -601,8 +606,11 @@ static void add_range(struct answer *answer, uint64_t va, uint64_t length, uint3
 	struct iou_memory_reply *reply = &answer->buffer.memory_reply;
 
 	assert_true(reply->count < IOU_RANGES_MAX);
-	reply->ranges[reply->count++] = (struct iou_range){ .va = va, .length = length,
-		.fd_index = fd_index, .fd_offset = offset, .writable = writable };
+	reply->ranges[reply->count++] = (struct iou_range){ .va = va,
+		.length = length,
+		.fd_index = fd_index,
+		.fd_offset = offset,
+		.writable = writable };
 }
 
 static int send_answer(int fd, struct answer *answer)
@@ -681,7 +689,8 @@ static void test_replies_behind_one_that_cannot_be_used(void **state)
 	for (int i = 0; i < 2; i++) {
 		begin_answer(&answer, id, i == 0);
 		answer.fds[answer.fd_count++] = file;
-		add_range(&answer, (uint64_t)(1 + i) * PAGE, PAGE, 0, PAGE, true);	/* past its end */
+		add_range(
+			&answer, (uint64_t)(1 + i) * PAGE, PAGE, 0, PAGE, true); /* past its end */
 		assert_int_equal(send_answer(fd, &answer), 0);
 	}
 	assert_int_equal(receive_status(fd, &reply), kIOReturnBadArgument);

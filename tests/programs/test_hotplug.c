@@ -97,8 +97,8 @@ static void test_bad_arguments(void **state)
 	assert_int_equal(IOServiceAddMatchingNotification(port, "IOServiceSmells",
 				 IOServiceMatching("IOService"), told, NULL, &iterator),
 		kIOReturnBadArgument);
-	assert_int_equal(IOServiceAddMatchingNotification(port, kIOFirstMatchNotification, NULL,
-				 told, NULL, &iterator),
+	assert_int_equal(IOServiceAddMatchingNotification(
+				 port, kIOFirstMatchNotification, NULL, told, NULL, &iterator),
 		kIOReturnBadArgument);
 	assert_int_equal(IOServiceAddMatchingNotification(port, kIOFirstMatchNotification,
 				 IOServiceMatching("IOService"), NULL, NULL, &iterator),
@@ -116,7 +116,7 @@ static void test_removal_is_told(void **state)
 	begin(&come, kIOFirstMatchNotification, "IOUserService");
 	begin(&gone, kIOTerminatedNotification, "IOUserService");
 	begin(&others, kIOTerminatedNotification, "AppleUSBDevice");
-	assert_int_equal(drain(come.iterator), 2);	/* those that are there */
+	assert_int_equal(drain(come.iterator), 2); /* those that are there */
 	assert_int_equal(drain(gone.iterator), 0);
 	assert_int_equal(drain(others.iterator), 0);
 	connection = apple_dext_connect(2, 0, 0);
@@ -165,7 +165,7 @@ static void test_death_and_return(void **state)
 
 	(void)state;
 	assert_true(rig_start(&rig, specs));
-	if (rig.local) {	/* a driver in this process does not die without it */
+	if (rig.local) { /* a driver in this process does not die without it */
 		assert_true(rig_stop(&rig));
 		skip();
 	}

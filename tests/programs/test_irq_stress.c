@@ -20,14 +20,14 @@
 #include <string.h>
 #include <time.h>
 
-#define VECTORS 200u	/* in all four words but the last bits */
-#define MSIX    0x40u
+#define VECTORS 200u /* in all four words but the last bits */
+#define MSIX	0x40u
 
 /* --- The device ----------------------------------------------------------------- */
 
 struct gun {
 	struct pci_provider provider;
-	pthread_mutex_t config_lock;	/* guards config */
+	pthread_mutex_t config_lock; /* guards config */
 	uint8_t config[DEXT_CONFIG_SIZE];
 	/* Held for reading while it fires, so that several threads do at a time. */
 	pthread_rwlock_t route;
@@ -170,7 +170,7 @@ struct listener {
 	AppleDextInterruptNotify *notify;
 	struct dext_irq_state *state;
 	bool by_call;			/* takes the bits by the call, or in the page */
-	uint64_t takes[DEXT_IRQ_WORDS];	/* which bits are the handler's to take */
+	uint64_t takes[DEXT_IRQ_WORDS]; /* which bits are the handler's to take */
 	atomic_uint fired[VECTORS], seen[VECTORS];
 };
 
@@ -216,16 +216,15 @@ static void listen_to(struct listener *listener, bool by_call)
 	assert_int_equal(
 		apple_dext_setup_interrupts(listener->connection, &vectors), kIOReturnSuccess);
 	assert_int_equal(vectors, VECTORS);
-	assert_int_equal(
-		apple_dext_map_irq_state(listener->connection, &page), kIOReturnSuccess);
+	assert_int_equal(apple_dext_map_irq_state(listener->connection, &page), kIOReturnSuccess);
 	listener->state = (struct dext_irq_state *)(uintptr_t)page;
 }
 
 /* Apart, as the handler may run before the creation has returned: nothing fires yet. */
 static void start_handler(struct listener *listener)
 {
-	listener->notify = apple_dext_interrupt_notify_create(
-		listener->connection, interrupted, listener);
+	listener->notify =
+		apple_dext_interrupt_notify_create(listener->connection, interrupted, listener);
 	assert_non_null(listener->notify);
 }
 
@@ -263,7 +262,7 @@ static bool was_seen(struct listener *listener, unsigned vector)
 
 struct shooter {
 	struct listener *listener;
-	unsigned seed, first, count;	/* its own vectors */
+	unsigned seed, first, count; /* its own vectors */
 	unsigned rounds;
 	bool lost;
 	pthread_t thread;
@@ -298,11 +297,13 @@ static void shoot_from(unsigned threads, bool by_call)
 	listen_to(&listener, by_call);
 	start_handler(&listener);
 	for (unsigned i = 0; i < threads; i++) {
-		shooters[i] = (struct shooter){ .listener = &listener, .seed = seed + i,
-			.first = i * (VECTORS / threads), .count = VECTORS / threads,
+		shooters[i] = (struct shooter){ .listener = &listener,
+			.seed = seed + i,
+			.first = i * (VECTORS / threads),
+			.count = VECTORS / threads,
 			.rounds = rounds / threads };
-		assert_int_equal(pthread_create(&shooters[i].thread, NULL, shoot_and_wait,
-					 &shooters[i]), 0);
+		assert_int_equal(
+			pthread_create(&shooters[i].thread, NULL, shoot_and_wait, &shooters[i]), 0);
 	}
 	/* Arming once more does no harm: where it is refused, what is armed stays. */
 	for (unsigned i = 0; i < rounds / 4; i++) {
@@ -317,7 +318,7 @@ static void shoot_from(unsigned threads, bool by_call)
 	}
 	stop_listening(&listener);
 	assert_int_equal(wrong, 0);
-	assert_in_range(refused, 0, rounds / 4 - 1);	/* some got through */
+	assert_in_range(refused, 0, rounds / 4 - 1); /* some got through */
 }
 
 static void test_no_wake_up_is_lost_one_thread(void **state)
@@ -336,7 +337,7 @@ static void test_no_wake_up_is_lost_many_threads(void **state)
 
 /* --- What is masked is dropped --------------------------------------------------------- */
 
-#define MASKED_WORD 1	/* vectors 64 to 127 are the test's own, the others the handler's */
+#define MASKED_WORD 1 /* vectors 64 to 127 are the test's own, the others the handler's */
 
 static void fire_all_of_the_word(void)
 {
@@ -369,8 +370,9 @@ static void *make_noise(void *context)
 static void test_what_is_masked_is_dropped(void **state)
 {
 	static struct listener listener;
-	struct shooter shooter = { .listener = &listener, .seed = seed, .first = 0, .count = 64,
-		.rounds = rounds / 2 };
+	struct shooter shooter = {
+		.listener = &listener, .seed = seed, .first = 0, .count = 64, .rounds = rounds / 2
+	};
 	uint64_t mask[DEXT_IRQ_WORDS];
 	unsigned random = seed;
 
@@ -427,7 +429,10 @@ static void test_masking_waits_for_fires_under_way(void **state)
 static void test_clients_come_and_go(void **state)
 {
 	static struct listener staying, going;
-	struct shooter shooter = { .listener = &staying, .seed = seed, .first = 0, .count = VECTORS,
+	struct shooter shooter = { .listener = &staying,
+		.seed = seed,
+		.first = 0,
+		.count = VECTORS,
 		.rounds = rounds / 2 };
 
 	(void)state;

@@ -85,8 +85,8 @@ static void a_descriptor_counts_until_it_is_given_back(void **state)
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
-		assert_int_equal(IOUserConnectCopyMemoryDescriptor(
-					 connection, 1, &fd[i], &offset, &size),
+		assert_int_equal(
+			IOUserConnectCopyMemoryDescriptor(connection, 1, &fd[i], &offset, &size),
 			kIOReturnSuccess);
 		assert_int_equal(offset, 4096);
 		assert_int_equal(size, 4096);
@@ -103,8 +103,8 @@ static void a_descriptor_counts_until_it_is_given_back(void **state)
 	close(fd[1]);
 	assert_int_equal(lent[1], 2);
 	for (int i = 1; i >= 0; i--) {
-		assert_int_equal(IOUserConnectReturnMemoryDescriptor(connection, 2),
-			kIOReturnBadArgument);
+		assert_int_equal(
+			IOUserConnectReturnMemoryDescriptor(connection, 2), kIOReturnBadArgument);
 		assert_int_equal(
 			IOUserConnectReturnMemoryDescriptor(connection, 1), kIOReturnSuccess);
 		assert_int_equal(lent[1], i);
@@ -126,13 +126,12 @@ static void mappings_and_descriptors_are_two_things(void **state)
 				 kIOMapAnywhere),
 		kIOReturnSuccess);
 	assert_int_equal(IOUserConnectReturnMemoryDescriptor(connection, 1), kIOReturnBadArgument);
-	assert_int_equal(IOConnectUnmapMemory64(connection, 1, mach_task_self(), address),
-		kIOReturnSuccess);
-	assert_int_equal(lent[1], 0);
 	assert_int_equal(
-		IOUserConnectCopyMemoryDescriptor(connection, 1, &fd, &offset, &size), 0);
-	assert_int_equal(IOConnectUnmapMemory64(connection, 1, mach_task_self(), 0),
-		kIOReturnBadArgument);
+		IOConnectUnmapMemory64(connection, 1, mach_task_self(), address), kIOReturnSuccess);
+	assert_int_equal(lent[1], 0);
+	assert_int_equal(IOUserConnectCopyMemoryDescriptor(connection, 1, &fd, &offset, &size), 0);
+	assert_int_equal(
+		IOConnectUnmapMemory64(connection, 1, mach_task_self(), 0), kIOReturnBadArgument);
 	assert_int_equal(lent[1], 1);
 	assert_int_equal(IOUserConnectReturnMemoryDescriptor(connection, 1), kIOReturnSuccess);
 	assert_int_equal(lent[1], 0);
@@ -162,8 +161,8 @@ static void what_is_no_part_of_a_file_is_refused(void **state)
 		answer.offset = cases[i].offset;
 		answer.size = cases[i].size;
 		answer.read_only = cases[i].read_only;
-		assert_int_equal(IOUserConnectCopyMemoryDescriptor(
-					 connection, 1, &fd, &offset, &size),
+		assert_int_equal(
+			IOUserConnectCopyMemoryDescriptor(connection, 1, &fd, &offset, &size),
 			cases[i].status);
 		assert_int_equal(lent[1], 0);
 	}
@@ -178,8 +177,7 @@ static void what_is_no_part_of_a_file_is_refused(void **state)
 		kIOReturnBadArgument);
 	assert_int_equal(IOUserConnectCopyMemoryDescriptor(connection, 1, &fd, &offset, NULL),
 		kIOReturnBadArgument);
-	assert_int_equal(IOUserConnectCopyMemoryDescriptor(
-				 IO_OBJECT_NULL, 1, &fd, &offset, &size),
+	assert_int_equal(IOUserConnectCopyMemoryDescriptor(IO_OBJECT_NULL, 1, &fd, &offset, &size),
 		kIOReturnBadArgument);
 	assert_int_equal(lent[1], 0);
 	assert_int_equal(fd, -7);
@@ -195,9 +193,9 @@ static void a_child_gets_none(void **state)
 	(void)state;
 	if (child == 0)
 		_exit(IOUserConnectCopyMemoryDescriptor(connection, 1, &fd, &offset, &size) ==
-				kIOReturnNotPermitted ?
-			      0 :
-			      1);
+					kIOReturnNotPermitted ?
+				0 :
+				1);
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
 }
@@ -206,7 +204,8 @@ static int setup(void **state)
 {
 	(void)state;
 	answer = (struct iouser_memory){
-		.fd = memfd_create("memory", MFD_CLOEXEC), .offset = 4096, .size = 4096 };
+		.fd = memfd_create("memory", MFD_CLOEXEC), .offset = 4096, .size = 4096
+	};
 	answer_status = kIOReturnSuccess;
 	return ftruncate(answer.fd, SIZE);
 }

@@ -52,9 +52,9 @@ static void test_io_bar(void **state)
 
 	(void)state;
 	odd_host_open(&host, "");
-	assert_int_equal(odd_host_config(&host, PCI_COMMAND, 2) & 7, 7);	/* I/O space too */
-	assert_int_equal(apple_dext_map_bar(host.connection, 0, &address, &size, NULL),
-		kIOReturnNotReady);
+	assert_int_equal(odd_host_config(&host, PCI_COMMAND, 2) & 7, 7); /* I/O space too */
+	assert_int_equal(
+		apple_dext_map_bar(host.connection, 0, &address, &size, NULL), kIOReturnNotReady);
 	for (unsigned width = 1; width <= 4; width *= 2) {
 		uint64_t written = UINT64_C(0xa1b2c3d4) >> (32 - 8 * width);
 
@@ -62,8 +62,8 @@ static void test_io_bar(void **state)
 		assert_ok(apple_dext_mmio_read(host.connection, 0, 256 - width, width, &value));
 		assert_int_equal(value, written);
 	}
-	assert_int_equal(apple_dext_mmio_read(host.connection, 0, 256, 1, &value),
-		kIOReturnBadArgument);
+	assert_int_equal(
+		apple_dext_mmio_read(host.connection, 0, 256, 1, &value), kIOReturnBadArgument);
 	odd_host_close(&host);
 }
 
@@ -96,10 +96,10 @@ static void test_memory_bars(void **state)
 	odd_host_open(&host, "");
 	check_mapped(1, 1);
 	check_mapped(2, 2);
-	assert_int_equal(apple_dext_map_bar(host.connection, 4, &address, &size, NULL),
-		kIOReturnNotReady);
-	assert_int_equal(apple_dext_map_bar(host.connection, 3, &address, &size, NULL),
-		kIOReturnNotFound);
+	assert_int_equal(
+		apple_dext_map_bar(host.connection, 4, &address, &size, NULL), kIOReturnNotReady);
+	assert_int_equal(
+		apple_dext_map_bar(host.connection, 3, &address, &size, NULL), kIOReturnNotFound);
 	assert_int_equal(odd_host_get(&host, ODD_IDENTITY, 4), ODD_IDENTITY_VALUE);
 	odd_host_close(&host);
 }
@@ -183,8 +183,8 @@ static void test_kinds_of_interrupts(void **state)
 		uint32_t vectors = 0;
 
 		odd_host_open(&host, rows[i].keys);
-		assert_int_equal(apple_dext_setup_interrupts(host.connection, &vectors),
-			rows[i].status);
+		assert_int_equal(
+			apple_dext_setup_interrupts(host.connection, &vectors), rows[i].status);
 		assert_int_equal(vectors, rows[i].vectors);
 		assert_ok(apple_dext_get_status(host.connection, &status));
 		assert_int_equal(status.interrupt_kind, rows[i].kind);

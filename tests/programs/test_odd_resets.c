@@ -18,7 +18,7 @@ static void test_the_order(void **state)
 	static const struct {
 		const char *keys;
 		kern_return_t status;
-		uint32_t resets, log;	/* 1: FLR, 2: hot, 3: power */
+		uint32_t resets, log; /* 1: FLR, 2: hot, 3: power */
 	} rows[] = {
 		{ "flr=on", kIOReturnSuccess, 1, 0x1 },
 		{ "", kIOReturnSuccess, 1, 0x2 },
@@ -44,8 +44,7 @@ static void test_the_order(void **state)
 		assert_int_equal(apple_dext_reset_device(host.connection), rows[i].status);
 		assert_int_equal(odd_host_get(&host, ODD_RESETS, 4), rows[i].resets);
 		assert_int_equal(odd_host_get(&host, ODD_RESET_LOG, 4), rows[i].log);
-		assert_int_equal(
-			odd_host_get(&host, ODD_SCRATCH, 4), rows[i].resets ? 0 : 0x5555);
+		assert_int_equal(odd_host_get(&host, ODD_SCRATCH, 4), rows[i].resets ? 0 : 0x5555);
 		/* Either way the device is as usable as before. */
 		assert_int_equal(odd_host_config(&host, PCI_COMMAND, 2) & 7, 7);
 		assert_ok(apple_dext_get_status(host.connection, &status));
@@ -104,9 +103,9 @@ static void test_interrupts_and_memory_survive(void **state)
 			assert_ok(apple_dext_reset_device(host.connection));
 			assert_false(irq_seen(&listener, 200));
 			memset(host.memory, 0x10 + (int)round, 100);
-			assert_int_equal(odd_host_transfer(&host, host.bus, host.bus + 5000, 100,
-						 ODD_CONTROL_RAISE |
-							 200u << ODD_CONTROL_VECTOR_SHIFT),
+			assert_int_equal(
+				odd_host_transfer(&host, host.bus, host.bus + 5000, 100,
+					ODD_CONTROL_RAISE | 200u << ODD_CONTROL_VECTOR_SHIFT),
 				ODD_DMA_DONE);
 			assert_memory_equal(host.memory, host.memory + 5000, 100);
 			assert_true(irq_wait_one(&listener, 200));

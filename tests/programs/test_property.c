@@ -53,8 +53,8 @@ bool property_one_in(struct property *state, unsigned n)
 
 /* --- Log and comparing --- */
 
-void property_say(struct property *state, const struct property_client *client,
-	const char *format, ...)
+void property_say(
+	struct property *state, const struct property_client *client, const char *format, ...)
 {
 	char *line = log_.line[log_.next++ % LOG_LINES];
 	size_t size = sizeof(log_.line[0]);
@@ -80,7 +80,7 @@ static void __attribute__((noreturn)) differ(const char *what, uint64_t got, uin
 		fprintf(stderr, "%s\n", log_.line[i % LOG_LINES]);
 	fail_msg("the last one's %s: %#llx instead of %#llx", what, (unsigned long long)got,
 		(unsigned long long)expected);
-	abort();	/* not reached: fail_msg() ends the test */
+	abort(); /* not reached: fail_msg() ends the test */
 }
 
 /* What calls return; each of them must have come by the end, or the operations were dull. */
@@ -91,9 +91,9 @@ static struct {
 } returned[] = {
 #define RETURNED(name) { kIOReturn##name, #name, 0 },
 	RETURNED(Success) RETURNED(BadArgument) RETURNED(Busy) RETURNED(ExclusiveAccess)
-	RETURNED(NoSpace) RETURNED(NotAligned) RETURNED(NotFound) RETURNED(NotOpen)
-	RETURNED(NotReady) RETURNED(Overrun) RETURNED(StillOpen) RETURNED(Unsupported)
-	RETURNED(VMError)
+		RETURNED(NoSpace) RETURNED(NotAligned) RETURNED(NotFound) RETURNED(NotOpen)
+			RETURNED(NotReady) RETURNED(Overrun) RETURNED(StillOpen)
+				RETURNED(Unsupported) RETURNED(VMError)
 #undef RETURNED
 };
 #define RETURNED_COUNT (sizeof(returned) / sizeof(*returned))
@@ -178,13 +178,12 @@ static void wait_gone(struct model_device *device)
 		nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
 	}
 	property_value(&property, "clients", status.clients, clients);
-	property_value(
-		&property, "claims", status.claims, model_claims(&property.model, device));
+	property_value(&property, "claims", status.claims, model_claims(&property.model, device));
 	property_value(&property, "regions", status.dma_regions, model_regions(device));
 	property_value(&property, "bytes", status.dma_bytes, model_bytes(device));
 	property_value(&property, "resets", status.resets, device->resets);
-	property_status(&property, apple_dext_config_read(observer, 4, 2, &command),
-		kIOReturnSuccess);
+	property_status(
+		&property, apple_dext_config_read(observer, 4, 2, &command), kIOReturnSuccess);
 	property_value(&property, "COMMAND", command, model_command(device));
 }
 
@@ -198,7 +197,7 @@ static void open_client(struct property_client *client)
 	atomic_store(&client->notified, 0);
 	property_say(&property, client, "open");
 	property_true(&property, "connection", client->connection != IO_OBJECT_NULL);
-	for (size_t i = 0; i < MODEL_DEVICES; i++)	/* it may have looked at the other one, too */
+	for (size_t i = 0; i < MODEL_DEVICES; i++) /* it may have looked at the other one, too */
 		wait_gone(&property.model.devices[i]);
 }
 
@@ -234,8 +233,8 @@ static const struct property_row property_claims[] = {
 	{ run_claim, 3, false },
 	{ NULL, 0, false },
 };
-static const struct property_row *const tables[] = { property_claims, property_calls,
-	property_dma, property_irqs };
+static const struct property_row *const tables[] = { property_claims, property_calls, property_dma,
+	property_irqs };
 
 static const struct property_row *pick_row(void)
 {
@@ -334,8 +333,8 @@ static int shared_file(off_t size)
 
 static void make_arena(int files[2])
 {
-	property.arena = mmap(NULL, ARENA_END + ARENA_HOLE, PROT_NONE,
-		MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	property.arena =
+		mmap(NULL, ARENA_END + ARENA_HOLE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(property.arena, MAP_FAILED);
 	files[0] = shared_file(ARENA_PRIVATE - ARENA_SHARED);
 	files[1] = shared_file((1 << 16) + ARENA_END - ARENA_OTHER);

@@ -27,7 +27,8 @@ static char folder[64], path[96];
 static void __attribute__((noreturn)) serve(mode_t mode, int ready)
 {
 	const struct iouser_server_options options = {
-		.path = path, .mode = mode, .group = (gid_t)-1};
+		.path = path, .mode = mode, .group = (gid_t)-1
+	};
 	char error[512];
 	struct iouser_server *server = iouser_server_create_with(&options, error, sizeof(error));
 
@@ -78,11 +79,16 @@ static bool all_tell(kern_return_t status, kern_return_t listed, const char *con
 		for (const char *const *part = parts; *part; part++)
 			good = strstr(lines[line], *part) && good;
 	if (!good)
-		fprintf(stderr, "connect: %s\nlist: %s\nstatus: %s\n", lines[0], lines[1], lines[2]);
+		fprintf(stderr, "connect: %s\nlist: %s\nstatus: %s\n", lines[0], lines[1],
+			lines[2]);
 	return good;
 }
 
-#define PARTS(...) (const char *const[]) { __VA_ARGS__, NULL }
+#define PARTS(...)                                                                                 \
+	(const char *const[])                                                                      \
+	{                                                                                          \
+		__VA_ARGS__, NULL                                                                  \
+	}
 
 /* The same as a user whom the permissions of files concern, in a child. */
 static void assert_told_as_other(kern_return_t status, const char *const *parts)
@@ -102,7 +108,7 @@ static void assert_told_as_other(kern_return_t status, const char *const *parts)
 
 static void nobody_is_there(void **state)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
 	(void)state;
@@ -161,7 +167,7 @@ static void a_service_that_refuses(void **state)
 
 	(void)state;
 	if (geteuid() != 0)
-		skip();	/* no second user to be refused */
+		skip(); /* no second user to be refused */
 	server = begin_server(0666);
 	assert_int_equal(chmod(folder, 0755), 0);
 	assert_told_as_other(kIOReturnNotPermitted,

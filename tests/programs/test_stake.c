@@ -130,7 +130,8 @@ static void test_terminate(void **state)
 
 static int setup(void **state)
 {
-	const char *const specs[] = { "nvme,addr=01:00.0,size=1M", "nvme,addr=02:00.0,size=1M", NULL };
+	const char *const specs[] = { "nvme,addr=01:00.0,size=1M", "nvme,addr=02:00.0,size=1M",
+		NULL };
 
 	(void)state;
 	return rig_start(&rig, specs) ? 0 : -1;

@@ -11,7 +11,7 @@
 #include <time.h>
 
 #define SIZE UINT64_C(65536)
-#define IOVA UINT64_C(0x100000)	/* within 28 bits */
+#define IOVA UINT64_C(0x100000) /* within 28 bits */
 
 static struct rig rig;
 
@@ -43,8 +43,7 @@ static void transfer(io_connect_t connection)
 	assert_ok(apple_dext_mmio_write(connection, 0, EDU_DMA_SOURCE, 8, IOVA));
 	assert_ok(apple_dext_mmio_write(connection, 0, EDU_DMA_DESTINATION, 8, EDU_BUFFER));
 	assert_ok(apple_dext_mmio_write(connection, 0, EDU_DMA_COUNT, 8, 8));
-	assert_ok(apple_dext_mmio_write(
-		connection, 0, EDU_DMA_COMMAND, 8, EDU_COMMAND_START));
+	assert_ok(apple_dext_mmio_write(connection, 0, EDU_DMA_COMMAND, 8, EDU_COMMAND_START));
 }
 
 static void await_transfer(io_connect_t connection)

@@ -17,9 +17,9 @@
 
 void vu_client_connect(struct vu_client *client, const char *path)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
-	*client = (struct vu_client){.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+	*client = (struct vu_client){ .fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) };
 	assert_true(client->fd >= 0);
 	assert_true(strlen(path) < sizeof(address.sun_path));
 	strcpy(address.sun_path, path);
@@ -67,9 +67,11 @@ static bool receive_header(int socket, struct vfio_user_header *header, int *fd)
 		struct cmsghdr align;
 		unsigned char space[CMSG_SPACE(sizeof(int))];
 	} control;
-	struct iovec vector = {.iov_base = header, .iov_len = sizeof(*header)};
-	struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control,
-		.msg_controllen = sizeof(control)};
+	struct iovec vector = { .iov_base = header, .iov_len = sizeof(*header) };
+	struct msghdr message = { .msg_iov = &vector,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control) };
 
 	*fd = -1;
 	if (recvmsg(socket, &message, MSG_WAITALL | MSG_CMSG_CLOEXEC) != sizeof(*header))
@@ -107,8 +109,9 @@ static int call(struct vu_client *client, uint16_t command, const void *payload,
 	struct {
 		struct vfio_user_header header;
 		unsigned char payload[512];
-	} message = {.header = {.id = ++client->id, .command = command,
-			     .size = (uint32_t)(sizeof(struct vfio_user_header) + size)}};
+	} message = { .header = { .id = ++client->id,
+			      .command = command,
+			      .size = (uint32_t)(sizeof(struct vfio_user_header) + size) } };
 
 	assert_true(size <= sizeof(message.payload));
 	if (size > 0)
@@ -131,10 +134,10 @@ int vu_client_region(struct vu_client *client, uint32_t index, struct vu_client_
 	struct {
 		struct vfio_user_region_info info;
 		struct vfio_user_sparse_mmap sparse;
-	} reply = {.info = {.argsz = 0}};
-	struct vfio_user_region_info info = {.argsz = sizeof(reply), .index = index};
-	int error = call(client, VFIO_USER_DEVICE_GET_REGION_INFO, &info, sizeof(info), NULL, 0, &reply,
-		sizeof(reply), &region->fd);
+	} reply = { .info = { .argsz = 0 } };
+	struct vfio_user_region_info info = { .argsz = sizeof(reply), .index = index };
+	int error = call(client, VFIO_USER_DEVICE_GET_REGION_INFO, &info, sizeof(info), NULL, 0,
+		&reply, sizeof(reply), &region->fd);
 
 	region->info = reply.info;
 	region->sparse = reply.sparse;
@@ -147,12 +150,12 @@ int vu_client_read(
 	struct {
 		struct vfio_user_region_access access;
 		unsigned char data[8];
-	} reply, request = {.access = {.offset = offset, .region = region, .count = count}};
+	} reply, request = { .access = { .offset = offset, .region = region, .count = count } };
 	int error;
 
 	assert_true(count <= sizeof(reply.data));
-	error = vu_client_call(client, VFIO_USER_REGION_READ, &request, sizeof(request.access), NULL, 0,
-		&reply, sizeof(reply));
+	error = vu_client_call(client, VFIO_USER_REGION_READ, &request, sizeof(request.access),
+		NULL, 0, &reply, sizeof(reply));
 	if (error == 0)
 		memcpy(data, reply.data, count);
 	return error;
@@ -164,18 +167,20 @@ int vu_client_write(struct vu_client *client, uint32_t region, uint64_t offset, 
 	struct {
 		struct vfio_user_region_access access;
 		unsigned char data[8];
-	} request = {.access = {.offset = offset, .region = region, .count = count}};
+	} request = { .access = { .offset = offset, .region = region, .count = count } };
 
 	assert_true(count <= sizeof(request.data));
 	memcpy(request.data, data, count);
-	return vu_client_call(client, VFIO_USER_REGION_WRITE, &request, sizeof(request.access) + count,
-		NULL, 0, NULL, 0);
+	return vu_client_call(client, VFIO_USER_REGION_WRITE, &request,
+		sizeof(request.access) + count, NULL, 0, NULL, 0);
 }
 
 int vu_client_map(struct vu_client *client, uint64_t address, uint64_t size, int fd)
 {
-	struct vfio_user_dma_map map = {.argsz = sizeof(map),
-		.flags = VFIO_USER_F_DMA_REGION_READ | VFIO_USER_F_DMA_REGION_WRITE, .address = address, .size = size};
+	struct vfio_user_dma_map map = { .argsz = sizeof(map),
+		.flags = VFIO_USER_F_DMA_REGION_READ | VFIO_USER_F_DMA_REGION_WRITE,
+		.address = address,
+		.size = size };
 
 	return vu_client_call(
 		client, VFIO_USER_DMA_MAP, &map, sizeof(map), &fd, fd >= 0 ? 1 : 0, NULL, 0);
@@ -183,9 +188,11 @@ int vu_client_map(struct vu_client *client, uint64_t address, uint64_t size, int
 
 int vu_client_event(struct vu_client *client, uint32_t index, uint32_t vector, int fd)
 {
-	struct vfio_user_irq_set set = {.argsz = sizeof(set),
-		.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, .index = index,
-		.start = vector, .count = 1};
+	struct vfio_user_irq_set set = { .argsz = sizeof(set),
+		.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+		.index = index,
+		.start = vector,
+		.count = 1 };
 
 	return vu_client_call(
 		client, VFIO_USER_DEVICE_SET_IRQS, &set, sizeof(set), &fd, 1, NULL, 0);
@@ -222,7 +229,7 @@ int program_end(pid_t program, int signal)
  */
 static bool is_listening(const char *path)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	bool bound;
 

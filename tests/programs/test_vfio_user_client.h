@@ -13,7 +13,7 @@
 
 struct vu_client {
 	int fd;
-	uint16_t id;	/* of the last message */
+	uint16_t id; /* of the last message */
 };
 
 /** vu_client_connect - connect to a socket that is listening. */
@@ -39,7 +39,7 @@ int vu_client_call(struct vu_client *client, uint16_t command, const void *paylo
 /* What the server says of a region; the descriptor is the caller's, -1 when there is none. */
 struct vu_client_region {
 	struct vfio_user_region_info info;
-	struct vfio_user_sparse_mmap sparse;	/* with VFIO_REGION_INFO_FLAG_CAPS */
+	struct vfio_user_sparse_mmap sparse; /* with VFIO_REGION_INFO_FLAG_CAPS */
 	int fd;
 };
 /** vu_client_region - ask with room for all of it. Return: as vu_client_call(). */

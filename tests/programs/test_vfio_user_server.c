@@ -37,8 +37,8 @@ static bool is_set(const char *name)
 
 static void start_dextd(void)
 {
-	const char *const argv[] = {getenv("DEXTD"), "--socket", dextd_socket, "--device",
-		"nvme,addr=01:00.0,size=1M", "--device", "nvme,addr=02:00.0,size=1M", NULL};
+	const char *const argv[] = { getenv("DEXTD"), "--socket", dextd_socket, "--device",
+		"nvme,addr=01:00.0,size=1M", "--device", "nvme,addr=02:00.0,size=1M", NULL };
 
 	unlink(dextd_socket);
 	dextd = program_start(argv);
@@ -53,8 +53,8 @@ static void kill_dextd(void)
 
 static void start_server(const char *option, const char *value)
 {
-	const char *const argv[] = {
-		getenv("DEXT_VFIO_USER"), "--socket", first, option, value, NULL};
+	const char *const argv[] = { getenv("DEXT_VFIO_USER"), "--socket", first, option, value,
+		NULL };
 
 	server = program_start(argv);
 	wait_for_socket(first);
@@ -73,7 +73,7 @@ static void write_config(const char *format, ...)
 
 static void start_two_servers(void)
 {
-	const char *const argv[] = {getenv("DEXT_VFIO_USER"), "--config", config, NULL};
+	const char *const argv[] = { getenv("DEXT_VFIO_USER"), "--config", config, NULL };
 
 	server = program_start(argv);
 	wait_for_socket(first);
@@ -116,11 +116,13 @@ static int teardown(void **state)
 static void descriptors_that_linger_hold_nobody_up(void **state)
 {
 	const struct vfio_user_dma_map map = {
-		.argsz = sizeof(map), .flags = VFIO_USER_F_DMA_REGION_READ, .size = MEMORY};
-	const struct vfio_user_header header = {.command = VFIO_USER_DMA_MAP,
-		.size = sizeof(header) + sizeof(map), .flags = VFIO_USER_NO_REPLY};
+		.argsz = sizeof(map), .flags = VFIO_USER_F_DMA_REGION_READ, .size = MEMORY
+	};
+	const struct vfio_user_header header = { .command = VFIO_USER_DMA_MAP,
+		.size = sizeof(header) + sizeof(map),
+		.flags = VFIO_USER_NO_REPLY };
 	struct vu_client one, other;
-	int readers[2], fds[2] = {lingering_socket(&readers[0]), lingering_socket(&readers[1])};
+	int readers[2], fds[2] = { lingering_socket(&readers[0]), lingering_socket(&readers[1]) };
 
 	(void)state;
 	start_server("--device", "nvme,addr=01:00.0,size=1M");
@@ -164,7 +166,8 @@ static void devices_of_a_file_do_not_wait_for_each_other(void **state)
 		assert_int_equal(vu_client_agree(&other, second), 0);
 		expect_nvme(&other);
 		assert_int_equal(
-			vu_client_call(&other, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL, 0), 0);
+			vu_client_call(&other, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL, 0),
+			0);
 		vu_client_close(&other);
 	}
 	vu_client_close(&one);
@@ -241,7 +244,7 @@ static void a_removed_device_is_asked_back(void **state)
 {
 	struct vu_client client;
 	int request = eventfd(0, EFD_CLOEXEC);
-	struct pollfd ready = {.fd = request, .events = POLLIN};
+	struct pollfd ready = { .fd = request, .events = POLLIN };
 	io_connect_t connection;
 	uint32_t ids;
 
@@ -269,7 +272,7 @@ static void a_killed_server_leaves_nothing(void **state)
 	uint16_t command = 6;
 	struct vu_client client;
 	int memory = memfd_create("guest", MFD_CLOEXEC);
-	AppleDextStatus status = {.claims = 1};
+	AppleDextStatus status = { .claims = 1 };
 	io_connect_t connection;
 	uint64_t value;
 
@@ -353,7 +356,7 @@ static void the_sandbox_holds_every_thread(void **state)
 /* start_told - start a program as systemd does, and wait until it says that it is ready */
 static pid_t start_told(const char *const *argv)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	char text[256] = "";
 	pid_t program;
@@ -378,10 +381,10 @@ static void systemd_is_told_when_clients_may_come(void **state)
 	(void)state;
 	if (!is_set("NOTIFY"))
 		skip();
-	dextd = start_told((const char *const[]){getenv("DEXTD"), "--socket", dextd_socket,
-		"--device", "nvme,addr=01:00.0,size=1M", NULL});
-	server = start_told((const char *const[]){getenv("DEXT_VFIO_USER"), "--socket", first,
-		"--driver", dextd_socket, "--addr", "01:00.0", NULL});
+	dextd = start_told((const char *const[]){ getenv("DEXTD"), "--socket", dextd_socket,
+		"--device", "nvme,addr=01:00.0,size=1M", NULL });
+	server = start_told((const char *const[]){ getenv("DEXT_VFIO_USER"), "--socket", first,
+		"--driver", dextd_socket, "--addr", "01:00.0", NULL });
 	assert_int_equal(vu_client_agree(&client, first), 0);
 	vu_client_close(&client);
 }

@@ -24,16 +24,16 @@ enum { CC = 0x14, CSTS = 0x1c, AQA = 0x24, ASQ = 0x28, ACQ = 0x30, DOORBELLS = 0
 #define CC_ENABLE  0x00460001u
 #define CSTS_READY 1u
 #define CSTS_FATAL 2u
-#define ENTRIES    16u
+#define ENTRIES	   16u
 
 #define BAR_SIZE   0x8000u
 #define MSIX_TABLE 0x4000u
 
 /* The guest's memory: queues at the beginning of it, data behind them. */
-#define MEMORY      0x10000u
+#define MEMORY	    0x10000u
 #define SUBMISSIONS 0x0000u
 #define COMPLETIONS 0x1000u
-#define DATA        0x2000u
+#define DATA	    0x2000u
 
 static char folder[] = "/tmp/dextpci-vu-XXXXXX";
 static char dextd_socket[64], path[64];
@@ -53,8 +53,8 @@ struct host {
 
 static void start_dextd(void)
 {
-	const char *const argv[] = {getenv("DEXTD"), "--socket", dextd_socket, "--device",
-		"nvme,addr=01:00.0,size=1M,serial=shared", NULL};
+	const char *const argv[] = { getenv("DEXTD"), "--socket", dextd_socket, "--device",
+		"nvme,addr=01:00.0,size=1M,serial=shared", NULL };
 
 	unlink(dextd_socket);
 	dextd = program_start(argv);
@@ -63,8 +63,8 @@ static void start_dextd(void)
 
 static void start_server(const char *option, const char *value, const char *access)
 {
-	const char *const argv[] = {getenv("DEXT_VFIO_USER"), "--socket", path, option, value,
-		"--bar-access", access, NULL};
+	const char *const argv[] = { getenv("DEXT_VFIO_USER"), "--socket", path, option, value,
+		"--bar-access", access, NULL };
 
 	server = program_start(argv);
 	wait_for_socket(path);
@@ -74,7 +74,7 @@ static void start_server(const char *option, const char *value, const char *acce
 static void wait_until_it_is_free(void)
 {
 	io_connect_t connection = apple_dext_connect(1, 0, 0);
-	AppleDextStatus status = {.claims = 1};
+	AppleDextStatus status = { .claims = 1 };
 
 	assert_int_not_equal(connection, IO_OBJECT_NULL);
 	for (int i = 0; i < 4000 && status.claims != 0; i++) {
@@ -143,8 +143,9 @@ static void map_registers(struct host *host)
 	struct vu_client_region region;
 
 	assert_int_equal(vu_client_region(&host->client, 0, &region), 0);
-	assert_int_equal(region.info.flags, VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE |
-						    VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_CAPS);
+	assert_int_equal(
+		region.info.flags, VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE |
+					   VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_CAPS);
 	assert_int_equal(region.info.size, BAR_SIZE);
 	assert_int_equal(region.sparse.count, 1);
 	assert_int_equal(region.sparse.offset, 0);
@@ -162,14 +163,14 @@ static void begin(struct host *host)
 {
 	uint16_t command = 6;
 
-	*host = (struct host){.phase = 1, .memory_fd = memfd_create("guest", MFD_CLOEXEC)};
+	*host = (struct host){ .phase = 1, .memory_fd = memfd_create("guest", MFD_CLOEXEC) };
 	assert_int_equal(ftruncate(host->memory_fd, MEMORY), 0);
-	host->memory = mmap(
-		NULL, MEMORY, PROT_READ | PROT_WRITE, MAP_SHARED, host->memory_fd, 0);
+	host->memory = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE, MAP_SHARED, host->memory_fd, 0);
 	assert_ptr_not_equal(host->memory, MAP_FAILED);
 	assert_int_equal(vu_client_agree(&host->client, path), 0);
 	assert_int_equal(vu_client_map(&host->client, 0, MEMORY, host->memory_fd), 0);
-	assert_int_equal(vu_client_write(&host->client, VFIO_PCI_CONFIG_REGION_INDEX, 4, &command, 2), 0);
+	assert_int_equal(
+		vu_client_write(&host->client, VFIO_PCI_CONFIG_REGION_INDEX, 4, &command, 2), 0);
 	map_registers(host);
 }
 
@@ -205,7 +206,7 @@ static void enable(struct host *host)
 /* Identify the controller, as the first command in both queues. */
 static void submit_identify(struct host *host)
 {
-	uint32_t command[16] = {[0] = 0x06, [6] = DATA, [10] = 1};
+	uint32_t command[16] = { [0] = 0x06, [6] = DATA, [10] = 1 };
 
 	memcpy(host->memory + SUBMISSIONS + 64 * host->tail, command, sizeof(command));
 	host->tail++;
@@ -214,8 +215,8 @@ static void submit_identify(struct host *host)
 
 static bool is_complete(const struct host *host)
 {
-	const uint32_t *entry = (const uint32_t *)(const void *)(host->memory + COMPLETIONS) +
-		4 * (host->tail - 1);
+	const uint32_t *entry =
+		(const uint32_t *)(const void *)(host->memory + COMPLETIONS) + 4 * (host->tail - 1);
 
 	return (__atomic_load_n(&entry[3], __ATOMIC_ACQUIRE) >> 16 & 1) == host->phase;
 }
@@ -255,7 +256,7 @@ static void *scribble_all_the_time(void *argument)
 static void a_controller_is_driven_by_stores(void **state)
 {
 	int event = eventfd(0, EFD_CLOEXEC);
-	struct pollfd ready = {.fd = event, .events = POLLIN};
+	struct pollfd ready = { .fd = event, .events = POLLIN };
 	struct host host;
 
 	(void)state;
@@ -288,7 +289,8 @@ static void nothing_is_handed_out_by_default(void **state)
 	(void)state;
 	assert_int_equal(vu_client_agree(&client, path), 0);
 	assert_int_equal(vu_client_region(&client, 0, &region), 0);
-	assert_int_equal(region.info.flags, VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE);
+	assert_int_equal(
+		region.info.flags, VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE);
 	assert_int_equal(region.fd, -1);
 	vu_client_close(&client);
 }
@@ -307,8 +309,8 @@ static void expect_next_undisturbed(struct host *kept)
 		begin(&next);
 		if (i == 0) {
 			memset(kept->memory, 0, MEMORY);
-			assert_int_equal(pthread_create(
-				&thread, NULL, scribble_all_the_time, kept), 0);
+			assert_int_equal(
+				pthread_create(&thread, NULL, scribble_all_the_time, kept), 0);
 		}
 		assert_int_equal(read_by_message(&next, CC), 0);
 		assert_int_equal(read_by_message(&next, AQA), 0);
@@ -358,7 +360,7 @@ static void nor_when_the_server_was_killed(void **state)
 static void a_restarted_service_is_another_device(void **state)
 {
 	int request = eventfd(0, EFD_CLOEXEC);
-	struct pollfd ready = {.fd = request, .events = POLLIN};
+	struct pollfd ready = { .fd = request, .events = POLLIN };
 	struct host host, next;
 	uint32_t ids;
 

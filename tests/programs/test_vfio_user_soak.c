@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #define GUEST_MEMORY 0x200000u
-#define BATCH        64u
+#define BATCH	     64u
 #define MESSAGE_MAX  256u
 
 /* Memory comes and goes a little with the allocator's moods: so many KiB are no growth. */
@@ -35,7 +35,7 @@ struct holdings {
 static char folder[] = "/tmp/dextpci-soak-XXXXXX", path[64];
 static pid_t server;
 static unsigned seed;
-static int descriptors[3];	/* that come with messages */
+static int descriptors[3]; /* that come with messages */
 
 static unsigned from_environment(const char *name, unsigned fallback)
 {
@@ -100,8 +100,8 @@ static long look_into(const char *what, const char *key)
 
 static struct holdings look(void)
 {
-	return (struct holdings){count_entries("fd"), count_entries("task"),
-		look_into("maps", NULL), look_into("status", "VmRSS:")};
+	return (struct holdings){ count_entries("fd"), count_entries("task"),
+		look_into("maps", NULL), look_into("status", "VmRSS:") };
 }
 
 static void say(const char *when, const struct holdings *now)
@@ -115,9 +115,9 @@ static void expect_no_growth(const struct holdings *before)
 {
 	struct holdings now = look();
 
-	for (int i = 0; i < 2000 && (now.descriptors > before->descriptors ||
-					    now.threads > before->threads ||
-					    now.mappings > before->mappings);
+	for (int i = 0; i < 2000 &&
+			(now.descriptors > before->descriptors || now.threads > before->threads ||
+				now.mappings > before->mappings);
 		i++) {
 		poll(NULL, 0, 5);
 		now = look();
@@ -144,7 +144,8 @@ static void share_and_connect(struct vu_client *client)
 	for (uint32_t vector = 0; vector < 2; vector++) {
 		int event = eventfd(0, EFD_CLOEXEC);
 
-		assert_int_equal(vu_client_event(client, VFIO_PCI_MSIX_IRQ_INDEX, vector, event), 0);
+		assert_int_equal(
+			vu_client_event(client, VFIO_PCI_MSIX_IRQ_INDEX, vector, event), 0);
 		close(event);
 	}
 	assert_int_equal(vu_client_write(client, VFIO_PCI_CONFIG_REGION_INDEX, 4, &command, 2), 0);
@@ -156,10 +157,10 @@ static void one_cycle(void)
 	struct vu_client client;
 
 	switch (any(5)) {
-	case 0:	/* it says nothing */
+	case 0: /* it says nothing */
 		vu_client_connect(&client, path);
 		break;
-	case 1:	/* half a message */
+	case 1: /* half a message */
 		vu_client_connect(&client, path);
 		vu_client_send(&client, half, sizeof(half), NULL, 0);
 		break;
@@ -211,18 +212,18 @@ static void clients_come_and_go(void **state)
 /* Words that mean something in most structures, more often than any word. */
 static uint32_t word(void)
 {
-	static const uint32_t words[] = {0, 1, 2, 3, 7, 8, 16, 24, 32, 64, 0x1000, 0x100000,
-		0x7fffffff, 0x80000000, 0xfffff000, 0xffffffff};
+	static const uint32_t words[] = { 0, 1, 2, 3, 7, 8, 16, 24, 32, 64, 0x1000, 0x100000,
+		0x7fffffff, 0x80000000, 0xfffff000, 0xffffffff };
 
-	return any(4) != 0 ? words[any(sizeof(words) / sizeof(words[0]))]
-			   : (uint32_t)rand_r(&seed);
+	return any(4) != 0 ? words[any(sizeof(words) / sizeof(words[0]))] : (uint32_t)rand_r(&seed);
 }
 
 static size_t make_message(unsigned char *to, uint16_t id)
 {
 	uint32_t words = any(12);
-	struct vfio_user_header header = {.id = id, .command = (uint16_t)(any(20) != 0 ? any(20) : word()),
-		.size = (uint32_t)(sizeof(header) + words * 4)};
+	struct vfio_user_header header = { .id = id,
+		.command = (uint16_t)(any(20) != 0 ? any(20) : word()),
+		.size = (uint32_t)(sizeof(header) + words * 4) };
 	size_t size = header.size;
 
 	/* What a reply is waited for must not be asked not to come; the rest may. */
@@ -341,8 +342,8 @@ static void messages_make_no_sense(void **state)
 
 static int setup(void **state)
 {
-	const char *const argv[] = {getenv("DEXT_VFIO_USER"), "--socket", path, "--device",
-		"nvme,addr=01:00.0,size=1M", NULL};
+	const char *const argv[] = { getenv("DEXT_VFIO_USER"), "--socket", path, "--device",
+		"nvme,addr=01:00.0,size=1M", NULL };
 	int log = dup(STDERR_FILENO);
 
 	(void)state;

@@ -20,10 +20,9 @@ int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
 	int type;
 	socklen_t size = sizeof(type);
 
-	if (operation == EPOLL_CTL_ADD &&
-		getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 &&
+	if (operation == EPOLL_CTL_ADD && getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 &&
 		atomic_fetch_sub(&refusals, 1) > 0) {
-		errno = ENOSPC;	/* as past /proc/sys/fs/epoll/max_user_watches */
+		errno = ENOSPC; /* as past /proc/sys/fs/epoll/max_user_watches */
 		return -1;
 	}
 	return (int)syscall(SYS_epoll_ctl, epoll, operation, fd, event);

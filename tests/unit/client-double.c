@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define CONNECTION 0x77u	/* the first; each restart makes another */
+#define CONNECTION 0x77u /* the first; each restart makes another */
 
 struct AppleDextInterruptNotify {
 	void (*handler)(void *opaque);
@@ -31,9 +31,9 @@ static const struct {
 	uint64_t size;
 	uint8_t type;
 } bars[DEXT_BARS] = {
-	[0] = {DOUBLE_BAR0_SIZE, DEXT_BAR_MEM64},
-	[2] = {DOUBLE_BAR2_SIZE, DEXT_BAR_IO},
-	[4] = {DOUBLE_BAR4_SIZE, 0},
+	[0] = { DOUBLE_BAR0_SIZE, DEXT_BAR_MEM64 },
+	[2] = { DOUBLE_BAR2_SIZE, DEXT_BAR_IO },
+	[4] = { DOUBLE_BAR4_SIZE, 0 },
 };
 
 struct double_state *double_lock(void)
@@ -69,21 +69,30 @@ static void fill_config(void)
 		uint8_t width;
 		uint32_t value;
 	} registers[] = {
-		{0x00, 4, 0x00101b36}, {0x04, 2, 0x0006}, {0x06, 2, 0x0010},
-		{0x08, 4, 0x01080201}, {0x34, 1, DOUBLE_PM}, {0x3c, 2, 0x0105},
-		{DOUBLE_PM, 4, 0x00030001 | DOUBLE_MSI << 8}, {DOUBLE_PM + 4, 4, 0x8000},
+		{ 0x00, 4, 0x00101b36 },
+		{ 0x04, 2, 0x0006 },
+		{ 0x06, 2, 0x0010 },
+		{ 0x08, 4, 0x01080201 },
+		{ 0x34, 1, DOUBLE_PM },
+		{ 0x3c, 2, 0x0105 },
+		{ DOUBLE_PM, 4, 0x00030001 | DOUBLE_MSI << 8 },
+		{ DOUBLE_PM + 4, 4, 0x8000 },
 		/* 64 bit, with mask bits, 8 messages */
-		{DOUBLE_MSI, 4, 0x01860005 | DOUBLE_PCIE << 8},
-		{DOUBLE_MSI + 4, 4, 0xfee01000}, {DOUBLE_MSI + 12, 2, 0x4041},
-		{DOUBLE_PCIE, 4, 0x00020010 | DOUBLE_MSIX << 8},
-		{DOUBLE_PCIE + 4, 4, 0x10008000}, {DOUBLE_PCIE + 8, 4, 0x000f2810},
-		{DOUBLE_PCIE + 0x10, 4, 0x10110040},
-		{DOUBLE_MSIX, 4, 0x80000011 | DOUBLE_VENDOR << 8 | (DOUBLE_MSIX_VECTORS - 1) << 16},
-		{DOUBLE_MSIX + 4, 4, DOUBLE_MSIX_TABLE}, {DOUBLE_MSIX + 8, 4, DOUBLE_MSIX_PENDING},
+		{ DOUBLE_MSI, 4, 0x01860005 | DOUBLE_PCIE << 8 },
+		{ DOUBLE_MSI + 4, 4, 0xfee01000 },
+		{ DOUBLE_MSI + 12, 2, 0x4041 },
+		{ DOUBLE_PCIE, 4, 0x00020010 | DOUBLE_MSIX << 8 },
+		{ DOUBLE_PCIE + 4, 4, 0x10008000 },
+		{ DOUBLE_PCIE + 8, 4, 0x000f2810 },
+		{ DOUBLE_PCIE + 0x10, 4, 0x10110040 },
+		{ DOUBLE_MSIX, 4,
+			0x80000011 | DOUBLE_VENDOR << 8 | (DOUBLE_MSIX_VECTORS - 1) << 16 },
+		{ DOUBLE_MSIX + 4, 4, DOUBLE_MSIX_TABLE },
+		{ DOUBLE_MSIX + 8, 4, DOUBLE_MSIX_PENDING },
 		/* the list goes round in a circle here */
-		{DOUBLE_VENDOR, 4, 0x00100009 | DOUBLE_PM << 8},
-		{DOUBLE_AER, 4, 0x00010001 | (uint32_t)DOUBLE_SRIOV << 20},
-		{DOUBLE_SRIOV, 4, 0x00010010},
+		{ DOUBLE_VENDOR, 4, 0x00100009 | DOUBLE_PM << 8 },
+		{ DOUBLE_AER, 4, 0x00010001 | (uint32_t)DOUBLE_SRIOV << 20 },
+		{ DOUBLE_SRIOV, 4, 0x00010010 },
 	};
 
 	for (size_t i = 0; i < sizeof(registers) / sizeof(registers[0]); i++)
@@ -196,8 +205,8 @@ io_connect_t apple_dext_connect(uint8_t bus, uint8_t device, uint8_t function)
 io_connect_t apple_dext_connect_with_root(
 	const char *root, uint8_t bus, uint8_t device, uint8_t function)
 {
-	return strcmp(root, "left") == 0 ? apple_dext_connect(bus, device, function)
-					 : IO_OBJECT_NULL;
+	return strcmp(root, "left") == 0 ? apple_dext_connect(bus, device, function) :
+					   IO_OBJECT_NULL;
 }
 
 const char *apple_dext_last_error(void)
@@ -280,7 +289,7 @@ kern_return_t apple_dext_config_write(
 		put(offset, (unsigned)width, value);
 		if (state.config_write_count < DOUBLE_WRITES_MAX)
 			state.config_writes[state.config_write_count++] =
-				(struct double_access){offset, width, value};
+				(struct double_access){ offset, width, value };
 	}
 	return leave(result);
 }
@@ -305,8 +314,8 @@ kern_return_t apple_dext_get_bar_info(io_connect_t connection, uint8_t bar, uint
 	return leave(result);
 }
 
-kern_return_t apple_dext_map_bar(io_connect_t connection, uint8_t bar,
-	mach_vm_address_t *out_addr, mach_vm_size_t *out_size, uint8_t *out_type)
+kern_return_t apple_dext_map_bar(io_connect_t connection, uint8_t bar, mach_vm_address_t *out_addr,
+	mach_vm_size_t *out_size, uint8_t *out_type)
 {
 	kern_return_t result = enter(connection);
 
@@ -333,8 +342,8 @@ kern_return_t apple_dext_unmap_bar(io_connect_t connection, uint8_t bar, mach_vm
 	return kIOReturnSuccess;
 }
 
-kern_return_t apple_dext_copy_bar_descriptor(io_connect_t connection, uint8_t bar, int *out_fd,
-	uint64_t *out_offset, uint64_t *out_size)
+kern_return_t apple_dext_copy_bar_descriptor(
+	io_connect_t connection, uint8_t bar, int *out_fd, uint64_t *out_offset, uint64_t *out_size)
 {
 	kern_return_t result = enter(connection);
 	void (*hook)(void) = NULL;
@@ -383,7 +392,7 @@ static kern_return_t bar_call(uint8_t index, uint64_t offset, uint64_t width, ui
 		return kIOReturnNotAligned;
 	if (state.bar_call_count < DOUBLE_WRITES_MAX)
 		state.bar_calls[state.bar_call_count++] =
-			(struct double_access){offset, width, value};
+			(struct double_access){ offset, width, value };
 	return kIOReturnSuccess;
 }
 
@@ -400,8 +409,8 @@ kern_return_t apple_dext_mmio_read(io_connect_t connection, uint8_t mem_idx, uin
 	return leave(result);
 }
 
-kern_return_t apple_dext_mmio_write(io_connect_t connection, uint8_t mem_idx, uint64_t offset,
-	uint64_t width, uint64_t value)
+kern_return_t apple_dext_mmio_write(
+	io_connect_t connection, uint8_t mem_idx, uint64_t offset, uint64_t width, uint64_t value)
 {
 	kern_return_t result = enter(connection);
 
@@ -428,7 +437,7 @@ kern_return_t apple_dext_register_dma(io_connect_t connection, uint64_t iova, ui
 		result = kIOReturnNoSpace;
 	if (result == kIOReturnSuccess) {
 		state.regions[state.region_count++] =
-			(struct double_region){iova, client_va, size};
+			(struct double_region){ iova, client_va, size };
 		*out_bus_addr = iova + state.bus_offset;
 		*out_bus_len = size;
 	}

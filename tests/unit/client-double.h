@@ -25,7 +25,7 @@ enum {
 	DOUBLE_MSI = 0x50,
 	DOUBLE_PCIE = 0x70,
 	DOUBLE_MSIX = 0xb0,
-	DOUBLE_VENDOR = 0xc0,	/* a vendor's own capability */
+	DOUBLE_VENDOR = 0xc0, /* a vendor's own capability */
 	DOUBLE_AER = 0x100,
 	DOUBLE_SRIOV = 0x140,
 	DOUBLE_REGIONS_MAX = 64,
@@ -42,7 +42,7 @@ struct double_access {
 
 struct double_state {
 	uint8_t config[DEXT_CONFIG_SIZE];
-	unsigned char *bars[DEXT_BARS];	/* memory, of the I/O BAR too */
+	unsigned char *bars[DEXT_BARS]; /* memory, of the I/O BAR too */
 	struct double_region regions[DOUBLE_REGIONS_MAX];
 	size_t region_count;
 	struct double_access config_writes[DOUBLE_WRITES_MAX];
@@ -50,22 +50,22 @@ struct double_state {
 	struct double_access bar_calls[DOUBLE_WRITES_MAX];
 	size_t bar_call_count;
 	uint64_t irq_mask[DEXT_IRQ_WORDS];
-	unsigned line_reads;		/* of STATUS */
-	void (*line_hook)(void);	/* called by the first of them, once, without the lock */
+	unsigned line_reads;	 /* of STATUS */
+	void (*line_hook)(void); /* called by the first of them, once, without the lock */
 	unsigned resets, connects, disconnects, mapped_bars, notifications;
-	unsigned lent;			/* descriptors of BARs */
-	void (*descriptor_hook)(void);	/* called once, when one was copied, without the lock */
-	unsigned maps;			/* how often a BAR has been mapped */
-	bool master_at_reset;		/* at the last reset */
+	unsigned lent;		       /* descriptors of BARs */
+	void (*descriptor_hook)(void); /* called once, when one was copied, without the lock */
+	unsigned maps;		       /* how often a BAR has been mapped */
+	bool master_at_reset;	       /* at the last reset */
 	unsigned lent_at_reset;
 	size_t regions_at_reset;
 	/* Knobs. */
-	kern_return_t failure;		/* every call returns it, unless it is success */
+	kern_return_t failure; /* every call returns it, unless it is success */
 	kern_return_t claim_result, register_result, reset_result, setup_result;
-	uint64_t bus_offset;		/* between iova and bus address */
-	bool down;			/* nobody can connect */
-	kern_return_t descriptor_result, map_result;	/* of BARs */
-	uint64_t descriptor_skew;	/* added to where in the file the BAR begins */
+	uint64_t bus_offset;			     /* between iova and bus address */
+	bool down;				     /* nobody can connect */
+	kern_return_t descriptor_result, map_result; /* of BARs */
+	uint64_t descriptor_skew;		     /* added to where in the file the BAR begins */
 };
 
 /** double_begin - a device fresh from the factory. */

@@ -10,15 +10,20 @@
 static void map_memory(struct provider_rig *rig)
 {
 	const struct dma_span span = {
-		.length = RIG_MEMORY_SIZE, .host = rig->memory, .writable = true,
+		.length = RIG_MEMORY_SIZE,
+		.host = rig->memory,
+		.writable = true,
 	};
 	const struct dma_request request = {
-		.iova = RIG_MEMORY_BUS, .length = RIG_MEMORY_SIZE, .spans = &span, .span_count = 1,
+		.iova = RIG_MEMORY_BUS,
+		.length = RIG_MEMORY_SIZE,
+		.spans = &span,
+		.span_count = 1,
 	};
 	struct dma_segment segment;
 
-	assert_int_equal(rig->provider->ops->dma_map(rig->provider, &request, &segment),
-		kIOReturnSuccess);
+	assert_int_equal(
+		rig->provider->ops->dma_map(rig->provider, &request, &segment), kIOReturnSuccess);
 	assert_int_equal(segment.length, RIG_MEMORY_SIZE);
 	rig->bus = segment.bus_address;
 }
@@ -36,8 +41,8 @@ void prig_open(struct provider_rig *rig, const char *spec)
 	memset(rig->memory, 0, RIG_MEMORY_SIZE);
 	map_memory(rig);
 	assert_int_equal(rig->provider->ops->open(rig->provider), kIOReturnSuccess);
-	prig_config_write(rig, PCI_COMMAND, 2,
-		PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	prig_config_write(
+		rig, PCI_COMMAND, 2, PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 }
 
 void prig_close(struct provider_rig *rig)
@@ -84,15 +89,15 @@ uint64_t prig_read(struct provider_rig *rig, unsigned bar, uint64_t offset, unsi
 	return value;
 }
 
-void prig_write(struct provider_rig *rig, unsigned bar, uint64_t offset, unsigned width,
-	uint64_t value)
+void prig_write(
+	struct provider_rig *rig, unsigned bar, uint64_t offset, unsigned width, uint64_t value)
 {
 	assert_int_equal(rig->provider->ops->bar_write(rig->provider, bar, offset, width, value),
 		kIOReturnSuccess);
 }
 
-void prig_await(struct provider_rig *rig, unsigned bar, uint64_t offset, uint32_t mask,
-	uint32_t value)
+void prig_await(
+	struct provider_rig *rig, unsigned bar, uint64_t offset, uint32_t mask, uint32_t value)
 {
 	for (unsigned i = 0; i < 60000; i++) {
 		if ((prig_read(rig, bar, offset, 4) & mask) == value)
@@ -111,8 +116,7 @@ static void count(void *context, unsigned vector)
 
 void prig_irq_setup(struct provider_rig *rig, enum dext_interrupt_kind kind, unsigned vectors)
 {
-	assert_int_equal(
-		rig->provider->ops->irq_setup(rig->provider, kind, vectors, count, rig),
+	assert_int_equal(rig->provider->ops->irq_setup(rig->provider, kind, vectors, count, rig),
 		kIOReturnSuccess);
 }
 

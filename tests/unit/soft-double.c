@@ -36,8 +36,8 @@ struct soft_device {
 
 /* --- The device ------------------------------------------------------------------- */
 
-struct soft_device *double_create(const struct soft_model *model, const char *text,
-	struct spec_error *error)
+struct soft_device *double_create(
+	const struct soft_model *model, const char *text, struct spec_error *error)
 {
 	struct soft_device *device = calloc(1, sizeof(*device));
 	struct device_spec spec;
@@ -143,8 +143,8 @@ static uint8_t *reach(struct soft_device *device, uint64_t address, size_t lengt
 	return NULL;
 }
 
-static bool copy(struct soft_device *device, uint64_t address, void *to, const void *from,
-	size_t length)
+static bool copy(
+	struct soft_device *device, uint64_t address, void *to, const void *from, size_t length)
 {
 	pthread_mutex_lock(&device->lock);
 	uint8_t *ram = reach(device, address, length);
@@ -166,8 +166,8 @@ bool soft_dma_read(struct soft_device *device, uint64_t bus_address, void *buffe
 	return copy(device, bus_address, buffer, NULL, length);
 }
 
-bool soft_dma_write(struct soft_device *device, uint64_t bus_address, const void *buffer,
-	size_t length)
+bool soft_dma_write(
+	struct soft_device *device, uint64_t bus_address, const void *buffer, size_t length)
 {
 	bool done = copy(device, bus_address, NULL, buffer, length);
 
@@ -221,22 +221,24 @@ static int move_file(struct soft_device *device, uint64_t address, int fd, uint6
 		hook(context);
 	pthread_mutex_lock(&device->lock);
 	uint8_t *ram = reach(device, address, length);
-	int result = !ram ? -EFAULT
-		: device->file_error ? device->file_error
-		: file_result(from_file ? pread(fd, ram, length, (off_t)offset)
-					: pwrite(fd, ram, length, (off_t)offset), length);
+	int result = !ram ? -EFAULT :
+		     device->file_error ?
+			    device->file_error :
+			    file_result(from_file ? pread(fd, ram, length, (off_t)offset) :
+						    pwrite(fd, ram, length, (off_t)offset),
+				    length);
 	pthread_mutex_unlock(&device->lock);
 	return result;
 }
 
-int soft_dma_from_file(struct soft_device *device, uint64_t bus_address, int fd, uint64_t offset,
-	size_t length)
+int soft_dma_from_file(
+	struct soft_device *device, uint64_t bus_address, int fd, uint64_t offset, size_t length)
 {
 	return move_file(device, bus_address, fd, offset, length, true);
 }
 
-int soft_dma_to_file(struct soft_device *device, uint64_t bus_address, int fd, uint64_t offset,
-	size_t length)
+int soft_dma_to_file(
+	struct soft_device *device, uint64_t bus_address, int fd, uint64_t offset, size_t length)
 {
 	return move_file(device, bus_address, fd, offset, length, false);
 }
@@ -336,8 +338,8 @@ void double_ram_read(struct soft_device *device, uint64_t address, void *buffer,
 	pthread_mutex_unlock(&device->lock);
 }
 
-void double_ram_write(struct soft_device *device, uint64_t address, const void *buffer,
-	size_t length)
+void double_ram_write(
+	struct soft_device *device, uint64_t address, const void *buffer, size_t length)
 {
 	pthread_mutex_lock(&device->lock);
 	memcpy(host_ram(device, address, length), buffer, length);
@@ -392,8 +394,8 @@ void double_on_write(struct soft_device *device, void (*hook)(void *context), vo
 	pthread_mutex_unlock(&device->lock);
 }
 
-void double_on_read(struct soft_device *device, void (*hook)(void *context, uint64_t address),
-	void *context)
+void double_on_read(
+	struct soft_device *device, void (*hook)(void *context, uint64_t address), void *context)
 {
 	pthread_mutex_lock(&device->lock);
 	device->read_hook = hook;

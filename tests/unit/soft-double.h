@@ -16,8 +16,8 @@
  *
  * Return: NULL, with @error filled in, when the model refuses.
  */
-struct soft_device *double_create(const struct soft_model *model, const char *text,
-	struct spec_error *error);
+struct soft_device *double_create(
+	const struct soft_model *model, const char *text, struct spec_error *error);
 void double_destroy(struct soft_device *device);
 
 /* The memory that clients of the BAR map. */
@@ -30,8 +30,8 @@ unsigned double_msix_vectors(struct soft_device *device);
 
 /* The host's own accesses of its RAM, by bus address. */
 void double_ram_read(struct soft_device *device, uint64_t address, void *buffer, size_t length);
-void double_ram_write(struct soft_device *device, uint64_t address, const void *buffer,
-	size_t length);
+void double_ram_write(
+	struct soft_device *device, uint64_t address, const void *buffer, size_t length);
 
 unsigned double_irqs(struct soft_device *device, unsigned vector);
 /* Accesses by DMA, all kinds. */
@@ -47,8 +47,8 @@ unsigned double_log(struct soft_device *device, char *line, size_t size);
 /* Called after each write by DMA, on the model's thread; NULL: no more. */
 void double_on_write(struct soft_device *device, void (*hook)(void *context), void *context);
 /* Called before each read by DMA of @address, on the model's thread; NULL: no more. */
-void double_on_read(struct soft_device *device, void (*hook)(void *context, uint64_t address),
-	void *context);
+void double_on_read(
+	struct soft_device *device, void (*hook)(void *context, uint64_t address), void *context);
 /* Called before each file transfer, on the model's thread. */
 void double_on_file(struct soft_device *device, void (*hook)(void *context), void *context);
 

@@ -20,13 +20,12 @@ bool stall_begin(struct stall *stall, size_t size)
 	struct uffdio_register range = { .range.len = size, .mode = UFFDIO_REGISTER_MODE_MISSING };
 
 	stall->size = size;
-	stall->memory = mmap(
-		NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	stall->memory =
+		mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (stall->memory == MAP_FAILED)
 		return false;
 	range.range.start = (uintptr_t)stall->memory;
-	stall->uffd = (int)syscall(SYS_userfaultfd,
-		O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
+	stall->uffd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
 	if (stall->uffd >= 0 && ioctl(stall->uffd, UFFDIO_API, &api) == 0 &&
 		ioctl(stall->uffd, UFFDIO_REGISTER, &range) == 0)
 		return true;

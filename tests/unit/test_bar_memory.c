@@ -119,15 +119,15 @@ static void its_size_is_fixed(void **state)
 
 	(void)state;
 	prig_open(&rig, ODD);
-	for (unsigned i = 0; i < 2; i++) {	/* that which comes later, too */
+	for (unsigned i = 0; i < 2; i++) { /* that which comes later, too */
 		mapping = map(ODD_BAR_MEMORY);
 		assert_int_equal(ftruncate(mapping.fd, 4096), -1);
 		assert_int_equal(errno, EPERM);
 		assert_int_equal(ftruncate(mapping.fd, (off_t)mapping.size * 2), -1);
 		assert_int_equal(fcntl(mapping.fd, F_ADD_SEALS, F_SEAL_WRITE), -1);
 		/* Holes read as zeroes, as if they had been stored. */
-		assert_int_equal(fallocate(mapping.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
-					 (off_t)mapping.size),
+		assert_int_equal(fallocate(mapping.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+					 0, (off_t)mapping.size),
 			0);
 		prig_write(&rig, ODD_BAR_MEMORY, 0, 4, 1);
 		assert_int_equal(load(&mapping, 0), 1);
@@ -183,7 +183,7 @@ static void a_controller_heeds_no_kept_mapping(void **state)
 	pretend_to_unmap(0);
 	assert_int_equal(prig_reset(&rig, PCI_RESET_FUNCTION), kIOReturnSuccess);
 	scribble(&kept);
-	next = map(0);		/* from here on stores are looked for */
+	next = map(0); /* from here on stores are looked for */
 	scribble(&kept);
 	store(&next, NVME_REG_AQA, 0x000f000f);
 	prig_await(&rig, 0, NVME_REG_AQA, UINT32_MAX, 0x000f000f);
@@ -202,8 +202,8 @@ static void a_controller_heeds_no_kept_mapping(void **state)
 /* Nor does the next one find what it has left anywhere in the memory. */
 static void nothing_is_left_for_the_next(void **state)
 {
-	static const char *const devices[] = {NVME, NVME ",irq=intx", ODD};
-	static const unsigned bars[] = {0, 0, ODD_BAR_MEMORY};
+	static const char *const devices[] = { NVME, NVME ",irq=intx", ODD };
+	static const unsigned bars[] = { 0, 0, ODD_BAR_MEMORY };
 
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {
@@ -249,8 +249,7 @@ static void fill_buffer(uint32_t from)
 	prig_write(&rig, ODD_BAR_REGISTERS, ODD_SOURCE, 8, rig.bus + from);
 	prig_write(&rig, ODD_BAR_REGISTERS, ODD_DESTINATION, 8, 0);
 	prig_write(&rig, ODD_BAR_REGISTERS, ODD_LENGTH, 4, ODD_BUFFER_SIZE);
-	prig_write(&rig, ODD_BAR_REGISTERS, ODD_CONTROL, 4,
-		ODD_CONTROL_GO | ODD_CONTROL_TO_BUFFER);
+	prig_write(&rig, ODD_BAR_REGISTERS, ODD_CONTROL, 4, ODD_CONTROL_GO | ODD_CONTROL_TO_BUFFER);
 	prig_await(&rig, ODD_BAR_REGISTERS, ODD_DMA_STATUS, ODD_DMA_DONE, ODD_DMA_DONE);
 }
 

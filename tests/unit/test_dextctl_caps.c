@@ -106,8 +106,9 @@ static void test_an_endpoint(void **state)
 	assert_cap(fixture, 1, 0x50, "MSI: Enable+ Count=4/32 Maskable+ 64bit+");
 	assert_cap(fixture, 2, 0x70,
 		"Express (v2) Root Complex Integrated Endpoint, MSI 05, FLReset+");
-	assert_cap(fixture, 3, 0xb0, "MSI-X: Enable+ Count=65 Masked-, table in BAR 0 at 00002000, "
-				     "PBA in BAR 4 at 00003000");
+	assert_cap(fixture, 3, 0xb0,
+		"MSI-X: Enable+ Count=65 Masked-, table in BAR 0 at 00002000, "
+		"PBA in BAR 4 at 00003000");
 	assert_cap(fixture, 4, 0x100, "Advanced Error Reporting");
 	assert_cap(fixture, 5, 0x150, "Device Serial Number 88-77-66-55-44-33-22-11");
 	assert_cap(fixture, 6, 0x168, "Single Root I/O Virtualization (SR-IOV): Total VFs: 7");
@@ -127,17 +128,17 @@ static void test_no_capabilities(void **state)
 
 	begin_chain(fixture, 0x40);
 	put_cap(fixture, 0x40, 0x01, 0);
-	put16(fixture, 0x06, 0);	/* STATUS says there are none */
+	put16(fixture, 0x06, 0); /* STATUS says there are none */
 	read_caps(fixture);
 	assert_int_equal(fixture->list.count, 0);
 	assert_string_equal(fixture->list.broken, "");
 
 	put16(fixture, 0x06, 0x10);
-	fixture->config[0x0e] = 0x7f;	/* a header of no known layout */
+	fixture->config[0x0e] = 0x7f; /* a header of no known layout */
 	read_caps(fixture);
 	assert_int_equal(fixture->list.count, 0);
 
-	fixture->config[0x0e] = 0x80;	/* one function of several */
+	fixture->config[0x0e] = 0x80; /* one function of several */
 	read_caps(fixture);
 	assert_int_equal(fixture->list.count, 1);
 	caps_read(fixture->config, 0, &fixture->list);
@@ -150,7 +151,7 @@ static void test_low_bits_of_pointers_are_ignored(void **state)
 
 	begin_chain(fixture, 0x43);
 	put_cap(fixture, 0x40, 0x01, 0x51);
-	put_cap(fixture, 0x50, 0x05, 0x02);	/* 0, that is: the end */
+	put_cap(fixture, 0x50, 0x05, 0x02); /* 0, that is: the end */
 	read_caps(fixture);
 	assert_int_equal(fixture->list.count, 2);
 	assert_string_equal(fixture->list.broken, "");

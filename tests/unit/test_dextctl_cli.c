@@ -12,16 +12,16 @@ static void test_sizes(void **state)
 		uint64_t size;
 		const char *text;
 	} sizes[] = {
-		{0, "0"},
-		{1, "1"},
-		{256, "256"},
-		{1025, "1025"},
-		{16384, "16K"},
-		{1536u << 10, "1536K"},
-		{UINT64_C(1) << 20, "1M"},
-		{UINT64_C(3) << 29, "1536M"},
-		{UINT64_C(1) << 63, "8E"},
-		{UINT64_MAX, "18446744073709551615"},
+		{ 0, "0" },
+		{ 1, "1" },
+		{ 256, "256" },
+		{ 1025, "1025" },
+		{ 16384, "16K" },
+		{ 1536u << 10, "1536K" },
+		{ UINT64_C(1) << 20, "1M" },
+		{ UINT64_C(3) << 29, "1536M" },
+		{ UINT64_C(1) << 63, "8E" },
+		{ UINT64_MAX, "18446744073709551615" },
 	};
 	char text[CLI_SIZE_SIZE];
 
@@ -46,7 +46,7 @@ static char *print(const struct cli_table *table)
 
 static void test_table(void **state)
 {
-	static const char *const heads[] = {"A", "BEE", "C"};
+	static const char *const heads[] = { "A", "BEE", "C" };
 	struct cli_table table = CLI_TABLE(heads);
 	char *text;
 
@@ -55,11 +55,11 @@ static void test_table(void **state)
 	assert_string_equal(text, "A  BEE  C\n");
 	free(text);
 
-	cli_table_add(&table, (const char *[]){"long", "1", "x"});
+	cli_table_add(&table, (const char *[]){ "long", "1", "x" });
 	/* Two bytes, but one column wide. */
-	cli_table_add(&table, (const char *[]){"\xc3\xa9", "1234", "y"});
-	cli_table_add(&table, (const char *[]){"z", "", ""});
-	cli_table_add(&table, (const char *[]){"", "", "w"});
+	cli_table_add(&table, (const char *[]){ "\xc3\xa9", "1234", "y" });
+	cli_table_add(&table, (const char *[]){ "z", "", "" });
+	cli_table_add(&table, (const char *[]){ "", "", "w" });
 	text = print(&table);
 	assert_string_equal(text, "A     BEE   C\n"
 				  "long  1     x\n"

@@ -20,7 +20,7 @@ static struct {
 	size_t device_count;
 	char connected_root[16];
 	unsigned connects, disconnects;
-	kern_return_t service_status;	/* without devices */
+	kern_return_t service_status; /* without devices */
 	kern_return_t list_result, limits_result, regions_result, trigger_result, remove_result,
 		claim_result, reset_result;
 	AppleDextDMALimits limits;
@@ -164,7 +164,7 @@ kern_return_t apple_dext_remove_device(io_connect_t connection)
 
 static AppleDextDevice device(const char *root, uint8_t bus)
 {
-	AppleDextDevice device = {.identity = {.bus = bus}};
+	AppleDextDevice device = { .identity = { .bus = bus } };
 
 	strcpy(device.root, root);
 	return device;
@@ -179,15 +179,26 @@ static int setup(void **state)
 	driver.devices[2] = device("left", 2);
 	driver.devices[3] = device("right", 3);
 	driver.device_count = 4;
-	driver.limits = (AppleDextDMALimits){.kind = DEXT_IOMMU_DART, .bytes = 3u << 29,
-		.maps = 65536, .bytes_used = 0x6000, .maps_used = 2};
-	driver.status = (AppleDextStatus){.interrupt_vectors = 9, .dma_faults = 5, .claims = 1};
-	driver.clients[0] = (AppleDextClientInfo){.client = 4, .pid = getpid()};
-	driver.clients[1] = (AppleDextClientInfo){.client = 5, .is_caller = true};
-	driver.regions[0] = (AppleDextRegionInfo){.client = 4, .segments = 1, .iova = 0x1000,
-		.size = 0x4000, .bus_address = 0xfff00000, .bus_length = 0x4000};
-	driver.regions[1] = (AppleDextRegionInfo){.client = 7, .segments = 2,
-		.iova = UINT64_MAX - 0x1fff, .size = 0x2000, .bus_address = 0, .bus_length = 0x1000};
+	driver.limits = (AppleDextDMALimits){ .kind = DEXT_IOMMU_DART,
+		.bytes = 3u << 29,
+		.maps = 65536,
+		.bytes_used = 0x6000,
+		.maps_used = 2 };
+	driver.status = (AppleDextStatus){ .interrupt_vectors = 9, .dma_faults = 5, .claims = 1 };
+	driver.clients[0] = (AppleDextClientInfo){ .client = 4, .pid = getpid() };
+	driver.clients[1] = (AppleDextClientInfo){ .client = 5, .is_caller = true };
+	driver.regions[0] = (AppleDextRegionInfo){ .client = 4,
+		.segments = 1,
+		.iova = 0x1000,
+		.size = 0x4000,
+		.bus_address = 0xfff00000,
+		.bus_length = 0x4000 };
+	driver.regions[1] = (AppleDextRegionInfo){ .client = 7,
+		.segments = 2,
+		.iova = UINT64_MAX - 0x1fff,
+		.size = 0x2000,
+		.bus_address = 0,
+		.bus_length = 0x1000 };
 	driver.region_count = 2;
 	output = errors = NULL;
 	return 0;
@@ -212,8 +223,8 @@ static int teardown(void **state)
 static enum ctl_exit run(
 	const struct ctl_command *command, bool json, const char *first, const char *second)
 {
-	struct ctl_options options = {.json = json, .width = 4};
-	char *arguments[] = {(char *)(uintptr_t)first, (char *)(uintptr_t)second, NULL};
+	struct ctl_options options = { .json = json, .width = 4 };
+	char *arguments[] = { (char *)(uintptr_t)first, (char *)(uintptr_t)second, NULL };
 	FILE *real_out = stdout, *real_err = stderr;
 	size_t out_size, err_size;
 	enum ctl_exit status;
@@ -288,15 +299,16 @@ static void test_dma_text(void **state)
 					"\tIOMMU:   dart\n"
 					"\tMapped:  24K of 1536M, 2 of 65536 mappings\n"
 					"\tFaults:  5\n"
-					"\nCLIENT  PID"), output);
+					"\nCLIENT  PID"),
+		output);
 	assert_non_null(strstr(output, row));
 	assert_non_null(strstr(output, "0x1000              16K   1         0xfff00000\n"));
 	assert_non_null(strstr(output, "0xffffffffffffe000  8K    2         0x0\n"));
 	free(row);
 
 	driver.region_count = 0;
-	driver.limits = (AppleDextDMALimits){.bytes = UINT64_MAX, .maps = UINT64_MAX,
-		.maps_used = 1};
+	driver.limits =
+		(AppleDextDMALimits){ .bytes = UINT64_MAX, .maps = UINT64_MAX, .maps_used = 1 };
 	assert_int_equal(run(&ctl_dma, false, "01:00.0", NULL), CTL_OK);
 	assert_string_equal(output, "01:00.0\n\tIOMMU:   identity\n\tMapped:  0, 1 mapping\n"
 				    "\tFaults:  5\n\tRegions: none\n");
@@ -390,8 +402,8 @@ static void test_remove(void **state)
 	assert_int_equal(run(&ctl_remove, true, "01:00.0", NULL), CTL_OK);
 	assert_true(driver.removed);
 	assert_non_null(strstr(output, "\"removed\": true"));
-	assert_string_equal(
-		errors, "dextpci: note: 01:00.0: 1 other client has claimed it, and sees the removal\n");
+	assert_string_equal(errors,
+		"dextpci: note: 01:00.0: 1 other client has claimed it, and sees the removal\n");
 	driver.status.claims = 0;
 	driver.remove_result = kIOReturnUnsupported;
 	assert_int_equal(run(&ctl_remove, false, "01:00.0", NULL), CTL_FAILED);

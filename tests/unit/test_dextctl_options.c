@@ -21,15 +21,15 @@ static bool parse(struct line *line, const char *const *words)
 {
 	static char program[] = "dextctl";
 
-	*line = (struct line){.argv = {program}, .argc = 1};
+	*line = (struct line){ .argv = { program }, .argc = 1 };
 	for (; *words; words++)
 		line->argv[line->argc++] = (char *)(uintptr_t)*words;
-	optind = 0;	/* getopt begins anew */
+	optind = 0; /* getopt begins anew */
 	line->first = ctl_parse_options(line->argc, line->argv, &line->options, &line->given);
 	return line->first >= 0;
 }
 
-#define PARSE(line, ...) parse(line, (const char *const[]){__VA_ARGS__, NULL})
+#define PARSE(line, ...) parse(line, (const char *const[]){ __VA_ARGS__, NULL })
 
 static void test_defaults(void **state)
 {
@@ -86,8 +86,8 @@ static void test_mistakes(void **state)
 
 static void test_options_of_other_commands(void **state)
 {
-	const struct ctl_command wide = {.name = "wide", .options = CTL_TAKES_WIDTH};
-	const struct ctl_command plain = {.name = "plain"};
+	const struct ctl_command wide = { .name = "wide", .options = CTL_TAKES_WIDTH };
+	const struct ctl_command plain = { .name = "plain" };
 
 	(void)state;
 	assert_true(ctl_check_given(&wide, CTL_TAKES_WIDTH));

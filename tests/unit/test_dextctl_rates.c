@@ -14,21 +14,25 @@
 #define SECOND UINT64_C(1000000000)
 
 static AppleDextClientInfo before_clients[] = {
-	{.client = 1, .calls = 100, .is_caller = true},
-	{.client = 2, .calls = 100, .interrupts = 10},
-	{.client = 3, .calls = 50},
-	{.client = 4, .calls = 50},
+	{ .client = 1, .calls = 100, .is_caller = true },
+	{ .client = 2, .calls = 100, .interrupts = 10 },
+	{ .client = 3, .calls = 50 },
+	{ .client = 4, .calls = 50 },
 };
 static AppleDextClientInfo now_clients[] = {
-	{.client = 1, .calls = 900, .is_caller = true},
-	{.client = 2, .calls = 100, .interrupts = 11, .claimed = true, .regions = 3,
-		.bytes_wired = 3 << 20},
-	{.client = 3, .calls = 51, .claimed = true, .exclusive = true},
-	{.client = 5, .calls = 8, .interrupts = 4},	/* new */
-	{.client = 4, .calls = 49},	/* a counter that goes back */
+	{ .client = 1, .calls = 900, .is_caller = true },
+	{ .client = 2,
+		.calls = 100,
+		.interrupts = 11,
+		.claimed = true,
+		.regions = 3,
+		.bytes_wired = 3 << 20 },
+	{ .client = 3, .calls = 51, .claimed = true, .exclusive = true },
+	{ .client = 5, .calls = 8, .interrupts = 4 }, /* new */
+	{ .client = 4, .calls = 49 },		      /* a counter that goes back */
 };
-static const struct rates_sample before = {1 * SECOND, before_clients, 4};
-static const struct rates_sample now = {3 * SECOND, now_clients, 5};
+static const struct rates_sample before = { 1 * SECOND, before_clients, 4 };
+static const struct rates_sample now = { 3 * SECOND, now_clients, 5 };
 
 static int setup(void **state)
 {
@@ -72,7 +76,7 @@ static void test_rates(void **state)
 
 static void test_no_time_between(void **state)
 {
-	struct rates rates = {.rates = NULL};
+	struct rates rates = { .rates = NULL };
 	struct rates_sample same = now;
 
 	(void)state;
@@ -97,10 +101,11 @@ static void test_text(void **state)
 	top_print(rates, "12:34:56", out);
 	fclose(out);
 	assert_ptr_equal(strstr(text, "12:34:56  4 clients, 4.5 calls/s, 2.5 interrupts/s\n"
-				      "ADDRESS  CLIENT  PID"), text);
+				      "ADDRESS  CLIENT  PID"),
+		text);
 	assert_non_null(strstr(text, "\n01:00.0  5       -"));
 	assert_non_null(strstr(text, "exclusive"));
-	assert_non_null(strstr(text, "test_dextctl_ra\n"));	/* as the kernel cuts it */
+	assert_non_null(strstr(text, "test_dextctl_ra\n")); /* as the kernel cuts it */
 	assert_non_null(strstr(text, "3M"));
 	free(text);
 }
@@ -151,7 +156,7 @@ static void test_no_terminal(void **state)
 /* What a terminal of @lines gets when "one", "two" and "three" are shown, for free(). */
 static char *show_on_terminal(unsigned short lines)
 {
-	struct winsize size = {.ws_row = lines, .ws_col = 80};
+	struct winsize size = { .ws_row = lines, .ws_col = 80 };
 	int master = posix_openpt(O_RDWR | O_NOCTTY);
 	char *text = calloc(1, 512);
 	struct screen screen;
@@ -186,12 +191,15 @@ static void test_terminal(void **state)
 	(void)state;
 	setenv("TERM", "xterm", 1);
 	text = show_on_terminal(24);
-	assert_ptr_equal(strstr(text, "\033[2J\033[H\033[?7lone\033[K\r\ntwo\033[K\r\nthree\033[K\r\n"
-				      "\033[J\033[?7h\033[H\033[?7l!"), text);
+	assert_ptr_equal(
+		strstr(text, "\033[2J\033[H\033[?7lone\033[K\r\ntwo\033[K\r\nthree\033[K\r\n"
+			     "\033[J\033[?7h\033[H\033[?7l!"),
+		text);
 	free(text);
 	/* The cursor takes one of three lines. */
 	text = show_on_terminal(3);
-	assert_ptr_equal(strstr(text, "\033[2J\033[H\033[?7lone\033[K\r\ntwo\033[K\r\n\033[J"), text);
+	assert_ptr_equal(
+		strstr(text, "\033[2J\033[H\033[?7lone\033[K\r\ntwo\033[K\r\n\033[J"), text);
 	free(text);
 }
 

@@ -45,7 +45,7 @@ static void test_ring_in_order(void **state)
 	struct ring ring;
 	uint64_t missed;
 
-	write_entry(trace);	/* before anybody reads: not of interest */
+	write_entry(trace); /* before anybody reads: not of interest */
 	ring_begin(&ring, trace);
 	assert_int_equal(ring_read(&ring, &entry, &missed), RING_EMPTY);
 	for (uint64_t i = 1; i < 3 * DEXT_TRACE_ENTRIES; i++) {
@@ -178,13 +178,16 @@ static void test_names(void **state)
 	assert_null(selector_name(0x4242));
 	assert_string_equal(scalar_name(0x4242, SCALAR_IN, 1, text), "arg1");
 	assert_string_equal(scalar_name(DEXT_SELECTOR_ConfigRead, SCALAR_OUT, 1, text), "result1");
-	assert_string_equal(scalar_name(DEXT_SELECTOR_ConfigRead, SCALAR_OUT, 77, text), "result77");
+	assert_string_equal(
+		scalar_name(DEXT_SELECTOR_ConfigRead, SCALAR_OUT, 77, text), "result77");
 }
 
 static void assert_prints(const struct dext_trace_entry *entry, int32_t pid, const char *expected)
 {
-	struct traced traced = {.address = "01:00.0", .pid = pid,
-		.began = UINT64_C(1000000000) * 45296 + 7008009, .entry = entry};
+	struct traced traced = { .address = "01:00.0",
+		.pid = pid,
+		.began = UINT64_C(1000000000) * 45296 + 7008009,
+		.entry = entry };
 	char *text = NULL;
 	size_t size = 0;
 	FILE *out = open_memstream(&text, &size);
@@ -198,24 +201,36 @@ static void assert_prints(const struct dext_trace_entry *entry, int32_t pid, con
 
 static void test_text(void **state)
 {
-	struct dext_trace_entry entry = {.took = 12345, .client = 3,
-		.selector = DEXT_SELECTOR_ConfigRead, .in_count = 2, .out_count = 1,
-		.in = {0x10, 4}, .out = {UINT64_MAX}};
+	struct dext_trace_entry entry = { .took = 12345,
+		.client = 3,
+		.selector = DEXT_SELECTOR_ConfigRead,
+		.in_count = 2,
+		.out_count = 1,
+		.in = { 0x10, 4 },
+		.out = { UINT64_MAX } };
 
 	(void)state;
 	assert_prints(&entry, 1234,
 		"12:34:56.007008       3     1234    12.3us  "
 		"ConfigRead(offset=0x10, width=4) = kIOReturnSuccess: value=0xffffffffffffffff\n");
-	entry = (struct dext_trace_entry){.took = 999, .client = 4000000000u,
-		.selector = DEXT_SELECTOR_Claim, .status = kIOReturnExclusiveAccess};
+	entry = (struct dext_trace_entry){ .took = 999,
+		.client = 4000000000u,
+		.selector = DEXT_SELECTOR_Claim,
+		.status = kIOReturnExclusiveAccess };
 	assert_prints(&entry, 0,
-		"12:34:56.007008  4000000000        -     999ns  Claim() = kIOReturnExclusiveAccess\n");
+		"12:34:56.007008  4000000000        -     999ns  Claim() = "
+		"kIOReturnExclusiveAccess\n");
 	/* More than is kept, an unknown selector, an unknown status. */
-	entry = (struct dext_trace_entry){.took = UINT64_C(2500000000), .client = 1,
-		.selector = 0x77, .status = 0x42, .in_count = UINT16_MAX, .out_count = 5,
-		.in = {9, 10}};
+	entry = (struct dext_trace_entry){ .took = UINT64_C(2500000000),
+		.client = 1,
+		.selector = 0x77,
+		.status = 0x42,
+		.in_count = UINT16_MAX,
+		.out_count = 5,
+		.in = { 9, 10 } };
 	assert_prints(&entry, 7,
-		"12:34:56.007008       1        7      2.5s  selector 0x77(arg0=9, arg1=0xa, arg2=0, "
+		"12:34:56.007008       1        7      2.5s  selector 0x77(arg0=9, arg1=0xa, "
+		"arg2=0, "
 		"arg3=0, ...) = 0x00000042: result0=0, result1=0, result2=0, result3=0, ...\n");
 }
 
@@ -224,15 +239,19 @@ static const char *text_at(struct json_object *object, const char *key)
 	struct json_object *value;
 
 	assert_true(json_object_object_get_ex(object, key, &value));
-	return json_object_get_string(value);	/* NULL of null */
+	return json_object_get_string(value); /* NULL of null */
 }
 
 static void test_json(void **state)
 {
-	struct dext_trace_entry entry = {.began = 5, .took = 12345, .client = 3,
-		.selector = DEXT_SELECTOR_ProbeDMARegion, .status = kIOReturnOverrun,
-		.in_count = 2, .in = {0x1000, 8}};
-	struct traced traced = {.address = "left/01:00.0", .entry = &entry};
+	struct dext_trace_entry entry = { .began = 5,
+		.took = 12345,
+		.client = 3,
+		.selector = DEXT_SELECTOR_ProbeDMARegion,
+		.status = kIOReturnOverrun,
+		.in_count = 2,
+		.in = { 0x1000, 8 } };
+	struct traced traced = { .address = "left/01:00.0", .entry = &entry };
 	struct json_object *object = traced_json(&traced), *in;
 
 	(void)state;
@@ -264,9 +283,15 @@ static void test_durations(void **state)
 		uint64_t duration;
 		const char *text;
 	} durations[] = {
-		{0, "0ns"}, {999, "999ns"}, {1000, "1.0us"}, {1999, "1.9us"}, {999999, "999.9us"},
-		{1000000, "1.0ms"}, {999999999, "999.9ms"}, {1000000000, "1.0s"},
-		{UINT64_MAX, "18446744073.7s"},
+		{ 0, "0ns" },
+		{ 999, "999ns" },
+		{ 1000, "1.0us" },
+		{ 1999, "1.9us" },
+		{ 999999, "999.9us" },
+		{ 1000000, "1.0ms" },
+		{ 999999999, "999.9ms" },
+		{ 1000000000, "1.0s" },
+		{ UINT64_MAX, "18446744073.7s" },
 	};
 	char text[CLOCK_DURATION_SIZE], time[CLOCK_TEXT_SIZE];
 

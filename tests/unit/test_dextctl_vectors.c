@@ -5,15 +5,15 @@
 
 static void test_vectors(void **state)
 {
-	static const char *const bad[] = {"", ",", "1,", ",1", "1,,2", "-", "1-", "-1", "2-1",
-		"256", "0-256", "a", "1 ", "1-2-3", "0x", "99999999999999999999999"};
+	static const char *const bad[] = { "", ",", "1,", ",1", "1,,2", "-", "1-", "-1", "2-1",
+		"256", "0-256", "a", "1 ", "1-2-3", "0x", "99999999999999999999999" };
 	uint64_t mask[DEXT_IRQ_WORDS];
 
 	(void)state;
 	assert_null(vectors_parse("0,62-65,0xff", mask));
 	for (unsigned vector = 0; vector < DEXT_VECTORS_MAX; vector++)
-		assert_int_equal(vectors_has(mask, vector), vector == 0 || vector == 255 ||
-			(vector >= 62 && vector <= 65));
+		assert_int_equal(vectors_has(mask, vector),
+			vector == 0 || vector == 255 || (vector >= 62 && vector <= 65));
 	assert_int_equal(vectors_count(mask, 256), 6);
 	assert_int_equal(vectors_count(mask, 64), 3);
 	assert_int_equal(vectors_count(mask, 0), 0);

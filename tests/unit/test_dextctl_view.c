@@ -15,7 +15,7 @@
 /* What the device below answers. */
 static struct {
 	uint8_t config[DEXT_CONFIG_SIZE];
-	size_t config_read;	/* how far it was read */
+	size_t config_read; /* how far it was read */
 	kern_return_t config_result, bar_result, status_result, limits_result;
 	struct view_bar bars[DEXT_BARS];
 	AppleDextStatus status;
@@ -64,8 +64,22 @@ kern_return_t apple_dext_get_dma_limits(io_connect_t connection, AppleDextDMALim
 }
 
 static const uint8_t header[64] = {
-	[0x00] = 0x36, 0x1b, 0x10, 0x00, 0x06, 0x04, 0x10, 0x00, 0x02, 0x02, 0x08, 0x01,
-	[0x2c] = 0xf4, 0x1a, 0x00, 0x11,
+	[0x00] = 0x36,
+	0x1b,
+	0x10,
+	0x00,
+	0x06,
+	0x04,
+	0x10,
+	0x00,
+	0x02,
+	0x02,
+	0x08,
+	0x01,
+	[0x2c] = 0xf4,
+	0x1a,
+	0x00,
+	0x11,
 	[0x34] = 0x40,
 	[0x3d] = 0x01,
 };
@@ -75,8 +89,8 @@ static void put(size_t offset, const uint8_t *bytes, size_t count)
 	memcpy(device.config + offset, bytes, count);
 }
 
-#define PUT(offset, ...) \
-	put(offset, (const uint8_t[]){__VA_ARGS__}, sizeof((uint8_t[]){__VA_ARGS__}))
+#define PUT(offset, ...)                                                                           \
+	put(offset, (const uint8_t[]){ __VA_ARGS__ }, sizeof((uint8_t[]){ __VA_ARGS__ }))
 
 /* An NVMe endpoint with one of everything. */
 static int setup(void **state)
@@ -91,15 +105,22 @@ static int setup(void **state)
 	PUT(0x60, 0x10, 0x80, 0x02, 0x00, 0x00, 0x00, 0x00, 0x10);
 	PUT(0x80, 0x11, 0x00, 0x08, 0x00, 0x00, 0x20, 0x00, 0x00, 0x00, 0x30, 0x00, 0x00);
 	PUT(0x100, 0x01, 0x00, 0x02, 0x00);
-	device.bars[0] = (struct view_bar){true, DEXT_BAR_MEM64, 16384};
-	device.bars[2] = (struct view_bar){true, DEXT_BAR_IO, 64};
-	device.bars[4] = (struct view_bar){true, DEXT_BAR_PREFETCHABLE, 1u << 20};
-	device.status = (AppleDextStatus){.claims = 1, .clients = 2, .interrupt_vectors = 9,
-		.interrupt_kind = DEXT_INTERRUPT_MSIX, .dma_regions = 3, .dma_bytes = 3u << 20,
-		.resets = 4};
-	device.limits = (AppleDextDMALimits){.kind = DEXT_IOMMU_DART, .bytes = UINT64_C(3) << 29,
-		.maps = 65536, .bytes_used = 3u << 20, .maps_used = 3};
-	view->identity = (AppleDextIdentity){1, 0, 0, 0x1b36, 0x0010, 0x010802};
+	device.bars[0] = (struct view_bar){ true, DEXT_BAR_MEM64, 16384 };
+	device.bars[2] = (struct view_bar){ true, DEXT_BAR_IO, 64 };
+	device.bars[4] = (struct view_bar){ true, DEXT_BAR_PREFETCHABLE, 1u << 20 };
+	device.status = (AppleDextStatus){ .claims = 1,
+		.clients = 2,
+		.interrupt_vectors = 9,
+		.interrupt_kind = DEXT_INTERRUPT_MSIX,
+		.dma_regions = 3,
+		.dma_bytes = 3u << 20,
+		.resets = 4 };
+	device.limits = (AppleDextDMALimits){ .kind = DEXT_IOMMU_DART,
+		.bytes = UINT64_C(3) << 29,
+		.maps = 65536,
+		.bytes_used = 3u << 20,
+		.maps_used = 3 };
+	view->identity = (AppleDextIdentity){ 1, 0, 0, 0x1b36, 0x0010, 0x010802 };
 	*state = view;
 	return 0;
 }
@@ -399,7 +420,7 @@ static void test_json(void **state)
 	assert_number(object, "resets", 4);
 	json_object_put(object);
 
-	view->limits = (AppleDextDMALimits){.kind = 9, .bytes = UINT64_MAX, .maps = UINT64_MAX};
+	view->limits = (AppleDextDMALimits){ .kind = 9, .bytes = UINT64_MAX, .maps = UINT64_MAX };
 	object = to_json(view, VIEW_WHOLE);
 	assert_text(at(at(object, "dma"), "limits"), "iommu", "unknown");
 	assert_null(at(at(at(object, "dma"), "limits"), "bytes"));
@@ -422,7 +443,7 @@ static void test_json_of_an_old_driver(void **state)
 	struct json_object *object;
 
 	device.status_result = kIOReturnUnsupported;
-	device.config[0x0e] = 1;	/* a bridge: no subsystem in the header */
+	device.config[0x0e] = 1; /* a bridge: no subsystem in the header */
 	assert_int_equal(view_read(CONNECTION, VIEW_WHOLE, view), kIOReturnSuccess);
 	object = to_json(view, VIEW_WHOLE);
 	assert_text(at(object, "claim"), "state", "unknown");

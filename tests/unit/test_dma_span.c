@@ -34,7 +34,7 @@ static void catch_faults(void)
 {
 	if (UNDER_TSAN)
 		skip();
-	dma_spans_catch_faults();	/* the test framework sets its own before each test */
+	dma_spans_catch_faults(); /* the test framework sets its own before each test */
 }
 
 static struct dma_span host_span(void *host, uint64_t length)
@@ -133,8 +133,8 @@ static void test_a_truncated_file(void **state)
 /* A page taken away: SIGSEGV, likewise; large copies as small ones. */
 static void test_an_unmapped_page(void **state)
 {
-	char *memory = mmap(
-		NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *memory =
+		mmap(NULL, 3 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	const struct dma_span span = host_span(memory, 3 * PAGE);
 	static char buffer[3 * PAGE];
 
@@ -241,8 +241,8 @@ static void test_faults_from_elsewhere(void **state)
 /* Private memory of another process, which then ends. */
 static void test_private_memory_of_a_process(void **state)
 {
-	volatile char *memory = mmap(
-		NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	volatile char *memory =
+		mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int to_child[2], from_child[2], status;
 	struct dma_span span;
 	char word[16] = "", path[32];
@@ -262,15 +262,18 @@ static void test_private_memory_of_a_process(void **state)
 	assert_int_equal(read(from_child[0], word, 1), 1);
 	snprintf(path, sizeof(path), "/proc/%d/mem", (int)child);
 	fd = open(path, O_RDWR | O_CLOEXEC);
-	span = (struct dma_span){ .length = 2 * PAGE, .memory_fd = fd, .is_private = true,
-		.va = (uintptr_t)memory, .writable = true };
+	span = (struct dma_span){ .length = 2 * PAGE,
+		.memory_fd = fd,
+		.is_private = true,
+		.va = (uintptr_t)memory,
+		.writable = true };
 	if (!dma_spans_read(&span, 1, PAGE - 4, word, 12)) {
 		kill(child, SIGKILL);
 		waitpid(child, &status, 0);
-		skip();	/* this host lets nobody look into another process */
+		skip(); /* this host lets nobody look into another process */
 	}
 	assert_string_equal(word, "the child's");
-	assert_int_equal(memory[PAGE], 0);	/* not this process's own */
+	assert_int_equal(memory[PAGE], 0); /* not this process's own */
 	assert_true(dma_spans_write(&span, 1, PAGE, "W", 1));
 	assert_false(dma_spans_read(&span, 1, 2 * PAGE, word, 1));
 	span.length = 1u << 30;
@@ -367,7 +370,10 @@ static void test_memory_for_system_calls(void **state)
 {
 	char a[16], b[16];
 	struct dma_span spans[] = { host_span(a, 16), host_span(b, 16),
-		{ .length = 16, .memory_fd = -1, .is_private = true, .va = 0x1000,
+		{ .length = 16,
+			.memory_fd = -1,
+			.is_private = true,
+			.va = 0x1000,
 			.writable = true } };
 	struct iovec iov;
 

@@ -40,8 +40,8 @@ static void test_no_memory_to_map(void **state)
 
 	(void)state;
 	prig_open(&rig, "edu,addr=01:00.0");
-	assert_int_equal(rig.provider->ops->bar_memory(rig.provider, 0, &memory),
-		kIOReturnNotReady);
+	assert_int_equal(
+		rig.provider->ops->bar_memory(rig.provider, 0, &memory), kIOReturnNotReady);
 	prig_close(&rig);
 }
 
@@ -93,8 +93,14 @@ static void test_factorial(void **state)
 	static const struct {
 		uint32_t value, factorial;
 	} rows[] = {
-		{ 0, 1 }, { 1, 1 }, { 5, 120 }, { 12, 479001600 }, { 13, 1932053504 },
-		{ 33, 0x80000000 }, { 34, 0 }, { UINT32_MAX, 0 },
+		{ 0, 1 },
+		{ 1, 1 },
+		{ 5, 120 },
+		{ 12, 479001600 },
+		{ 13, 1932053504 },
+		{ 33, 0x80000000 },
+		{ 34, 0 },
+		{ UINT32_MAX, 0 },
 	};
 
 	(void)state;
@@ -189,8 +195,8 @@ static void test_transfers(void **state)
 	fill(rig.memory, 4096, 1);
 	transfer(rig.bus, EDU_BUFFER, 4096, 0);
 	assert_int_equal(prig_irq_total(&rig), 0);
-	transfer(EDU_BUFFER + 1, rig.bus + 8193, 4095, EDU_COMMAND_FROM_DEVICE |
-		EDU_COMMAND_INTERRUPT);
+	transfer(EDU_BUFFER + 1, rig.bus + 8193, 4095,
+		EDU_COMMAND_FROM_DEVICE | EDU_COMMAND_INTERRUPT);
 	assert_memory_equal(rig.memory + 1, rig.memory + 8193, 4095);
 	assert_int_equal(rig.memory[8192], 0);
 	assert_int_equal(rig.memory[8193 + 4095], 0);
@@ -205,7 +211,7 @@ static void test_while_it_transfers(void **state)
 {
 	(void)state;
 	prig_open(&rig, "edu,addr=01:00.0,delay=60000");
-	set(EDU_DMA_COMMAND, EDU_COMMAND_INTERRUPT);	/* does not say start */
+	set(EDU_DMA_COMMAND, EDU_COMMAND_INTERRUPT); /* does not say start */
 	assert_int_equal(get(EDU_DMA_COMMAND), 0);
 	set(EDU_DMA_SOURCE, 0x40000);
 	set(EDU_DMA_DESTINATION, (uint32_t)rig.bus);

@@ -48,7 +48,7 @@ static void test_a_tcp_socket_that_lingers(void **state)
 	(void)state;
 	charge_and_dispose(fd, peer);
 	assert_int_equal(fd_peer_waiting(peer), 1);
-	close(reader);	/* resets the connection: close() returns */
+	close(reader); /* resets the connection: close() returns */
 	wait_for_waiting(peer, 0);
 	assert_int_equal(fcntl(fd, F_GETFD), -1);
 	fd_peer_release(peer);
@@ -131,7 +131,7 @@ static void test_a_peer_is_full(void **state)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
 	fd_peer_charge(peer, FD_PEER_HELD_MAX);
 	assert_false(fd_peer_is_full(peer));
-	fd_peer_charge(other, 2);	/* the user's share is a quarter of the limit */
+	fd_peer_charge(other, 2); /* the user's share is a quarter of the limit */
 	assert_true(fd_peer_is_full(other));
 	assert_false(fd_peer_is_full(stranger));
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);

@@ -50,8 +50,8 @@ struct range {
 	bool writable;
 };
 
-static kern_return_t get_in(struct iou_file_maps *table, int fd, uint64_t offset, uint64_t length,
-	struct range *range)
+static kern_return_t get_in(
+	struct iou_file_maps *table, int fd, uint64_t offset, uint64_t length, struct range *range)
 {
 	void *address = NULL;
 	kern_return_t status;
@@ -94,7 +94,7 @@ static void test_mappings_outlast_the_client(void **state)
 	put(a.map);
 	assert_int_equal(*b.address, 'x');
 	put(b.map);
-	maps = iou_file_maps_create();	/* for the teardown */
+	maps = iou_file_maps_create(); /* for the teardown */
 	assert_non_null(maps);
 	close(fd);
 }
@@ -113,7 +113,7 @@ static void test_ranges_of_a_file_share_one_mapping(void **state)
 	assert_int_equal(pwrite(fd, "x", 1, 8 * PAGE + 3), 1);
 	assert_int_equal(*b.address, 'x');
 	put(a.map);
-	assert_int_equal(*b.address, 'x');	/* still in use */
+	assert_int_equal(*b.address, 'x'); /* still in use */
 	put(b.map);
 	close(fd);
 	close(other);
@@ -319,8 +319,8 @@ static void test_what_clients_may_take_leaves_room_for_others(void **state)
 			close(fd);
 		}
 		if (status == kIOReturnVMError)
-			skip();	/* a host that has less than that to give */
-		assert_int_equal(status, kIOReturnNoSpace);	/* 4 TiB is a client's most */
+			skip(); /* a host that has less than that to give */
+		assert_int_equal(status, kIOReturnNoSpace); /* 4 TiB is a client's most */
 		refused++;
 	}
 	assert_int_equal(refused, 20);

@@ -16,7 +16,10 @@
 /* Stands for an iova that no test wants. */
 #define ANYWHERE UINT64_C(0x0123456789abcdef)
 
-#define NO_LIMITS { SOFT_DART_BYTES_MAX, SOFT_DART_MAPS_MAX }
+#define NO_LIMITS                                                                                  \
+	{                                                                                          \
+		SOFT_DART_BYTES_MAX, SOFT_DART_MAPS_MAX                                            \
+	}
 
 static struct soft_iommu *iommu;
 static _Alignas(16384) char memory[1 << 20];
@@ -51,9 +54,14 @@ static kern_return_t map_aligned(uint64_t iova, uint64_t offset, uint64_t length
 	uint64_t alignment, struct dma_segment *segment)
 {
 	const struct dma_span span = {
-		.length = length, .host = memory + offset, .writable = true };
-	const struct dma_request request = { .anywhere = iova == ANYWHERE, .iova = iova,
-		.alignment = alignment, .length = length, .spans = &span, .span_count = 1 };
+		.length = length, .host = memory + offset, .writable = true
+	};
+	const struct dma_request request = { .anywhere = iova == ANYWHERE,
+		.iova = iova,
+		.alignment = alignment,
+		.length = length,
+		.spans = &span,
+		.span_count = 1 };
 
 	return soft_iommu_map(iommu, &request, segment);
 }
@@ -108,10 +116,14 @@ static void test_what_overlaps_is_refused(void **state)
 		uint64_t iova, length;
 		kern_return_t expected;
 	} rows[] = {
-		{ 0x10000, 0x1000, kIOReturnBusy }, { 0x10fff, 1, kIOReturnBusy },
-		{ 0x0f000, 0x1001, kIOReturnBusy }, { 0x0f000, 0x4000, kIOReturnBusy },
-		{ 0x10800, 0x10, kIOReturnBusy }, { 0x0f000, 0x1000, kIOReturnSuccess },
-		{ 0x11000, 0x1000, kIOReturnSuccess }, { 0x0e000, 0x4000, kIOReturnBusy },
+		{ 0x10000, 0x1000, kIOReturnBusy },
+		{ 0x10fff, 1, kIOReturnBusy },
+		{ 0x0f000, 0x1001, kIOReturnBusy },
+		{ 0x0f000, 0x4000, kIOReturnBusy },
+		{ 0x10800, 0x10, kIOReturnBusy },
+		{ 0x0f000, 0x1000, kIOReturnSuccess },
+		{ 0x11000, 0x1000, kIOReturnSuccess },
+		{ 0x0e000, 0x4000, kIOReturnBusy },
 	};
 	struct dma_segment segment;
 
@@ -135,7 +147,7 @@ static void test_the_end_of_the_address_space(void **state)
 	assert_int_equal(map(UINT64_MAX - 0x1fff, 0, 0x1001, &segment), kIOReturnBusy);
 	assert_int_equal(map(0, 0, 0x1000, &segment), kIOReturnSuccess);
 	assert_true(soft_iommu_read(iommu, 0, &byte, 1));
-	assert_false(soft_iommu_read(iommu, UINT64_MAX, &byte, 2));	/* no way round */
+	assert_false(soft_iommu_read(iommu, UINT64_MAX, &byte, 2)); /* no way round */
 }
 
 static void test_addresses_given_out(void **state)
@@ -144,8 +156,7 @@ static void test_addresses_given_out(void **state)
 
 	(void)state;
 	assert_int_equal(map_aligned(ANYWHERE, 0, 0x100, 0, &first), kIOReturnSuccess);
-	assert_int_equal(
-		map_aligned(ANYWHERE, 0, 0x100, 1 << 20, &second), kIOReturnSuccess);
+	assert_int_equal(map_aligned(ANYWHERE, 0, 0x100, 1 << 20, &second), kIOReturnSuccess);
 	assert_int_equal(first.bus_address % PAGE, 0);
 	assert_int_equal(second.bus_address % (1 << 20), 0);
 	assert_true(second.bus_address >= first.bus_address + 0x100);
@@ -153,8 +164,8 @@ static void test_addresses_given_out(void **state)
 	assert_int_equal(map(second.bus_address + PAGE, 0, 5 * PAGE, &third), kIOReturnSuccess);
 	assert_int_equal(map_aligned(ANYWHERE, 0, PAGE, 0, &third), kIOReturnSuccess);
 	assert_true(third.bus_address >= second.bus_address + 6 * PAGE);
-	assert_int_equal(map_aligned(ANYWHERE, 0, 0x100, UINT64_C(1) << 63, &third),
-		kIOReturnNoSpace);
+	assert_int_equal(
+		map_aligned(ANYWHERE, 0, 0x100, UINT64_C(1) << 63, &third), kIOReturnNoSpace);
 }
 
 static void test_unmapping_what_is_not_there(void **state)
@@ -198,8 +209,9 @@ static void test_accesses_over_several_mappings(void **state)
 static void test_read_only_memory(void **state)
 {
 	const struct dma_span span = { .length = PAGE, .host = memory };
-	const struct dma_request request = { .iova = 0x10000, .length = PAGE, .spans = &span,
-		.span_count = 1 };
+	const struct dma_request request = {
+		.iova = 0x10000, .length = PAGE, .spans = &span, .span_count = 1
+	};
 	int fd = memfd_create("data", MFD_CLOEXEC);
 	struct dma_segment segment;
 	char byte = 1;
@@ -226,12 +238,16 @@ static void test_files_over_mixed_mappings(void **state)
 	const int self = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
 	const struct dma_span spans[] = {
 		{ .length = 100, .host = memory + 0x4000, .writable = true },
-		{ .length = 8000, .memory_fd = self, .is_private = true, .va = (uintptr_t)private,
+		{ .length = 8000,
+			.memory_fd = self,
+			.is_private = true,
+			.va = (uintptr_t) private,
 			.writable = true },
 		{ .length = 92, .host = memory + 0x6000, .writable = true },
 	};
-	const struct dma_request request = { .iova = 0x10000, .length = 8192, .spans = spans,
-		.span_count = 3 };
+	const struct dma_request request = {
+		.iova = 0x10000, .length = 8192, .spans = spans, .span_count = 3
+	};
 	int fd = memfd_create("data", MFD_CLOEXEC), out = memfd_create("out", MFD_CLOEXEC);
 	char copy[sizeof(original)];
 	struct dma_segment segment;
@@ -242,8 +258,7 @@ static void test_files_over_mixed_mappings(void **state)
 	assert_int_equal(pwrite(fd, original, sizeof(original), 10), sizeof(original));
 	assert_int_equal(soft_iommu_map(iommu, &request, &segment), kIOReturnSuccess);
 	assert_int_equal(map(0x12000, 0, 8192, &segment), kIOReturnSuccess);
-	assert_int_equal(
-		soft_iommu_from_file(iommu, 0x10000, fd, 10, sizeof(original)), 0);
+	assert_int_equal(soft_iommu_from_file(iommu, 0x10000, fd, 10, sizeof(original)), 0);
 	assert_memory_equal(memory + 0x4000, original, 100);
 	assert_memory_equal(private, original + 100, 8000);
 	assert_memory_equal(memory + 0x6000, original + 8100, 92);
@@ -271,7 +286,7 @@ static void test_what_can_go_wrong_with_files(void **state)
 	assert_int_equal(soft_iommu_to_file(iommu, 0x10000, -1, 0, 1), -EBADF);
 	assert_int_equal(soft_iommu_to_file(iommu, 0x11000, fd, 0, 1), -EFAULT);
 	assert_int_equal(soft_iommu_to_file(iommu, 0x10fff, fd, 0, 2), -EFAULT);
-	assert_int_equal(soft_iommu_to_file(iommu, 0x11000, -1, 0, 0), 0);	/* nothing at all */
+	assert_int_equal(soft_iommu_to_file(iommu, 0x11000, -1, 0, 0), 0); /* nothing at all */
 	close(pair[0]);
 	close(pair[1]);
 	close(fd);
@@ -305,11 +320,12 @@ static void test_an_unmap_waits_for_accesses(void **state)
 	memset(memory + 0x40000, 0x11, 0x20000);
 	assert_int_equal(pthread_create(&thread, NULL, access_for_ever, &device), 0);
 	for (int round = 0; round < 50; round++) {
-		char *page = mmap(NULL, 0x20000, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		char *page = mmap(
+			NULL, 0x20000, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		const struct dma_span span = { .length = 0x20000, .host = page, .writable = true };
-		const struct dma_request request = { .iova = 0x10000, .length = 0x20000,
-			.spans = &span, .span_count = 1 };
+		const struct dma_request request = {
+			.iova = 0x10000, .length = 0x20000, .spans = &span, .span_count = 1
+		};
 		unsigned before = atomic_load(&device.accesses);
 
 		assert_ptr_not_equal(page, MAP_FAILED);
@@ -383,7 +399,7 @@ static void test_a_darts_limits(void **state)
 	unmap(a.bus_address, a.length);
 	assert_int_equal(map(0, 0, 1, &a), kIOReturnSuccess);
 	assert_int_equal(map(0, 0, 1, &c), kIOReturnSuccess);
-	assert_int_equal(map(0, 0, 1, &d), kIOReturnNoSpace);	/* the fourth */
+	assert_int_equal(map(0, 0, 1, &d), kIOReturnNoSpace); /* the fourth */
 	unmap(c.bus_address, c.length);
 	assert_int_equal(map(0, 0, 1, &d), kIOReturnSuccess);
 }
@@ -400,8 +416,9 @@ static void test_a_darts_window_wraps(void **state)
 	for (int i = 0; i < 1000; i++) {
 		/* Nothing touches the memory: it need not be there. */
 		const struct dma_span span = { .length = length, .host = memory };
-		const struct dma_request request = { .length = length, .spans = &span,
-			.span_count = 1 };
+		const struct dma_request request = {
+			.length = length, .spans = &span, .span_count = 1
+		};
 
 		assert_int_equal(soft_iommu_map(iommu, &request, &segment), kIOReturnSuccess);
 		assert_true(segment.bus_address >= keep.bus_address + keep.length ||

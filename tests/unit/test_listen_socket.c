@@ -58,7 +58,7 @@ int __wrap_linkat(int from_folder, const char *from, int to_folder, const char *
 
 static struct sockaddr_un address(void)
 {
-	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
 
 	snprintf(at.sun_path, sizeof(at.sun_path), "%s", path);
 	return at;
@@ -85,7 +85,8 @@ static int occupy(int type)
 static int open_listener(int type, mode_t mode)
 {
 	const struct listen_socket_options options = {
-		.path = path, .backlog = 4, .mode = mode, .group = (gid_t)-1};
+		.path = path, .backlog = 4, .mode = mode, .group = (gid_t)-1
+	};
 
 	error[0] = '\0';
 	return listen_socket_open(&listener, fresh(type), &options, error, sizeof(error));
@@ -131,48 +132,56 @@ static int teardown(void **state)
 	return 0;
 }
 
-static const int listening[] = {SOCK_STREAM, SOCK_SEQPACKET};
-static const int all_types[] = {SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM};
+static const int listening[] = { SOCK_STREAM, SOCK_SEQPACKET };
+static const int all_types[] = { SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM };
 #define EACH(array, i) (size_t i = 0; i < sizeof(array) / sizeof(*(array)); i++)
 
 static void a_stale_socket_of_any_type_is_replaced(void **state)
 {
 	(void)state;
-	for EACH (listening, own) {
-		for EACH (all_types, other) {
-			close(occupy(all_types[other]));
-			assert_int_equal(open_listener(listening[own], 0600), 0);
-			assert_int_equal(try_connect(listening[own]), 0);
-			listen_socket_close(&listener);
-			assert_int_equal(inode_at_path(), 0);
+	for
+		EACH(listening, own)
+		{
+		for
+			EACH(all_types, other)
+			{
+				close(occupy(all_types[other]));
+				assert_int_equal(open_listener(listening[own], 0600), 0);
+				assert_int_equal(try_connect(listening[own]), 0);
+				listen_socket_close(&listener);
+				assert_int_equal(inode_at_path(), 0);
+			}
 		}
-	}
 }
 
 static void a_bound_socket_of_any_type_is_left_alone(void **state)
 {
 	(void)state;
-	for EACH (listening, own) {
-		for EACH (all_types, other) {
-			int foreign = occupy(all_types[other]);
-			ino_t inode = inode_at_path();
+	for
+		EACH(listening, own)
+		{
+		for
+			EACH(all_types, other)
+			{
+				int foreign = occupy(all_types[other]);
+				ino_t inode = inode_at_path();
 
-			/* Before its owner listens, and after. */
-			assert_int_equal(open_listener(listening[own], 0600), -1);
-			assert_int_equal(inode_at_path(), inode);
-			if (all_types[other] != SOCK_DGRAM)
-				assert_int_equal(listen(foreign, 4), 0);
-			assert_int_equal(open_listener(listening[own], 0600), -1);
-			assert_non_null(strstr(error, "in use by another server"));
-			assert_non_null(strstr(error, path));
-			assert_int_equal(inode_at_path(), inode);
-			/* It has seen no client that goes at once. */
-			if (all_types[other] != SOCK_DGRAM)
-				assert_int_equal(accept(foreign, NULL, NULL), -1);
-			close(foreign);
-			assert_int_equal(unlink(path), 0);
+				/* Before its owner listens, and after. */
+				assert_int_equal(open_listener(listening[own], 0600), -1);
+				assert_int_equal(inode_at_path(), inode);
+				if (all_types[other] != SOCK_DGRAM)
+					assert_int_equal(listen(foreign, 4), 0);
+				assert_int_equal(open_listener(listening[own], 0600), -1);
+				assert_non_null(strstr(error, "in use by another server"));
+				assert_non_null(strstr(error, path));
+				assert_int_equal(inode_at_path(), inode);
+				/* It has seen no client that goes at once. */
+				if (all_types[other] != SOCK_DGRAM)
+					assert_int_equal(accept(foreign, NULL, NULL), -1);
+				close(foreign);
+				assert_int_equal(unlink(path), 0);
+			}
 		}
-	}
 }
 
 static void a_full_backlog_is_no_reason_to_wait(void **state)
@@ -211,7 +220,7 @@ static void a_file_and_a_link_are_left_alone(void **state)
 	assert_true(S_ISLNK(status.st_mode));
 }
 
-static int late;	/* the socket of a server that comes at the last moment */
+static int late; /* the socket of a server that comes at the last moment */
 
 static void come_late(void)
 {
@@ -294,7 +303,7 @@ static void __attribute__((noreturn)) race(int begin, int end, int results)
 {
 	char byte = 0;
 
-	alarm(60);	/* nothing is left over when the test fails */
+	alarm(60); /* nothing is left over when the test fails */
 	if (read(begin, &byte, 1) < 0)
 		_exit(1);
 	byte = (char)(open_listener(SOCK_SEQPACKET, 0600) == 0);
@@ -353,7 +362,7 @@ static void lengths_are_checked(void **state)
 	assert_int_equal(open_listener(SOCK_STREAM, 0600), -1);
 	assert_non_null(strstr(error, strerror(ENOENT)));
 	for (size_t more = 0; more < 2; more++) {
-		struct listen_socket_options options = {.backlog = 1, .group = (gid_t)-1};
+		struct listen_socket_options options = { .backlog = 1, .group = (gid_t)-1 };
 		char longest[200];
 
 		memset(longest, 'x', sizeof(longest));

@@ -28,11 +28,11 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 /* The lock guards these. */
 static unsigned ports, calls, calls_on_no_port;
 static kern_return_t answer;
-static IOAsyncCallback0 callout;	/* armed */
+static IOAsyncCallback0 callout; /* armed */
 static void *refcon;
-static dispatch_queue_t queue;		/* of the port there is */
-static sem_t *handler_ran;		/* complete as soon as armed, and wait for the handler */
-static sem_t *call_begun, *call_goes_on;	/* where calls are to be held, or NULL */
+static dispatch_queue_t queue;		 /* of the port there is */
+static sem_t *handler_ran;		 /* complete as soon as armed, and wait for the handler */
+static sem_t *call_begun, *call_goes_on; /* where calls are to be held, or NULL */
 
 IONotificationPortRef IONotificationPortCreate(mach_port_t main_port)
 {
@@ -75,8 +75,8 @@ mach_port_t IONotificationPortGetMachPort(IONotificationPortRef port)
 }
 
 kern_return_t IOConnectCallAsyncScalarMethod(mach_port_t connect, uint32_t selector,
-	mach_port_t wake_port, uint64_t *reference, uint32_t reference_count,
-	const uint64_t *input, uint32_t input_count, uint64_t *output, uint32_t *output_count)
+	mach_port_t wake_port, uint64_t *reference, uint32_t reference_count, const uint64_t *input,
+	uint32_t input_count, uint64_t *output, uint32_t *output_count)
 {
 	kern_return_t status;
 
@@ -216,7 +216,7 @@ static void test_armed_at_once_and_once(void **state)
 	assert_int_equal(calls, 1);
 	assert_true(complete(kIOReturnSuccess));
 	wait_for(&handler.ran);
-	assert_false(complete(kIOReturnSuccess));	/* one-shot */
+	assert_false(complete(kIOReturnSuccess)); /* one-shot */
 	assert_int_equal(apple_dext_interrupt_notify_rearm(handler.notify), kIOReturnSuccess);
 	assert_true(complete(kIOReturnSuccess));
 	wait_for(&handler.ran);
@@ -404,7 +404,7 @@ static void test_destroyed_while_the_handler_arms(void **state)
 	assert_int_equal(pthread_create(&thread, NULL, destroy, &destroyed), 0);
 	while (apple_dext_interrupt_notify_rearm(handler.notify) != kIOReturnAborted)
 		sched_yield();
-	for (int i = 0; i < 1000; i++)	/* all the time it could want to go wrong */
+	for (int i = 0; i < 1000; i++) /* all the time it could want to go wrong */
 		sched_yield();
 	assert_int_equal(ports_there_are(), 1);
 	sem_post(&goes_on);

@@ -14,8 +14,9 @@
 static uint16_t identify(struct host *host, unsigned cns, uint32_t nsid, void *data)
 {
 	uint64_t page = host_pages(host, 1);
-	uint16_t status = host_admin(host, (struct nvme_command){
-		.opcode = NVME_ADMIN_IDENTIFY, .nsid = nsid, .prp1 = page, .cdw10 = cns });
+	uint16_t status = host_admin(host,
+		(struct nvme_command){
+			.opcode = NVME_ADMIN_IDENTIFY, .nsid = nsid, .prp1 = page, .cdw10 = cns });
 
 	if (data)
 		host_peek(host, page, data, HOST_PAGE);
@@ -114,12 +115,16 @@ static void test_identify_errors(void **state)
 	(void)state;
 	host_start(&host, "size=1M");
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		assert_int_equal(cases[i].status,
-			identify(&host, cases[i].cns, cases[i].nsid, NULL));
-	assert_int_equal(NVME_DATA_TRANSFER_ERROR, host_admin(&host, (struct nvme_command){
-		.opcode = NVME_ADMIN_IDENTIFY, .cdw10 = 1, .prp1 = UINT64_C(1) << 60 }));
-	assert_int_equal(NVME_INVALID_PRP_OFFSET, host_admin(&host, (struct nvme_command){
-		.opcode = NVME_ADMIN_IDENTIFY, .cdw10 = 1, .prp1 = DOUBLE_RAM_BASE + 2 }));
+		assert_int_equal(
+			cases[i].status, identify(&host, cases[i].cns, cases[i].nsid, NULL));
+	assert_int_equal(NVME_DATA_TRANSFER_ERROR,
+		host_admin(&host, (struct nvme_command){ .opcode = NVME_ADMIN_IDENTIFY,
+					  .cdw10 = 1,
+					  .prp1 = UINT64_C(1) << 60 }));
+	assert_int_equal(NVME_INVALID_PRP_OFFSET,
+		host_admin(&host, (struct nvme_command){ .opcode = NVME_ADMIN_IDENTIFY,
+					  .cdw10 = 1,
+					  .prp1 = DOUBLE_RAM_BASE + 2 }));
 	host_close(&host);
 }
 
@@ -160,18 +165,22 @@ static void test_identifiers_are_stable(void **state)
 	unlink(image);
 }
 
-static uint16_t create_cq(struct host *host, uint32_t qid, uint32_t size, uint32_t cdw11,
-	uint64_t prp1)
+static uint16_t create_cq(
+	struct host *host, uint32_t qid, uint32_t size, uint32_t cdw11, uint64_t prp1)
 {
 	return host_admin(host, (struct nvme_command){ .opcode = NVME_ADMIN_CREATE_CQ,
-		.prp1 = prp1, .cdw10 = size << 16 | qid, .cdw11 = cdw11 });
+					.prp1 = prp1,
+					.cdw10 = size << 16 | qid,
+					.cdw11 = cdw11 });
 }
 
-static uint16_t create_sq(struct host *host, uint32_t qid, uint32_t size, uint32_t cdw11,
-	uint64_t prp1)
+static uint16_t create_sq(
+	struct host *host, uint32_t qid, uint32_t size, uint32_t cdw11, uint64_t prp1)
 {
 	return host_admin(host, (struct nvme_command){ .opcode = NVME_ADMIN_CREATE_SQ,
-		.prp1 = prp1, .cdw10 = size << 16 | qid, .cdw11 = cdw11 });
+					.prp1 = prp1,
+					.cdw10 = size << 16 | qid,
+					.cdw11 = cdw11 });
 }
 
 static uint16_t delete_queue(struct host *host, uint8_t opcode, uint32_t qid)
@@ -188,7 +197,7 @@ static void test_create_cq_errors(void **state)
 	host_start(&host, "size=1M,queues=4,vectors=3");
 	page = host_pages(&host, 1);
 	assert_int_equal(NVME_INVALID_QUEUE_ID, create_cq(&host, 0, 15, PC, page));
-	assert_int_equal(NVME_INVALID_QUEUE_ID, create_cq(&host, 1, 15, PC, page));	/* there */
+	assert_int_equal(NVME_INVALID_QUEUE_ID, create_cq(&host, 1, 15, PC, page)); /* there */
 	assert_int_equal(NVME_INVALID_QUEUE_ID, create_cq(&host, 5, 15, PC, page));
 	assert_int_equal(NVME_INVALID_QUEUE_SIZE, create_cq(&host, 2, 0, PC, page));
 	assert_int_equal(NVME_INVALID_QUEUE_SIZE, create_cq(&host, 2, 1024, PC, page));
@@ -246,8 +255,7 @@ static void test_delete_queues(void **state)
 		assert_int_equal(NVME_INVALID_QUEUE_ID, delete_queue(&host, opcode, 2));
 		assert_int_equal(NVME_INVALID_QUEUE_ID, delete_queue(&host, opcode, 9));
 	}
-	assert_int_equal(NVME_INVALID_QUEUE_DELETION,
-		delete_queue(&host, NVME_ADMIN_DELETE_CQ, 1));
+	assert_int_equal(NVME_INVALID_QUEUE_DELETION, delete_queue(&host, NVME_ADMIN_DELETE_CQ, 1));
 	assert_int_equal(NVME_OK, delete_queue(&host, NVME_ADMIN_DELETE_SQ, 1));
 	assert_int_equal(NVME_OK, delete_queue(&host, NVME_ADMIN_DELETE_CQ, 1));
 	assert_int_equal(NVME_INVALID_QUEUE_ID, delete_queue(&host, NVME_ADMIN_DELETE_CQ, 1));
@@ -263,21 +271,24 @@ static void test_unknown_commands(void **state)
 
 	(void)state;
 	host_start(&host, "size=1M");
-	assert_int_equal(NVME_INVALID_OPCODE, host_admin(&host, (struct nvme_command){
-		.opcode = 0x80 }));
-	assert_int_equal(NVME_INVALID_OPCODE, host_io(&host, (struct nvme_command){
-		.opcode = 0x7f, .nsid = 1 }));
-	assert_int_equal(NVME_INVALID_FIELD, host_admin(&host, (struct nvme_command){
-		.opcode = NVME_ADMIN_IDENTIFY, .flags = 1 }));		/* fused */
-	assert_int_equal(NVME_INVALID_FIELD, host_io(&host, (struct nvme_command){
-		.opcode = NVME_IO_FLUSH, .nsid = 1, .flags = 0x40 }));	/* SGL */
+	assert_int_equal(
+		NVME_INVALID_OPCODE, host_admin(&host, (struct nvme_command){ .opcode = 0x80 }));
+	assert_int_equal(NVME_INVALID_OPCODE,
+		host_io(&host, (struct nvme_command){ .opcode = 0x7f, .nsid = 1 }));
+	assert_int_equal(NVME_INVALID_FIELD,
+		host_admin(&host, (struct nvme_command){
+					  .opcode = NVME_ADMIN_IDENTIFY, .flags = 1 })); /* fused */
+	assert_int_equal(NVME_INVALID_FIELD,
+		host_io(&host,
+			(struct nvme_command){
+				.opcode = NVME_IO_FLUSH, .nsid = 1, .flags = 0x40 })); /* SGL */
 	host_close(&host);
 }
 
 static uint16_t put_event_request(struct host *host)
 {
-	uint16_t cid = host_put(host, &host->admin,
-		(struct nvme_command){ .opcode = NVME_ADMIN_ASYNC_EVENT });
+	uint16_t cid = host_put(
+		host, &host->admin, (struct nvme_command){ .opcode = NVME_ADMIN_ASYNC_EVENT });
 
 	host_submit(host, &host->admin);
 	return cid;
@@ -285,8 +296,10 @@ static uint16_t put_event_request(struct host *host)
 
 static uint16_t abort_of(struct host *host, unsigned sqid, uint16_t cid, uint32_t *result)
 {
-	return host_run(host, &host->admin, (struct nvme_command){ .opcode = NVME_ADMIN_ABORT,
-		.cdw10 = (uint32_t)cid << 16 | sqid }, result);
+	return host_run(host, &host->admin,
+		(struct nvme_command){
+			.opcode = NVME_ADMIN_ABORT, .cdw10 = (uint32_t)cid << 16 | sqid },
+		result);
 }
 
 static void test_abort(void **state)
@@ -303,8 +316,8 @@ static void test_abort(void **state)
 	assert_int_equal(NVME_INVALID_FIELD, abort_of(&host, 2, 77, NULL));
 	put_event_request(&host);
 	cid = put_event_request(&host);
-	host_put(&host, &host.admin, (struct nvme_command){ .opcode = NVME_ADMIN_ABORT,
-		.cdw10 = (uint32_t)cid << 16 });
+	host_put(&host, &host.admin,
+		(struct nvme_command){ .opcode = NVME_ADMIN_ABORT, .cdw10 = (uint32_t)cid << 16 });
 	host_submit(&host, &host.admin);
 	completion = host_wait(&host, &host.admin);
 	assert_int_equal(cid, completion.cid);
@@ -319,8 +332,8 @@ static struct nvme_completion abort_and_keep(struct host *host, uint16_t cid)
 {
 	struct nvme_completion completion;
 
-	host_put(host, &host->admin, (struct nvme_command){ .opcode = NVME_ADMIN_ABORT,
-		.cdw10 = (uint32_t)cid << 16 });
+	host_put(host, &host->admin,
+		(struct nvme_command){ .opcode = NVME_ADMIN_ABORT, .cdw10 = (uint32_t)cid << 16 });
 	host_submit(host, &host->admin);
 	while (!host_take(host, &host->admin, &completion))
 		host_nap();
@@ -369,9 +382,11 @@ static void read_log(struct host *host, unsigned id, uint32_t flags, void *data)
 {
 	uint64_t page = host_pages(host, 1);
 
-	assert_int_equal(NVME_OK, host_admin(host, (struct nvme_command){
-		.opcode = NVME_ADMIN_GET_LOG_PAGE, .nsid = NVME_NSID_ALL, .prp1 = page,
-		.cdw10 = 127u << 16 | flags | id }));
+	assert_int_equal(
+		NVME_OK, host_admin(host, (struct nvme_command){ .opcode = NVME_ADMIN_GET_LOG_PAGE,
+						  .nsid = NVME_NSID_ALL,
+						  .prp1 = page,
+						  .cdw10 = 127u << 16 | flags | id }));
 	if (data)
 		host_peek(host, page, data, 512);
 }
@@ -400,7 +415,7 @@ static void test_doorbell_events(void **state)
 	second = put_event_request(&host);
 	host_ring(&host, nvme_sq_doorbell(9), 1);
 	expect_event(&host, first, 0x010000);
-	host_ring(&host, nvme_sq_doorbell(1), 16);	/* its size */
+	host_ring(&host, nvme_sq_doorbell(1), 16); /* its size */
 	read_log(&host, NVME_LOG_SMART, 0, NULL);
 	read_log(&host, NVME_LOG_ERROR, NVME_LOG_RETAIN_EVENT, entries);
 	assert_int_equal(2, le64toh(entries[0].count));
@@ -424,7 +439,7 @@ static void test_completion_doorbell_events(void **state)
 	(void)state;
 	host_start(&host, "size=1M");
 	cid = put_event_request(&host);
-	host_ring(&host, nvme_cq_doorbell(1), 3);	/* nothing has been posted */
+	host_ring(&host, nvme_cq_doorbell(1), 3); /* nothing has been posted */
 	expect_event(&host, cid, 0x010100);
 	read_log(&host, NVME_LOG_ERROR, 0, NULL);
 	cid = put_event_request(&host);
@@ -442,10 +457,14 @@ static void test_temperature_event(void **state)
 	(void)state;
 	host_start(&host, "size=1M");
 	cid = put_event_request(&host);
-	assert_int_equal(NVME_OK, host_admin(&host, (struct nvme_command){
-		.opcode = NVME_ADMIN_SET_FEATURES, .cdw10 = NVME_FEAT_ASYNC_EVENTS, .cdw11 = 2 }));
-	assert_int_equal(NVME_OK, host_admin(&host, (struct nvme_command){
-		.opcode = NVME_ADMIN_SET_FEATURES, .cdw10 = NVME_FEAT_TEMPERATURE, .cdw11 = 300 }));
+	assert_int_equal(
+		NVME_OK, host_admin(&host, (struct nvme_command){ .opcode = NVME_ADMIN_SET_FEATURES,
+						   .cdw10 = NVME_FEAT_ASYNC_EVENTS,
+						   .cdw11 = 2 }));
+	assert_int_equal(
+		NVME_OK, host_admin(&host, (struct nvme_command){ .opcode = NVME_ADMIN_SET_FEATURES,
+						   .cdw10 = NVME_FEAT_TEMPERATURE,
+						   .cdw11 = 300 }));
 	expect_event(&host, cid, 0x020101);
 	read_log(&host, NVME_LOG_SMART, 0, &smart);
 	assert_int_equal(NVME_SMART_TEMPERATURE, smart.critical_warning);

@@ -6,19 +6,25 @@
 #include <errno.h>
 #include <string.h>
 
-static uint16_t get(struct host *host, uint32_t fid, uint32_t select, uint32_t cdw11,
-	uint32_t *result)
+static uint16_t get(
+	struct host *host, uint32_t fid, uint32_t select, uint32_t cdw11, uint32_t *result)
 {
-	return host_run(host, &host->admin, (struct nvme_command){
-		.opcode = NVME_ADMIN_GET_FEATURES, .nsid = fid == NVME_FEAT_ERROR_RECOVERY,
-		.cdw10 = select << 8 | fid, .cdw11 = cdw11 }, result);
+	return host_run(host, &host->admin,
+		(struct nvme_command){ .opcode = NVME_ADMIN_GET_FEATURES,
+			.nsid = fid == NVME_FEAT_ERROR_RECOVERY,
+			.cdw10 = select << 8 | fid,
+			.cdw11 = cdw11 },
+		result);
 }
 
-static uint16_t set(struct host *host, uint32_t fid, uint32_t nsid, uint32_t cdw11,
-	uint32_t *result)
+static uint16_t set(
+	struct host *host, uint32_t fid, uint32_t nsid, uint32_t cdw11, uint32_t *result)
 {
-	return host_run(host, &host->admin, (struct nvme_command){
-		.opcode = NVME_ADMIN_SET_FEATURES, .nsid = nsid, .cdw10 = fid, .cdw11 = cdw11 },
+	return host_run(host, &host->admin,
+		(struct nvme_command){ .opcode = NVME_ADMIN_SET_FEATURES,
+			.nsid = nsid,
+			.cdw10 = fid,
+			.cdw11 = cdw11 },
 		result);
 }
 
@@ -28,7 +34,7 @@ static const struct {
 	{ NVME_FEAT_ARBITRATION, 3, 0x01020305, 0 },
 	{ NVME_FEAT_POWER, 0, 0x20, 0 },
 	{ NVME_FEAT_TEMPERATURE, NVME_TEMPERATURE_WARNING, 333, 0 },
-	{ NVME_FEAT_TEMPERATURE, 0, 200, 1u << 20 },	/* the lower threshold */
+	{ NVME_FEAT_TEMPERATURE, 0, 200, 1u << 20 }, /* the lower threshold */
 	{ NVME_FEAT_ERROR_RECOVERY, 0, 0x1234, 0 },
 	{ NVME_FEAT_WRITE_CACHE, 1, 0, 0 },
 	{ NVME_FEAT_COALESCING, 0, 0x0807, 0 },
@@ -51,15 +57,15 @@ static void test_round_trips(void **state)
 		assert_int_equal(NVME_OK, get(&host, fid, NVME_SEL_CURRENT, selector, &result));
 		assert_int_equal(round_trips[i].initial, result);
 		assert_int_equal(NVME_OK, set(&host, fid, fid == NVME_FEAT_ERROR_RECOVERY,
-			round_trips[i].value | selector, NULL));
+						  round_trips[i].value | selector, NULL));
 		assert_int_equal(NVME_OK, get(&host, fid, NVME_SEL_CURRENT, selector, &result));
 		assert_int_equal(round_trips[i].value, result);
 		for (uint32_t select = NVME_SEL_DEFAULT; select <= NVME_SEL_SAVED; select++) {
 			assert_int_equal(NVME_OK, get(&host, fid, select, selector, &result));
 			assert_int_equal(round_trips[i].initial, result);
 		}
-		assert_int_equal(NVME_OK,
-			get(&host, fid, NVME_SEL_CAPABILITIES, selector, &result));
+		assert_int_equal(
+			NVME_OK, get(&host, fid, NVME_SEL_CAPABILITIES, selector, &result));
 		assert_int_equal(fid == NVME_FEAT_ERROR_RECOVERY ? 6 : 4, result);
 	}
 	/* A controller reset brings the defaults back. */
@@ -67,7 +73,7 @@ static void test_round_trips(void **state)
 	host_enable(&host, 32, HOST_CC_ENABLE);
 	for (size_t i = 0; i < ROUND_TRIPS; i++) {
 		assert_int_equal(NVME_OK, get(&host, round_trips[i].fid, NVME_SEL_CURRENT,
-			round_trips[i].selector, &result));
+						  round_trips[i].selector, &result));
 		assert_int_equal(round_trips[i].initial, result);
 	}
 	host_close(&host);
@@ -90,12 +96,12 @@ static void test_feature_errors(void **state)
 	assert_int_equal(NVME_INVALID_FIELD, set(&host, 0x0c, 0, 0, NULL));
 	assert_int_equal(NVME_FEATURE_NOT_SAVEABLE,
 		set(&host, NVME_FEATURE_SAVE | NVME_FEAT_WRITE_CACHE, 0, 1, NULL));
-	assert_int_equal(NVME_FEATURE_NOT_PER_NAMESPACE,
-		set(&host, NVME_FEAT_WRITE_CACHE, 1, 1, NULL));
+	assert_int_equal(
+		NVME_FEATURE_NOT_PER_NAMESPACE, set(&host, NVME_FEAT_WRITE_CACHE, 1, 1, NULL));
 	assert_int_equal(NVME_INVALID_NAMESPACE, set(&host, NVME_FEAT_WRITE_CACHE, 2, 1, NULL));
 	assert_int_equal(NVME_INVALID_NAMESPACE, set(&host, NVME_FEAT_ERROR_RECOVERY, 0, 1, NULL));
-	assert_int_equal(NVME_INVALID_FIELD,
-		set(&host, NVME_FEAT_ERROR_RECOVERY, 1, 1u << 16, NULL));
+	assert_int_equal(
+		NVME_INVALID_FIELD, set(&host, NVME_FEAT_ERROR_RECOVERY, 1, 1u << 16, NULL));
 	assert_int_equal(NVME_INVALID_FIELD, set(&host, NVME_FEAT_POWER, 0, 1, NULL));
 	assert_int_equal(NVME_INVALID_FIELD, set(&host, NVME_FEAT_VECTOR, 0, 8, NULL));
 	assert_int_equal(NVME_INVALID_FIELD, set(&host, NVME_FEAT_ASYNC_EVENTS, 0, 256, NULL));
@@ -120,8 +126,7 @@ static void test_number_of_queues(void **state)
 	assert_int_equal(NVME_OK, get(&host, NVME_FEAT_QUEUES, 0, 0, &result));
 	assert_int_equal(0x00040004, result);
 	host_create_io(&host, 8);
-	assert_int_equal(NVME_COMMAND_SEQUENCE_ERROR,
-		set(&host, NVME_FEAT_QUEUES, 0, 0, NULL));
+	assert_int_equal(NVME_COMMAND_SEQUENCE_ERROR, set(&host, NVME_FEAT_QUEUES, 0, 0, NULL));
 	host_close(&host);
 }
 
@@ -151,15 +156,19 @@ static void test_timestamp(void **state)
 	host_close(&host);
 }
 
-static uint16_t log_page(struct host *host, unsigned id, uint64_t offset, uint32_t length,
-	uint32_t nsid, void *data)
+static uint16_t log_page(
+	struct host *host, unsigned id, uint64_t offset, uint32_t length, uint32_t nsid, void *data)
 {
 	uint64_t page = host_pages(host, 2);
 	uint32_t dwords = length / 4 - 1;
-	uint16_t status = host_admin(host, (struct nvme_command){
-		.opcode = NVME_ADMIN_GET_LOG_PAGE, .nsid = nsid, .prp1 = page,
-		.prp2 = page + HOST_PAGE, .cdw10 = dwords << 16 | id, .cdw11 = dwords >> 16,
-		.cdw12 = (uint32_t)offset, .cdw13 = (uint32_t)(offset >> 32) });
+	uint16_t status = host_admin(host, (struct nvme_command){ .opcode = NVME_ADMIN_GET_LOG_PAGE,
+						   .nsid = nsid,
+						   .prp1 = page,
+						   .prp2 = page + HOST_PAGE,
+						   .cdw10 = dwords << 16 | id,
+						   .cdw11 = dwords >> 16,
+						   .cdw12 = (uint32_t)offset,
+						   .cdw13 = (uint32_t)(offset >> 32) });
 
 	if (data)
 		host_peek(host, page, data, length);
@@ -180,11 +189,11 @@ static void test_smart_counts(void **state)
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_READ, 0, 8, page, 0)));
 	double_fail_files(host.device, -ENOSPC);
-	assert_int_equal(NVME_CAPACITY_EXCEEDED,
-		host_io(&host, host_rw(NVME_IO_WRITE, 0, 8, page, 0)));
+	assert_int_equal(
+		NVME_CAPACITY_EXCEEDED, host_io(&host, host_rw(NVME_IO_WRITE, 0, 8, page, 0)));
 	double_fail_files(host.device, -EIO);
-	assert_int_equal(NVME_UNRECOVERED_READ,
-		host_io(&host, host_rw(NVME_IO_READ, 0, 8, page, 0)));
+	assert_int_equal(
+		NVME_UNRECOVERED_READ, host_io(&host, host_rw(NVME_IO_READ, 0, 8, page, 0)));
 	assert_int_equal(NVME_WRITE_FAULT, host_io(&host, host_rw(NVME_IO_WRITE, 0, 8, page, 0)));
 	double_fail_files(host.device, 0);
 	assert_int_equal(NVME_OK, log_page(&host, NVME_LOG_SMART, 0, 512, NVME_NSID_ALL, &smart));
@@ -212,8 +221,8 @@ static void test_error_log(void **state)
 	host_submit(&host, &host.io);
 	completion = host_wait(&host, &host.io);
 	/* More information is in the log, and a retry would not help. */
-	assert_int_equal(NVME_LBA_OUT_OF_RANGE | NVME_STATUS_MORE | NVME_STATUS_DNR,
-		completion.status >> 1);
+	assert_int_equal(
+		NVME_LBA_OUT_OF_RANGE | NVME_STATUS_MORE | NVME_STATUS_DNR, completion.status >> 1);
 	assert_int_equal(NVME_OK, log_page(&host, NVME_LOG_ERROR, 0, 128, 0, entries));
 	assert_int_equal(1, le64toh(entries[0].count));
 	assert_int_equal(1, le16toh(entries[0].sqid));
@@ -259,8 +268,8 @@ static void test_other_logs(void **state)
 	assert_int_equal(NVME_OK, log_page(&host, NVME_LOG_EFFECTS, 0, 4096, 0, &effects));
 	assert_int_equal(NVME_EFFECT_SUPPORTED, le32toh(effects.admin[NVME_ADMIN_IDENTIFY]));
 	assert_int_equal(0, effects.admin[0x80]);
-	assert_int_equal(NVME_EFFECT_SUPPORTED | NVME_EFFECT_CONTENT,
-		le32toh(effects.io[NVME_IO_WRITE]));
+	assert_int_equal(
+		NVME_EFFECT_SUPPORTED | NVME_EFFECT_CONTENT, le32toh(effects.io[NVME_IO_WRITE]));
 	host_close(&host);
 }
 
@@ -276,8 +285,8 @@ static void test_log_errors(void **state)
 	assert_int_equal(NVME_INVALID_LOG_PAGE, log_page(&host, 0xc0, 0, 4, 0, NULL));
 	assert_int_equal(NVME_INVALID_FIELD, log_page(&host, NVME_LOG_SMART, 2, 4, 0, NULL));
 	assert_int_equal(NVME_INVALID_FIELD, log_page(&host, NVME_LOG_SMART, 512, 4, 0, NULL));
-	assert_int_equal(NVME_INVALID_FIELD,
-		log_page(&host, NVME_LOG_SMART, UINT64_C(1) << 40, 4, 0, NULL));
+	assert_int_equal(
+		NVME_INVALID_FIELD, log_page(&host, NVME_LOG_SMART, UINT64_C(1) << 40, 4, 0, NULL));
 	assert_int_equal(NVME_INVALID_FIELD, log_page(&host, NVME_LOG_SMART, 0, 8196, 0, NULL));
 	assert_int_equal(NVME_INVALID_NAMESPACE, log_page(&host, NVME_LOG_SMART, 0, 4, 2, NULL));
 	/* More than there is: the end of the page, and nothing after it. */

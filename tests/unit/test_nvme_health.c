@@ -15,7 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static atomic_int sync_failure, allocate_failure;	/* an errno, for one call */
+static atomic_int sync_failure, allocate_failure; /* an errno, for one call */
 
 int fdatasync(int fd)
 {
@@ -86,8 +86,9 @@ static uint16_t io(struct host *host, uint8_t opcode, uint32_t flags)
 
 static uint16_t set_feature(struct host *host, uint32_t fid, uint32_t value)
 {
-	return run(host, &host->admin, (struct nvme_command){
-		.opcode = NVME_ADMIN_SET_FEATURES, .cdw10 = fid, .cdw11 = value });
+	return run(host, &host->admin,
+		(struct nvme_command){
+			.opcode = NVME_ADMIN_SET_FEATURES, .cdw10 = fid, .cdw11 = value });
 }
 
 static uint16_t deallocate(struct host *host)
@@ -96,17 +97,22 @@ static uint16_t deallocate(struct host *host)
 	uint64_t page = host_pages(host, 1);
 
 	host_fill(host, page, &range, sizeof(range));
-	return run(host, &host->io, (struct nvme_command){ .opcode = NVME_IO_DATASET_MANAGEMENT,
-		.nsid = 1, .prp1 = page, .cdw11 = NVME_DSM_AD });
+	return run(host, &host->io,
+		(struct nvme_command){ .opcode = NVME_IO_DATASET_MANAGEMENT,
+			.nsid = 1,
+			.prp1 = page,
+			.cdw11 = NVME_DSM_AD });
 }
 
 static void read_smart(struct host *host, struct nvme_smart_log *smart)
 {
 	uint64_t page = host_pages(host, 1);
 
-	assert_int_equal(NVME_OK, host_admin(host, (struct nvme_command){
-		.opcode = NVME_ADMIN_GET_LOG_PAGE, .prp1 = page, .nsid = NVME_NSID_ALL,
-		.cdw10 = 127u << 16 | NVME_LOG_SMART }));
+	assert_int_equal(
+		NVME_OK, host_admin(host, (struct nvme_command){ .opcode = NVME_ADMIN_GET_LOG_PAGE,
+						  .prp1 = page,
+						  .nsid = NVME_NSID_ALL,
+						  .cdw10 = 127u << 16 | NVME_LOG_SMART }));
 	host_peek(host, page, smart, sizeof(*smart));
 }
 
@@ -115,13 +121,14 @@ static uint8_t namespace_attributes(struct host *host)
 	struct nvme_identify_namespace id;
 	uint64_t page = host_pages(host, 1);
 
-	assert_int_equal(NVME_OK, host_admin(host, (struct nvme_command){
-		.opcode = NVME_ADMIN_IDENTIFY, .nsid = 1, .prp1 = page }));
+	assert_int_equal(NVME_OK,
+		host_admin(host, (struct nvme_command){
+					 .opcode = NVME_ADMIN_IDENTIFY, .nsid = 1, .prp1 = page }));
 	host_peek(host, page, &id, sizeof(id));
 	return id.nsattr;
 }
 
-#define FAULT    (NVME_WRITE_FAULT | NVME_STATUS_DNR)
+#define FAULT	 (NVME_WRITE_FAULT | NVME_STATUS_DNR)
 #define READONLY (NVME_WRITE_TO_READ_ONLY | NVME_STATUS_DNR)
 
 static void expect_failed(struct host *host)
@@ -136,8 +143,8 @@ static void expect_failed(struct host *host)
 	assert_int_equal(READONLY, io(host, NVME_IO_WRITE_ZEROES, 0));
 	assert_int_equal(READONLY, deallocate(host));
 	assert_int_equal(NVME_OK, io(host, NVME_IO_READ, 0));
-	assert_int_equal(NVME_UNRECOVERED_READ | NVME_STATUS_DNR,
-		io(host, NVME_IO_READ, NVME_IO_FUA));
+	assert_int_equal(
+		NVME_UNRECOVERED_READ | NVME_STATUS_DNR, io(host, NVME_IO_READ, NVME_IO_FUA));
 	read_smart(host, &smart);
 	assert_int_equal(NVME_SMART_RELIABILITY | NVME_SMART_READ_ONLY, smart.critical_warning);
 	assert_true(le64toh(smart.media_errors[0]) > 0);
@@ -189,8 +196,20 @@ static void test_failure_stays(void **state)
 	host_close(&host);
 }
 
-enum way { FLUSH, FUA_WRITE, FUA_READ, FUA_ZEROES, CACHE_OFF, UNCACHED_WRITE, UNCACHED_ZEROES,
-	UNCACHED_DEALLOCATE, ZEROES, DEALLOCATE, WRITE, WAYS };
+enum way {
+	FLUSH,
+	FUA_WRITE,
+	FUA_READ,
+	FUA_ZEROES,
+	CACHE_OFF,
+	UNCACHED_WRITE,
+	UNCACHED_ZEROES,
+	UNCACHED_DEALLOCATE,
+	ZEROES,
+	DEALLOCATE,
+	WRITE,
+	WAYS
+};
 
 /* Make the file fail in one of the ways there are. Return: what the command said. */
 static uint16_t provoke(struct host *host, enum way way, int error)
@@ -202,8 +221,8 @@ static uint16_t provoke(struct host *host, enum way way, int error)
 	if (way == WRITE)
 		double_fail_files(host->device, -error);
 	else
-		atomic_store(way == ZEROES || way == DEALLOCATE ? &allocate_failure
-								 : &sync_failure, error);
+		atomic_store(way == ZEROES || way == DEALLOCATE ? &allocate_failure : &sync_failure,
+			error);
 	if (way == FLUSH)
 		status = io(host, NVME_IO_FLUSH, 0);
 	else if (way == FUA_READ)
@@ -280,8 +299,8 @@ static void test_shutdown(void **state)
 
 static uint16_t request_event(struct host *host)
 {
-	uint16_t cid = host_put(host, &host->admin,
-		(struct nvme_command){ .opcode = NVME_ADMIN_ASYNC_EVENT });
+	uint16_t cid = host_put(
+		host, &host->admin, (struct nvme_command){ .opcode = NVME_ADMIN_ASYNC_EVENT });
 
 	host_submit(host, &host->admin);
 	return cid;
@@ -319,8 +338,7 @@ static void test_event(void **state)
 	/* And who asks for such events only now. */
 	read_smart(&host, &smart);
 	assert_int_equal(NVME_OK, set_feature(&host, NVME_FEAT_ASYNC_EVENTS, 0));
-	assert_int_equal(NVME_OK,
-		set_feature(&host, NVME_FEAT_ASYNC_EVENTS, NVME_SMART_READ_ONLY));
+	assert_int_equal(NVME_OK, set_feature(&host, NVME_FEAT_ASYNC_EVENTS, NVME_SMART_READ_ONLY));
 	expect_event(&host, request_event(&host));
 	host_close(&host);
 }

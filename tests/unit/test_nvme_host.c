@@ -135,13 +135,16 @@ void host_disable(struct host *host)
 void host_create_io(struct host *host, uint32_t entries)
 {
 	host->io = make_queue(host, 1, entries);
-	assert_int_equal(NVME_OK, host_admin(host, (struct nvme_command){
-		.opcode = NVME_ADMIN_CREATE_CQ, .prp1 = host->io.cq,
-		.cdw10 = (entries - 1) << 16 | 1,
-		.cdw11 = 1u << 16 | NVME_QUEUE_IEN | NVME_QUEUE_PC }));
-	assert_int_equal(NVME_OK, host_admin(host, (struct nvme_command){
-		.opcode = NVME_ADMIN_CREATE_SQ, .prp1 = host->io.sq,
-		.cdw10 = (entries - 1) << 16 | 1, .cdw11 = 1u << 16 | NVME_QUEUE_PC }));
+	assert_int_equal(NVME_OK,
+		host_admin(host, (struct nvme_command){ .opcode = NVME_ADMIN_CREATE_CQ,
+					 .prp1 = host->io.cq,
+					 .cdw10 = (entries - 1) << 16 | 1,
+					 .cdw11 = 1u << 16 | NVME_QUEUE_IEN | NVME_QUEUE_PC }));
+	assert_int_equal(
+		NVME_OK, host_admin(host, (struct nvme_command){ .opcode = NVME_ADMIN_CREATE_SQ,
+						  .prp1 = host->io.sq,
+						  .cdw10 = (entries - 1) << 16 | 1,
+						  .cdw11 = 1u << 16 | NVME_QUEUE_PC }));
 }
 
 void host_start(struct host *host, const char *keys)
@@ -215,8 +218,8 @@ struct nvme_completion host_wait(struct host *host, struct host_queue *queue)
 	return completion;
 }
 
-uint16_t host_run(struct host *host, struct host_queue *queue, struct nvme_command command,
-	uint32_t *result)
+uint16_t host_run(
+	struct host *host, struct host_queue *queue, struct nvme_command command, uint32_t *result)
 {
 	uint16_t cid = host_put(host, queue, command);
 	struct nvme_completion completion;
@@ -253,12 +256,17 @@ void host_barrier(struct host *host)
 	host_admin(host, (struct nvme_command){ .opcode = NVME_ADMIN_ABORT });
 }
 
-struct nvme_command host_rw(uint8_t opcode, uint64_t slba, uint32_t blocks, uint64_t prp1,
-	uint64_t prp2)
+struct nvme_command host_rw(
+	uint8_t opcode, uint64_t slba, uint32_t blocks, uint64_t prp1, uint64_t prp2)
 {
 	return (struct nvme_command){
-		.opcode = opcode, .nsid = 1, .prp1 = prp1, .prp2 = prp2,
-		.cdw10 = (uint32_t)slba, .cdw11 = (uint32_t)(slba >> 32), .cdw12 = blocks - 1,
+		.opcode = opcode,
+		.nsid = 1,
+		.prp1 = prp1,
+		.prp2 = prp2,
+		.cdw10 = (uint32_t)slba,
+		.cdw11 = (uint32_t)(slba >> 32),
+		.cdw12 = blocks - 1,
 	};
 }
 

@@ -15,15 +15,15 @@
 struct host_queue {
 	unsigned qid;
 	uint32_t size;
-	uint64_t sq, cq;	/* bus addresses */
+	uint64_t sq, cq; /* bus addresses */
 	uint32_t tail, head;
 	bool phase;
 };
 
 struct host {
 	struct soft_device *device;
-	bool mapped;		/* registers are reached through the memory of the BAR */
-	uint64_t next_page;	/* RAM that was not given out yet */
+	bool mapped;	    /* registers are reached through the memory of the BAR */
+	uint64_t next_page; /* RAM that was not given out yet */
 	uint16_t next_cid;
 	struct host_queue admin, io;
 };
@@ -65,8 +65,8 @@ void host_release(struct host *host, struct host_queue *queue);
 /* Wait for the next completion, and give its room back. */
 struct nvme_completion host_wait(struct host *host, struct host_queue *queue);
 /* Submit one command and wait. Return: its status without phase, More and DNR. */
-uint16_t host_run(struct host *host, struct host_queue *queue, struct nvme_command command,
-	uint32_t *result);
+uint16_t host_run(
+	struct host *host, struct host_queue *queue, struct nvme_command command, uint32_t *result);
 uint16_t host_admin(struct host *host, struct nvme_command command);
 uint16_t host_io(struct host *host, struct nvme_command command);
 static inline uint16_t host_status(const struct nvme_completion *completion)
@@ -80,8 +80,8 @@ void host_put_flushes(struct host *host, unsigned count);
 void host_barrier(struct host *host);
 
 /* A command with SLBA and number of blocks. */
-struct nvme_command host_rw(uint8_t opcode, uint64_t slba, uint32_t blocks, uint64_t prp1,
-	uint64_t prp2);
+struct nvme_command host_rw(
+	uint8_t opcode, uint64_t slba, uint32_t blocks, uint64_t prp1, uint64_t prp2);
 /* Bytes that tell each place of the disk from the others, from @position on. */
 uint8_t host_pattern(uint64_t position);
 void host_fill_pattern(struct host *host, uint64_t address, uint64_t position, size_t length);

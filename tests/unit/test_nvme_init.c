@@ -146,7 +146,7 @@ static void test_registers(void **state)
 	assert_int_equal(host_read(&host, 4), (uint32_t)(cap >> 32));
 	assert_int_equal(1023, cap & 0xffff);
 	assert_true(cap & NVME_CAP_CQR);
-	assert_int_equal(0, cap >> 32 & 0xf);	/* DSTRD */
+	assert_int_equal(0, cap >> 32 & 0xf); /* DSTRD */
 	assert_true(cap & NVME_CAP_CSS_NVM);
 	assert_int_equal(0x10400, host_read(&host, NVME_REG_VS));
 	assert_int_equal(1, soft_nvme_model.bar_read(host.device, 0, NVME_REG_VS + 2, 1));
@@ -198,7 +198,7 @@ static void test_msix_table_is_memory(void **state)
 	assert_int_equal(1, host_read(&host, NVME_BAR_MSIX + 12));
 	host_write(&host, NVME_BAR_MSIX + 16, 0xfee00000);
 	assert_int_equal(0xfee00000, host_read(&host, NVME_BAR_MSIX + 16));
-	host_write(&host, NVME_BAR_MSIX + 32, 0xfee00000);	/* past the table */
+	host_write(&host, NVME_BAR_MSIX + 32, 0xfee00000); /* past the table */
 	assert_int_equal(0, host_read(&host, NVME_BAR_MSIX + 32));
 	host_write(&host, NVME_BAR_PBA, 1);
 	assert_int_equal(0, host_read(&host, NVME_BAR_PBA));
@@ -243,9 +243,9 @@ static void test_bad_enables(void **state)
 	host_open(&host, "size=1M");
 	fatal(&host, 7u << 16, page, page, HOST_CC_ENABLE);
 	fatal(&host, 7, page, page, HOST_CC_ENABLE);
-	fatal(&host, good, page, page, HOST_CC_ENABLE | 1u << 4);	/* CSS */
-	fatal(&host, good, page, page, HOST_CC_ENABLE | 1u << 11);	/* AMS */
-	fatal(&host, good, page, page, HOST_CC_ENABLE | 5u << 7);	/* MPS */
+	fatal(&host, good, page, page, HOST_CC_ENABLE | 1u << 4);  /* CSS */
+	fatal(&host, good, page, page, HOST_CC_ENABLE | 1u << 11); /* AMS */
+	fatal(&host, good, page, page, HOST_CC_ENABLE | 5u << 7);  /* MPS */
 	fatal(&host, good, page + 0x1000, page, HOST_CC_ENABLE | 1u << 7);
 	fatal(&host, good, page, page + 0x1000, HOST_CC_ENABLE | 1u << 7);
 	host_enable(&host, 8, HOST_CC_ENABLE);

@@ -79,8 +79,9 @@ static void complete_one(struct host *host)
 {
 	struct nvme_completion completion;
 
-	host_put(host, &host->admin, (struct nvme_command){
-		.opcode = NVME_ADMIN_GET_FEATURES, .cdw10 = NVME_FEAT_ARBITRATION });
+	host_put(host, &host->admin,
+		(struct nvme_command){
+			.opcode = NVME_ADMIN_GET_FEATURES, .cdw10 = NVME_FEAT_ARBITRATION });
 	host_submit(host, &host->admin);
 	while (!host_take(host, &host->admin, &completion))
 		host_nap();
@@ -154,8 +155,9 @@ static void check_line_of_early(bool mapped)
 	host_enable(&host, 4, HOST_CC_ENABLE);
 	double_on_write(host.device, take_at_once, &early);
 	for (unsigned i = 0; i < 9; i++) {
-		host_put(&host, &host.admin, (struct nvme_command){
-			.opcode = NVME_ADMIN_GET_FEATURES, .cdw10 = NVME_FEAT_ARBITRATION });
+		host_put(&host, &host.admin,
+			(struct nvme_command){ .opcode = NVME_ADMIN_GET_FEATURES,
+				.cdw10 = NVME_FEAT_ARBITRATION });
 		host_submit(&host, &host.admin);
 		while (atomic_load(&early.taken) == i)
 			host_nap();
@@ -179,14 +181,19 @@ static void test_queue_without_interrupts(void **state)
 	(void)state;
 	host_start(&host, "size=1M");
 	pages = host_pages(&host, 2);
-	assert_int_equal(NVME_OK, host_admin(&host, (struct nvme_command){
-		.opcode = NVME_ADMIN_CREATE_CQ, .prp1 = pages,
-		.cdw10 = 7u << 16 | 2, .cdw11 = 5u << 16 | NVME_QUEUE_PC }));
-	assert_int_equal(NVME_OK, host_admin(&host, (struct nvme_command){
-		.opcode = NVME_ADMIN_CREATE_SQ, .prp1 = pages + HOST_PAGE,
-		.cdw10 = 7u << 16 | 2, .cdw11 = 2u << 16 | NVME_QUEUE_PC }));
-	host.io = (struct host_queue){ .qid = 2, .size = 8, .cq = pages,
-		.sq = pages + HOST_PAGE, .phase = true };
+	assert_int_equal(
+		NVME_OK, host_admin(&host, (struct nvme_command){ .opcode = NVME_ADMIN_CREATE_CQ,
+						   .prp1 = pages,
+						   .cdw10 = 7u << 16 | 2,
+						   .cdw11 = 5u << 16 | NVME_QUEUE_PC }));
+	assert_int_equal(
+		NVME_OK, host_admin(&host, (struct nvme_command){ .opcode = NVME_ADMIN_CREATE_SQ,
+						   .prp1 = pages + HOST_PAGE,
+						   .cdw10 = 7u << 16 | 2,
+						   .cdw11 = 2u << 16 | NVME_QUEUE_PC }));
+	host.io = (struct host_queue){
+		.qid = 2, .size = 8, .cq = pages, .sq = pages + HOST_PAGE, .phase = true
+	};
 	assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
 	host_barrier(&host);
 	assert_int_equal(0, double_irqs(host.device, 5));

@@ -14,17 +14,17 @@ static void test_bounds(void **state)
 	uint64_t page;
 
 	(void)state;
-	host_start(&host, "size=1M,mdts=8K");	/* 2048 blocks */
+	host_start(&host, "size=1M,mdts=8K"); /* 2048 blocks */
 	page = host_pages(&host, 3);
 	for (unsigned i = 0; i < 3; i++) {
-		uint8_t opcode = (const uint8_t[]){ NVME_IO_READ, NVME_IO_WRITE,
-			NVME_IO_WRITE_ZEROES }[i];
+		uint8_t opcode =
+			(const uint8_t[]){ NVME_IO_READ, NVME_IO_WRITE, NVME_IO_WRITE_ZEROES }[i];
 
 		assert_int_equal(NVME_OK, host_io(&host, host_rw(opcode, 2047, 1, page, 0)));
-		assert_int_equal(NVME_LBA_OUT_OF_RANGE,
-			host_io(&host, host_rw(opcode, 2048, 1, page, 0)));
-		assert_int_equal(NVME_LBA_OUT_OF_RANGE,
-			host_io(&host, host_rw(opcode, 2047, 2, page, 0)));
+		assert_int_equal(
+			NVME_LBA_OUT_OF_RANGE, host_io(&host, host_rw(opcode, 2048, 1, page, 0)));
+		assert_int_equal(
+			NVME_LBA_OUT_OF_RANGE, host_io(&host, host_rw(opcode, 2047, 2, page, 0)));
 		assert_int_equal(NVME_LBA_OUT_OF_RANGE,
 			host_io(&host, host_rw(opcode, UINT64_MAX, 1, page, 0)));
 		assert_int_equal(NVME_LBA_OUT_OF_RANGE,
@@ -87,8 +87,8 @@ static void zeroes(struct host *host, struct nvme_command command)
 	host_expect_pattern(host, page + 2560, 2560, 1536);
 }
 
-static struct nvme_command deallocate(struct host *host, uint64_t slba, uint32_t blocks,
-	uint32_t attributes)
+static struct nvme_command deallocate(
+	struct host *host, uint64_t slba, uint32_t blocks, uint32_t attributes)
 {
 	const struct nvme_dsm_range ranges[2] = {
 		{ .blocks = 0, .slba = htole64(2048) },
@@ -97,8 +97,11 @@ static struct nvme_command deallocate(struct host *host, uint64_t slba, uint32_t
 	uint64_t page = host_pages(host, 1);
 
 	host_fill(host, page, ranges, sizeof(ranges));
-	return (struct nvme_command){ .opcode = NVME_IO_DATASET_MANAGEMENT, .nsid = 1,
-		.prp1 = page, .cdw10 = 1, .cdw11 = attributes };
+	return (struct nvme_command){ .opcode = NVME_IO_DATASET_MANAGEMENT,
+		.nsid = 1,
+		.prp1 = page,
+		.cdw10 = 1,
+		.cdw11 = attributes };
 }
 
 static void test_zeroes(void **state)
@@ -159,10 +162,10 @@ static void test_image(void **state)
 		assert_int_equal(host_pattern(512 + i), block[i]);
 	/* The file shrinks under the device: an error, nothing worse. */
 	assert_int_equal(0, ftruncate(fd, 4096));
-	assert_int_equal(NVME_UNRECOVERED_READ,
-		host_io(&host, host_rw(NVME_IO_READ, 100, 1, page, 0)));
-	assert_int_equal(NVME_UNRECOVERED_READ,
-		host_io(&host, host_rw(NVME_IO_COMPARE, 100, 1, page, 0)));
+	assert_int_equal(
+		NVME_UNRECOVERED_READ, host_io(&host, host_rw(NVME_IO_READ, 100, 1, page, 0)));
+	assert_int_equal(
+		NVME_UNRECOVERED_READ, host_io(&host, host_rw(NVME_IO_COMPARE, 100, 1, page, 0)));
 	host_close(&host);
 	close(fd);
 	unlink(image);
@@ -178,11 +181,11 @@ static void test_deallocate_errors(void **state)
 	page = host_pages(&host, 1);
 	host_fill_pattern(&host, page, 0, 4096);
 	assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_WRITE, 0, 8, page, 0)));
-	assert_int_equal(NVME_LBA_OUT_OF_RANGE,
-		host_io(&host, deallocate(&host, 2040, 9, NVME_DSM_AD)));
+	assert_int_equal(
+		NVME_LBA_OUT_OF_RANGE, host_io(&host, deallocate(&host, 2040, 9, NVME_DSM_AD)));
 	assert_int_equal(NVME_LBA_OUT_OF_RANGE,
 		host_io(&host, deallocate(&host, UINT64_MAX, 2, NVME_DSM_AD)));
-	assert_int_equal(NVME_OK, host_io(&host, deallocate(&host, 0, 8, 3)));	/* hints alone */
+	assert_int_equal(NVME_OK, host_io(&host, deallocate(&host, 0, 8, 3))); /* hints alone */
 	assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_COMPARE, 0, 8, page, 0)));
 	host_close(&host);
 }
@@ -212,8 +215,10 @@ static void test_read_only(void **state)
 	(void)state;
 	host_start(&host, "size=1M,readonly=on");
 	page = host_pages(&host, 1);
-	assert_int_equal(NVME_OK, host_admin(&host, (struct nvme_command){
-		.opcode = NVME_ADMIN_IDENTIFY, .nsid = 1, .prp1 = page }));
+	assert_int_equal(
+		NVME_OK, host_admin(&host,
+				 (struct nvme_command){
+					 .opcode = NVME_ADMIN_IDENTIFY, .nsid = 1, .prp1 = page }));
 	host_peek(&host, page, &id, sizeof(id));
 	assert_int_equal(NVME_NSATTR_PROTECTED, id.nsattr);
 	assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_READ, 0, 8, page, 0)));
@@ -221,8 +226,7 @@ static void test_read_only(void **state)
 		host_io(&host, host_rw(NVME_IO_WRITE, 0, 8, page, 0)));
 	assert_int_equal(NVME_NAMESPACE_WRITE_PROTECTED,
 		host_io(&host, host_rw(NVME_IO_WRITE_ZEROES, 0, 8, 0, 0)));
-	assert_int_equal(NVME_INVALID_OPCODE,
-		host_io(&host, deallocate(&host, 0, 8, NVME_DSM_AD)));
+	assert_int_equal(NVME_INVALID_OPCODE, host_io(&host, deallocate(&host, 0, 8, NVME_DSM_AD)));
 	assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
 	host_close(&host);
 }

@@ -12,7 +12,7 @@
 struct scatter {
 	uint64_t pages[512];
 	size_t count;
-	uint64_t offset;	/* into the first page */
+	uint64_t offset; /* into the first page */
 };
 
 static struct scatter scatter(struct host *host, size_t length, uint64_t offset)
@@ -28,8 +28,8 @@ static struct scatter scatter(struct host *host, size_t length, uint64_t offset)
 
 typedef void piece_fn(struct host *host, uint64_t address, uint64_t position, size_t length);
 
-static void each_piece(struct host *host, const struct scatter *s, uint64_t position,
-	size_t length, piece_fn *fn)
+static void each_piece(
+	struct host *host, const struct scatter *s, uint64_t position, size_t length, piece_fn *fn)
 {
 	uint64_t offset = s->offset;
 
@@ -70,24 +70,28 @@ static uint64_t prp2_for(struct host *host, const struct scatter *s, unsigned sl
 	return s->count == 2 ? s->pages[1] : make_list(host, s, slot);
 }
 
-static void write_and_read(struct host *host, unsigned shift, size_t length, uint64_t offset,
-	unsigned slot)
+static void write_and_read(
+	struct host *host, unsigned shift, size_t length, uint64_t offset, unsigned slot)
 {
 	struct scatter out = scatter(host, length, offset), in = scatter(host, length, offset);
 	uint64_t slba = 3, position = slba << shift;
 	uint32_t blocks = (uint32_t)(length >> shift);
 
 	each_piece(host, &out, position, length, host_fill_pattern);
-	assert_int_equal(NVME_OK, host_io(host, host_rw(NVME_IO_WRITE, slba, blocks,
-		out.pages[0] + offset, prp2_for(host, &out, slot))));
-	assert_int_equal(NVME_OK, host_io(host, host_rw(NVME_IO_COMPARE, slba, blocks,
-		out.pages[0] + offset, prp2_for(host, &out, slot))));
-	assert_int_equal(NVME_OK, host_io(host, host_rw(NVME_IO_READ, slba, blocks,
-		in.pages[0] + offset, prp2_for(host, &in, slot))));
+	assert_int_equal(
+		NVME_OK, host_io(host, host_rw(NVME_IO_WRITE, slba, blocks, out.pages[0] + offset,
+					       prp2_for(host, &out, slot))));
+	assert_int_equal(
+		NVME_OK, host_io(host, host_rw(NVME_IO_COMPARE, slba, blocks, out.pages[0] + offset,
+					       prp2_for(host, &out, slot))));
+	assert_int_equal(
+		NVME_OK, host_io(host, host_rw(NVME_IO_READ, slba, blocks, in.pages[0] + offset,
+					       prp2_for(host, &in, slot))));
 	each_piece(host, &in, position, length, host_expect_pattern);
 	/* Another place of the disk is not touched. */
-	assert_int_equal(NVME_COMPARE_FAILURE, host_io(host, host_rw(NVME_IO_COMPARE, slba + 1,
-		blocks, out.pages[0] + offset, prp2_for(host, &out, slot))));
+	assert_int_equal(NVME_COMPARE_FAILURE,
+		host_io(host, host_rw(NVME_IO_COMPARE, slba + 1, blocks, out.pages[0] + offset,
+				      prp2_for(host, &out, slot))));
 }
 
 /* Data of one page, of two, of a list, of a list that goes on elsewhere; whole pages or not. */
@@ -98,14 +102,14 @@ static void prp_shapes(unsigned block, unsigned shift)
 		uint64_t offset;
 		unsigned slot;
 	} shapes[] = {
-		{ 4 * KIB, 0, 0 },		/* PRP1 */
-		{ 4 * KIB, 0xe00, 0 },		/* PRP1 and PRP2 */
+		{ 4 * KIB, 0, 0 },     /* PRP1 */
+		{ 4 * KIB, 0xe00, 0 }, /* PRP1 and PRP2 */
 		{ 8 * KIB, 0, 0 },
-		{ 8 * KIB, 4, 0 },		/* a list of two */
-		{ 12 * KIB, 0, 0 },		/* a list of two, whole pages */
+		{ 8 * KIB, 4, 0 },  /* a list of two */
+		{ 12 * KIB, 0, 0 }, /* a list of two, whole pages */
 		{ 128 * KIB, 0x200, 0 },
-		{ 128 * KIB, 0, 480 },		/* a list that just fits behind its beginning */
-		{ 128 * KIB, 0x10, 511 },	/* whose first entry is a link */
+		{ 128 * KIB, 0, 480 },	  /* a list that just fits behind its beginning */
+		{ 128 * KIB, 0x10, 511 }, /* whose first entry is a link */
 		{ 128 * KIB, 0, 500 },
 		{ 512 * KIB, 0xffc, 400 },
 		{ 512 * KIB, 0, 0 },
@@ -149,8 +153,11 @@ static void test_long_chain(void **state)
 /* Queues of eight at page @index of pages of 16 KiB. */
 static struct host_queue big_queue(uint64_t base, unsigned qid, unsigned index)
 {
-	return (struct host_queue){ .qid = qid, .size = 8, .sq = base + index * BIG,
-		.cq = base + (index + 1) * BIG, .phase = true };
+	return (struct host_queue){ .qid = qid,
+		.size = 8,
+		.sq = base + index * BIG,
+		.cq = base + (index + 1) * BIG,
+		.phase = true };
 }
 
 static void enable_big_pages(struct host *host)
@@ -164,8 +171,9 @@ static void enable_big_pages(struct host *host)
 
 static void test_large_pages(void **state)
 {
-	struct nvme_command command = { .opcode = NVME_ADMIN_CREATE_CQ, .cdw10 = 7u << 16 | 1,
-		.cdw11 = NVME_QUEUE_PC };
+	struct nvme_command command = {
+		.opcode = NVME_ADMIN_CREATE_CQ, .cdw10 = 7u << 16 | 1, .cdw11 = NVME_QUEUE_PC
+	};
 	uint64_t base = DOUBLE_RAM_BASE, data = base + 4 * BIG;
 	struct host host;
 
@@ -184,10 +192,11 @@ static void test_large_pages(void **state)
 	assert_int_equal(NVME_OK, host_admin(&host, command));
 	/* 24 KiB, from the middle of a page: with pages of 4 KiB it would take a list. */
 	host_fill_pattern(&host, data + 8 * KIB, 0, 24 * KIB);
-	assert_int_equal(NVME_OK, host_io(&host,
-		host_rw(NVME_IO_WRITE, 0, 48, data + 8 * KIB, data + BIG)));
-	assert_int_equal(NVME_OK, host_io(&host,
-		host_rw(NVME_IO_READ, 0, 48, data + 3 * BIG + 8 * KIB, data + 2 * BIG)));
+	assert_int_equal(
+		NVME_OK, host_io(&host, host_rw(NVME_IO_WRITE, 0, 48, data + 8 * KIB, data + BIG)));
+	assert_int_equal(NVME_OK,
+		host_io(&host,
+			host_rw(NVME_IO_READ, 0, 48, data + 3 * BIG + 8 * KIB, data + 2 * BIG)));
 	host_expect_pattern(&host, data + 3 * BIG + 8 * KIB, 0, 8 * KIB);
 	host_expect_pattern(&host, data + 2 * BIG, 8 * KIB, 16 * KIB);
 	host_close(&host);
@@ -203,16 +212,16 @@ static void test_prp_errors(void **state)
 	page = host_pages(&host, 4);
 	list = page + 3 * HOST_PAGE;
 	/* 1 page, 2 pages, list: with an address that is not allowed there. */
-	assert_int_equal(NVME_INVALID_PRP_OFFSET,
-		host_io(&host, host_rw(NVME_IO_READ, 0, 1, page + 1, 0)));
+	assert_int_equal(
+		NVME_INVALID_PRP_OFFSET, host_io(&host, host_rw(NVME_IO_READ, 0, 1, page + 1, 0)));
 	assert_int_equal(NVME_INVALID_PRP_OFFSET,
 		host_io(&host, host_rw(NVME_IO_READ, 0, 16, page, page + 4096 + 512)));
 	assert_int_equal(NVME_INVALID_PRP_OFFSET,
 		host_io(&host, host_rw(NVME_IO_READ, 0, 24, page, list + 4)));
 	entry = htole64(page + 512);
 	host_fill(&host, list, &entry, 8);
-	assert_int_equal(NVME_INVALID_PRP_OFFSET,
-		host_io(&host, host_rw(NVME_IO_READ, 0, 24, page, list)));
+	assert_int_equal(
+		NVME_INVALID_PRP_OFFSET, host_io(&host, host_rw(NVME_IO_READ, 0, 24, page, list)));
 	/* The link to the next list: it must begin a page. */
 	entry = htole64(list + 8);
 	host_fill(&host, list + 4088, &entry, 8);
@@ -225,8 +234,8 @@ static void test_prp_errors(void **state)
 		host_io(&host, host_rw(NVME_IO_WRITE, 0, 16, page, UINT64_C(1) << 50)));
 	assert_int_equal(NVME_DATA_TRANSFER_ERROR,
 		host_io(&host, host_rw(NVME_IO_READ, 0, 24, page, UINT64_C(1) << 50)));
-	assert_int_equal(NVME_DATA_TRANSFER_ERROR, host_io(&host, host_rw(NVME_IO_COMPARE, 0, 8,
-		UINT64_C(0xfffffffffffff000), 0)));
+	assert_int_equal(NVME_DATA_TRANSFER_ERROR,
+		host_io(&host, host_rw(NVME_IO_COMPARE, 0, 8, UINT64_C(0xfffffffffffff000), 0)));
 	host_close(&host);
 }
 
@@ -245,10 +254,9 @@ static void start_halves(struct halves *halves)
 	host_start(&halves->host, "size=1M,block=4096");
 	page = host_pages(&halves->host, 1);
 	host_fill_pattern(&halves->host, page, 0, 4096);
-	assert_int_equal(NVME_OK, host_io(&halves->host,
-		host_rw(NVME_IO_WRITE, 0, 1, page, 0)));
+	assert_int_equal(NVME_OK, host_io(&halves->host, host_rw(NVME_IO_WRITE, 0, 1, page, 0)));
 	halves->prp1 = host_pages(&halves->host, 1) + 2048;
-	host_pages(&halves->host, 1);	/* so that the two do not become one segment */
+	host_pages(&halves->host, 1); /* so that the two do not become one segment */
 	halves->prp2 = host_pages(&halves->host, 1);
 	host_fill_pattern(&halves->host, halves->prp1, 4096, 2048);
 	host_fill_pattern(&halves->host, halves->prp2, 4096 + 2048, 2048);
@@ -268,11 +276,12 @@ static void test_block_whole_despite_fault(void **state)
 
 	(void)state;
 	start_halves(&halves);
-	assert_int_equal(NVME_DATA_TRANSFER_ERROR, host_io(&halves.host,
-		host_rw(NVME_IO_WRITE, 0, 1, halves.prp1, UINT64_C(1) << 50)));
+	assert_int_equal(NVME_DATA_TRANSFER_ERROR,
+		host_io(&halves.host,
+			host_rw(NVME_IO_WRITE, 0, 1, halves.prp1, UINT64_C(1) << 50)));
 	expect_block(&halves, 0);
-	assert_int_equal(NVME_OK, host_io(&halves.host,
-		host_rw(NVME_IO_WRITE, 0, 1, halves.prp1, halves.prp2)));
+	assert_int_equal(NVME_OK,
+		host_io(&halves.host, host_rw(NVME_IO_WRITE, 0, 1, halves.prp1, halves.prp2)));
 	expect_block(&halves, 4096);
 	host_close(&halves.host);
 }
@@ -349,11 +358,11 @@ static void random_transfer(struct host *host, unsigned shift)
 
 	if (rand() % 2) {
 		each_piece(host, &s, position, length, fill_copy);
-		assert_int_equal(NVME_OK,
-			host_io(host, host_rw(NVME_IO_WRITE, slba, blocks, prp1, prp2)));
+		assert_int_equal(
+			NVME_OK, host_io(host, host_rw(NVME_IO_WRITE, slba, blocks, prp1, prp2)));
 	} else {
-		assert_int_equal(NVME_OK,
-			host_io(host, host_rw(NVME_IO_READ, slba, blocks, prp1, prp2)));
+		assert_int_equal(
+			NVME_OK, host_io(host, host_rw(NVME_IO_READ, slba, blocks, prp1, prp2)));
 		each_piece(host, &s, position, length, expect_copy);
 	}
 	host->next_page = rest;

@@ -62,11 +62,14 @@ static void test_full_completion_queue(void **state)
 	host_enable(&host, 32, HOST_CC_ENABLE);
 	host_create_io(&host, 4);
 	/* The submission queue again, larger than its completion queue. */
-	assert_int_equal(NVME_OK, host_admin(&host, (struct nvme_command){
-		.opcode = NVME_ADMIN_DELETE_SQ, .cdw10 = 1 }));
-	assert_int_equal(NVME_OK, host_admin(&host, (struct nvme_command){
-		.opcode = NVME_ADMIN_CREATE_SQ, .prp1 = host.io.sq,
-		.cdw10 = 15u << 16 | 1, .cdw11 = 1u << 16 | NVME_QUEUE_PC }));
+	assert_int_equal(NVME_OK,
+		host_admin(&host,
+			(struct nvme_command){ .opcode = NVME_ADMIN_DELETE_SQ, .cdw10 = 1 }));
+	assert_int_equal(
+		NVME_OK, host_admin(&host, (struct nvme_command){ .opcode = NVME_ADMIN_CREATE_SQ,
+						   .prp1 = host.io.sq,
+						   .cdw10 = 15u << 16 | 1,
+						   .cdw11 = 1u << 16 | NVME_QUEUE_PC }));
 	put_ten_flushes(&host);
 	for (unsigned taken = 0; taken < 10;) {
 		unsigned now = 0;
@@ -286,8 +289,8 @@ static void *ring_on(void *argument)
 	struct host *host = argument;
 
 	for (unsigned i = 0; i < 2000; i++)
-		soft_nvme_model.bar_write(host->device, 0,
-			NVME_REG_DOORBELLS + 4 * (i % 6), 4, i % 16);
+		soft_nvme_model.bar_write(
+			host->device, 0, NVME_REG_DOORBELLS + 4 * (i % 6), 4, i % 16);
 	return NULL;
 }
 

@@ -28,7 +28,7 @@ static struct {
 	bool on;
 	dev_t number;
 	int sector;
-	atomic_uint calls;	/* of fallocate() */
+	atomic_uint calls; /* of fallocate() */
 } fake;
 
 /* As blkdev_fallocate() of Linux, of a device that has no request for zeroing. */
@@ -104,8 +104,10 @@ static bool offers_deallocate(struct host *host)
 	struct nvme_identify_controller id;
 	uint64_t page = host_pages(host, 1);
 
-	assert_int_equal(NVME_OK, host_admin(host, (struct nvme_command){
-		.opcode = NVME_ADMIN_IDENTIFY, .cdw10 = NVME_CNS_CONTROLLER, .prp1 = page }));
+	assert_int_equal(
+		NVME_OK, host_admin(host, (struct nvme_command){ .opcode = NVME_ADMIN_IDENTIFY,
+						  .cdw10 = NVME_CNS_CONTROLLER,
+						  .prp1 = page }));
 	host_peek(host, page, &id, sizeof(id));
 	return le16toh(id.oncs) & NVME_ONCS_DSM;
 }
@@ -117,7 +119,9 @@ static uint16_t deallocate(struct host *host, uint64_t slba, uint32_t blocks)
 
 	host_fill(host, page, &range, sizeof(range));
 	return host_io(host, (struct nvme_command){ .opcode = NVME_IO_DATASET_MANAGEMENT,
-		.nsid = 1, .prp1 = page, .cdw11 = NVME_DSM_AD });
+				     .nsid = 1,
+				     .prp1 = page,
+				     .cdw11 = NVME_DSM_AD });
 }
 
 static struct nvme_command write_zeroes(uint64_t slba, uint32_t blocks, bool deallocate)
@@ -172,7 +176,7 @@ static void test_probe(void **state)
 	write_pattern(&host);
 	assert_int_equal(NVME_OK, host_io(&host, write_zeroes(2, 3, true)));
 	expect_hole(&host);
-	assert_int_equal(1, atomic_load(&fake.calls));	/* and not by writing */
+	assert_int_equal(1, atomic_load(&fake.calls)); /* and not by writing */
 	host_close(&host);
 	/* Sectors larger than blocks: fallocate() cannot address a block. */
 	pretend(makedev(0, 0), 4096);

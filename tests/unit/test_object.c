@@ -86,7 +86,7 @@ static void test_a_reused_slot_has_another_name(void **state)
 
 	(void)state;
 	IOObjectRelease(first);
-	for (unsigned i = 0; i < 4094; i++) {	/* all generations but the first one's own */
+	for (unsigned i = 0; i < 4094; i++) { /* all generations but the first one's own */
 		io_object_t name = thing_create(IOU_SERVICE, &destroyed);
 
 		assert_int_not_equal(name, first);

@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 
 #define REGISTERS ODD_BAR_REGISTERS
-#define ODD       "odd,addr=01:00.0"
+#define ODD	  "odd,addr=01:00.0"
 
 static struct provider_rig rig;
 
@@ -56,8 +56,8 @@ static void test_bars(void **state)
 			rig.provider->ops->bar_unmapped(rig.provider, bar);
 		/* What config space says when it is asked for the size. */
 		prig_config_write(&rig, PCI_BASE_ADDRESS_0 + 4 * bar, 4, UINT32_MAX);
-		assert_int_equal(prig_config_read(&rig, PCI_BASE_ADDRESS_0 + 4 * bar, 4),
-			masks[bar]);
+		assert_int_equal(
+			prig_config_read(&rig, PCI_BASE_ADDRESS_0 + 4 * bar, 4), masks[bar]);
 	}
 	prig_close(&rig);
 }
@@ -204,8 +204,8 @@ static void test_interrupt_kinds(void **state)
 		if (msix)
 			assert_int_equal(prig_config_read(&rig, msix + 2, 2), rows[i].msix - 1);
 		if (msi)
-			assert_int_equal(1 << (prig_config_read(&rig, msi + 2, 2) >> 1 & 7),
-				rows[i].msi);
+			assert_int_equal(
+				1 << (prig_config_read(&rig, msi + 2, 2) >> 1 & 7), rows[i].msi);
 		assert_int_equal(prig_config_read(&rig, PCI_INTERRUPT_PIN, 1), rows[i].pin);
 		prig_close(&rig);
 	}
@@ -233,7 +233,7 @@ static void test_line(void **state)
 	assert_int_equal(prig_config_read(&rig, PCI_STATUS + 1, 1) & 0x08, 0);
 	set(ODD_LINE, 0);
 	assert_int_equal(line_in_status(), 0);
-	set(ODD_LINE, 1);	/* it takes a vector */
+	set(ODD_LINE, 1); /* it takes a vector */
 	assert_int_equal(line_in_status(), 0);
 	/* Held back by COMMAND, it is asserted all the same, and seen when that ends. */
 	command = prig_config_read(&rig, PCI_COMMAND, 2);
@@ -293,8 +293,8 @@ static void test_transfers(void **state)
 				 ODD_CONTROL_TO_BUFFER | ODD_CONTROL_FROM_BUFFER |
 					 ODD_CONTROL_RAISE | 200u << ODD_CONTROL_VECTOR_SHIFT),
 		ODD_DMA_DONE);
-	assert_int_equal(transfer(0xff00, rig.bus + 4096, 256, ODD_CONTROL_FROM_BUFFER),
-		ODD_DMA_DONE);
+	assert_int_equal(
+		transfer(0xff00, rig.bus + 4096, 256, ODD_CONTROL_FROM_BUFFER), ODD_DMA_DONE);
 	assert_memory_equal(rig.memory, rig.memory + 4096, 256);
 	assert_int_equal(rig.irqs[200], 1);
 	assert_int_equal(prig_irq_total(&rig), 1);
@@ -369,8 +369,8 @@ static void test_capability_lists(void **state)
 		last = prig_config_read(&rig, last + 1, 1);
 		assert_int_equal(prig_config_read(&rig, last, 1), 0x09);
 		/* Where its pointer leads; 1: to itself. */
-		assert_int_equal(prig_config_read(&rig, last + 1, 1),
-			targets[i] == 1 ? last : targets[i]);
+		assert_int_equal(
+			prig_config_read(&rig, last + 1, 1), targets[i] == 1 ? last : targets[i]);
 		/* The resets do not depend on the list. */
 		assert_int_equal(prig_reset(&rig, PCI_RESET_FUNCTION), kIOReturnSuccess);
 		assert_int_equal(prig_reset(&rig, PCI_RESET_POWER), kIOReturnSuccess);

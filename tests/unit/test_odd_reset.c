@@ -12,7 +12,7 @@
 #include <stdio.h>
 
 #define REGISTERS ODD_BAR_REGISTERS
-#define ODD       "odd,addr=01:00.0"
+#define ODD	  "odd,addr=01:00.0"
 
 static struct provider_rig rig;
 
@@ -57,8 +57,8 @@ static void test_kinds_of_reset(void **state)
 		snprintf(spec, sizeof(spec), ODD ",%s", rows[i].keys);
 		prig_open(&rig, spec);
 		for (unsigned kind = 0; kind < PCI_RESET_KINDS; kind++)
-			assert_int_equal(prig_reset(&rig, (enum pci_reset)kind),
-				rows[i].results[kind]);
+			assert_int_equal(
+				prig_reset(&rig, (enum pci_reset)kind), rows[i].results[kind]);
 		assert_int_equal(get(ODD_RESETS), rows[i].resets);
 		assert_int_equal(get(ODD_RESET_LOG), rows[i].log);
 		prig_close(&rig);
@@ -165,8 +165,7 @@ static void test_resets_by_config_space(void **state)
 		assert_int_equal(get(ODD_RESETS), rows[i].resets);
 		assert_int_equal(get(ODD_RESET_LOG), rows[i].log);
 		assert_int_equal(get(ODD_SCRATCH), !rows[i].resets);
-		assert_int_equal(
-			prig_config_read(&rig, PCI_COMMAND, 2), rows[i].resets ? 0 : 7);
+		assert_int_equal(prig_config_read(&rig, PCI_COMMAND, 2), rows[i].resets ? 0 : 7);
 		prig_close(&rig);
 	}
 }

@@ -18,7 +18,7 @@ static struct seen {
 	IOReturn result;
 	uint32_t count;
 	uint64_t args[IOUSER_SCALARS_MAX];
-	uint32_t shape;		/* which of the four callouts it was */
+	uint32_t shape; /* which of the four callouts it was */
 } seen;
 static sem_t called, settled_once;
 

@@ -114,7 +114,7 @@ static void test_one_at_a_time_from_many_threads(void **state)
 	for (size_t i = 0; i < log.count; i++) {
 		int thread = log.values[i] / 1000, position = log.values[i] % 1000;
 
-		assert_true(position > last[thread]);	/* each one's in its own order */
+		assert_true(position > last[thread]); /* each one's in its own order */
 		last[thread] = position;
 	}
 	dispatch_release(queue);
@@ -288,12 +288,12 @@ static void test_a_source_is_called_whenever_it_is_readable(void **state)
 	for (int round = 0; round < 20; round++) {
 		ring(&bells[round % 3]);
 		wait_for(&bells[round % 3].rung);
-		dispatch_sync_f(queue, NULL, nothing);	/* work and sources side by side */
+		dispatch_sync_f(queue, NULL, nothing); /* work and sources side by side */
 	}
 	for (int i = 0; i < 3; i++) {
 		iou_source_remove(queue, sources[i]);
 		iou_object_release(&bells[i].object);
-		wait_for(&bells[i].gone);	/* the source's reference was the last */
+		wait_for(&bells[i].gone); /* the source's reference was the last */
 	}
 	dispatch_release(queue);
 }

@@ -34,13 +34,12 @@ static char folder[64], own[96], other[96];
 static pid_t parent;
 
 /* What failed, for the parent: 0 is success. */
-#define EXPECT(condition)                                                       \
-	do {                                                                    \
-		if (!(condition)) {                                             \
-			fprintf(stderr, "line %d: %s (errno %d)\n", __LINE__,   \
-				#condition, errno);                             \
-			return false;                                           \
-		}                                                               \
+#define EXPECT(condition)                                                                          \
+	do {                                                                                       \
+		if (!(condition)) {                                                                \
+			fprintf(stderr, "line %d: %s (errno %d)\n", __LINE__, #condition, errno);  \
+			return false;                                                              \
+		}                                                                                  \
 	} while (0)
 
 /* Refused, by whichever of the two looks first. */
@@ -242,7 +241,8 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_a_process_that_was_taken_over, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_a_process_that_was_taken_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_landlock, setup, teardown),
 	};
 

@@ -55,8 +55,8 @@ static void test_command_and_status_together(void **state)
 	soft_config_set(&config, PCI_STATUS, 2, 0x8010);
 	soft_config_write(&config, PCI_COMMAND, 4, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 	assert_int_equal(soft_config_get(&config, PCI_STATUS, 2), 0x8010);
-	assert_int_equal(soft_config_get(&config, PCI_COMMAND, 2),
-		PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	assert_int_equal(
+		soft_config_get(&config, PCI_COMMAND, 2), PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 	soft_config_write(&config, PCI_COMMAND, 2, 0xffff);
 	assert_int_equal(soft_config_get(&config, PCI_COMMAND, 2), 0x0547);
 }
@@ -80,7 +80,7 @@ static void test_capabilities_make_a_list(void **state)
 	third = soft_config_add_capability(&config, PCI_CAP_ID_MSIX, 12);
 	assert_int_equal(first, 0x40);
 	assert_int_equal(second, 0x48);
-	assert_int_equal(third, 0x58);	/* aligned */
+	assert_int_equal(third, 0x58); /* aligned */
 	assert_int_equal(config.value[PCI_CAPABILITY_LIST], first);
 	assert_int_equal(config.value[first + 1], second);
 	assert_int_equal(config.value[second + 1], third);

@@ -15,7 +15,7 @@ static void test_a_specification_taken_apart(void **state)
 
 	(void)state;
 	assert_true(spec_parse(text, &spec, &error));
-	memset(text, 'x', sizeof(text) - 1);	/* it keeps a copy */
+	memset(text, 'x', sizeof(text) - 1); /* it keeps a copy */
 	assert_string_equal(spec.type, "nvme");
 	assert_int_equal(spec.count, 3);
 	assert_string_equal(spec_get(&spec, "addr"), "01:00.0");
@@ -71,8 +71,8 @@ static void test_as_many_keys_as_there_may_be(void **state)
 
 static void test_unknown_keys(void **state)
 {
-	const struct spec_key keys[] = {
-		{ "addr", "BB:DD.F", "" }, { "size", "SIZE", "" }, { NULL, NULL, NULL } };
+	const struct spec_key keys[] = { { "addr", "BB:DD.F", "" }, { "size", "SIZE", "" },
+		{ NULL, NULL, NULL } };
 	struct device_spec spec;
 
 	(void)state;
@@ -105,9 +105,17 @@ static void test_sizes(void **state)
 		const char *text;
 		uint64_t size;
 	} good[] = {
-		{ "0", 0 }, { "1", 1 }, { "512", 512 }, { "0x200", 512 }, { "0X1f", 31 },
-		{ "4K", 4096 }, { "4k", 4096 }, { "16M", 16 << 20 }, { "1G", 1 << 30 },
-		{ "3T", UINT64_C(3) << 40 }, { "18446744073709551615", UINT64_MAX },
+		{ "0", 0 },
+		{ "1", 1 },
+		{ "512", 512 },
+		{ "0x200", 512 },
+		{ "0X1f", 31 },
+		{ "4K", 4096 },
+		{ "4k", 4096 },
+		{ "16M", 16 << 20 },
+		{ "1G", 1 << 30 },
+		{ "3T", UINT64_C(3) << 40 },
+		{ "18446744073709551615", UINT64_MAX },
 		{ "16777215T", UINT64_C(16777215) << 40 },
 	};
 	const char *const bad[] = { "", "M", "-1", "+1", " 1", "1 ", "1KB", "1P", "12x", "0x",
@@ -123,8 +131,7 @@ static void test_sizes(void **state)
 		char expected[160];
 
 		assert_false(size_of(bad[i], &size));
-		snprintf(expected, sizeof(expected),
-			"device \"nvme\": size=%s: ", bad[i]);
+		snprintf(expected, sizeof(expected), "device \"nvme\": size=%s: ", bad[i]);
 		assert_memory_equal(error.text, expected, strlen(expected));
 	}
 }
@@ -187,9 +194,9 @@ static void test_addresses(void **state)
 	} bad[] = {
 		{ "nvme", "device \"nvme\": no address (addr=BB:DD.F, as in addr=01:00.0)" },
 		{ "nvme,addr=01:20.0", "device \"nvme\": addr=01:20.0: "
-			"expected a device of 00 to 1f in the address BB:DD.F" },
+				       "expected a device of 00 to 1f in the address BB:DD.F" },
 		{ "nvme,addr=/01:00.0", "device \"nvme\": addr=/01:00.0: "
-			"expected the name of a PCI root before the '/'" },
+					"expected the name of a PCI root before the '/'" },
 	};
 	struct pci_address address;
 	struct device_spec spec;

@@ -25,7 +25,7 @@ struct scene {
 	struct provider_rig rig;
 	struct stall stall;
 	struct dma_owner owner;
-	sem_t let_go;		/* the owner was freed */
+	sem_t let_go; /* the owner was freed */
 	struct dma_segment segment;
 };
 
@@ -38,8 +38,11 @@ static void owner_free(struct dma_owner *owner)
 static void begin(struct scene *scene, const char *spec)
 {
 	struct dma_span span = { .length = STALL_SIZE, .writable = true };
-	const struct dma_request request = { .iova = STALL_BUS, .length = STALL_SIZE,
-		.spans = &span, .span_count = 1, .owner = &scene->owner };
+	const struct dma_request request = { .iova = STALL_BUS,
+		.length = STALL_SIZE,
+		.spans = &span,
+		.span_count = 1,
+		.owner = &scene->owner };
 
 	memset(scene, 0, sizeof(*scene));
 	if (!stall_begin(&scene->stall, STALL_SIZE))
@@ -49,10 +52,10 @@ static void begin(struct scene *scene, const char *spec)
 	atomic_init(&scene->owner.references, 1);
 	scene->owner.free = owner_free;
 	prig_open(&scene->rig, spec);
-	assert_int_equal(scene->rig.provider->ops->dma_map(
-				 scene->rig.provider, &request, &scene->segment),
+	assert_int_equal(
+		scene->rig.provider->ops->dma_map(scene->rig.provider, &request, &scene->segment),
 		kIOReturnSuccess);
-	dma_owner_put(&scene->owner);	/* the mapping keeps it */
+	dma_owner_put(&scene->owner); /* the mapping keeps it */
 }
 
 static void unmap(struct scene *scene)
@@ -163,18 +166,24 @@ static void nvme_enable(struct scene *scene)
 	prig_write(&scene->rig, 0, NVME_REG_ACQ, 8, bus + ADMIN_CQ);
 	prig_write(&scene->rig, 0, NVME_REG_CC, 4, 6u << 16 | 4u << 20 | NVME_CC_EN);
 	prig_await(&scene->rig, 0, NVME_REG_CSTS, NVME_CSTS_RDY, NVME_CSTS_RDY);
-	submit(scene, 0, 0, (struct nvme_command){ .opcode = 0x05, .prp1 = htole64(bus + IO_CQ),
-		.cdw10 = htole32((ENTRIES - 1) << 16 | 1), .cdw11 = htole32(1) });
+	submit(scene, 0, 0,
+		(struct nvme_command){ .opcode = 0x05,
+			.prp1 = htole64(bus + IO_CQ),
+			.cdw10 = htole32((ENTRIES - 1) << 16 | 1),
+			.cdw11 = htole32(1) });
 	await_completion(scene, 0, 0);
-	submit(scene, 0, 1, (struct nvme_command){ .opcode = 0x01, .prp1 = htole64(bus + IO_SQ),
-		.cdw10 = htole32((ENTRIES - 1) << 16 | 1), .cdw11 = htole32(1 << 16 | 1) });
+	submit(scene, 0, 1,
+		(struct nvme_command){ .opcode = 0x01,
+			.prp1 = htole64(bus + IO_SQ),
+			.cdw10 = htole32((ENTRIES - 1) << 16 | 1),
+			.cdw11 = htole32(1 << 16 | 1) });
 	await_completion(scene, 0, 1);
 }
 
 static void nvme_write(struct scene *scene, unsigned slot, uint64_t bus)
 {
-	submit(scene, 1, slot, (struct nvme_command){ .opcode = 0x01, .nsid = htole32(1),
-		.prp1 = htole64(bus) });
+	submit(scene, 1, slot,
+		(struct nvme_command){ .opcode = 0x01, .nsid = htole32(1), .prp1 = htole64(bus) });
 }
 
 /* --- Tests -------------------------------------------------------------------------- */
@@ -220,8 +229,9 @@ static void test_others_go_on(void **state)
 	struct scene scene;
 	char other[16] = "";
 	const struct dma_span span = { .length = 16, .host = other, .writable = true };
-	const struct dma_request request = { .iova = 0x9000000, .length = 16, .spans = &span,
-		.span_count = 1 };
+	const struct dma_request request = {
+		.iova = 0x9000000, .length = 16, .spans = &span, .span_count = 1
+	};
 	struct dma_segment segment;
 	struct dma_limits limits;
 
@@ -310,8 +320,11 @@ static void test_the_image_of_the_next_client(void **state)
 	end(&scene);
 }
 
-#define FOR_EACH(function) { #function " (edu)", function, NULL, NULL, (void *)&simple[0] }, \
-	{ #function " (odd)", function, NULL, NULL, (void *)&simple[1] }
+#define FOR_EACH(function)                                                                         \
+	{ #function " (edu)", function, NULL, NULL, (void *)&simple[0] },                          \
+	{                                                                                          \
+#function " (odd)", function, NULL, NULL, (void *)&simple[1]                       \
+	}
 
 int main(void)
 {

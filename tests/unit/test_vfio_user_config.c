@@ -38,27 +38,24 @@ static void own_registers_keep_what_is_written(void **state)
 {
 	static const struct {
 		uint16_t offset, width;
-		uint32_t fresh, after_ones, after_pattern;	/* pattern: 0xa5a5a5a5 */
+		uint32_t fresh, after_ones, after_pattern; /* pattern: 0xa5a5a5a5 */
 	} registers[] = {
 		/* BAR0, 64 bit, 16 KiB; its upper half; BAR2, 32 ports; BAR4, 4 KiB; none */
-		{0x10, 4, 0x4, 0xffffc004, 0xa5a58004},
-		{0x14, 4, 0, 0xffffffff, 0xa5a5a5a5},
-		{0x18, 4, 0x1, 0xffffffe1, 0xa5a5a5a1},
-		{0x1c, 4, 0, 0, 0},
-		{0x20, 4, 0, 0xfffff000, 0xa5a5a000},
-		{0x24, 4, 0, 0, 0},
-		{0x30, 4, 0, 0, 0},				/* ROM */
-		{0x3c, 1, 0, 0xff, 0xa5},			/* interrupt line */
+		{ 0x10, 4, 0x4, 0xffffc004, 0xa5a58004 }, { 0x14, 4, 0, 0xffffffff, 0xa5a5a5a5 },
+		{ 0x18, 4, 0x1, 0xffffffe1, 0xa5a5a5a1 }, { 0x1c, 4, 0, 0, 0 },
+		{ 0x20, 4, 0, 0xfffff000, 0xa5a5a000 }, { 0x24, 4, 0, 0, 0 },
+		{ 0x30, 4, 0, 0, 0 },	    /* ROM */
+		{ 0x3c, 1, 0, 0xff, 0xa5 }, /* interrupt line */
 		/* power state; the rest is the device's, but it keeps its state in D3hot */
-		{DOUBLE_PM + 4, 2, 0x8008, 0x800b, 0x8009},
-		{DOUBLE_MSI + 2, 2, 0x0186, 0x01f7, 0x01a7},	/* control */
-		{DOUBLE_MSI + 4, 4, 0, 0xfffffffc, 0xa5a5a5a4},
-		{DOUBLE_MSI + 8, 4, 0, 0xffffffff, 0xa5a5a5a5},
-		{DOUBLE_MSI + 12, 2, 0, 0xffff, 0xa5a5},
-		{DOUBLE_MSI + 16, 4, 0, 0xffffffff, 0xa5a5a5a5},
-		{DOUBLE_MSI + 20, 4, 0, 0, 0},			/* pending */
-		{DOUBLE_MSIX + 2, 2, 0x0027, 0xc027, 0x8027},
-		{DOUBLE_PCIE + 16, 2, 0x0040, 0x0fcf, 0x0585},	/* link control */
+		{ DOUBLE_PM + 4, 2, 0x8008, 0x800b, 0x8009 },
+		{ DOUBLE_MSI + 2, 2, 0x0186, 0x01f7, 0x01a7 }, /* control */
+		{ DOUBLE_MSI + 4, 4, 0, 0xfffffffc, 0xa5a5a5a4 },
+		{ DOUBLE_MSI + 8, 4, 0, 0xffffffff, 0xa5a5a5a5 },
+		{ DOUBLE_MSI + 12, 2, 0, 0xffff, 0xa5a5 },
+		{ DOUBLE_MSI + 16, 4, 0, 0xffffffff, 0xa5a5a5a5 },
+		{ DOUBLE_MSI + 20, 4, 0, 0, 0 }, /* pending */
+		{ DOUBLE_MSIX + 2, 2, 0x0027, 0xc027, 0x8027 },
+		{ DOUBLE_PCIE + 16, 2, 0x0040, 0x0fcf, 0x0585 }, /* link control */
 	};
 
 	forget_writes();
@@ -76,9 +73,9 @@ static void own_registers_keep_what_is_written(void **state)
 
 static void read_only_registers_stay(void **state)
 {
-	static const uint16_t words[] = {0x00, 0x08, 0x28, 0x2c, 0x34, 0x38, DOUBLE_PM,
+	static const uint16_t words[] = { 0x00, 0x08, 0x28, 0x2c, 0x34, 0x38, DOUBLE_PM,
 		DOUBLE_MSIX + 4, DOUBLE_MSIX + 8, DOUBLE_PCIE, DOUBLE_PCIE + 4, DOUBLE_PCIE + 12,
-		DOUBLE_PCIE + 0x24, DOUBLE_SRIOV, DOUBLE_SRIOV + 8, DOUBLE_SRIOV + 0x3c};
+		DOUBLE_PCIE + 0x24, DOUBLE_SRIOV, DOUBLE_SRIOV + 8, DOUBLE_SRIOV + 0x3c };
 
 	forget_writes();
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
@@ -92,8 +89,8 @@ static void read_only_registers_stay(void **state)
 
 static void command_reaches_the_device_and_status_does_not(void **state)
 {
-	static const struct double_access whole[] = {{4, 2, 0x0407}};
-	static const struct double_access bytes[] = {{5, 1, 0x00}, {4, 1, 0x06}};
+	static const struct double_access whole[] = { { 4, 2, 0x0407 } };
+	static const struct double_access bytes[] = { { 5, 1, 0x00 }, { 4, 1, 0x06 } };
 
 	forget_writes();
 	rig_set_config(*state, 4, 4, 0xffff0407);
@@ -108,22 +105,21 @@ static void command_reaches_the_device_and_status_does_not(void **state)
 
 static void other_registers_are_forwarded(void **state)
 {
-	static const struct double_access expected[] = {
-		{DOUBLE_VENDOR + 4, 4, 0x11223344}, {DOUBLE_AER + 8, 4, 0x55667788},
-		{0xf0, 1, 0x99}, {0x0c, 2, 0x4010}};
+	static const struct double_access expected[] = { { DOUBLE_VENDOR + 4, 4, 0x11223344 },
+		{ DOUBLE_AER + 8, 4, 0x55667788 }, { 0xf0, 1, 0x99 }, { 0x0c, 2, 0x4010 } };
 
 	forget_writes();
 	rig_set_config(*state, DOUBLE_VENDOR + 4, 4, 0x11223344);
 	rig_set_config(*state, DOUBLE_AER + 8, 4, 0x55667788);
 	rig_set_config(*state, 0xf0, 1, 0x99);
-	rig_set_config(*state, 0x0c, 4, 0xffff4010);	/* header type and BIST beside it */
+	rig_set_config(*state, 0x0c, 4, 0xffff4010); /* header type and BIST beside it */
 	expect_writes(expected, 4);
 	assert_int_equal(rig_config(*state, DOUBLE_VENDOR + 4, 4), 0x11223344);
 }
 
 static void device_status_is_cleared_by_ones_alone(void **state)
 {
-	static const struct double_access expected[] = {{DOUBLE_PCIE + 10, 1, 0x05}};
+	static const struct double_access expected[] = { { DOUBLE_PCIE + 10, 1, 0x05 } };
 
 	forget_writes();
 	/* Device control beside it is the view's own. */
@@ -150,18 +146,21 @@ static void function_level_reset_resets(void **state)
 	double_lock()->reset_result = kIOReturnTimeout;
 	double_unlock();
 	assert_int_equal(
-		rig_write(*state, VFIO_PCI_CONFIG_REGION_INDEX, DOUBLE_PCIE + 9, "\x80", 1), ETIMEDOUT);
+		rig_write(*state, VFIO_PCI_CONFIG_REGION_INDEX, DOUBLE_PCIE + 9, "\x80", 1),
+		ETIMEDOUT);
 }
 
 static void whole_space_is_read_at_once(void **state)
 {
-	struct vfio_user_region_access access = {.region = VFIO_PCI_CONFIG_REGION_INDEX, .count = 4096};
+	struct vfio_user_region_access access = { .region = VFIO_PCI_CONFIG_REGION_INDEX,
+		.count = 4096 };
 	struct reply *reply = malloc(sizeof(*reply));
 	const unsigned char *config = reply->payload + sizeof(access);
 
 	rig_set_config(*state, 0x10, 4, 0xfebf0000);
 	assert_int_equal(
-		rig_call(*state, VFIO_USER_REGION_READ, &access, sizeof(access), NULL, 0, reply), 0);
+		rig_call(*state, VFIO_USER_REGION_READ, &access, sizeof(access), NULL, 0, reply),
+		0);
 	assert_memory_equal(config, "\x36\x1b\x10\x00", 4);
 	assert_memory_equal(config + 0x10, "\x04\x00\xbf\xfe", 4);
 	assert_memory_equal(config + DOUBLE_AER, "\x01\x00\x01\x14", 4);
@@ -174,7 +173,9 @@ static void unaligned_stretches_are_put_together(void **state)
 
 	assert_int_equal(rig_read(*state, VFIO_PCI_CONFIG_REGION_INDEX, 1, data, 7), 0);
 	assert_memory_equal(data, "\x1b\x10\x00\x03\x00\x10\x00", 7);
-	assert_int_equal(rig_write(*state, VFIO_PCI_CONFIG_REGION_INDEX, 0x11, "\xff\xff\xff\x01\x02", 5), 0);
+	assert_int_equal(
+		rig_write(*state, VFIO_PCI_CONFIG_REGION_INDEX, 0x11, "\xff\xff\xff\x01\x02", 5),
+		0);
 	assert_int_equal(rig_config(*state, 0x10, 4), 0xffffc004);
 	assert_int_equal(rig_config(*state, 0x14, 4), 0x00000201);
 }

@@ -11,11 +11,14 @@
 
 #define RW (VFIO_USER_F_DMA_REGION_READ | VFIO_USER_F_DMA_REGION_WRITE)
 
-static int map(struct rig *rig, uint64_t address, uint64_t size, uint64_t offset, uint32_t flags,
-	int fd)
+static int map(
+	struct rig *rig, uint64_t address, uint64_t size, uint64_t offset, uint32_t flags, int fd)
 {
-	struct vfio_user_dma_map request = {.argsz = sizeof(request), .flags = flags, .offset = offset,
-		.address = address, .size = size};
+	struct vfio_user_dma_map request = { .argsz = sizeof(request),
+		.flags = flags,
+		.offset = offset,
+		.address = address,
+		.size = size };
 
 	return rig_call(
 		rig, VFIO_USER_DMA_MAP, &request, sizeof(request), &fd, fd >= 0 ? 1 : 0, NULL);
@@ -24,10 +27,10 @@ static int map(struct rig *rig, uint64_t address, uint64_t size, uint64_t offset
 static int unmap(struct rig *rig, uint64_t address, uint64_t size, uint32_t flags)
 {
 	struct vfio_user_dma_unmap request = {
-		.argsz = sizeof(request), .flags = flags, .address = address, .size = size};
+		.argsz = sizeof(request), .flags = flags, .address = address, .size = size
+	};
 	struct reply *reply = malloc(sizeof(*reply));
-	int error =
-		rig_call(rig, VFIO_USER_DMA_UNMAP, &request, sizeof(request), NULL, 0, reply);
+	int error = rig_call(rig, VFIO_USER_DMA_UNMAP, &request, sizeof(request), NULL, 0, reply);
 
 	if (error == 0) {
 		assert_int_equal(reply->size, sizeof(request));
@@ -59,8 +62,7 @@ static void shared_memory_is_registered(void **state)
 	assert_memory_equal((void *)(uintptr_t)device->regions[0].va, "guest", 5);
 	memcpy((void *)(uintptr_t)device->regions[0].va, "device", 6);
 	double_unlock();
-	assert_memory_equal(
-		mmap(NULL, 0x1000, PROT_READ, MAP_SHARED, fd, 0x3000), "device", 6);
+	assert_memory_equal(mmap(NULL, 0x1000, PROT_READ, MAP_SHARED, fd, 0x3000), "device", 6);
 	assert_int_equal(unmap(*state, 0x100000, 0x4000, 0), 0);
 	assert_int_equal(registered(), 0);
 	close(fd);
@@ -94,22 +96,22 @@ static void ranges_that_make_no_sense_are_refused(void **state)
 		uint64_t address, size, offset;
 		uint32_t flags;
 	} cases[] = {
-		{0, 0, 0, RW},				/* nothing */
-		{0x10, 0x1000, 0, RW},			/* not pages */
-		{0, 0x1800, 0, RW},
-		{0, 0x1000, 0x10, RW},
-		{UINT64_MAX - 0xfff, 0x2000, 0, RW},	/* wraps round */
-		{0x1000, UINT64_MAX - 0xfff, 0, RW},
-		{0, 0x1000, UINT64_MAX - 0xfff, RW},
-		{0, 0x2000, INT64_MAX - 0xfff, RW},
-		{0, 0x1000, 0, 0},			/* neither to read nor to write */
-		{0, 0x1000, 0, RW | 4},
-		{0, 0x4000, 0x1000, RW},		/* past the end of the file */
-		{0, 0x5000, 0, RW},
-		{0, 0x1000, 0x4000, RW},
+		{ 0, 0, 0, RW },	 /* nothing */
+		{ 0x10, 0x1000, 0, RW }, /* not pages */
+		{ 0, 0x1800, 0, RW },
+		{ 0, 0x1000, 0x10, RW },
+		{ UINT64_MAX - 0xfff, 0x2000, 0, RW }, /* wraps round */
+		{ 0x1000, UINT64_MAX - 0xfff, 0, RW },
+		{ 0, 0x1000, UINT64_MAX - 0xfff, RW },
+		{ 0, 0x2000, INT64_MAX - 0xfff, RW },
+		{ 0, 0x1000, 0, 0 }, /* neither to read nor to write */
+		{ 0, 0x1000, 0, RW | 4 },
+		{ 0, 0x4000, 0x1000, RW }, /* past the end of the file */
+		{ 0, 0x5000, 0, RW },
+		{ 0, 0x1000, 0x4000, RW },
 	};
 	int fd = memory_new(0x4000);
-	struct vfio_user_dma_map request = {.argsz = 31, .flags = RW, .size = 0x1000};
+	struct vfio_user_dma_map request = { .argsz = 31, .flags = RW, .size = 0x1000 };
 	size_t before = count_fds();
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
@@ -117,7 +119,8 @@ static void ranges_that_make_no_sense_are_refused(void **state)
 					 cases[i].flags, fd),
 			EINVAL);
 	assert_int_equal(
-		rig_call(*state, VFIO_USER_DMA_MAP, &request, sizeof(request), NULL, 0, NULL), EINVAL);
+		rig_call(*state, VFIO_USER_DMA_MAP, &request, sizeof(request), NULL, 0, NULL),
+		EINVAL);
 	assert_int_equal(registered(), 0);
 	expect_fds(before);
 	/* The last page of all is one. */
@@ -161,16 +164,16 @@ static void overlaps_are_refused(void **state)
 		uint64_t address, size;
 		int error;
 	} cases[] = {
-		{0x4000, 0x4000, EEXIST},	/* the same */
-		{0x4000, 0x1000, EEXIST},	/* its beginning, its end, within */
-		{0x7000, 0x1000, EEXIST},
-		{0x5000, 0x1000, EEXIST},
-		{0x3000, 0x2000, EEXIST},	/* over an edge, over both */
-		{0x7000, 0x2000, EEXIST},
-		{0x3000, 0x6000, EEXIST},
-		{0x0000, 0x4000, 0},		/* beside it */
-		{0x8000, 0x1000, 0},
-		{0x3000, 0x1000, EEXIST},
+		{ 0x4000, 0x4000, EEXIST }, /* the same */
+		{ 0x4000, 0x1000, EEXIST }, /* its beginning, its end, within */
+		{ 0x7000, 0x1000, EEXIST },
+		{ 0x5000, 0x1000, EEXIST },
+		{ 0x3000, 0x2000, EEXIST }, /* over an edge, over both */
+		{ 0x7000, 0x2000, EEXIST },
+		{ 0x3000, 0x6000, EEXIST },
+		{ 0x0000, 0x4000, 0 }, /* beside it */
+		{ 0x8000, 0x1000, 0 },
+		{ 0x3000, 0x1000, EEXIST },
 	};
 	int fd = memory_new(0x10000);
 
@@ -184,7 +187,7 @@ static void overlaps_are_refused(void **state)
 
 static void only_what_was_mapped_is_unmapped(void **state)
 {
-	struct vfio_user_dma_unmap request = {.argsz = 8, .address = 0x4000, .size = 0x4000};
+	struct vfio_user_dma_unmap request = { .argsz = 8, .address = 0x4000, .size = 0x4000 };
 	int fd = memory_new(0x10000);
 
 	assert_int_equal(map(*state, 0x4000, 0x4000, 0, RW, fd), 0);
@@ -196,11 +199,15 @@ static void only_what_was_mapped_is_unmapped(void **state)
 	assert_int_equal(unmap(*state, 0x4000, 0, 0), EINVAL);
 	assert_int_equal(unmap(*state, 0x4000, UINT64_MAX, 0), EINVAL);
 	assert_int_equal(unmap(*state, 0x4000, 0x4000, 4), EINVAL);
-	assert_int_equal(unmap(*state, 0x4000, 0x4000, VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP), ENOTSUP);
-	assert_int_equal(unmap(*state, 0x4000, 0x4000, VFIO_DMA_UNMAP_FLAG_ALL), EINVAL);
-	assert_int_equal(unmap(*state, 0, 0, VFIO_DMA_UNMAP_FLAG_ALL | VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP), EINVAL);
 	assert_int_equal(
-		rig_call(*state, VFIO_USER_DMA_UNMAP, &request, sizeof(request), NULL, 0, NULL), EINVAL);
+		unmap(*state, 0x4000, 0x4000, VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP), ENOTSUP);
+	assert_int_equal(unmap(*state, 0x4000, 0x4000, VFIO_DMA_UNMAP_FLAG_ALL), EINVAL);
+	assert_int_equal(
+		unmap(*state, 0, 0, VFIO_DMA_UNMAP_FLAG_ALL | VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP),
+		EINVAL);
+	assert_int_equal(
+		rig_call(*state, VFIO_USER_DMA_UNMAP, &request, sizeof(request), NULL, 0, NULL),
+		EINVAL);
 	assert_int_equal(registered(), 1);
 	assert_int_equal(unmap(*state, 0x4000, 0x4000, 0), 0);
 	close(fd);
@@ -209,12 +216,15 @@ static void only_what_was_mapped_is_unmapped(void **state)
 /* As SPDK does. Two descriptors are nobody's way. */
 static void a_descriptor_may_come_along(void **state)
 {
-	struct vfio_user_dma_unmap request = {.argsz = sizeof(request), .address = 0x4000, .size = 0x4000};
+	struct vfio_user_dma_unmap request = {
+		.argsz = sizeof(request), .address = 0x4000, .size = 0x4000
+	};
 	size_t before = count_fds();
-	int fds[2] = {memory_new(0x10000), memory_new(0x10000)};
+	int fds[2] = { memory_new(0x10000), memory_new(0x10000) };
 
 	assert_int_equal(map(*state, 0x4000, 0x4000, 0, RW, fds[0]), 0);
-	assert_int_equal(rig_call(*state, VFIO_USER_DMA_UNMAP, &request, sizeof(request), fds, 2, NULL),
+	assert_int_equal(
+		rig_call(*state, VFIO_USER_DMA_UNMAP, &request, sizeof(request), fds, 2, NULL),
 		EINVAL);
 	assert_int_equal(registered(), 1);
 	assert_int_equal(
@@ -246,12 +256,12 @@ static void what_the_driver_refuses_is_undone(void **state)
 		kern_return_t result;
 		int error;
 	} cases[] = {
-		{kIOReturnNoSpace, ENOSPC},
-		{kIOReturnVMError, EFAULT},
-		{kIOReturnNotAligned, EINVAL},
-		{kIOReturnBusy, EBUSY},
-		{kIOReturnStillOpen, EEXIST},
-		{kIOReturnDMAError, EIO},
+		{ kIOReturnNoSpace, ENOSPC },
+		{ kIOReturnVMError, EFAULT },
+		{ kIOReturnNotAligned, EINVAL },
+		{ kIOReturnBusy, EBUSY },
+		{ kIOReturnStillOpen, EEXIST },
+		{ kIOReturnDMAError, EIO },
 	};
 	int fd = memory_new(0x1000);
 	size_t before = count_fds();
@@ -287,20 +297,23 @@ static void a_client_that_goes_leaves_no_memory(void **state)
 	assert_false(device->master_at_reset);
 	assert_int_equal(device->config[4] & 4, 0);
 	double_unlock();
-	expect_fds(before - 2);	/* both ends of the socket, too */
+	expect_fds(before - 2); /* both ends of the socket, too */
 	close(fd);
 }
 
 /* A message that is refused for its size still brought a descriptor. */
 static void descriptors_of_refused_messages_are_closed(void **state)
 {
-	int fd = memory_new(0x1000), two[2] = {fd, fd};
-	struct vfio_user_dma_map request = {.argsz = sizeof(request), .flags = RW, .size = 0x1000};
+	int fd = memory_new(0x1000), two[2] = { fd, fd };
+	struct vfio_user_dma_map request = {
+		.argsz = sizeof(request), .flags = RW, .size = 0x1000
+	};
 	size_t before = count_fds();
 
 	assert_int_equal(rig_call(*state, VFIO_USER_DMA_MAP, &request, 8, &fd, 1, NULL), EINVAL);
 	assert_int_equal(
-		rig_call(*state, VFIO_USER_DMA_MAP, &request, sizeof(request), two, 2, NULL), EINVAL);
+		rig_call(*state, VFIO_USER_DMA_MAP, &request, sizeof(request), two, 2, NULL),
+		EINVAL);
 	expect_fds(before);
 	assert_int_equal(registered(), 0);
 	close(fd);

@@ -2,7 +2,6 @@
 /* Interrupts: from the device's vectors to eventfds, in every form of SET_IRQS. */
 #include "tests/unit/test_vfio_user_rig.h"
 
-
 /* --- Connecting ---------------------------------------------------------------------- */
 
 static void msix_goes_vector_by_vector(void **state)
@@ -30,8 +29,10 @@ static void large_sets_come_in_chunks(void **state)
 		fds[i] = event_new();
 	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 16, fds, 16), 0);
 	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 16, 4, NULL, 0), 0);
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 20, 16, fds + 20, 16), 0);
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 36, 4, fds + 36, 4), 0);
+	assert_int_equal(
+		rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 20, 16, fds + 20, 16), 0);
+	assert_int_equal(
+		rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 36, 4, fds + 36, 4), 0);
 	for (unsigned i = 0; i < DOUBLE_MSIX_VECTORS; i++) {
 		raise_vector(i);
 		assert_int_equal(event_take(fds[i]), i < 16 || i >= 20);
@@ -41,11 +42,13 @@ static void large_sets_come_in_chunks(void **state)
 
 static void a_vector_gets_another_eventfd(void **state)
 {
-	int fds[2] = {event_new(), event_new()};
+	int fds[2] = { event_new(), event_new() };
 	size_t before = count_fds();
 
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 5, 1, &fds[0], 1), 0);
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 5, 1, &fds[1], 1), 0);
+	assert_int_equal(
+		rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 5, 1, &fds[0], 1), 0);
+	assert_int_equal(
+		rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 5, 1, &fds[1], 1), 0);
 	raise_vector(5);
 	assert_int_equal(event_take(fds[0]), 0);
 	assert_int_equal(event_take(fds[1]), 1);
@@ -78,8 +81,8 @@ static void disabled_is_forgotten(void **state)
 	struct double_state *device;
 
 	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, &fd, 1), 0);
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK, 0,
-				 1, NULL, 0),
+	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
+				 VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK, 0, 1, NULL, 0),
 		0);
 	raise_vector(0);
 	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, DISABLE, 0, 0, NULL, 0), 0);
@@ -115,8 +118,8 @@ static void msi_takes_all_vectors_to_its_messages(void **state)
 
 static int unmask_intx(struct rig *rig)
 {
-	return rig_set_irqs(
-		rig, VFIO_PCI_INTX_IRQ_INDEX, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK, 0, 1, NULL, 0);
+	return rig_set_irqs(rig, VFIO_PCI_INTX_IRQ_INDEX,
+		VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK, 0, 1, NULL, 0);
 }
 
 static void intx_masks_itself(void **state)
@@ -158,11 +161,13 @@ static void intx_is_unmasked_by_an_eventfd(void **state)
 	size_t before = count_fds();
 
 	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX, CONNECT, 0, 1, &fd, 1), 0);
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX,
-				 VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK, 0, 1, &unmask, 1),
+	assert_int_equal(
+		rig_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX,
+			VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK, 0, 1, &unmask, 1),
 		0);
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_MASK,
-				 0, 1, &mask, 1),
+	assert_int_equal(
+		rig_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX,
+			VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_MASK, 0, 1, &mask, 1),
 		0);
 	raise_vector(0);
 	raise_vector(0);
@@ -181,8 +186,9 @@ static void intx_is_unmasked_by_an_eventfd(void **state)
 	raise_vector(0);
 	assert_int_equal(event_take(fd), 0);
 	/* Disconnected, and with the whole index. */
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_MASK,
-				 0, 1, NULL, 0),
+	assert_int_equal(
+		rig_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX,
+			VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_MASK, 0, 1, NULL, 0),
 		0);
 	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX, DISABLE, 0, 0, NULL, 0), 0);
 	expect_fds(before);
@@ -198,7 +204,8 @@ static void a_guest_goes_from_intx_to_msix_and_back(void **state)
 	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX, CONNECT, 0, 1, &line, 1), 0);
 	raise_vector(0);
 	assert_int_equal(event_take(line), 1);
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, &vector, 1), 0);
+	assert_int_equal(
+		rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, &vector, 1), 0);
 	raise_vector(0);
 	assert_int_equal(event_take(vector), 1);
 	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, NULL, 0), 0);
@@ -214,26 +221,28 @@ static void a_guest_goes_from_intx_to_msix_and_back(void **state)
 
 static void masked_vectors_wait(void **state)
 {
-	static const uint32_t indices[] = {VFIO_PCI_MSIX_IRQ_INDEX, VFIO_PCI_MSI_IRQ_INDEX};
+	static const uint32_t indices[] = { VFIO_PCI_MSIX_IRQ_INDEX, VFIO_PCI_MSI_IRQ_INDEX };
 
 	for (size_t i = 0; i < 2; i++) {
-		int fds[2] = {event_new(), event_new()};
+		int fds[2] = { event_new(), event_new() };
 
 		assert_int_equal(rig_set_irqs(*state, indices[i], CONNECT, 0, 2, fds, 2), 0);
-		assert_int_equal(rig_set_irqs(*state, indices[i],
-					 VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK, 0, 2, NULL, 0),
+		assert_int_equal(
+			rig_set_irqs(*state, indices[i],
+				VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK, 0, 2, NULL, 0),
 			0);
 		raise_vector(0);
 		raise_vector(1);
 		raise_vector(1);
 		assert_int_equal(event_take(fds[0]) + event_take(fds[1]), 0);
-		assert_int_equal(
-			rig_set_bools(*state, indices[i], VFIO_IRQ_SET_ACTION_UNMASK, 0, 2, "\0\1", 2),
+		assert_int_equal(rig_set_bools(*state, indices[i], VFIO_IRQ_SET_ACTION_UNMASK, 0, 2,
+					 "\0\1", 2),
 			0);
 		assert_int_equal(event_take(fds[0]), 0);
 		assert_int_equal(event_take(fds[1]), 1);
-		assert_int_equal(rig_set_irqs(*state, indices[i],
-					 VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK, 0, 2, NULL, 0),
+		assert_int_equal(
+			rig_set_irqs(*state, indices[i],
+				VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK, 0, 2, NULL, 0),
 			0);
 		assert_int_equal(event_take(fds[0]), 1);
 		assert_int_equal(event_take(fds[1]), 0);
@@ -244,21 +253,24 @@ static void masked_vectors_wait(void **state)
 
 static void the_vmm_triggers_interrupts(void **state)
 {
-	int fds[2] = {event_new(), event_new()};
+	int fds[2] = { event_new(), event_new() };
 
 	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 2, fds, 2), 0);
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
-				 1, 1, NULL, 0),
+	assert_int_equal(
+		rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
+			VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER, 1, 1, NULL, 0),
 		0);
 	assert_int_equal(event_take(fds[0]), 0);
 	assert_int_equal(event_take(fds[1]), 1);
-	assert_int_equal(
-		rig_set_bools(*state, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_ACTION_TRIGGER, 0, 2, "\1\0", 2), 0);
+	assert_int_equal(rig_set_bools(*state, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_ACTION_TRIGGER,
+				 0, 2, "\1\0", 2),
+		0);
 	assert_int_equal(event_take(fds[0]), 1);
 	assert_int_equal(event_take(fds[1]), 0);
 	/* Nothing to signal: nothing happens. */
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
-				 2, 10, NULL, 0),
+	assert_int_equal(
+		rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
+			VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER, 2, 10, NULL, 0),
 		0);
 	close_all(fds, 2);
 }
@@ -268,13 +280,14 @@ static void a_reset_forgets_what_was_kept(void **state)
 	int fd = event_new();
 
 	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, &fd, 1), 0);
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK, 0,
-				 1, NULL, 0),
+	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
+				 VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK, 0, 1, NULL, 0),
 		0);
 	raise_vector(0);
 	assert_int_equal(rig_call(*state, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL), 0);
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK,
-				 0, 1, NULL, 0),
+	assert_int_equal(
+		rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
+			VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK, 0, 1, NULL, 0),
 		0);
 	assert_int_equal(event_take(fd), 0);
 	raise_vector(0);
@@ -287,14 +300,15 @@ static void a_reset_forgets_what_was_kept(void **state)
 static void a_client_that_goes_leaves_no_eventfd(void **state)
 {
 	struct rig *rig = *state;
-	int fds[3] = {event_new(), event_new(), event_new()};
+	int fds[3] = { event_new(), event_new(), event_new() };
 	size_t before = count_fds();
 	struct double_state *device;
 
 	assert_int_equal(rig_set_irqs(rig, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 2, fds, 2), 0);
 	assert_int_equal(rig_set_irqs(rig, VFIO_PCI_INTX_IRQ_INDEX, CONNECT, 0, 1, fds + 2, 1), 0);
-	assert_int_equal(rig_set_irqs(rig, VFIO_PCI_INTX_IRQ_INDEX, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK,
-				 0, 1, fds + 2, 1),
+	assert_int_equal(
+		rig_set_irqs(rig, VFIO_PCI_INTX_IRQ_INDEX,
+			VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK, 0, 1, fds + 2, 1),
 		0);
 	rig_hang_up(rig);
 	expect_fds(before - 2);

@@ -18,65 +18,81 @@ static void sets_that_make_no_sense_are_refused(void **state)
 	static const struct {
 		uint32_t index, flags, start, count;
 	} cases[] = {
-		{VFIO_PCI_NUM_IRQS, DISABLE, 0, 0},
-		{UINT32_MAX, DISABLE, 0, 0},
-		{VFIO_PCI_MSIX_IRQ_INDEX, DISABLE, 1, 0},
-		{VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK, 0, 0},
-		{VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_DATA_BOOL | VFIO_IRQ_SET_ACTION_TRIGGER, 0, 0},
-		{VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 0},
-		{VFIO_PCI_MSIX_IRQ_INDEX, 0, 0, 1},
-		{VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_DATA_NONE, 0, 1},
-		{VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_ACTION_MASK, 0, 1},
-		{VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK | VFIO_IRQ_SET_ACTION_UNMASK, 0, 1},
-		{VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_DATA_BOOL | VFIO_IRQ_SET_ACTION_MASK, 0, 1},
-		{VFIO_PCI_MSIX_IRQ_INDEX, DISABLE | 0x40, 0, 1},
-		{VFIO_PCI_MSIX_IRQ_INDEX, DISABLE | 0x80000000, 0, 1},
-		{VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, DOUBLE_MSIX_VECTORS + 1},
-		{VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, DOUBLE_MSIX_VECTORS, 1},
-		{VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, DOUBLE_MSIX_VECTORS - 1, 2},
-		{VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 2, UINT32_MAX},
-		{VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, UINT32_MAX, 2},
-		{VFIO_PCI_MSI_IRQ_INDEX, CONNECT, 0, DOUBLE_MSI_VECTORS + 1},
-		{VFIO_PCI_INTX_IRQ_INDEX, CONNECT, 0, 2},
-		{VFIO_PCI_ERR_IRQ_INDEX, CONNECT, 0, 1},
-		{VFIO_PCI_REQ_IRQ_INDEX, CONNECT, 0, 2},
-		{VFIO_PCI_REQ_IRQ_INDEX, DISABLE, 1, 1},
+		{ VFIO_PCI_NUM_IRQS, DISABLE, 0, 0 },
+		{ UINT32_MAX, DISABLE, 0, 0 },
+		{ VFIO_PCI_MSIX_IRQ_INDEX, DISABLE, 1, 0 },
+		{ VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK, 0,
+			0 },
+		{ VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_DATA_BOOL | VFIO_IRQ_SET_ACTION_TRIGGER, 0,
+			0 },
+		{ VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 0 },
+		{ VFIO_PCI_MSIX_IRQ_INDEX, 0, 0, 1 },
+		{ VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_DATA_NONE, 0, 1 },
+		{ VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_ACTION_MASK, 0, 1 },
+		{ VFIO_PCI_MSIX_IRQ_INDEX,
+			VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK |
+				VFIO_IRQ_SET_ACTION_UNMASK,
+			0, 1 },
+		{ VFIO_PCI_MSIX_IRQ_INDEX,
+			VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_DATA_BOOL | VFIO_IRQ_SET_ACTION_MASK,
+			0, 1 },
+		{ VFIO_PCI_MSIX_IRQ_INDEX, DISABLE | 0x40, 0, 1 },
+		{ VFIO_PCI_MSIX_IRQ_INDEX, DISABLE | 0x80000000, 0, 1 },
+		{ VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, DOUBLE_MSIX_VECTORS + 1 },
+		{ VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, DOUBLE_MSIX_VECTORS, 1 },
+		{ VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, DOUBLE_MSIX_VECTORS - 1, 2 },
+		{ VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 2, UINT32_MAX },
+		{ VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, UINT32_MAX, 2 },
+		{ VFIO_PCI_MSI_IRQ_INDEX, CONNECT, 0, DOUBLE_MSI_VECTORS + 1 },
+		{ VFIO_PCI_INTX_IRQ_INDEX, CONNECT, 0, 2 },
+		{ VFIO_PCI_ERR_IRQ_INDEX, CONNECT, 0, 1 },
+		{ VFIO_PCI_REQ_IRQ_INDEX, CONNECT, 0, 2 },
+		{ VFIO_PCI_REQ_IRQ_INDEX, DISABLE, 1, 1 },
 	};
-	struct vfio_user_irq_set set = {.argsz = 19, .flags = DISABLE, .index = VFIO_PCI_MSIX_IRQ_INDEX};
+	struct vfio_user_irq_set set = {
+		.argsz = 19, .flags = DISABLE, .index = VFIO_PCI_MSIX_IRQ_INDEX
+	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		assert_int_equal(rig_set_irqs(*state, cases[i].index, cases[i].flags,
 					 cases[i].start, cases[i].count, NULL, 0),
 			EINVAL);
 	assert_int_equal(
-		rig_call(*state, VFIO_USER_DEVICE_SET_IRQS, &set, sizeof(set), NULL, 0, NULL), EINVAL);
+		rig_call(*state, VFIO_USER_DEVICE_SET_IRQS, &set, sizeof(set), NULL, 0, NULL),
+		EINVAL);
 	/* Only INTx is masked by eventfds. */
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_MASK,
-				 0, 1, NULL, 0),
+	assert_int_equal(
+		rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
+			VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_MASK, 0, 1, NULL, 0),
 		ENOTSUP);
 }
 
 static void bools_must_be_as_many_as_they_say(void **state)
 {
-	assert_int_equal(
-		rig_set_bools(*state, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_ACTION_TRIGGER, 0, 2, "\0", 1), EINVAL);
-	assert_int_equal(
-		rig_set_bools(*state, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_ACTION_TRIGGER, 0, 2, "\0\0\0", 3),
+	assert_int_equal(rig_set_bools(*state, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_ACTION_TRIGGER,
+				 0, 2, "\0", 1),
 		EINVAL);
-	assert_int_equal(
-		rig_set_bools(*state, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_ACTION_TRIGGER, 0, 2, "\0\0", 2), 0);
+	assert_int_equal(rig_set_bools(*state, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_ACTION_TRIGGER,
+				 0, 2, "\0\0\0", 3),
+		EINVAL);
+	assert_int_equal(rig_set_bools(*state, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_ACTION_TRIGGER,
+				 0, 2, "\0\0", 2),
+		0);
 }
 
 static void eventfds_must_be_as_many_as_they_say(void **state)
 {
-	int fds[3] = {event_new(), event_new(), event_new()};
+	int fds[3] = { event_new(), event_new(), event_new() };
 	size_t before = count_fds();
 
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 2, fds, 1), EINVAL);
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 2, fds, 3), EINVAL);
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, DISABLE, 0, 0, fds, 1), EINVAL);
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK, 0,
-				 1, fds, 1),
+	assert_int_equal(
+		rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 2, fds, 1), EINVAL);
+	assert_int_equal(
+		rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 2, fds, 3), EINVAL);
+	assert_int_equal(
+		rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, DISABLE, 0, 0, fds, 1), EINVAL);
+	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
+				 VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK, 0, 1, fds, 1),
 		EINVAL);
 	expect_fds(before);
 	close_all(fds, 3);
@@ -94,7 +110,8 @@ static void other_descriptors_are_refused(void **state)
 	close(sockets[1]);
 #ifdef VFIO_USER_POSIX
 	/* What is an event there must not end the process when its reader has gone. */
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, &ends[1], 1), 0);
+	assert_int_equal(
+		rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, &ends[1], 1), 0);
 	raise_vector(0);
 	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, DISABLE, 0, 0, NULL, 0), 0);
 	close(ends[1]);
@@ -110,8 +127,10 @@ static void other_descriptors_are_refused(void **state)
 	before = count_fds();
 	for (size_t i = 0; i < 5; i++)
 		assert_int_equal(
-			rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, &fds[i], 1), EINVAL);
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 2, fds + 5, 2), EINVAL);
+			rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, &fds[i], 1),
+			EINVAL);
+	assert_int_equal(
+		rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 2, fds + 5, 2), EINVAL);
 	expect_fds(before);
 	close_all(fds, 6);
 }
@@ -119,10 +138,10 @@ static void other_descriptors_are_refused(void **state)
 /* What looks like an eventfd and is none. */
 static void odd_descriptors_do_no_harm(void **state)
 {
-	int fds[2] = {timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC), epoll_create1(EPOLL_CLOEXEC)};
-	struct itimerspec soon = {.it_value = {.tv_nsec = 1}};
+	int fds[2] = { timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC), epoll_create1(EPOLL_CLOEXEC) };
+	struct itimerspec soon = { .it_value = { .tv_nsec = 1 } };
 #ifdef VFIO_USER_POSIX
-	const int answer = 0;	/* cannot be told apart */
+	const int answer = 0; /* cannot be told apart */
 #else
 	const int answer = EINVAL;
 #endif
@@ -130,10 +149,11 @@ static void odd_descriptors_do_no_harm(void **state)
 	assert_int_equal(timerfd_settime(fds[0], 0, &soon, NULL), 0);
 	for (uint32_t i = 0; i < 2; i++) {
 		assert_int_equal(
-			rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, i, 1, &fds[i], 1), answer);
-		assert_int_equal(
-			rig_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX,
-				VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK, 0, 1, &fds[i], 1),
+			rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, i, 1, &fds[i], 1),
+			answer);
+		assert_int_equal(rig_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX,
+					 VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK, 0,
+					 1, &fds[i], 1),
 			answer);
 	}
 	raise_vector(0);
@@ -165,7 +185,7 @@ static void a_full_event_holds_nobody_up(void **state)
 
 struct contended {
 	int fd;
-	atomic_uint signals;	/* that have returned */
+	atomic_uint signals; /* that have returned */
 	atomic_bool end;
 };
 
@@ -200,7 +220,7 @@ static bool goes_on(struct contended *event)
 static void an_event_that_is_filled_meanwhile_holds_nobody_up(void **state)
 {
 	const uint64_t most = UINT64_MAX - 1;
-	struct contended event = {.fd = eventfd(0, EFD_CLOEXEC)};
+	struct contended event = { .fd = eventfd(0, EFD_CLOEXEC) };
 	pthread_t thread;
 	bool well = true;
 	uint64_t count;
@@ -209,7 +229,7 @@ static void an_event_that_is_filled_meanwhile_holds_nobody_up(void **state)
 	assert_true(event.fd >= 0);
 	assert_int_equal(pthread_create(&thread, NULL, signal_on_and_on, &event), 0);
 	for (int round = 0; round < 3000 && well; round++) {
-		struct pollfd signalled = {.fd = event.fd, .events = POLLIN};
+		struct pollfd signalled = { .fd = event.fd, .events = POLLIN };
 
 		assert_int_equal(poll(&signalled, 1, -1), 1);
 		assert_int_equal(fcntl(event.fd, F_SETFL, O_NONBLOCK), 0);
@@ -242,28 +262,34 @@ static void *storm(void *argument)
 
 static void interrupts_come_at_any_time(void **state)
 {
-	int fds[2] = {event_new(), event_new()}, last = event_new();
+	int fds[2] = { event_new(), event_new() }, last = event_new();
 	pthread_t thread;
 
 	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 2, fds, 2), 0);
 	assert_int_equal(pthread_create(&thread, NULL, storm, NULL), 0);
 	for (int i = 0; i < 60; i++) {
-		assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 2, fds, 2), 0);
-		assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
-					 VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK, 0, 2, NULL, 0),
+		assert_int_equal(
+			rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 2, fds, 2), 0);
+		assert_int_equal(
+			rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
+				VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK, 0, 2, NULL, 0),
 			0);
-		assert_int_equal(rig_call(*state, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL), 0);
-		assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
-					 VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK, 0, 2, NULL, 0),
+		assert_int_equal(
+			rig_call(*state, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL), 0);
+		assert_int_equal(
+			rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
+				VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK, 0, 2, NULL, 0),
 			0);
 		if (i % 10 == 0)
-			assert_int_equal(
-				rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, DISABLE, 0, 0, NULL, 0), 0);
+			assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, DISABLE, 0,
+						 0, NULL, 0),
+				0);
 	}
 	pthread_join(thread, NULL);
 	double_wait_idle();
 	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, DISABLE, 0, 0, NULL, 0), 0);
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 39, 1, &last, 1), 0);
+	assert_int_equal(
+		rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 39, 1, &last, 1), 0);
 	raise_vector(39);
 	assert_int_equal(event_take(last), 1);
 	close_all(fds, 2);

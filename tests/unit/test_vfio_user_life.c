@@ -45,7 +45,8 @@ static int setup_without_return(void **state)
 static int map(struct rig *rig, uint64_t address, uint64_t size, bool shared)
 {
 	struct vfio_user_dma_map request = {
-		.argsz = sizeof(request), .flags = RW, .address = address, .size = size};
+		.argsz = sizeof(request), .flags = RW, .address = address, .size = size
+	};
 	int fd = -1, error;
 
 	if (shared) {
@@ -60,7 +61,8 @@ static int map(struct rig *rig, uint64_t address, uint64_t size, bool shared)
 static int unmap(struct rig *rig, uint64_t address, uint64_t size)
 {
 	struct vfio_user_dma_unmap request = {
-		.argsz = sizeof(request), .address = address, .size = size};
+		.argsz = sizeof(request), .address = address, .size = size
+	};
 
 	return rig_call(rig, VFIO_USER_DMA_UNMAP, &request, sizeof(request), NULL, 0, NULL);
 }
@@ -87,7 +89,7 @@ static void a_restart_is_survived(void **state)
 	struct rig *rig = *state;
 	struct double_state *device;
 	int event = event_new();
-	unsigned char data[4] = {1, 2, 3, 4};
+	unsigned char data[4] = { 1, 2, 3, 4 };
 
 	assert_int_equal(map(rig, 0, 0x10000, true), 0);
 	assert_int_equal(map(rig, 0x100000, 0x1000, true), 0);
@@ -126,7 +128,7 @@ static void a_restart_is_survived(void **state)
 static void what_the_guest_wrote_meanwhile_is_known(void **state)
 {
 	struct rig *rig = *state;
-	uint8_t none[2] = {0};
+	uint8_t none[2] = { 0 };
 
 	set_memory_and_master(rig);
 	double_stop();
@@ -278,12 +280,12 @@ static void a_driver_that_is_not_expected_back_is_a_removal(void **state)
 /* Ask for a BAR that can be mapped; the descriptor, if one comes, is dropped. */
 static bool is_offered(struct rig *rig)
 {
-	struct vfio_user_region_info info = {.argsz = sizeof(info), .index = 4};
+	struct vfio_user_region_info info = { .argsz = sizeof(info), .index = 4 };
 	struct reply *reply = malloc(sizeof(*reply));
 
 	assert_non_null(reply);
-	assert_int_equal(rig_call(rig, VFIO_USER_DEVICE_GET_REGION_INFO, &info, sizeof(info), NULL, 0,
-				 reply),
+	assert_int_equal(rig_call(rig, VFIO_USER_DEVICE_GET_REGION_INFO, &info, sizeof(info), NULL,
+				 0, reply),
 		0);
 	memcpy(&info, reply->payload, sizeof(info));
 	free(reply);

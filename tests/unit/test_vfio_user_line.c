@@ -10,7 +10,8 @@
 
 static int act(struct rig *rig, uint32_t action)
 {
-	return rig_set_irqs(rig, VFIO_PCI_INTX_IRQ_INDEX, VFIO_IRQ_SET_DATA_NONE | action, 0, 1, NULL, 0);
+	return rig_set_irqs(
+		rig, VFIO_PCI_INTX_IRQ_INDEX, VFIO_IRQ_SET_DATA_NONE | action, 0, 1, NULL, 0);
 }
 
 static void unmask(struct rig *rig)
@@ -40,7 +41,7 @@ static void an_asserted_line_is_told_of(void **state)
 	double_set_line(true);
 	raise_vector(0);
 	assert_int_equal(event_take(fd), 1);
-	raise_vector(0);	/* it is masked */
+	raise_vector(0); /* it is masked */
 	assert_int_equal(event_take(fd), 0);
 	close(fd);
 }
@@ -209,7 +210,7 @@ static void no_assertion_is_lost_and_none_is_made_up(void **state)
 {
 	struct rig *rig = *state;
 	int fd = event_new();
-	struct pollfd told = {.fd = fd, .events = POLLIN};
+	struct pollfd told = { .fd = fd, .events = POLLIN };
 	pthread_t thread;
 
 	atomic_store(&asserted, 0);

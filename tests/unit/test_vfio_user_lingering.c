@@ -13,7 +13,7 @@
 /* Far more than any machine needs, and far less than close() takes. */
 #define HANGS_MS 60000
 
-static int reader = -1;	/* the end that lets close() return, of the last one; -1: closed */
+static int reader = -1; /* the end that lets close() return, of the last one; -1: closed */
 
 static void close_reader(void)
 {
@@ -32,7 +32,7 @@ static int new_queued(void)
 }
 
 typedef int (*maker)(void);
-static const maker makers[] = {new_lingering, new_queued};
+static const maker makers[] = { new_lingering, new_queued };
 
 /*
  * Send a command with a descriptor that is closed here before the session has all of the
@@ -41,7 +41,8 @@ static const maker makers[] = {new_lingering, new_queued};
 static void send_last_copy(
 	struct rig *rig, uint16_t command, const void *payload, size_t size, int fd)
 {
-	struct vfio_user_header header = {.command = command, .size = (uint32_t)(sizeof(header) + size)};
+	struct vfio_user_header header = { .command = command,
+		.size = (uint32_t)(sizeof(header) + size) };
 
 	rig_send_raw(rig, &header, 1, &fd, 1);
 	close(fd);
@@ -52,7 +53,7 @@ static void send_last_copy(
 /* Also when the session has hung up. */
 static void expect_something(struct rig *rig)
 {
-	struct pollfd answer = {.fd = rig->fd, .events = POLLIN};
+	struct pollfd answer = { .fd = rig->fd, .events = POLLIN };
 
 	assert_int_equal(poll(&answer, 1, HANGS_MS), 1);
 }
@@ -78,7 +79,7 @@ static void expect_next_answer(struct rig *rig)
 /* The session has ended: it has closed its side, and its device has been reset. */
 static void expect_end(struct rig *rig)
 {
-	struct pollfd end = {.fd = rig->ended[0], .events = POLLIN};
+	struct pollfd end = { .fd = rig->ended[0], .events = POLLIN };
 
 	assert_int_equal(poll(&end, 1, HANGS_MS), 1);
 	rig_wait_end(rig);
@@ -86,22 +87,23 @@ static void expect_end(struct rig *rig)
 
 static void a_refused_message(void **state)
 {
-	const struct vfio_user_dma_map map = {.argsz = sizeof(map), .flags = RW, .size = 0x1000};
+	const struct vfio_user_dma_map map = { .argsz = sizeof(map), .flags = RW, .size = 0x1000 };
 	const struct vfio_user_irq_set set = {
-		.argsz = sizeof(set), .flags = CONNECT, .index = VFIO_PCI_MSIX_IRQ_INDEX, .count = 1};
-	const struct vfio_user_dma_unmap unmap = {.argsz = sizeof(unmap), .size = 0x1000};
+		.argsz = sizeof(set), .flags = CONNECT, .index = VFIO_PCI_MSIX_IRQ_INDEX, .count = 1
+	};
+	const struct vfio_user_dma_unmap unmap = { .argsz = sizeof(unmap), .size = 0x1000 };
 	const struct {
 		uint16_t command;
 		const void *payload;
 		size_t size;
 		uint32_t error;
 	} cases[] = {
-		{VFIO_USER_DMA_MAP, &map, sizeof(map), EINVAL},
-		{VFIO_USER_DMA_UNMAP, &unmap, sizeof(unmap), ENOENT},
-		{VFIO_USER_DEVICE_SET_IRQS, &set, sizeof(set), EINVAL},
-		{VFIO_USER_DEVICE_RESET, NULL, 0, EINVAL},
-		{VFIO_USER_DMA_READ, NULL, 0, ENOTSUP},
-		{0x7777, NULL, 0, EINVAL},
+		{ VFIO_USER_DMA_MAP, &map, sizeof(map), EINVAL },
+		{ VFIO_USER_DMA_UNMAP, &unmap, sizeof(unmap), ENOENT },
+		{ VFIO_USER_DEVICE_SET_IRQS, &set, sizeof(set), EINVAL },
+		{ VFIO_USER_DEVICE_RESET, NULL, 0, EINVAL },
+		{ VFIO_USER_DMA_READ, NULL, 0, ENOTSUP },
+		{ 0x7777, NULL, 0, EINVAL },
 	};
 
 	for (size_t m = 0; m < 2; m++)
@@ -165,7 +167,8 @@ static void half_a_message(void **state)
 static void too_many_messages(void **state)
 {
 	static int readers[2 * FD_PEER_WAITING_MAX];
-	const struct vfio_user_header header = {.command = VFIO_USER_VERSION, .size = VU_PAYLOAD_MAX};
+	const struct vfio_user_header header = { .command = VFIO_USER_VERSION,
+		.size = VU_PAYLOAD_MAX };
 	struct rig *rig = *state;
 
 	rig_open(rig);

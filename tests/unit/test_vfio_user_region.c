@@ -13,7 +13,7 @@ static void bar_contents(unsigned bar, uint64_t offset, const void *expected, si
 
 static void bars_are_read_and_written(void **state)
 {
-	static const uint32_t memory_bars[] = {0, 4};
+	static const uint32_t memory_bars[] = { 0, 4 };
 	char data[8];
 
 	for (size_t i = 0; i < 2; i++) {
@@ -27,7 +27,7 @@ static void bars_are_read_and_written(void **state)
 /* Any offset, any count: the bytes are right and their neighbours untouched. */
 static void ragged_accesses_touch_what_they_name(void **state)
 {
-	unsigned char data[32], expected[64] = {0}, read[32];
+	unsigned char data[32], expected[64] = { 0 }, read[32];
 
 	for (unsigned char i = 0; i < 32; i++)
 		data[i] = (unsigned char)(i + 1);
@@ -53,28 +53,28 @@ static void accesses_past_the_end_are_refused(void **state)
 		uint32_t count;
 		int error;
 	} cases[] = {
-		{0, DOUBLE_BAR0_SIZE - 4, 4, 0},
-		{0, DOUBLE_BAR0_SIZE - 4, 5, EINVAL},
-		{0, DOUBLE_BAR0_SIZE, 1, EINVAL},
-		{0, UINT64_MAX, 2, EINVAL},
-		{0, UINT64_MAX - 3, 4, EINVAL},
-		{1, 0, 1, EINVAL},			/* the upper half of BAR0 */
-		{3, 0, 4, EINVAL},
-		{VFIO_PCI_ROM_REGION_INDEX, 0, 4, EINVAL},
-		{VFIO_PCI_CONFIG_REGION_INDEX, 4092, 4, 0},
-		{VFIO_PCI_CONFIG_REGION_INDEX, 4092, 8, EINVAL},
-		{VFIO_PCI_VGA_REGION_INDEX, 0, 1, EINVAL},
-		{VFIO_PCI_NUM_REGIONS, 0, 1, EINVAL},
-		{UINT32_MAX, 0, 1, EINVAL},
+		{ 0, DOUBLE_BAR0_SIZE - 4, 4, 0 },
+		{ 0, DOUBLE_BAR0_SIZE - 4, 5, EINVAL },
+		{ 0, DOUBLE_BAR0_SIZE, 1, EINVAL },
+		{ 0, UINT64_MAX, 2, EINVAL },
+		{ 0, UINT64_MAX - 3, 4, EINVAL },
+		{ 1, 0, 1, EINVAL }, /* the upper half of BAR0 */
+		{ 3, 0, 4, EINVAL },
+		{ VFIO_PCI_ROM_REGION_INDEX, 0, 4, EINVAL },
+		{ VFIO_PCI_CONFIG_REGION_INDEX, 4092, 4, 0 },
+		{ VFIO_PCI_CONFIG_REGION_INDEX, 4092, 8, EINVAL },
+		{ VFIO_PCI_VGA_REGION_INDEX, 0, 1, EINVAL },
+		{ VFIO_PCI_NUM_REGIONS, 0, 1, EINVAL },
+		{ UINT32_MAX, 0, 1, EINVAL },
 	};
-	unsigned char data[64] = {0};
+	unsigned char data[64] = { 0 };
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		assert_int_equal(rig_read(*state, cases[i].region, cases[i].offset, data,
-					 cases[i].count),
+		assert_int_equal(
+			rig_read(*state, cases[i].region, cases[i].offset, data, cases[i].count),
 			cases[i].error);
-		assert_int_equal(rig_write(*state, cases[i].region, cases[i].offset, data,
-					 cases[i].count),
+		assert_int_equal(
+			rig_write(*state, cases[i].region, cases[i].offset, data, cases[i].count),
 			cases[i].error);
 	}
 }
@@ -84,7 +84,7 @@ static void counts_must_fit_the_message(void **state)
 	struct {
 		struct vfio_user_region_access access;
 		unsigned char data[8];
-	} request = {.access = {.region = 0, .count = 4}, .data = "abcdefgh"};
+	} request = { .access = { .region = 0, .count = 4 }, .data = "abcdefgh" };
 
 	/* A byte less than the count says, and one more. */
 	assert_int_equal(
@@ -94,18 +94,20 @@ static void counts_must_fit_the_message(void **state)
 	request.access.count = UINT32_MAX;
 	assert_int_equal(
 		rig_call(*state, VFIO_USER_REGION_WRITE, &request, 16 + 8, NULL, 0, NULL), EINVAL);
-	assert_int_equal(rig_call(*state, VFIO_USER_REGION_READ, &request, 16, NULL, 0, NULL), EINVAL);
+	assert_int_equal(
+		rig_call(*state, VFIO_USER_REGION_READ, &request, 16, NULL, 0, NULL), EINVAL);
 	bar_contents(0, 0, "\0\0\0\0\0\0\0\0", 8);
 }
 
 static void whole_bars_are_read_at_once(void **state)
 {
-	struct vfio_user_region_access access = {.region = 0, .count = DOUBLE_MSIX_TABLE};
+	struct vfio_user_region_access access = { .region = 0, .count = DOUBLE_MSIX_TABLE };
 	struct reply *reply = malloc(sizeof(*reply));
 
 	assert_int_equal(rig_write(*state, 0, DOUBLE_MSIX_TABLE - 4, "last", 4), 0);
 	assert_int_equal(
-		rig_call(*state, VFIO_USER_REGION_READ, &access, sizeof(access), NULL, 0, reply), 0);
+		rig_call(*state, VFIO_USER_REGION_READ, &access, sizeof(access), NULL, 0, reply),
+		0);
 	assert_int_equal(reply->size, sizeof(access) + DOUBLE_MSIX_TABLE);
 	assert_memory_equal(reply->payload + reply->size - 4, "last", 4);
 	free(reply);
@@ -138,9 +140,9 @@ static void io_bars_are_reached_by_calls(void **state)
 /* One call for each natural piece, none over 8 bytes. */
 static void accesses_are_split_into_natural_pieces(void **state)
 {
-	static const struct double_access expected[] = {
-		{3, 1, 0}, {4, 4, 0}, {8, 8, 0}, {16, 4, 0}, {20, 2, 0}, {22, 1, 0}};
-	unsigned char data[20] = {0};
+	static const struct double_access expected[] = { { 3, 1, 0 }, { 4, 4, 0 }, { 8, 8, 0 },
+		{ 16, 4, 0 }, { 20, 2, 0 }, { 22, 1, 0 } };
+	unsigned char data[20] = { 0 };
 	struct double_state *device;
 
 	assert_int_equal(rig_write(*state, 0, 3, data, 20), 0);
@@ -155,7 +157,7 @@ static void accesses_are_split_into_natural_pieces(void **state)
 
 static void the_msix_table_is_the_vmms_own(void **state)
 {
-	static const unsigned char fresh[16] = {[12] = 1};
+	static const unsigned char fresh[16] = { [12] = 1 };
 	unsigned char data[16];
 
 	memset(double_lock()->bars[0] + DOUBLE_MSIX_TABLE, 0x5a, 16 * DOUBLE_MSIX_VECTORS);
@@ -167,8 +169,8 @@ static void the_msix_table_is_the_vmms_own(void **state)
 	assert_memory_equal(data, "address.data", 12);
 	/* The host's has not been touched: neither the table's first nor its last byte. */
 	bar_contents(0, DOUBLE_MSIX_TABLE + 16, "ZZZZZZZZZZZZ", 12);
-	assert_int_equal(rig_write(*state, 0,
-				 DOUBLE_MSIX_TABLE + 16 * DOUBLE_MSIX_VECTORS - 4, "12345678", 8),
+	assert_int_equal(rig_write(*state, 0, DOUBLE_MSIX_TABLE + 16 * DOUBLE_MSIX_VECTORS - 4,
+				 "12345678", 8),
 		0);
 	bar_contents(0, DOUBLE_MSIX_TABLE + 16 * DOUBLE_MSIX_VECTORS - 4, "ZZZZ5678", 8);
 }
@@ -184,8 +186,9 @@ static void pending_bits_are_read_only(void **state)
 	assert_memory_equal(data, "\x11\x11\x11\x11\x11\x11\x11\x11", 8);
 	/* 40 vectors have 8 bytes of them. */
 	assert_int_equal(rig_write(*state, 0, DOUBLE_MSIX_PENDING + 8, "1", 1), 0);
-	bar_contents(0, DOUBLE_MSIX_PENDING + 7, "\x11"
-						 "1",
+	bar_contents(0, DOUBLE_MSIX_PENDING + 7,
+		"\x11"
+		"1",
 		2);
 }
 
@@ -237,9 +240,12 @@ static void several_writes_are_carried_out_in_order(void **state)
 {
 	const struct multi request = {
 		.count = 3,
-		.writes = {{.region = 0, .offset = 0, .count = 8, .data = "12345678"},
-			{.region = 0, .offset = 4, .count = 2, .data = "ab"},
-			{.region = VFIO_PCI_CONFIG_REGION_INDEX, .offset = 0x3c, .count = 1, .data = "\x0b"}},
+		.writes = { { .region = 0, .offset = 0, .count = 8, .data = "12345678" },
+			{ .region = 0, .offset = 4, .count = 2, .data = "ab" },
+			{ .region = VFIO_PCI_CONFIG_REGION_INDEX,
+				.offset = 0x3c,
+				.count = 1,
+				.data = "\x0b" } },
 	};
 
 	assert_int_equal(write_multi(*state, &request, 8 + 3 * 24), -3);
@@ -251,9 +257,9 @@ static void several_writes_stop_at_the_first_that_fails(void **state)
 {
 	struct multi request = {
 		.count = 3,
-		.writes = {{.region = 0, .offset = 0, .count = 1, .data = "a"},
-			{.region = 0, .offset = 0, .count = 9},
-			{.region = 0, .offset = 1, .count = 1, .data = "b"}},
+		.writes = { { .region = 0, .offset = 0, .count = 1, .data = "a" },
+			{ .region = 0, .offset = 0, .count = 9 },
+			{ .region = 0, .offset = 1, .count = 1, .data = "b" } },
 	};
 
 	assert_int_equal(write_multi(*state, &request, 8 + 3 * 24), -1);
@@ -264,7 +270,8 @@ static void several_writes_stop_at_the_first_that_fails(void **state)
 
 static void several_writes_must_be_as_many_as_they_say(void **state)
 {
-	struct multi request = {.count = 2, .writes = {{.region = 0, .count = 1, .data = "x"}}};
+	struct multi request = { .count = 2,
+		.writes = { { .region = 0, .count = 1, .data = "x" } } };
 
 	assert_int_equal(write_multi(*state, &request, 8 + 24), EINVAL);
 	assert_int_equal(write_multi(*state, &request, 8 + 3 * 24), EINVAL);
@@ -278,7 +285,7 @@ static void several_writes_must_be_as_many_as_they_say(void **state)
 
 static void several_writes_have_to_be_agreed_on(void **state)
 {
-	const struct multi request = {.count = 1, .writes = {{.count = 1, .data = "x"}}};
+	const struct multi request = { .count = 1, .writes = { { .count = 1, .data = "x" } } };
 
 	rig_hang_up(*state);
 	rig_connect(*state);

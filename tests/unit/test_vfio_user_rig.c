@@ -84,7 +84,7 @@ void rig_hang_up(struct rig *rig)
 
 static int setup(void **state, enum vu_bar_access access, void (*prepare)(void), bool agreed)
 {
-	struct vu_device_options options = {.bus = 1, .bar_access = access};
+	struct vu_device_options options = { .bus = 1, .bar_access = access };
 	char error[VU_ERROR_SIZE];
 	struct rig *rig = calloc(1, sizeof(*rig));
 
@@ -100,8 +100,10 @@ static int setup(void **state, enum vu_bar_access access, void (*prepare)(void),
 	assert_non_null(rig->device);
 	assert_int_equal(pipe(rig->stop), 0);
 	assert_int_equal(pipe(rig->ended), 0);
-	rig->loop = (struct vu_loop){.stop_fd = rig->stop[0], .listen_fd = -1,
-		.irq = rig->device->irq, .name = rig->device->name};
+	rig->loop = (struct vu_loop){ .stop_fd = rig->stop[0],
+		.listen_fd = -1,
+		.irq = rig->device->irq,
+		.name = rig->device->name };
 	*state = rig;
 	if (agreed) {
 		rig_connect(rig);
@@ -165,8 +167,10 @@ void rig_send_raw(struct rig *rig, const void *data, size_t size, const int *fds
 void rig_send(struct rig *rig, uint16_t command, uint32_t flags, const void *payload, size_t size,
 	const int *fds, size_t count)
 {
-	struct vfio_user_header header = {.id = (uint16_t)(0x5500 + command), .command = command,
-		.size = (uint32_t)(sizeof(header) + size), .flags = flags};
+	struct vfio_user_header header = { .id = (uint16_t)(0x5500 + command),
+		.command = command,
+		.size = (uint32_t)(sizeof(header) + size),
+		.flags = flags };
 	unsigned char *whole = malloc(sizeof(header) + size);
 
 	assert_non_null(whole);
@@ -227,12 +231,15 @@ void rig_agree(struct rig *rig)
 	static const char proposal[] = "\0\0\1\0{\"capabilities\":{\"max_msg_fds\":16,"
 				       "\"write_multiple\":true}}";
 
-	assert_int_equal(rig_call(rig, VFIO_USER_VERSION, proposal, sizeof(proposal), NULL, 0, NULL), 0);
+	assert_int_equal(
+		rig_call(rig, VFIO_USER_VERSION, proposal, sizeof(proposal), NULL, 0, NULL), 0);
 }
 
 int rig_read(struct rig *rig, uint32_t region, uint64_t offset, void *data, uint32_t count)
 {
-	struct vfio_user_region_access access = {.offset = offset, .region = region, .count = count};
+	struct vfio_user_region_access access = {
+		.offset = offset, .region = region, .count = count
+	};
 	struct reply *reply = malloc(sizeof(*reply));
 	int error;
 
@@ -253,15 +260,15 @@ int rig_write(struct rig *rig, uint32_t region, uint64_t offset, const void *dat
 	struct {
 		struct vfio_user_region_access access;
 		unsigned char data[64];
-	} request = {.access = {.offset = offset, .region = region, .count = count}};
+	} request = { .access = { .offset = offset, .region = region, .count = count } };
 	struct reply *reply = malloc(sizeof(*reply));
 	int error;
 
 	assert_non_null(reply);
 	assert_true(count <= sizeof(request.data));
 	memcpy(request.data, data, count);
-	error = rig_call(rig, VFIO_USER_REGION_WRITE, &request, sizeof(request.access) + count, NULL, 0,
-		reply);
+	error = rig_call(rig, VFIO_USER_REGION_WRITE, &request, sizeof(request.access) + count,
+		NULL, 0, reply);
 	if (error == 0) {
 		assert_int_equal(reply->size, sizeof(request.access));
 		assert_memory_equal(reply->payload, &request.access, sizeof(request.access));
@@ -272,11 +279,11 @@ int rig_write(struct rig *rig, uint32_t region, uint64_t offset, const void *dat
 
 uint32_t rig_config(struct rig *rig, uint64_t offset, uint32_t width)
 {
-	uint8_t bytes[4] = {0};
+	uint8_t bytes[4] = { 0 };
 
 	assert_int_equal(rig_read(rig, VFIO_PCI_CONFIG_REGION_INDEX, offset, bytes, width), 0);
 	return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
-		(uint32_t)bytes[3] << 24;
+	       (uint32_t)bytes[3] << 24;
 }
 
 void rig_set_config(struct rig *rig, uint64_t offset, uint32_t width, uint32_t value)
@@ -291,25 +298,28 @@ void rig_set_config(struct rig *rig, uint64_t offset, uint32_t width, uint32_t v
 int rig_set_irqs(struct rig *rig, uint32_t index, uint32_t flags, uint32_t start, uint32_t count,
 	const int *fds, size_t fd_count)
 {
-	struct vfio_user_irq_set set = {.argsz = sizeof(set), .flags = flags, .index = index,
-		.start = start, .count = count};
+	struct vfio_user_irq_set set = {
+		.argsz = sizeof(set), .flags = flags, .index = index, .start = start, .count = count
+	};
 
 	return rig_call(rig, VFIO_USER_DEVICE_SET_IRQS, &set, sizeof(set), fds, fd_count, NULL);
 }
 
-int rig_set_bools(struct rig *rig, uint32_t index, uint32_t action, uint32_t start,
-	uint32_t count, const void *bools, size_t bool_count)
+int rig_set_bools(struct rig *rig, uint32_t index, uint32_t action, uint32_t start, uint32_t count,
+	const void *bools, size_t bool_count)
 {
 	struct {
 		struct vfio_user_irq_set set;
 		unsigned char bools[64];
-	} request = {.set = {.argsz = (uint32_t)(sizeof(request.set) + bool_count),
-			     .flags = VFIO_IRQ_SET_DATA_BOOL | action, .index = index, .start = start,
-			     .count = count}};
+	} request = { .set = { .argsz = (uint32_t)(sizeof(request.set) + bool_count),
+			      .flags = VFIO_IRQ_SET_DATA_BOOL | action,
+			      .index = index,
+			      .start = start,
+			      .count = count } };
 
 	memcpy(request.bools, bools, bool_count);
-	return rig_call(rig, VFIO_USER_DEVICE_SET_IRQS, &request, sizeof(request.set) + bool_count, NULL,
-		0, NULL);
+	return rig_call(rig, VFIO_USER_DEVICE_SET_IRQS, &request, sizeof(request.set) + bool_count,
+		NULL, 0, NULL);
 }
 
 #ifdef VFIO_USER_POSIX

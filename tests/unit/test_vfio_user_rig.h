@@ -19,13 +19,13 @@
 
 struct rig {
 	struct vu_device *device;
-	int fd;			/* the VMM's end; -1 once hung up */
+	int fd; /* the VMM's end; -1 once hung up */
 	int session_fd;
 	int stop[2];
 	struct vu_loop loop;
 	pthread_t thread;
 	bool running;
-	int ended[2];		/* a pipe with a byte in it once the session has ended */
+	int ended[2]; /* a pipe with a byte in it once the session has ended */
 	size_t fds_before;
 };
 
@@ -33,14 +33,14 @@ struct rig {
 struct reply {
 	struct vfio_user_header header;
 	unsigned char payload[VU_PAYLOAD_MAX];
-	size_t size;	/* of the payload */
+	size_t size; /* of the payload */
 };
 
 /* For cmocka: a fresh double and a device. A session is begun by the test, or by the second. */
 int rig_setup(void **state);
 int rig_setup_agreed(void **state);
-int rig_setup_calls(void **state);	/* likewise, BARs reached by calls */
-int rig_setup_line(void **state);	/* likewise, of a device with INTx alone */
+int rig_setup_calls(void **state); /* likewise, BARs reached by calls */
+int rig_setup_line(void **state);  /* likewise, of a device with INTx alone */
 int rig_setup_with(void **state, enum vu_bar_access access, bool agreed);
 int rig_teardown(void **state);
 
@@ -63,8 +63,8 @@ void rig_send(struct rig *rig, uint16_t command, uint32_t flags, const void *pay
 /** rig_receive - the next reply; false when the session has closed the socket. */
 bool rig_receive(struct rig *rig, struct reply *reply);
 /** rig_call - send a command and take its reply. Return: its errno, 0 for a success. */
-int rig_call(struct rig *rig, uint16_t command, const void *payload, size_t size,
-	const int *fds, size_t count, struct reply *reply);
+int rig_call(struct rig *rig, uint16_t command, const void *payload, size_t size, const int *fds,
+	size_t count, struct reply *reply);
 /** rig_expect_closed - the session has closed the socket. */
 void rig_expect_closed(struct rig *rig);
 
@@ -79,10 +79,10 @@ void rig_set_config(struct rig *rig, uint64_t offset, uint32_t width, uint32_t v
 #define DISABLE (VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER)
 
 /* SET_IRQS, with descriptors or with @bool_count bytes. Return: an errno or 0. */
-int rig_set_irqs(struct rig *rig, uint32_t index, uint32_t flags, uint32_t start,
-	uint32_t count, const int *fds, size_t fd_count);
-int rig_set_bools(struct rig *rig, uint32_t index, uint32_t action, uint32_t start,
-	uint32_t count, const void *bools, size_t bool_count);
+int rig_set_irqs(struct rig *rig, uint32_t index, uint32_t flags, uint32_t start, uint32_t count,
+	const int *fds, size_t fd_count);
+int rig_set_bools(struct rig *rig, uint32_t index, uint32_t action, uint32_t start, uint32_t count,
+	const void *bools, size_t bool_count);
 
 /** event_new - an event that does not block, of the kind that the server was built for. */
 int event_new(void);

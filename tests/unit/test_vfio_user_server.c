@@ -18,7 +18,7 @@
 #define HANGS_MS 60000
 
 struct server_rig {
-	struct rig rig;		/* its client; the session's own parts are unused */
+	struct rig rig; /* its client; the session's own parts are unused */
 	char directory[64], path[96], error[VU_ERROR_SIZE];
 	struct vu_server *server;
 	pthread_t thread;
@@ -35,7 +35,7 @@ static void *run(void *argument)
 
 static int setup(void **state)
 {
-	struct vu_device_options options = {.bus = 1};
+	struct vu_device_options options = { .bus = 1 };
 	struct server_rig *rig = calloc(1, sizeof(*rig));
 
 	assert_non_null(rig);
@@ -109,7 +109,7 @@ static bool join_in_time(struct server_rig *rig)
 
 static int connect_to(const char *path)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	assert_true(fd >= 0);
@@ -167,9 +167,9 @@ static void a_second_client_is_turned_away_at_once(void **state)
 static void what_is_left_in_sockets_holds_nobody_up(void **state)
 {
 	struct server_rig *rig = *state;
-	int others[2], readers[2], fds[2] = {lingering_socket(&readers[0]),
-					   lingering_socket(&readers[1])};
-	struct pollfd answer = {.events = POLLIN};
+	int others[2], readers[2],
+		fds[2] = { lingering_socket(&readers[0]), lingering_socket(&readers[1]) };
+	struct pollfd answer = { .events = POLLIN };
 	struct reply *reply = malloc(sizeof(*reply));
 	bool answered, stopped;
 
@@ -244,7 +244,8 @@ static void a_device_that_goes_ends_it_with_its_client(void **state)
 static void a_device_that_comes_back_is_served_again(void **state)
 {
 	struct server_rig *rig = *state;
-	struct vfio_user_irq_info info = {.argsz = sizeof(info), .index = VFIO_PCI_INTX_IRQ_INDEX};
+	struct vfio_user_irq_info info = { .argsz = sizeof(info),
+		.index = VFIO_PCI_INTX_IRQ_INDEX };
 	struct reply *reply = malloc(sizeof(*reply));
 
 	rig->rig.device->options.reconnect = true;
@@ -262,8 +263,8 @@ static void a_device_that_comes_back_is_served_again(void **state)
 	double_restart();
 	rig->rig.fd = connect_to(rig->path);
 	rig_agree(&rig->rig);
-	assert_int_equal(rig_call(&rig->rig, VFIO_USER_DEVICE_GET_IRQ_INFO, &info, sizeof(info), NULL, 0,
-				 reply),
+	assert_int_equal(rig_call(&rig->rig, VFIO_USER_DEVICE_GET_IRQ_INFO, &info, sizeof(info),
+				 NULL, 0, reply),
 		0);
 	memcpy(&info, reply->payload, sizeof(info));
 	assert_int_equal(info.count, 0);
@@ -283,7 +284,7 @@ static void an_idle_server_ends_with_its_device(void **state)
 static void a_stale_socket_is_replaced(void **state)
 {
 	struct server_rig *rig = *state;
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	strcpy(address.sun_path, rig->path);

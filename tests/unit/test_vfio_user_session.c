@@ -35,13 +35,15 @@ static void the_version_comes_once(void **state)
 
 static void sizes_that_cannot_be_end_the_session(void **state)
 {
-	static const uint32_t sizes[] = {
-		0, 15, sizeof(struct vfio_user_header) + VU_PAYLOAD_MAX + 1, UINT32_MAX};
+	static const uint32_t sizes[] = { 0, 15,
+		sizeof(struct vfio_user_header) + VU_PAYLOAD_MAX + 1, UINT32_MAX };
 	struct reply *reply = malloc(sizeof(*reply));
 
 	rig_hang_up(*state);
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		struct vfio_user_header header = {.id = 7, .command = VFIO_USER_REGION_READ, .size = sizes[i]};
+		struct vfio_user_header header = {
+			.id = 7, .command = VFIO_USER_REGION_READ, .size = sizes[i]
+		};
 
 		rig_connect(*state);
 		rig_agree(*state);
@@ -61,8 +63,8 @@ static void messages_in_pieces_are_put_together(void **state)
 		struct vfio_user_header header;
 		struct vfio_user_region_access access;
 	} request = {
-		.header = {.command = VFIO_USER_REGION_READ, .size = sizeof(request)},
-		.access = {.region = VFIO_PCI_CONFIG_REGION_INDEX, .count = 4},
+		.header = { .command = VFIO_USER_REGION_READ, .size = sizeof(request) },
+		.access = { .region = VFIO_PCI_CONFIG_REGION_INDEX, .count = 4 },
 	};
 	struct reply *reply = malloc(sizeof(*reply));
 
@@ -83,8 +85,10 @@ static void messages_in_a_row_are_answered_in_order(void **state)
 			struct vfio_user_header header;
 			struct vfio_user_region_access access;
 		} request = {
-			.header = {.id = i, .command = VFIO_USER_REGION_READ, .size = sizeof(request)},
-			.access = {.region = VFIO_PCI_CONFIG_REGION_INDEX, .count = 1},
+			.header = { .id = i,
+				.command = VFIO_USER_REGION_READ,
+				.size = sizeof(request) },
+			.access = { .region = VFIO_PCI_CONFIG_REGION_INDEX, .count = 1 },
 		};
 
 		rig_send_raw(*state, &request, sizeof(request), NULL, 0);
@@ -99,7 +103,7 @@ static void messages_in_a_row_are_answered_in_order(void **state)
 static void half_a_message_is_no_message(void **state)
 {
 	struct rig *rig = *state;
-	struct vfio_user_header header = {.command = VFIO_USER_DEVICE_RESET, .size = 64};
+	struct vfio_user_header header = { .command = VFIO_USER_DEVICE_RESET, .size = 64 };
 
 	rig_send_raw(rig, &header, sizeof(header), NULL, 0);
 	rig_hang_up(rig);
@@ -121,7 +125,7 @@ static void a_stop_interrupts_half_a_message(void **state)
 static void a_stop_interrupts_a_reply_that_nobody_reads(void **state)
 {
 	struct rig *rig = *state;
-	struct vfio_user_region_access access = {.region = 0, .count = DOUBLE_BAR0_SIZE};
+	struct vfio_user_region_access access = { .region = 0, .count = DOUBLE_BAR0_SIZE };
 
 	for (int i = 0; i < 64; i++)
 		rig_send(rig, VFIO_USER_REGION_READ, 0, &access, sizeof(access), NULL, 0);
@@ -138,7 +142,7 @@ static void a_client_without_a_version_is_turned_away(void **state)
 
 	rig->loop.tick_ms = 1;
 	for (int i = 0; i < 2; i++) {
-		struct pollfd end = {.events = POLLIN};
+		struct pollfd end = { .events = POLLIN };
 
 		rig_connect(rig);
 		if (i == 1)
@@ -158,8 +162,9 @@ static void a_stop_interrupts_messages_that_are_there(void **state)
 	unsigned done;
 
 	for (size_t i = 0; i < 4096; i++)
-		resets[i] = (struct vfio_user_header){.command = VFIO_USER_DEVICE_RESET,
-			.size = sizeof(resets[i]), .flags = VFIO_USER_NO_REPLY};
+		resets[i] = (struct vfio_user_header){ .command = VFIO_USER_DEVICE_RESET,
+			.size = sizeof(resets[i]),
+			.flags = VFIO_USER_NO_REPLY };
 	rig_open(rig);
 	rig_send(rig, VFIO_USER_VERSION, VFIO_USER_NO_REPLY, "\0\0\1\0", 4, NULL, 0);
 	rig_send_raw(rig, resets, sizeof(resets), NULL, 0);
@@ -174,11 +179,12 @@ static void a_stop_interrupts_messages_that_are_there(void **state)
 
 static void commands_without_reply_get_none(void **state)
 {
-	struct vfio_user_region_access access = {.region = VFIO_PCI_NUM_REGIONS, .count = 1};
+	struct vfio_user_region_access access = { .region = VFIO_PCI_NUM_REGIONS, .count = 1 };
 
 	/* One that works and two that do not. */
 	rig_send(*state, VFIO_USER_DEVICE_RESET, VFIO_USER_NO_REPLY, NULL, 0, NULL, 0);
-	rig_send(*state, VFIO_USER_REGION_READ, VFIO_USER_NO_REPLY, &access, sizeof(access), NULL, 0);
+	rig_send(*state, VFIO_USER_REGION_READ, VFIO_USER_NO_REPLY, &access, sizeof(access), NULL,
+		0);
 	rig_send(*state, VFIO_USER_DEVICE_FEATURE, VFIO_USER_NO_REPLY, NULL, 0, NULL, 0);
 	assert_int_equal(rig_config(*state, 0, 2), 0x1b36);
 	assert_int_equal(double_lock()->resets, 1);
@@ -204,7 +210,7 @@ static void a_reply_to_nothing_is_refused(void **state)
 
 static void every_command_wants_its_payload(void **state)
 {
-	unsigned char payload[64] = {0};
+	unsigned char payload[64] = { 0 };
 
 	for (uint16_t command = 0; command < 32; command++) {
 		const struct vu_command_row *row = vu_command_find(command);
@@ -219,7 +225,7 @@ static void every_command_wants_its_payload(void **state)
 
 static void every_command_refuses_descriptors_it_has_no_use_for(void **state)
 {
-	unsigned char payload[64] = {0};
+	unsigned char payload[64] = { 0 };
 	int fds[20];
 	size_t before = count_fds();
 
@@ -241,23 +247,22 @@ static void every_command_refuses_descriptors_it_has_no_use_for(void **state)
 
 static void unknown_commands_are_refused(void **state)
 {
-	static const uint16_t commands[] = {0, 19, 255, 999, UINT16_MAX};
+	static const uint16_t commands[] = { 0, 19, 255, 999, UINT16_MAX };
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		assert_int_equal(
-			rig_call(*state, commands[i], "abc", 3, NULL, 0, NULL), EINVAL);
+		assert_int_equal(rig_call(*state, commands[i], "abc", 3, NULL, 0, NULL), EINVAL);
 	assert_int_equal(rig_config(*state, 0, 2), 0x1b36);
 }
 
 static void commands_that_are_not_offered_are_not_supported(void **state)
 {
-	static const uint16_t commands[] = {VFIO_USER_DMA_READ, VFIO_USER_DMA_WRITE, VFIO_USER_DIRTY_PAGES,
-		VFIO_USER_MIG_DATA_READ, VFIO_USER_MIG_DATA_WRITE};
-	unsigned char payload[32] = {32};
+	static const uint16_t commands[] = { VFIO_USER_DMA_READ, VFIO_USER_DMA_WRITE,
+		VFIO_USER_DIRTY_PAGES, VFIO_USER_MIG_DATA_READ, VFIO_USER_MIG_DATA_WRITE };
+	unsigned char payload[32] = { 32 };
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		assert_int_equal(rig_call(*state, commands[i], payload, sizeof(payload), NULL, 0,
-					 NULL),
+		assert_int_equal(
+			rig_call(*state, commands[i], payload, sizeof(payload), NULL, 0, NULL),
 			ENOTSUP);
 }
 
@@ -272,21 +277,26 @@ static void argsz_covers_what_was_sent(void **state)
 		struct {
 			uint32_t argsz, words[7];
 		} payload;
-		int error;	/* with an argsz that suits */
+		int error; /* with an argsz that suits */
 	} cases[] = {
-		{VFIO_USER_DMA_MAP, 32, {.words = {VFIO_USER_F_DMA_REGION_READ, [5] = 0x1000}}, 0},
-		{VFIO_USER_DMA_UNMAP, 24, {.words = {VFIO_DMA_UNMAP_FLAG_ALL}}, 0},
-		{VFIO_USER_DEVICE_GET_INFO, 16, {.words = {0}}, 0},
-		{VFIO_USER_DEVICE_GET_REGION_INFO, 32, {.words = {0}}, 0},
-		{VFIO_USER_DEVICE_GET_REGION_IO_FDS, 16, {.words = {0}}, 0},
-		{VFIO_USER_DEVICE_GET_IRQ_INFO, 16, {.words = {0}}, 0},
-		{VFIO_USER_DEVICE_SET_IRQS, 20,
-			{.words = {VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER, VFIO_PCI_MSIX_IRQ_INDEX, 0, 1}}, 0},
+		{ VFIO_USER_DMA_MAP, 32, { .words = { VFIO_USER_F_DMA_REGION_READ, [5] = 0x1000 } },
+			0 },
+		{ VFIO_USER_DMA_UNMAP, 24, { .words = { VFIO_DMA_UNMAP_FLAG_ALL } }, 0 },
+		{ VFIO_USER_DEVICE_GET_INFO, 16, { .words = { 0 } }, 0 },
+		{ VFIO_USER_DEVICE_GET_REGION_INFO, 32, { .words = { 0 } }, 0 },
+		{ VFIO_USER_DEVICE_GET_REGION_IO_FDS, 16, { .words = { 0 } }, 0 },
+		{ VFIO_USER_DEVICE_GET_IRQ_INFO, 16, { .words = { 0 } }, 0 },
+		{ VFIO_USER_DEVICE_SET_IRQS, 20,
+			{ .words = { VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
+				  VFIO_PCI_MSIX_IRQ_INDEX, 0, 1 } },
+			0 },
 		/* The structure, and as many bytes as interrupts. */
-		{VFIO_USER_DEVICE_SET_IRQS, 22,
-			{.words = {VFIO_IRQ_SET_DATA_BOOL | VFIO_IRQ_SET_ACTION_TRIGGER, VFIO_PCI_MSIX_IRQ_INDEX, 0, 2}}, 0},
-		{VFIO_USER_DEVICE_FEATURE, 8, {.words = {VFIO_DEVICE_FEATURE_GET}}, ENOTTY},
-		{VFIO_USER_DEVICE_FEATURE, 16, {.words = {VFIO_DEVICE_FEATURE_SET}}, ENOTTY},
+		{ VFIO_USER_DEVICE_SET_IRQS, 22,
+			{ .words = { VFIO_IRQ_SET_DATA_BOOL | VFIO_IRQ_SET_ACTION_TRIGGER,
+				  VFIO_PCI_MSIX_IRQ_INDEX, 0, 2 } },
+			0 },
+		{ VFIO_USER_DEVICE_FEATURE, 8, { .words = { VFIO_DEVICE_FEATURE_GET } }, ENOTTY },
+		{ VFIO_USER_DEVICE_FEATURE, 16, { .words = { VFIO_DEVICE_FEATURE_SET } }, ENOTTY },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -308,11 +318,12 @@ static void argsz_covers_what_was_sent(void **state)
 
 static void device_info(void **state)
 {
-	struct vfio_user_device_info info = {.argsz = 32};
+	struct vfio_user_device_info info = { .argsz = 32 };
 	struct reply *reply = malloc(sizeof(*reply));
 
 	assert_int_equal(
-		rig_call(*state, VFIO_USER_DEVICE_GET_INFO, &info, sizeof(info), NULL, 0, reply), 0);
+		rig_call(*state, VFIO_USER_DEVICE_GET_INFO, &info, sizeof(info), NULL, 0, reply),
+		0);
 	assert_int_equal(reply->size, sizeof(info));
 	memcpy(&info, reply->payload, sizeof(info));
 	assert_int_equal(info.argsz, 16);
@@ -321,21 +332,22 @@ static void device_info(void **state)
 	assert_int_equal(info.num_irqs, 5);
 	info.argsz = 15;
 	assert_int_equal(
-		rig_call(*state, VFIO_USER_DEVICE_GET_INFO, &info, sizeof(info), NULL, 0, NULL), EINVAL);
+		rig_call(*state, VFIO_USER_DEVICE_GET_INFO, &info, sizeof(info), NULL, 0, NULL),
+		EINVAL);
 	free(reply);
 }
 
 static void region_info(void **state)
 {
-	static const uint64_t sizes[VFIO_PCI_NUM_REGIONS] = {DOUBLE_BAR0_SIZE, 0, DOUBLE_BAR2_SIZE, 0,
-		DOUBLE_BAR4_SIZE, 0, 0, 4096, 0};
+	static const uint64_t sizes[VFIO_PCI_NUM_REGIONS] = { DOUBLE_BAR0_SIZE, 0, DOUBLE_BAR2_SIZE,
+		0, DOUBLE_BAR4_SIZE, 0, 0, 4096, 0 };
 	struct reply *reply = malloc(sizeof(*reply));
 	struct vfio_user_region_info info;
 
 	for (uint32_t i = 0; i < VFIO_PCI_NUM_REGIONS; i++) {
-		info = (struct vfio_user_region_info){.argsz = sizeof(info), .index = i};
-		assert_int_equal(rig_call(*state, VFIO_USER_DEVICE_GET_REGION_INFO, &info, sizeof(info),
-					 NULL, 0, reply),
+		info = (struct vfio_user_region_info){ .argsz = sizeof(info), .index = i };
+		assert_int_equal(rig_call(*state, VFIO_USER_DEVICE_GET_REGION_INFO, &info,
+					 sizeof(info), NULL, 0, reply),
 			0);
 		assert_int_equal(reply->size, sizeof(info));
 		memcpy(&info, reply->payload, sizeof(info));
@@ -345,13 +357,14 @@ static void region_info(void **state)
 		assert_int_equal(info.flags, sizes[i] != 0 ? 3 : 0);
 		assert_int_equal(info.cap_offset, 0);
 	}
-	info = (struct vfio_user_region_info){.argsz = sizeof(info), .index = VFIO_PCI_NUM_REGIONS};
-	assert_int_equal(rig_call(*state, VFIO_USER_DEVICE_GET_REGION_INFO, &info, sizeof(info), NULL, 0,
-				 NULL),
+	info = (struct vfio_user_region_info){ .argsz = sizeof(info),
+		.index = VFIO_PCI_NUM_REGIONS };
+	assert_int_equal(rig_call(*state, VFIO_USER_DEVICE_GET_REGION_INFO, &info, sizeof(info),
+				 NULL, 0, NULL),
 		EINVAL);
-	info = (struct vfio_user_region_info){.argsz = 8};
-	assert_int_equal(rig_call(*state, VFIO_USER_DEVICE_GET_REGION_INFO, &info, sizeof(info), NULL, 0,
-				 NULL),
+	info = (struct vfio_user_region_info){ .argsz = 8 };
+	assert_int_equal(rig_call(*state, VFIO_USER_DEVICE_GET_REGION_INFO, &info, sizeof(info),
+				 NULL, 0, NULL),
 		EINVAL);
 	free(reply);
 }
@@ -367,7 +380,7 @@ static void no_region_has_io_fds(void **state)
 	struct reply *reply = malloc(sizeof(*reply));
 
 	for (uint32_t i = 0; i < VFIO_PCI_NUM_REGIONS; i++) {
-		struct vfio_user_region_io_fds info = {.argsz = 4096, .index = i}, found;
+		struct vfio_user_region_io_fds info = { .argsz = 4096, .index = i }, found;
 
 		assert_int_equal(io_fds(*state, info, reply), 0);
 		assert_int_equal(reply->size, sizeof(info));
@@ -378,36 +391,40 @@ static void no_region_has_io_fds(void **state)
 		assert_int_equal(found.count, 0);
 	}
 	assert_int_equal(
-		io_fds(*state, (struct vfio_user_region_io_fds){.argsz = 15}, reply), EINVAL);
-	assert_int_equal(
-		io_fds(*state, (struct vfio_user_region_io_fds){.argsz = 16, .index = VFIO_PCI_NUM_REGIONS}, reply),
+		io_fds(*state, (struct vfio_user_region_io_fds){ .argsz = 15 }, reply), EINVAL);
+	assert_int_equal(io_fds(*state,
+				 (struct vfio_user_region_io_fds){
+					 .argsz = 16, .index = VFIO_PCI_NUM_REGIONS },
+				 reply),
 		EINVAL);
 	assert_int_equal(
-		io_fds(*state, (struct vfio_user_region_io_fds){.argsz = 16, .flags = 1}, reply), EINVAL);
+		io_fds(*state, (struct vfio_user_region_io_fds){ .argsz = 16, .flags = 1 }, reply),
+		EINVAL);
 	assert_int_equal(
-		io_fds(*state, (struct vfio_user_region_io_fds){.argsz = 16, .count = 1}, reply), EINVAL);
+		io_fds(*state, (struct vfio_user_region_io_fds){ .argsz = 16, .count = 1 }, reply),
+		EINVAL);
 	free(reply);
 }
 
 static int feature(struct rig *rig, uint32_t argsz, uint32_t flags)
 {
-	struct vfio_user_device_feature request = {.argsz = argsz, .flags = flags};
+	struct vfio_user_device_feature request = { .argsz = argsz, .flags = flags };
 
 	return rig_call(rig, VFIO_USER_DEVICE_FEATURE, &request, sizeof(request), NULL, 0, NULL);
 }
 
 static void there_are_no_features(void **state)
 {
-	static const uint32_t wrong[] = {0, 1, 0x80000 | VFIO_DEVICE_FEATURE_GET, 0x80000000,
-		VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_SET};
+	static const uint32_t wrong[] = { 0, 1, 0x80000 | VFIO_DEVICE_FEATURE_GET, 0x80000000,
+		VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_SET };
 
 	for (uint32_t number = 0; number < 12; number++) {
 		assert_int_equal(feature(*state, 8, number | VFIO_DEVICE_FEATURE_GET), ENOTTY);
 		assert_int_equal(feature(*state, 8, number | VFIO_DEVICE_FEATURE_SET), ENOTTY);
 		assert_int_equal(feature(*state, 8, number | VFIO_DEVICE_FEATURE_PROBE), ENOTTY);
 		assert_int_equal(feature(*state, 8,
-					 number | VFIO_DEVICE_FEATURE_PROBE | VFIO_DEVICE_FEATURE_GET |
-						 VFIO_DEVICE_FEATURE_SET),
+					 number | VFIO_DEVICE_FEATURE_PROBE |
+						 VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_SET),
 			ENOTTY);
 	}
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
@@ -417,28 +434,30 @@ static void there_are_no_features(void **state)
 
 static void irq_info(void **state)
 {
-	static const uint32_t counts[VFIO_PCI_NUM_IRQS] = {1, DOUBLE_MSI_VECTORS, DOUBLE_MSIX_VECTORS, 0, 1};
+	static const uint32_t counts[VFIO_PCI_NUM_IRQS] = { 1, DOUBLE_MSI_VECTORS,
+		DOUBLE_MSIX_VECTORS, 0, 1 };
 	struct reply *reply = malloc(sizeof(*reply));
 	struct vfio_user_irq_info info;
 
 	for (uint32_t i = 0; i < VFIO_PCI_NUM_IRQS; i++) {
-		info = (struct vfio_user_irq_info){.argsz = sizeof(info), .index = i};
-		assert_int_equal(rig_call(*state, VFIO_USER_DEVICE_GET_IRQ_INFO, &info, sizeof(info),
-					 NULL, 0, reply),
+		info = (struct vfio_user_irq_info){ .argsz = sizeof(info), .index = i };
+		assert_int_equal(rig_call(*state, VFIO_USER_DEVICE_GET_IRQ_INFO, &info,
+					 sizeof(info), NULL, 0, reply),
 			0);
 		assert_int_equal(reply->size, sizeof(info));
 		memcpy(&info, reply->payload, sizeof(info));
 		assert_int_equal(info.argsz, sizeof(info));
 		assert_int_equal(info.index, i);
 		assert_int_equal(info.count, counts[i]);
-		assert_int_equal((info.flags & VFIO_IRQ_INFO_AUTOMASKED) != 0, i == VFIO_PCI_INTX_IRQ_INDEX);
+		assert_int_equal(
+			(info.flags & VFIO_IRQ_INFO_AUTOMASKED) != 0, i == VFIO_PCI_INTX_IRQ_INDEX);
 		assert_true((info.flags & VFIO_IRQ_INFO_EVENTFD) != 0);
 	}
-	info = (struct vfio_user_irq_info){.argsz = sizeof(info), .index = VFIO_PCI_NUM_IRQS};
+	info = (struct vfio_user_irq_info){ .argsz = sizeof(info), .index = VFIO_PCI_NUM_IRQS };
 	assert_int_equal(
 		rig_call(*state, VFIO_USER_DEVICE_GET_IRQ_INFO, &info, sizeof(info), NULL, 0, NULL),
 		EINVAL);
-	info = (struct vfio_user_irq_info){.argsz = 4};
+	info = (struct vfio_user_irq_info){ .argsz = 4 };
 	assert_int_equal(
 		rig_call(*state, VFIO_USER_DEVICE_GET_IRQ_INFO, &info, sizeof(info), NULL, 0, NULL),
 		EINVAL);
@@ -452,7 +471,8 @@ static void device_reset(void **state)
 	double_unlock();
 	double_lock()->reset_result = kIOReturnTimeout;
 	double_unlock();
-	assert_int_equal(rig_call(*state, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL), ETIMEDOUT);
+	assert_int_equal(
+		rig_call(*state, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL), ETIMEDOUT);
 }
 
 /* --- A device that goes -------------------------------------------------------------- */
@@ -460,7 +480,7 @@ static void device_reset(void **state)
 static void a_device_that_has_gone_reads_as_ones(void **state)
 {
 	struct rig *rig = *state;
-	unsigned char data[4] = {0};
+	unsigned char data[4] = { 0 };
 
 	double_lock()->failure = kIOReturnNotAttached;
 	double_unlock();
@@ -475,7 +495,7 @@ static void a_device_that_has_gone_reads_as_ones(void **state)
 
 static void a_device_in_use_is_said_to_be(void **state)
 {
-	struct vu_device_options options = {.bus = 1};
+	struct vu_device_options options = { .bus = 1 };
 	char error[VU_ERROR_SIZE];
 
 	double_lock()->claim_result = kIOReturnExclusiveAccess;
@@ -492,13 +512,13 @@ static void a_device_in_use_is_said_to_be(void **state)
 
 static void a_device_may_have_a_root(void **state)
 {
-	struct vu_device_options options = {.bus = 1, .root = "right"};
+	struct vu_device_options options = { .bus = 1, .root = "right" };
 	char error[VU_ERROR_SIZE];
 	struct vu_device *device;
 
 	assert_null(vu_device_open(&options, error));
 	strcpy(options.root, "left");
-	double_stop();	/* the rig's own connection has the interrupts */
+	double_stop(); /* the rig's own connection has the interrupts */
 	double_restart();
 	device = vu_device_open(&options, error);
 	assert_non_null(device);

@@ -8,10 +8,10 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
-#define RW     (VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE)
-#define MAP    VFIO_REGION_INFO_FLAG_MMAP
-#define CAPS   VFIO_REGION_INFO_FLAG_CAPS
-#define PAYLOAD_MAX 4096	/* SPDK's question is as long as the answer may be */
+#define RW	    (VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE)
+#define MAP	    VFIO_REGION_INFO_FLAG_MMAP
+#define CAPS	    VFIO_REGION_INFO_FLAG_CAPS
+#define PAYLOAD_MAX 4096 /* SPDK's question is as long as the answer may be */
 
 /* What the server says of a region, and the descriptor that came with it. */
 struct answer {
@@ -29,9 +29,11 @@ static struct vfio_user_header receive_header(int socket, int *fd)
 		unsigned char space[CMSG_SPACE(4 * sizeof(int))];
 	} control;
 	struct vfio_user_header header;
-	struct iovec vector = {.iov_base = &header, .iov_len = sizeof(header)};
-	struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control,
-		.msg_controllen = sizeof(control)};
+	struct iovec vector = { .iov_base = &header, .iov_len = sizeof(header) };
+	struct msghdr message = { .msg_iov = &vector,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control) };
 	struct cmsghdr *first;
 
 	assert_int_equal(recvmsg(socket, &message, MSG_WAITALL), sizeof(header));
@@ -40,7 +42,7 @@ static struct vfio_user_header receive_header(int socket, int *fd)
 	first = CMSG_FIRSTHDR(&message);
 	if (first) {
 		assert_int_equal(first->cmsg_type, SCM_RIGHTS);
-		assert_int_equal(first->cmsg_len, CMSG_LEN(sizeof(int)));	/* one */
+		assert_int_equal(first->cmsg_len, CMSG_LEN(sizeof(int))); /* one */
 		memcpy(fd, CMSG_DATA(first), sizeof(*fd));
 		assert_null(CMSG_NXTHDR(&message, first));
 	}
@@ -49,14 +51,15 @@ static struct vfio_user_header receive_header(int socket, int *fd)
 
 static struct answer ask(struct rig *rig, uint32_t index, uint32_t argsz, size_t payload)
 {
-	unsigned char question[PAYLOAD_MAX] = {0};
-	struct vfio_user_region_info info = {.argsz = argsz, .index = index};
+	unsigned char question[PAYLOAD_MAX] = { 0 };
+	struct vfio_user_region_info info = { .argsz = argsz, .index = index };
 	unsigned char data[sizeof(info) + sizeof(struct vfio_user_sparse_mmap)];
-	struct answer answer = {.size = 0};
+	struct answer answer = { .size = 0 };
 	struct vfio_user_header header;
 
 	memcpy(question, &info, sizeof(info));
-	rig_send(rig, VFIO_USER_DEVICE_GET_REGION_INFO, VFIO_USER_TYPE_COMMAND, question, payload, NULL, 0);
+	rig_send(rig, VFIO_USER_DEVICE_GET_REGION_INFO, VFIO_USER_TYPE_COMMAND, question, payload,
+		NULL, 0);
 	header = receive_header(rig->fd, &answer.fd);
 	assert_int_equal(header.flags, VFIO_USER_TYPE_REPLY);
 	answer.size = header.size - sizeof(header);
@@ -73,7 +76,7 @@ static struct answer ask(struct rig *rig, uint32_t index, uint32_t argsz, size_t
 /* A region that cannot be mapped, and says nothing of it. */
 static void expect_plain(struct rig *rig, uint32_t index)
 {
-	static const uint32_t rooms[] = {32, 64, 4064};
+	static const uint32_t rooms[] = { 32, 64, 4064 };
 
 	for (size_t i = 0; i < 3; i++) {
 		struct answer answer = ask(rig, index, rooms[i], 32);
@@ -93,8 +96,8 @@ static void expect_lent(unsigned count)
 }
 
 /* The client's mapping and messages are the same memory. */
-static void expect_mapped(struct rig *rig, const struct answer *answer, uint64_t offset,
-	uint64_t size)
+static void expect_mapped(
+	struct rig *rig, const struct answer *answer, uint64_t offset, uint64_t size)
 {
 	uint32_t value = 0xc0ffee00 | answer->info.index;
 	unsigned char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, answer->fd,
@@ -122,7 +125,7 @@ static int setup_shared_alone(void **state)
 
 static void a_whole_bar_is_mapped_without_more_words(void **state)
 {
-	static const uint32_t rooms[] = {32, 33, 64, 4064};
+	static const uint32_t rooms[] = { 32, 33, 64, 4064 };
 
 	for (size_t i = 0; i < 4; i++) {
 		struct answer answer = ask(*state, 4, rooms[i], 32);
@@ -141,7 +144,7 @@ static void a_whole_bar_is_mapped_without_more_words(void **state)
 
 static void a_part_of_a_bar_needs_room_for_saying_so(void **state)
 {
-	static const uint32_t rooms[] = {32, 63};
+	static const uint32_t rooms[] = { 32, 63 };
 
 	for (size_t i = 0; i < 2; i++) {
 		struct answer answer = ask(*state, 0, rooms[i], 32);
@@ -159,11 +162,10 @@ static void pages_of_msix_are_left_out(void **state)
 	static const struct {
 		uint32_t room;
 		size_t payload;
-	} questions[] = {{64, 32}, {64, 64}, {4064, 4064}, {UINT32_MAX, 32}};
+	} questions[] = { { 64, 32 }, { 64, 64 }, { 4064, 4064 }, { UINT32_MAX, 32 } };
 
 	for (size_t i = 0; i < 4; i++) {
-		struct answer answer =
-			ask(*state, 0, questions[i].room, questions[i].payload);
+		struct answer answer = ask(*state, 0, questions[i].room, questions[i].payload);
 
 		assert_int_equal(answer.size, 64);
 		assert_int_equal(answer.info.argsz, 64);
@@ -185,7 +187,8 @@ static void pages_of_msix_are_left_out(void **state)
 
 static void other_regions_stay_as_they_are(void **state)
 {
-	static const uint32_t others[] = {1, 2, 3, 5, VFIO_PCI_ROM_REGION_INDEX, VFIO_PCI_CONFIG_REGION_INDEX, VFIO_PCI_VGA_REGION_INDEX};
+	static const uint32_t others[] = { 1, 2, 3, 5, VFIO_PCI_ROM_REGION_INDEX,
+		VFIO_PCI_CONFIG_REGION_INDEX, VFIO_PCI_VGA_REGION_INDEX };
 
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		expect_plain(*state, others[i]);
@@ -216,12 +219,12 @@ static void it_is_no_default(void **state)
 
 static int agree(struct rig *rig, const char *text)
 {
-	unsigned char message[128] = {0, 0, 1, 0};
+	unsigned char message[128] = { 0, 0, 1, 0 };
 
 	memcpy(message + 4, text, strlen(text) + 1);
 	rig_connect(rig);
-	return rig_call(rig, VFIO_USER_VERSION, message, text[0] != '\0' ? 4 + strlen(text) + 1 : 4, NULL,
-		0, NULL);
+	return rig_call(rig, VFIO_USER_VERSION, message, text[0] != '\0' ? 4 + strlen(text) + 1 : 4,
+		NULL, 0, NULL);
 }
 
 static void a_client_that_takes_no_descriptors_gets_none(void **state)
@@ -245,8 +248,8 @@ static void one_descriptor_is_enough(void **state)
 
 static void what_the_driver_does_not_hand_out_is_not_offered(void **state)
 {
-	static const kern_return_t results[] = {kIOReturnUnsupported, kIOReturnNotReady,
-		kIOReturnNoResources, kIOReturnNotPermitted};
+	static const kern_return_t results[] = { kIOReturnUnsupported, kIOReturnNotReady,
+		kIOReturnNoResources, kIOReturnNotPermitted };
 	struct double_state *device;
 	unsigned char data[4];
 
@@ -258,7 +261,7 @@ static void what_the_driver_does_not_hand_out_is_not_offered(void **state)
 	}
 	device = double_lock();
 	device->descriptor_result = kIOReturnSuccess;
-	device->descriptor_skew = 2048;		/* it does not begin with a page */
+	device->descriptor_skew = 2048; /* it does not begin with a page */
 	double_unlock();
 	expect_plain(*state, 4);
 	expect_lent(0);
@@ -284,7 +287,7 @@ static void what_was_lent_is_taken_back(void **state)
 	device = double_lock();
 	assert_int_equal(device->lent, 0);
 	assert_int_equal(device->mapped_bars, 2);
-	assert_int_equal(device->maps, maps + 2);	/* once more each: it is other memory now */
+	assert_int_equal(device->maps, maps + 2); /* once more each: it is other memory now */
 	assert_int_equal(device->resets, resets + 1);
 	assert_int_equal(device->lent_at_reset, 0);
 	assert_false(device->master_at_reset);
@@ -329,43 +332,44 @@ static void areas(void **state)
 		uint32_t table_bar, table, pending_bar, pending, vectors;
 		uint64_t offset, size;
 	} cases[] = {
-		{0x4000, 4096, 0, 0, 0, 0, 0, 0, 0x4000},		/* no MSI-X */
-		{0x4000, 4096, 1, 0, 1, 0x800, 64, 0, 0x4000},		/* in another BAR */
-		{0x8000, 4096, 0, 0x4000, 0, 0x6000, 64, 0, 0x4000},
-		{0x8000, 4096, 0, 0x6000, 0, 0x4000, 64, 0, 0x4000},	/* in the other order */
-		{0x8000, 16384, 0, 0x4000, 0, 0x6000, 64, 0, 0x4000},
-		{0x8000, 65536, 0, 0x4000, 0, 0x6000, 64, 0, 0},
-		{0x1000, 4096, 0, 0x800, 0, 0xc00, 16, 0, 0},		/* one page, and theirs */
-		{0x4000, 4096, 0, 0, 0, 0x400, 64, 0x1000, 0x3000},	/* at the beginning */
-		{0x4000, 4096, 0, 0x3000, 0, 0x3800, 64, 0, 0x3000},	/* at the end */
-		{0x4000, 4096, 0, 0x3ff0, 0, 0x3ff8, 1, 0, 0x3000},
+		{ 0x4000, 4096, 0, 0, 0, 0, 0, 0, 0x4000 },	 /* no MSI-X */
+		{ 0x4000, 4096, 1, 0, 1, 0x800, 64, 0, 0x4000 }, /* in another BAR */
+		{ 0x8000, 4096, 0, 0x4000, 0, 0x6000, 64, 0, 0x4000 },
+		{ 0x8000, 4096, 0, 0x6000, 0, 0x4000, 64, 0, 0x4000 }, /* in the other order */
+		{ 0x8000, 16384, 0, 0x4000, 0, 0x6000, 64, 0, 0x4000 },
+		{ 0x8000, 65536, 0, 0x4000, 0, 0x6000, 64, 0, 0 },
+		{ 0x1000, 4096, 0, 0x800, 0, 0xc00, 16, 0, 0 },	       /* one page, and theirs */
+		{ 0x4000, 4096, 0, 0, 0, 0x400, 64, 0x1000, 0x3000 },  /* at the beginning */
+		{ 0x4000, 4096, 0, 0x3000, 0, 0x3800, 64, 0, 0x3000 }, /* at the end */
+		{ 0x4000, 4096, 0, 0x3ff0, 0, 0x3ff8, 1, 0, 0x3000 },
 		/* In the middle: the larger side, the first of equal ones. */
-		{0x10000, 4096, 0, 0x2000, 0, 0x2800, 64, 0x3000, 0xd000},
-		{0x3000, 4096, 0, 0x1000, 0, 0x1800, 64, 0, 0x1000},
+		{ 0x10000, 4096, 0, 0x2000, 0, 0x2800, 64, 0x3000, 0xd000 },
+		{ 0x3000, 4096, 0, 0x1000, 0, 0x1800, 64, 0, 0x1000 },
 		/* Between the two; before both, though after the table there is more until the other. */
-		{0x10000, 4096, 0, 0x1000, 0, 0xe000, 64, 0x2000, 0xc000},
-		{0xa000, 4096, 0, 0x5000, 0, 0x7000, 64, 0, 0x5000},
+		{ 0x10000, 4096, 0, 0x1000, 0, 0xe000, 64, 0x2000, 0xc000 },
+		{ 0xa000, 4096, 0, 0x5000, 0, 0x7000, 64, 0, 0x5000 },
 		/* A table of 2048 entries takes eight pages, from within one nine. */
-		{0x10000, 4096, 0, 0x800, 1, 0, 2048, 0x9000, 0x7000},
+		{ 0x10000, 4096, 0, 0x800, 1, 0, 2048, 0x9000, 0x7000 },
 		/* What a broken device says of places that are not there. */
-		{0x4000, 4096, 0, 0xfffffff8, 0, 0xfffffff8, 2048, 0, 0x4000},
-		{0x4000, 4096, 0, 0x3000, 0, 0xfffffff8, 2048, 0, 0x3000},
-		{0x4000, 4096, 0, 0x1000, 0, 0x1000, 2048, 0, 0x1000},
+		{ 0x4000, 4096, 0, 0xfffffff8, 0, 0xfffffff8, 2048, 0, 0x4000 },
+		{ 0x4000, 4096, 0, 0x3000, 0, 0xfffffff8, 2048, 0, 0x3000 },
+		{ 0x4000, 4096, 0, 0x1000, 0, 0x1000, 2048, 0, 0x1000 },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct vu_device device = {
-			.bars = {{.size = cases[i].bar}},
-			.msix = {.vectors = cases[i].vectors, .table_bar = cases[i].table_bar,
+			.bars = { { .size = cases[i].bar } },
+			.msix = { .vectors = cases[i].vectors,
+				.table_bar = cases[i].table_bar,
 				.table_offset = cases[i].table,
 				.pending_bar = cases[i].pending_bar,
-				.pending_offset = cases[i].pending},
+				.pending_offset = cases[i].pending },
 		};
 		struct vu_area area;
 
-		assert_int_equal(vu_share_area(&device, 0, cases[i].page, &area),
-			cases[i].size != 0);
+		assert_int_equal(
+			vu_share_area(&device, 0, cases[i].page, &area), cases[i].size != 0);
 		assert_int_equal(area.offset, cases[i].offset);
 		assert_int_equal(area.size, cases[i].size);
 	}

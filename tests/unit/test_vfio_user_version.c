@@ -12,7 +12,7 @@ static int propose(
 	struct rig *rig, uint16_t major, uint16_t minor, const char *text, struct reply *reply)
 {
 	unsigned char payload[512];
-	struct vfio_user_version version = {.major = major, .minor = minor};
+	struct vfio_user_version version = { .major = major, .minor = minor };
 	size_t size = text ? strlen(text) + 1 : 0;
 
 	memcpy(payload, &version, sizeof(version));
@@ -67,7 +67,9 @@ static void version_takes_lower_limits(void **state)
 {
 	static const char text[] = "{\"capabilities\":{\"max_dma_maps\":2,\"pgsizes\":16384,"
 				   "\"write_multiple\":true,\"unknown\":[1]}}";
-	struct vfio_user_dma_map map = {.argsz = sizeof(map), .flags = VFIO_USER_F_DMA_REGION_READ, .size = 0x4000};
+	struct vfio_user_dma_map map = {
+		.argsz = sizeof(map), .flags = VFIO_USER_F_DMA_REGION_READ, .size = 0x4000
+	};
 	struct reply *reply = malloc(sizeof(*reply));
 
 	assert_int_equal(propose(*state, 0, 1, text, reply), 0);
@@ -75,7 +77,8 @@ static void version_takes_lower_limits(void **state)
 	assert_int_equal(capability(reply, "pgsizes"), 16384);
 	assert_int_equal(capability(reply, "write_multiple"), 1);
 	for (int i = 0; i < 3; i++, map.address += 0x4000)
-		assert_int_equal(rig_call(*state, VFIO_USER_DMA_MAP, &map, sizeof(map), NULL, 0, NULL),
+		assert_int_equal(
+			rig_call(*state, VFIO_USER_DMA_MAP, &map, sizeof(map), NULL, 0, NULL),
 			i < 2 ? 0 : ENOSPC);
 	free(reply);
 }
@@ -83,13 +86,17 @@ static void version_takes_lower_limits(void **state)
 static void version_page_sizes_are_kept_to(void **state)
 {
 	static const char text[] = "{\"capabilities\":{\"pgsizes\":81920}}"; /* 16 and 64 KiB */
-	struct vfio_user_dma_map map = {.argsz = sizeof(map), .flags = VFIO_USER_F_DMA_REGION_READ, .size = 0x1000};
+	struct vfio_user_dma_map map = {
+		.argsz = sizeof(map), .flags = VFIO_USER_F_DMA_REGION_READ, .size = 0x1000
+	};
 
 	assert_int_equal(propose(*state, 0, 1, text, NULL), 0);
-	assert_int_equal(rig_call(*state, VFIO_USER_DMA_MAP, &map, sizeof(map), NULL, 0, NULL), EINVAL);
+	assert_int_equal(
+		rig_call(*state, VFIO_USER_DMA_MAP, &map, sizeof(map), NULL, 0, NULL), EINVAL);
 	map.size = 0x4000;
 	map.address = 0x1000;
-	assert_int_equal(rig_call(*state, VFIO_USER_DMA_MAP, &map, sizeof(map), NULL, 0, NULL), EINVAL);
+	assert_int_equal(
+		rig_call(*state, VFIO_USER_DMA_MAP, &map, sizeof(map), NULL, 0, NULL), EINVAL);
 	map.address = 0x4000;
 	assert_int_equal(rig_call(*state, VFIO_USER_DMA_MAP, &map, sizeof(map), NULL, 0, NULL), 0);
 }
@@ -98,9 +105,8 @@ static void version_client_data_limit_is_kept_to(void **state)
 {
 	unsigned char data[64];
 
-	assert_int_equal(propose(*state, 0, 1,
-				 "{\"capabilities\":{\"max_data_xfer_size\":16}}", NULL),
-		0);
+	assert_int_equal(
+		propose(*state, 0, 1, "{\"capabilities\":{\"max_data_xfer_size\":16}}", NULL), 0);
 	assert_int_equal(rig_read(*state, VFIO_PCI_CONFIG_REGION_INDEX, 0, data, 16), 0);
 	assert_int_equal(rig_read(*state, VFIO_PCI_CONFIG_REGION_INDEX, 0, data, 17), EINVAL);
 	/* What it sends is limited by what the server takes. */
@@ -124,7 +130,12 @@ static void version_reply_fits_into_the_proposal(void **state)
 static void bad_versions_end_the_session(void **state)
 {
 	static const char *const texts[] = {
-		"", "{", "\"", "[]", "{}x", "null",
+		"",
+		"{",
+		"\"",
+		"[]",
+		"{}x",
+		"null",
 		"{\"capabilities\":\"23\"}",
 		"{\"capabilities\":{\"max_msg_fds\":\"foo\"}}",
 		"{\"capabilities\":{\"max_msg_fds\":-1}}",
@@ -150,16 +161,16 @@ static void version_text_must_end_with_its_only_nul(void **state)
 		const char *payload;
 		size_t size;
 	} cases[] = {
-		{"\0\0\1\0{}", 6},		/* none */
-		{"\0\0\1\0{}\0\0", 8},		/* two */
-		{"\0\0\1", 3},			/* not even a version */
-		{"", 0},
+		{ "\0\0\1\0{}", 6 },	 /* none */
+		{ "\0\0\1\0{}\0\0", 8 }, /* two */
+		{ "\0\0\1", 3 },	 /* not even a version */
+		{ "", 0 },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		rig_connect(*state);
-		assert_int_equal(rig_call(*state, VFIO_USER_VERSION, cases[i].payload, cases[i].size,
-					 NULL, 0, NULL),
+		assert_int_equal(rig_call(*state, VFIO_USER_VERSION, cases[i].payload,
+					 cases[i].size, NULL, 0, NULL),
 			EINVAL);
 		rig_expect_closed(*state);
 		rig_hang_up(*state);

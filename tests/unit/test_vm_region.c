@@ -116,7 +116,7 @@ static void test_a_shared_file_and_where_in_it(void **state)
 	at[PAGE + 8] = 0x77;
 	copy = iou_vm_region_fd(&found.regions[0]);
 	assert_true(copy >= 0);
-	assert_int_not_equal(copy, fd);	/* one of its own, whatever becomes of the other */
+	assert_int_not_equal(copy, fd); /* one of its own, whatever becomes of the other */
 	close(fd);
 	assert_int_equal(pread(copy, &byte, 1, 9 * PAGE + 8), 1);
 	assert_int_equal(byte, 0x77);

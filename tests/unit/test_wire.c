@@ -46,8 +46,9 @@ static int receive(union iou_buffer *buffer, struct iou_fds *fds)
 
 static void test_a_message_arrives_as_it_was(void **state)
 {
-	struct iou_open message = { .header = { .type = IOU_OPEN, .id = 7 },
-		.entry_id = 0x100000001, .type = 3 };
+	struct iou_open message = {
+		.header = { .type = IOU_OPEN, .id = 7 }, .entry_id = 0x100000001, .type = 3
+	};
 	union iou_buffer buffer;
 	struct iou_fds fds;
 
@@ -144,14 +145,17 @@ static void test_descriptors_cut_off(void **state)
 		struct cmsghdr align;
 		char space[CMSG_SPACE(sizeof(int) * (IOU_FDS_MAX + 1))];
 	} control = { .space = { 0 } };
-	struct msghdr out = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+	struct msghdr out = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
 		.msg_controllen = sizeof(control.space) };
 	unsigned before = open_descriptors();
 	union iou_buffer buffer;
 	struct iou_fds fds;
 
 	(void)state;
-	control.align = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,
+	control.align = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
+		.cmsg_type = SCM_RIGHTS,
 		.cmsg_len = CMSG_LEN(sizeof(int) * (IOU_FDS_MAX + 1)) };
 	for (size_t i = 0; i <= IOU_FDS_MAX; i++)
 		memcpy(CMSG_DATA(&control.align) + i * sizeof(int), &ends[0], sizeof(int));

@@ -27,27 +27,29 @@ static bool failed(const char *what, int error)
 /* As vu_client_agree(), which takes a socket that cannot be connected to for a bug. */
 static bool agree(struct vu_client *client, const char *path)
 {
-	const struct vfio_user_version version = {VFIO_USER_VERSION_MAJOR, VFIO_USER_VERSION_MINOR};
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	const struct vfio_user_version version = { VFIO_USER_VERSION_MAJOR,
+		VFIO_USER_VERSION_MINOR };
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int error;
 
-	*client = (struct vu_client){.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+	*client = (struct vu_client){ .fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) };
 	if (strlen(path) >= sizeof(address.sun_path))
 		return failed(path, ENAMETOOLONG);
 	strcpy(address.sun_path, path);
 	if (connect(client->fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
 		return failed(path, errno);
-	error = vu_client_call(client, VFIO_USER_VERSION, &version, sizeof(version), NULL, 0, NULL, 0);
+	error = vu_client_call(
+		client, VFIO_USER_VERSION, &version, sizeof(version), NULL, 0, NULL, 0);
 	return error == 0 || failed("version", error);
 }
 
 static bool look(struct vu_client *client)
 {
-	struct vfio_user_device_info info = {.argsz = sizeof(info)};
+	struct vfio_user_device_info info = { .argsz = sizeof(info) };
 	uint32_t ids = 0, reg = 0;
 	uint16_t command = 2; /* memory space: BARs answer */
-	int error = vu_client_call(
-		client, VFIO_USER_DEVICE_GET_INFO, &info, sizeof(info), NULL, 0, &info, sizeof(info));
+	int error = vu_client_call(client, VFIO_USER_DEVICE_GET_INFO, &info, sizeof(info), NULL, 0,
+		&info, sizeof(info));
 
 	if (error != 0)
 		return failed("device info", error);

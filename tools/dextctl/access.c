@@ -31,9 +31,8 @@ void access_print(const struct access *access, const struct ctl_options *options
 	if (options->json)
 		print_json(access);
 	else
-		printf("0x%0*llx%s%s\n", (int)access->width * 2,
-			(unsigned long long)access->value, access->name[0] ? "  " : "",
-			access->name);
+		printf("0x%0*llx%s%s\n", (int)access->width * 2, (unsigned long long)access->value,
+			access->name[0] ? "  " : "", access->name);
 }
 
 void access_print_written(const struct access *access, const struct ctl_options *options)

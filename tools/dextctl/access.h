@@ -8,10 +8,10 @@
 
 /* One access, or with values the first of several. */
 struct access {
-	const char *device;	/* its address */
-	int bar;		/* -1 for config space */
+	const char *device; /* its address */
+	int bar;	    /* -1 for config space */
 	uint64_t offset, width, value;
-	char name[REGISTER_NAME_SIZE];	/* of a register of config space; "" for none */
+	char name[REGISTER_NAME_SIZE]; /* of a register of config space; "" for none */
 };
 
 /** access_print - the value that was read, and its register; as JSON the whole access. */

@@ -6,8 +6,8 @@
 #include <dext-abi.h>
 
 /* As JSON, the action's name with the value true. */
-static void print_done(const struct ctl_device *device, const struct ctl_options *options,
-	const char *action)
+static void print_done(
+	const struct ctl_device *device, const struct ctl_options *options, const char *action)
 {
 	struct json_object *object;
 
@@ -19,7 +19,8 @@ static void print_done(const struct ctl_device *device, const struct ctl_options
 	json_print(object);
 }
 
-static enum ctl_exit fail_trigger(const struct ctl_device *device, unsigned vector, kern_return_t result)
+static enum ctl_exit fail_trigger(
+	const struct ctl_device *device, unsigned vector, kern_return_t result)
 {
 	AppleDextStatus status;
 
@@ -79,7 +80,6 @@ const struct ctl_command ctl_irq_trigger = {
 	.run = irq_trigger,
 };
 
-
 static enum ctl_exit reset(const struct ctl_options *options, char **arguments)
 {
 	struct ctl_device device;
@@ -112,7 +112,6 @@ const struct ctl_command ctl_reset = {
 	.examples = "dextctl reset 01:00.0\n",
 	.run = reset,
 };
-
 
 static enum ctl_exit fail_remove(const struct ctl_device *device, kern_return_t result)
 {

@@ -19,7 +19,7 @@ static bool parse_bar(const char *text, struct bar *bar)
 		cli_error("BAR %s: no such BAR (0 to %u)", text, DEXT_BARS - 1);
 		return false;
 	}
-	*bar = (struct bar){.index = (uint8_t)index};
+	*bar = (struct bar){ .index = (uint8_t)index };
 	return true;
 }
 
@@ -59,10 +59,10 @@ static void name_bar(const struct bar *bar, char text[BAR_TEXT_SIZE])
 }
 
 /* What both begin with: the arguments before the device. */
-static bool parse(const struct ctl_options *options, char **arguments, struct bar *bar,
-	struct access *access)
+static bool parse(
+	const struct ctl_options *options, char **arguments, struct bar *bar, struct access *access)
 {
-	*access = (struct access){.width = options->width ? options->width : 4};
+	*access = (struct access){ .width = options->width ? options->width : 4 };
 	if (!ctl_check_width(access->width, 8) || !parse_bar(arguments[1], bar) ||
 		!ctl_hex("OFFSET", arguments[2], &access->offset))
 		return false;
@@ -104,8 +104,8 @@ static enum ctl_exit bar_read(const struct ctl_options *options, char **argument
 	status = open_bar(arguments[0], &device, &bar, &access, CTL_TO_LOOK);
 	if (status != CTL_OK)
 		return status;
-	result = apple_dext_mmio_read(device.connection, bar.memory_index, access.offset,
-		access.width, &access.value);
+	result = apple_dext_mmio_read(
+		device.connection, bar.memory_index, access.offset, access.width, &access.value);
 	if (result == kIOReturnSuccess)
 		access_print(&access, options);
 	else
@@ -130,8 +130,8 @@ static enum ctl_exit bar_write(const struct ctl_options *options, char **argumen
 	status = open_bar(arguments[0], &device, &bar, &access, CTL_TO_WRITE);
 	if (status != CTL_OK)
 		return status;
-	result = apple_dext_mmio_write(device.connection, bar.memory_index, access.offset,
-		access.width, access.value);
+	result = apple_dext_mmio_write(
+		device.connection, bar.memory_index, access.offset, access.width, access.value);
 	if (result == kIOReturnSuccess)
 		access_print_written(&access, options);
 	else
@@ -181,15 +181,15 @@ const struct ctl_command ctl_bar_write = {
 
 struct dump {
 	struct bar bar;
-	struct access access;	/* the register that is next */
-	uint64_t length;	/* 0 until it is known */
+	struct access access; /* the register that is next */
+	uint64_t length;      /* 0 until it is known */
 };
 
 static bool parse_dump(const struct ctl_options *options, char **arguments, struct dump *dump)
 {
 	const char *offset = arguments[2], *length = offset ? arguments[3] : NULL;
 
-	*dump = (struct dump){.access.width = options->width ? options->width : 4};
+	*dump = (struct dump){ .access.width = options->width ? options->width : 4 };
 	if (!ctl_check_width(dump->access.width, 8) || !parse_bar(arguments[1], &dump->bar) ||
 		(offset && !ctl_hex("OFFSET", offset, &dump->access.offset)) ||
 		(length && !ctl_number("LENGTH", length, UINT64_MAX, &dump->length)))
@@ -213,8 +213,8 @@ static bool fit(struct dump *dump)
 	if (!ctl_check_access(name, offset, dump->access.width, size))
 		return false;
 	if (!dump->length)
-		dump->length = size - offset < LENGTH_UNLESS_GIVEN ? size - offset
-								   : LENGTH_UNLESS_GIVEN;
+		dump->length =
+			size - offset < LENGTH_UNLESS_GIVEN ? size - offset : LENGTH_UNLESS_GIVEN;
 	if (dump->length <= size - offset)
 		return true;
 	cli_error("%s, offset 0x%llx, length 0x%llx: past the end (its size is 0x%llx)", name,

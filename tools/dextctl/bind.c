@@ -34,8 +34,8 @@ static bool sysfs_write(const char *address, const char *what, const char *path,
 	return false;
 }
 
-static bool device_write(const struct host_pci *device, const char *what, const char *file,
-	const char *text)
+static bool device_write(
+	const struct host_pci *device, const char *what, const char *file, const char *text)
 {
 	char path[PATH_MAX];
 
@@ -69,7 +69,7 @@ static void remember_driver(const struct host_pci *device)
 	snprintf(path, sizeof(path), STATE_FOLDER "/%s", device->address);
 	file = fopen(path, "we");
 	if (!file)
-		return;	/* unbind then leaves the choice to the kernel */
+		return; /* unbind then leaves the choice to the kernel */
 	fprintf(file, "%s\n", device->driver);
 	fclose(file);
 }
@@ -105,7 +105,8 @@ static enum ctl_exit find(const char *text, struct host_pci *device)
 		return CTL_FAILED;
 	}
 	if (host_pci_is_bridge(device)) {
-		cli_error("%s: a bridge: only the devices behind it can be passed through", address);
+		cli_error(
+			"%s: a bridge: only the devices behind it can be passed through", address);
 		return CTL_FAILED;
 	}
 	return CTL_OK;
@@ -128,7 +129,8 @@ static bool show_group(const struct host_pci *device)
 		printf("  %s %04x:%04x %s%s%s\n", members[i].address, members[i].vendor_id,
 			members[i].device_id,
 			host_pci_is_bridge(&members[i]) ? "bridge" :
-			*members[i].driver ? members[i].driver : "no driver",
+			*members[i].driver		? members[i].driver :
+							  "no driver",
 			used ? ", in use: " : "", used ? why : "");
 		if (!used)
 			continue;
@@ -150,7 +152,8 @@ static enum ctl_exit bind_device(const struct ctl_options *options, char **argum
 	if (status != CTL_OK)
 		return status;
 	if (device.group < 0) {
-		cli_error("%s: no IOMMU is in front of it: enable it in the firmware's setup and boot with intel_iommu=on",
+		cli_error("%s: no IOMMU is in front of it: enable it in the firmware's setup and "
+			  "boot with intel_iommu=on",
 			device.address);
 		return CTL_FAILED;
 	}
@@ -162,7 +165,8 @@ static enum ctl_exit bind_device(const struct ctl_options *options, char **argum
 	}
 	snprintf(path, sizeof(path), "%s/bus/pci/drivers/vfio-pci", host_pci_paths.sys);
 	if (access(path, F_OK) != 0) {
-		cli_error("%s: the kernel has no vfio-pci driver: modprobe vfio-pci", device.address);
+		cli_error(
+			"%s: the kernel has no vfio-pci driver: modprobe vfio-pci", device.address);
 		return CTL_FAILED;
 	}
 	remember_driver(&device);
@@ -184,8 +188,8 @@ static bool restore_driver(const struct host_pci *device, const char *driver)
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/bus/pci/drivers/%s/bind", host_pci_paths.sys, driver);
-	return sysfs_write(device->address, "the driver it had does not take it", path,
-		device->address);
+	return sysfs_write(
+		device->address, "the driver it had does not take it", path, device->address);
 }
 
 static enum ctl_exit unbind_device(const struct ctl_options *options, char **arguments)
@@ -238,7 +242,8 @@ static const char *state_of(const struct host_pci *device, const char *obstacle_
 
 enum ctl_exit ctl_list_host(const struct ctl_options *options)
 {
-	static const char *const heads[] = { "ADDRESS", "ID", "GROUP", "DRIVER", "STATE", "CLASS", "DEVICE" };
+	static const char *const heads[] = { "ADDRESS", "ID", "GROUP", "DRIVER", "STATE", "CLASS",
+		"DEVICE" };
 	struct cli_table table = CLI_TABLE(heads);
 	struct json_object *array = options->json ? json_new_array() : NULL;
 	struct names *names;
@@ -275,10 +280,11 @@ enum ctl_exit ctl_list_host(const struct ctl_options *options)
 			json_add(array, row);
 			continue;
 		}
-		cli_table_add(&table, (const char *[]){ device->address, id, group,
-			*device->driver ? device->driver : "-", state_of(device, why),
-			names_class(names, device->class_code, class),
-			names_device(names, device->vendor_id, device->device_id, name) });
+		cli_table_add(&table,
+			(const char *[]){ device->address, id, group,
+				*device->driver ? device->driver : "-", state_of(device, why),
+				names_class(names, device->class_code, class),
+				names_device(names, device->vendor_id, device->device_id, name) });
 	}
 	if (array)
 		json_print(array);

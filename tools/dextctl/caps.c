@@ -13,9 +13,9 @@
 
 struct kind {
 	uint16_t id;
-	const char *symbol;	/* setpci's name, without CAP_ or ECAP_ */
+	const char *symbol; /* setpci's name, without CAP_ or ECAP_ */
 	const char *name;
-	size_t size;	/* that decode() reads, from the capability's beginning */
+	size_t size; /* that decode() reads, from the capability's beginning */
 	void (*decode)(struct cap *cap, const uint8_t *at);
 };
 
@@ -39,17 +39,17 @@ static void put_fact(struct cap *cap, const struct cap_fact *fact)
 
 static void put_number(struct cap *cap, const char *key, uint64_t number)
 {
-	put_fact(cap, &(struct cap_fact){.key = key, .kind = CAP_FACT_NUMBER, .number = number});
+	put_fact(cap, &(struct cap_fact){ .key = key, .kind = CAP_FACT_NUMBER, .number = number });
 }
 
 static void put_bool(struct cap *cap, const char *key, bool value)
 {
-	put_fact(cap, &(struct cap_fact){.key = key, .kind = CAP_FACT_BOOL, .number = value});
+	put_fact(cap, &(struct cap_fact){ .key = key, .kind = CAP_FACT_BOOL, .number = value });
 }
 
 static void put_text(struct cap *cap, const char *key, const char *text)
 {
-	put_fact(cap, &(struct cap_fact){.key = key, .kind = CAP_FACT_TEXT, .text = text});
+	put_fact(cap, &(struct cap_fact){ .key = key, .kind = CAP_FACT_TEXT, .text = text });
 }
 
 /* lspci's way to show a flag: the name with a + or a -. */
@@ -60,7 +60,7 @@ static char sign(bool set)
 
 static void decode_power_management(struct cap *cap, const uint8_t *at)
 {
-	static const char *const states[] = {"D0", "D1", "D2", "D3hot"};
+	static const char *const states[] = { "D0", "D1", "D2", "D3hot" };
 	unsigned version = config_get16(at, PCI_CAP_FLAGS) & PCI_PM_CAP_VER_MASK;
 	const char *state = states[config_get16(at, PCI_PM_CTRL) & PCI_PM_CTRL_STATE_MASK];
 
@@ -149,7 +149,7 @@ static void decode_express(struct cap *cap, const uint8_t *at)
 
 static void decode_advanced_features(struct cap *cap, const uint8_t *at)
 {
-	bool flr = at[3] & 2;	/* AF capabilities register */
+	bool flr = at[3] & 2; /* AF capabilities register */
 
 	say(cap, ": FLR%c", sign(flr));
 	put_bool(cap, "flr", flr);
@@ -162,14 +162,14 @@ static void decode_vendor_specific(struct cap *cap, const uint8_t *at)
 }
 
 static const struct kind kinds[] = {
-	{PCI_CAP_ID_PM, "PM", "Power Management", 6, decode_power_management},
-	{PCI_CAP_ID_VPD, "VPD", "Vital Product Data", 0, NULL},
-	{PCI_CAP_ID_MSI, "MSI", "MSI", 4, decode_msi},
-	{PCI_CAP_ID_VNDR, "VNDR", "Vendor Specific Information", 3, decode_vendor_specific},
-	{PCI_CAP_ID_SSVID, "SSVID", "Subsystem", 0, NULL},
-	{PCI_CAP_ID_EXP, "EXP", "Express", 8, decode_express},
-	{PCI_CAP_ID_MSIX, "MSIX", "MSI-X", 12, decode_msix},
-	{PCI_CAP_ID_AF, "AF", "PCI Advanced Features", 4, decode_advanced_features},
+	{ PCI_CAP_ID_PM, "PM", "Power Management", 6, decode_power_management },
+	{ PCI_CAP_ID_VPD, "VPD", "Vital Product Data", 0, NULL },
+	{ PCI_CAP_ID_MSI, "MSI", "MSI", 4, decode_msi },
+	{ PCI_CAP_ID_VNDR, "VNDR", "Vendor Specific Information", 3, decode_vendor_specific },
+	{ PCI_CAP_ID_SSVID, "SSVID", "Subsystem", 0, NULL },
+	{ PCI_CAP_ID_EXP, "EXP", "Express", 8, decode_express },
+	{ PCI_CAP_ID_MSIX, "MSIX", "MSI-X", 12, decode_msix },
+	{ PCI_CAP_ID_AF, "AF", "PCI Advanced Features", 4, decode_advanced_features },
 };
 
 static void decode_serial_number(struct cap *cap, const uint8_t *at)
@@ -181,31 +181,31 @@ static void decode_serial_number(struct cap *cap, const uint8_t *at)
 
 static void decode_sriov(struct cap *cap, const uint8_t *at)
 {
-	unsigned total = config_get16(at, 0x0e);	/* TotalVFs */
+	unsigned total = config_get16(at, 0x0e); /* TotalVFs */
 
 	say(cap, ": Total VFs: %u", total);
 	put_number(cap, "total_vfs", total);
 }
 
 static const struct kind extended_kinds[] = {
-	{PCI_EXT_CAP_ID_AER, "AER", "Advanced Error Reporting", 0, NULL},
-	{PCI_EXT_CAP_ID_VC, "VC", "Virtual Channel", 0, NULL},
-	{PCI_EXT_CAP_ID_DSN, "DSN", "Device Serial Number", 12, decode_serial_number},
-	{PCI_EXT_CAP_ID_VNDR, "VNDR", "Vendor Specific Information", 0, NULL},
-	{PCI_EXT_CAP_ID_ACS, "ACS", "Access Control Services", 0, NULL},
-	{PCI_EXT_CAP_ID_ARI, "ARI", "Alternative Routing-ID Interpretation (ARI)", 0, NULL},
-	{PCI_EXT_CAP_ID_ATS, "ATS", "Address Translation Service (ATS)", 0, NULL},
-	{PCI_EXT_CAP_ID_SRIOV, "SRIOV", "Single Root I/O Virtualization (SR-IOV)", 16,
-		decode_sriov},
-	{PCI_EXT_CAP_ID_PRI, "PRI", "Page Request Interface (PRI)", 0, NULL},
-	{PCI_EXT_CAP_ID_REBAR, "REBAR", "Physical Resizable BAR", 0, NULL},
-	{PCI_EXT_CAP_ID_LTR, "LTR", "Latency Tolerance Reporting", 0, NULL},
-	{PCI_EXT_CAP_ID_SECPCI, "SECPCI", "Secondary PCI Express", 0, NULL},
-	{PCI_EXT_CAP_ID_PASID, "PASID", "Process Address Space ID (PASID)", 0, NULL},
-	{PCI_EXT_CAP_ID_DPC, "DPC", "Downstream Port Containment", 0, NULL},
-	{PCI_EXT_CAP_ID_L1PM, "L1PM", "L1 PM Substates", 0, NULL},
-	{PCI_EXT_CAP_ID_PTM, "PTM", "Precision Time Measurement", 0, NULL},
-	{PCI_EXT_CAP_ID_DVSEC, "DVSEC", "Designated Vendor-Specific", 0, NULL},
+	{ PCI_EXT_CAP_ID_AER, "AER", "Advanced Error Reporting", 0, NULL },
+	{ PCI_EXT_CAP_ID_VC, "VC", "Virtual Channel", 0, NULL },
+	{ PCI_EXT_CAP_ID_DSN, "DSN", "Device Serial Number", 12, decode_serial_number },
+	{ PCI_EXT_CAP_ID_VNDR, "VNDR", "Vendor Specific Information", 0, NULL },
+	{ PCI_EXT_CAP_ID_ACS, "ACS", "Access Control Services", 0, NULL },
+	{ PCI_EXT_CAP_ID_ARI, "ARI", "Alternative Routing-ID Interpretation (ARI)", 0, NULL },
+	{ PCI_EXT_CAP_ID_ATS, "ATS", "Address Translation Service (ATS)", 0, NULL },
+	{ PCI_EXT_CAP_ID_SRIOV, "SRIOV", "Single Root I/O Virtualization (SR-IOV)", 16,
+		decode_sriov },
+	{ PCI_EXT_CAP_ID_PRI, "PRI", "Page Request Interface (PRI)", 0, NULL },
+	{ PCI_EXT_CAP_ID_REBAR, "REBAR", "Physical Resizable BAR", 0, NULL },
+	{ PCI_EXT_CAP_ID_LTR, "LTR", "Latency Tolerance Reporting", 0, NULL },
+	{ PCI_EXT_CAP_ID_SECPCI, "SECPCI", "Secondary PCI Express", 0, NULL },
+	{ PCI_EXT_CAP_ID_PASID, "PASID", "Process Address Space ID (PASID)", 0, NULL },
+	{ PCI_EXT_CAP_ID_DPC, "DPC", "Downstream Port Containment", 0, NULL },
+	{ PCI_EXT_CAP_ID_L1PM, "L1PM", "L1 PM Substates", 0, NULL },
+	{ PCI_EXT_CAP_ID_PTM, "PTM", "Precision Time Measurement", 0, NULL },
+	{ PCI_EXT_CAP_ID_DVSEC, "DVSEC", "Designated Vendor-Specific", 0, NULL },
 };
 
 struct table {
@@ -213,7 +213,11 @@ struct table {
 	size_t count;
 };
 
-#define TABLE(rows) (struct table){(rows), sizeof(rows) / sizeof((rows)[0])}
+#define TABLE(rows)                                                                                \
+	(struct table)                                                                             \
+	{                                                                                          \
+		(rows), sizeof(rows) / sizeof((rows)[0])                                           \
+	}
 
 static struct table table_of(bool extended)
 {
@@ -287,7 +291,7 @@ static struct cap *add(struct cap_list *list, uint16_t id, size_t offset)
 {
 	struct cap *cap = &list->caps[list->count++];
 
-	*cap = (struct cap){.id = id, .offset = (uint16_t)offset};
+	*cap = (struct cap){ .id = id, .offset = (uint16_t)offset };
 	return cap;
 }
 
@@ -307,7 +311,7 @@ static size_t first_pointer(const uint8_t *config)
 
 static void walk_small(const uint8_t *config, struct cap_list *list)
 {
-	struct visited visited = {0};
+	struct visited visited = { 0 };
 	size_t pointer = first_pointer(config);
 
 	if (!pointer || !(config_get16(config, PCI_STATUS) & PCI_STATUS_CAP_LIST))
@@ -340,7 +344,7 @@ static void walk_small(const uint8_t *config, struct cap_list *list)
 
 static void walk_extended(const uint8_t *config, struct cap_list *list)
 {
-	struct visited visited = {0};
+	struct visited visited = { 0 };
 	size_t offset = EXTENDED_BEGIN;
 
 	for (size_t from = 0; offset;) {
@@ -358,7 +362,7 @@ static void walk_extended(const uint8_t *config, struct cap_list *list)
 			return;
 		}
 		header = config_get32(config, offset);
-		if (!header)	/* how an empty list looks, and a harmless end of any */
+		if (!header) /* how an empty list looks, and a harmless end of any */
 			return;
 		if (header == UINT32_MAX) {
 			/* A host that hides extended space answers so at its beginning. */

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CAP_CONFIG_SMALL 256u	/* what every function has */
+#define CAP_CONFIG_SMALL 256u /* what every function has */
 #define CAP_FACTS_MAX	 8
 #define CAP_TEXT_SIZE	 160
 
@@ -27,18 +27,18 @@ enum cap_fact_kind {
 struct cap_fact {
 	const char *key;
 	enum cap_fact_kind kind;
-	uint64_t number;	/* of CAP_FACT_BOOL too */
-	const char *text;	/* a string that stays */
+	uint64_t number;  /* of CAP_FACT_BOOL too */
+	const char *text; /* a string that stays */
 };
 
 struct cap {
 	uint16_t id;
 	uint16_t offset;
 	bool extended;
-	uint8_t version;	/* of an extended one */
-	const char *symbol;	/* "MSIX", as in setpci's CAP_MSIX; NULL without a name */
-	const char *name;	/* "MSI-X"; NULL for one that is shown by its id alone */
-	char text[CAP_TEXT_SIZE];	/* name and what matters, in one line, in lspci's words */
+	uint8_t version;	  /* of an extended one */
+	const char *symbol;	  /* "MSIX", as in setpci's CAP_MSIX; NULL without a name */
+	const char *name;	  /* "MSI-X"; NULL for one that is shown by its id alone */
+	char text[CAP_TEXT_SIZE]; /* name and what matters, in one line, in lspci's words */
 	size_t fact_count;
 	struct cap_fact facts[CAP_FACTS_MAX];
 };
@@ -46,7 +46,7 @@ struct cap {
 struct cap_list {
 	size_t count;
 	struct cap caps[CAPS_MAX];
-	char broken[96];	/* why the walk ended early; "" when it ended well */
+	char broken[96]; /* why the walk ended early; "" when it ended well */
 };
 
 /**

@@ -25,14 +25,14 @@ static bool parse(const struct ctl_options *options, const char *text, struct ac
 			(unsigned)options->width);
 		return false;
 	}
-	*access = (struct access){.bar = -1, .offset = ref->offset, .width = 4};
+	*access = (struct access){ .bar = -1, .offset = ref->offset, .width = 4 };
 	if (options->width)
 		access->width = options->width;
 	else if (ref->width)
 		access->width = ref->width;
 	return ctl_check_width(access->width, 4) &&
-		(ref->where != REGISTER_AT || ctl_check_access("config space", access->offset,
-						      access->width, DEXT_CONFIG_SIZE));
+	       (ref->where != REGISTER_AT || ctl_check_access("config space", access->offset,
+						     access->width, DEXT_CONFIG_SIZE));
 }
 
 /* The capabilities, for free(). The extended ones are read where they matter. */
@@ -52,8 +52,8 @@ static kern_return_t read_caps(
 }
 
 /* Where the register is, and what it is called: into @access. */
-static enum ctl_exit find_register(const struct ctl_device *device,
-	const struct register_ref *ref, const char *text, struct access *access)
+static enum ctl_exit find_register(const struct ctl_device *device, const struct register_ref *ref,
+	const char *text, struct access *access)
 {
 	bool in_cap = ref->where != REGISTER_AT;
 	struct cap_list *caps = NULL;
@@ -133,7 +133,7 @@ static bool parse_value(char *text, uint64_t width, uint64_t *value, uint64_t *m
 	if (colon)
 		*colon = '\0';
 	return ctl_hex("VALUE", text, value) && ctl_check_value(*value, width) &&
-		(!colon || (ctl_hex("MASK", colon + 1, mask) && ctl_check_value(*mask, width)));
+	       (!colon || (ctl_hex("MASK", colon + 1, mask) && ctl_check_value(*mask, width)));
 }
 
 /* The bits in @mask become those of the value, which becomes that of the whole register. */
@@ -232,8 +232,8 @@ static void place_bars(const struct view *view, uint8_t config[DEXT_CONFIG_SIZE]
 		uint64_t address;
 
 		/* The size is the driver's word. */
-		if (!bar->present || bar->type || config_get32(config, at) ||
-			bar->size < 16 || bar->size > UINT32_MAX || bar->size & (bar->size - 1))
+		if (!bar->present || bar->type || config_get32(config, at) || bar->size < 16 ||
+			bar->size > UINT32_MAX || bar->size & (bar->size - 1))
 			continue;
 		address = (end + bar->size - 1) & ~(bar->size - 1);
 		end = address + bar->size;
@@ -241,8 +241,8 @@ static void place_bars(const struct view *view, uint8_t config[DEXT_CONFIG_SIZE]
 			return;
 		for (unsigned byte = 0; byte < 4; byte++)
 			config[at + byte] = (uint8_t)(address >> 8 * byte);
-		printf("\tRegion %u: %08x is a placeholder for its address, which the host keeps\n", i,
-			(unsigned)address);
+		printf("\tRegion %u: %08x is a placeholder for its address, which the host keeps\n",
+			i, (unsigned)address);
 	}
 }
 

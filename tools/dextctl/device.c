@@ -31,10 +31,10 @@ struct listing {
 
 static struct listing list_devices(void)
 {
-	struct listing listing = {.known = false};
+	struct listing listing = { .known = false };
 
-	listing.known = apple_dext_copy_bound_devices(&listing.devices, &listing.count) ==
-		kIOReturnSuccess;
+	listing.known =
+		apple_dext_copy_bound_devices(&listing.devices, &listing.count) == kIOReturnSuccess;
 	if (!listing.known)
 		listing.count = 0;
 	return listing;
@@ -51,14 +51,14 @@ static bool is_wanted(const struct wanted *wanted, const AppleDextDevice *device
 	const AppleDextIdentity *identity = &device->identity;
 
 	return identity->bus == wanted->at.bus && identity->device == wanted->at.device &&
-		identity->function == wanted->at.function &&
-		(!wanted->rooted ||
-			strncmp(wanted->at.root, device->root, sizeof(device->root)) == 0);
+	       identity->function == wanted->at.function &&
+	       (!wanted->rooted ||
+		       strncmp(wanted->at.root, device->root, sizeof(device->root)) == 0);
 }
 
 /* How many an address means, and the first of them. */
-static size_t find_listed(const struct listing *listing, const struct wanted *address,
-	const AppleDextDevice **first)
+static size_t find_listed(
+	const struct listing *listing, const struct wanted *address, const AppleDextDevice **first)
 {
 	size_t found = 0;
 
@@ -151,7 +151,7 @@ enum ctl_exit ctl_open_listed(const AppleDextDevice *listed, struct ctl_device *
 	const AppleDextIdentity *identity = &listed->identity;
 	kern_return_t result;
 
-	*device = (struct ctl_device){.connection = IO_OBJECT_NULL};
+	*device = (struct ctl_device){ .connection = IO_OBJECT_NULL };
 	format_address(listed->root, identity, device->name);
 	snprintf(device->root, sizeof(device->root), "%.*s", DEXT_ROOT_MAX - 1, listed->root);
 	device->connection = apple_dext_connect_with_root(
@@ -182,8 +182,7 @@ kern_return_t ctl_alive(const struct ctl_device *device)
 	return apple_dext_get_identity(device->connection, &identity);
 }
 
-enum ctl_exit ctl_fail(
-	const struct ctl_device *device, kern_return_t result, const char *what, ...)
+enum ctl_exit ctl_fail(const struct ctl_device *device, kern_return_t result, const char *what, ...)
 {
 	va_list arguments;
 	char text[128];
@@ -191,8 +190,7 @@ enum ctl_exit ctl_fail(
 	va_start(arguments, what);
 	vsnprintf(text, sizeof(text), what, arguments);
 	va_end(arguments);
-	cli_error("%s: %s: %s (0x%08x)", device->name, text, ctl_explain(result),
-		(unsigned)result);
+	cli_error("%s: %s: %s (0x%08x)", device->name, text, ctl_explain(result), (unsigned)result);
 	return CTL_FAILED;
 }
 
@@ -209,8 +207,10 @@ void ctl_note(const struct ctl_device *device, const char *format, ...)
 
 void ctl_note_company(const struct ctl_device *device, enum ctl_intent intent)
 {
-	static const char *const seen[] = {[CTL_TO_LOOK] = "command", [CTL_TO_WRITE] = "change",
-		[CTL_TO_RESET] = "reset", [CTL_TO_REMOVE] = "removal"};
+	static const char *const seen[] = { [CTL_TO_LOOK] = "command",
+		[CTL_TO_WRITE] = "change",
+		[CTL_TO_RESET] = "reset",
+		[CTL_TO_REMOVE] = "removal" };
 	AppleDextStatus status;
 	unsigned others;
 

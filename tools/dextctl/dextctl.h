@@ -21,11 +21,11 @@ enum ctl_exit {
 /* What the options said. */
 struct ctl_options {
 	bool json, numeric, help, version;
-	bool host;	/* the devices of this host */
+	bool host; /* the devices of this host */
 	const char *socket;
-	uint64_t width;	/* in bytes: 1, 2, 4 or 8; 0 unless given */
-	uint64_t count;	/* 0 unless given: without end */
-	const char *mask;	/* vectors, unparsed; NULL unless given */
+	uint64_t width;	  /* in bytes: 1, 2, 4 or 8; 0 unless given */
+	uint64_t count;	  /* 0 unless given: without end */
+	const char *mask; /* vectors, unparsed; NULL unless given */
 };
 
 /* Options that only some commands take; bits of struct ctl_command.options. */
@@ -35,13 +35,13 @@ struct ctl_options {
 #define CTL_TAKES_HOST	8u
 
 struct ctl_command {
-	const char *name;	/* one word or two: "list", "config read" */
-	const char *arguments;	/* for the usage line: "ADDR OFFSET"; "" for none */
+	const char *name;      /* one word or two: "list", "config read" */
+	const char *arguments; /* for the usage line: "ADDR OFFSET"; "" for none */
 	int min_arguments, max_arguments;
 	unsigned options;
-	const char *summary;	/* for the list of commands */
-	const char *help;	/* what it does, lines that end in a newline */
-	const char *examples;	/* lines "dextctl ..." that end in a newline */
+	const char *summary;  /* for the list of commands */
+	const char *help;     /* what it does, lines that end in a newline */
+	const char *examples; /* lines "dextctl ..." that end in a newline */
 	/* @arguments has min to max of them, then NULL. */
 	enum ctl_exit (*run)(const struct ctl_options *options, char **arguments);
 };
@@ -102,7 +102,7 @@ bool ctl_check_value(uint64_t value, uint64_t width);
 bool ctl_service_answers(void);
 
 struct ctl_device {
-	char name[PCI_ADDRESS_SIZE];	/* with its root, where it names one */
+	char name[PCI_ADDRESS_SIZE]; /* with its root, where it names one */
 	char root[DEXT_ROOT_MAX];
 	io_connect_t connection;
 	AppleDextIdentity identity;
@@ -126,17 +126,17 @@ void ctl_close(struct ctl_device *device);
 kern_return_t ctl_alive(const struct ctl_device *device);
 
 /** ctl_fail - say that @what (a format) failed with @result. Return: CTL_FAILED. */
-enum ctl_exit ctl_fail(const struct ctl_device *device, kern_return_t result,
-	const char *what, ...) __attribute__((format(printf, 3, 4)));
+enum ctl_exit ctl_fail(const struct ctl_device *device, kern_return_t result, const char *what, ...)
+	__attribute__((format(printf, 3, 4)));
 /** ctl_note - a line on standard error about what is no error. */
 void ctl_note(const struct ctl_device *device, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 enum ctl_intent {
 	CTL_TO_LOOK,
-	CTL_TO_WRITE,	/* notes that a reset may undo it, or who else sees it */
-	CTL_TO_RESET,	/* notes who else is hit */
-	CTL_TO_REMOVE,	/* likewise */
+	CTL_TO_WRITE,  /* notes that a reset may undo it, or who else sees it */
+	CTL_TO_RESET,  /* notes who else is hit */
+	CTL_TO_REMOVE, /* likewise */
 };
 
 /** ctl_note_company - note who is concerned by what comes, as far as the driver tells. */

@@ -27,8 +27,7 @@ static enum ctl_exit look(const struct ctl_device *device, struct dma *dma)
 	}
 	if (result == kIOReturnSuccess) {
 		what = "DMA regions";
-		result = apple_dext_copy_dma_regions(
-			connection, &dma->regions, &dma->region_count);
+		result = apple_dext_copy_dma_regions(connection, &dma->regions, &dma->region_count);
 	}
 	if (result == kIOReturnSuccess) {
 		what = "clients";
@@ -59,14 +58,14 @@ static void add_row(
 	snprintf(bus, sizeof(bus), "0x%" PRIx64, region->bus_address);
 	snprintf(segments, sizeof(segments), "%" PRIu32, region->segments);
 	cli_format_size(region->size, size);
-	cli_table_add(table, (const char *[]){client, process_id(pid, pid_text),
-				     command ? command : "-", iova, size, segments, bus});
+	cli_table_add(table, (const char *[]){ client, process_id(pid, pid_text),
+				     command ? command : "-", iova, size, segments, bus });
 }
 
 static void print_text(const struct ctl_device *device, const struct dma *dma)
 {
-	static const char *const heads[] = {
-		"CLIENT", "PID", "COMMAND", "IOVA", "SIZE", "SEGMENTS", "BUS ADDRESS"};
+	static const char *const heads[] = { "CLIENT", "PID", "COMMAND", "IOVA", "SIZE", "SEGMENTS",
+		"BUS ADDRESS" };
 	struct cli_table table = CLI_TABLE(heads);
 	char text[LIMITS_TEXT_SIZE];
 
@@ -115,7 +114,7 @@ static void print_json(const struct ctl_device *device, const struct dma *dma)
 
 static enum ctl_exit dma_command(const struct ctl_options *options, char **arguments)
 {
-	struct dma dma = {.regions = NULL};
+	struct dma dma = { .regions = NULL };
 	struct ctl_device device;
 	enum ctl_exit status = ctl_open(arguments[0], &device);
 

@@ -4,7 +4,10 @@
 #include "tools/dextctl/dextctl.h"
 
 /* The name is not expanded: it is what stands in the source. */
-#define ROW(result, text) {(result), #result, (text)}
+#define ROW(result, text)                                                                          \
+	{                                                                                          \
+		(result), #result, (text)                                                          \
+	}
 
 static const struct {
 	kern_return_t result;

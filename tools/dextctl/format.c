@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *format_address(const char *root, const AppleDextIdentity *identity,
-	char text[PCI_ADDRESS_SIZE])
+const char *format_address(
+	const char *root, const AppleDextIdentity *identity, char text[PCI_ADDRESS_SIZE])
 {
-	struct pci_address address = {identity->bus, identity->device, identity->function, ""};
+	struct pci_address address = { identity->bus, identity->device, identity->function, "" };
 
 	memcpy(address.root, root, strnlen(root, DEXT_ROOT_MAX - 1));
 	return pci_address_format(&address, text);
@@ -47,7 +47,7 @@ void clock_format_duration(uint64_t duration, char text[CLOCK_DURATION_SIZE])
 	static const struct {
 		uint64_t unit;
 		const char *name;
-	} units[] = {{CLOCK_SECOND, "s"}, {1000000, "ms"}, {1000, "us"}};
+	} units[] = { { CLOCK_SECOND, "s" }, { 1000000, "ms" }, { 1000, "us" } };
 
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
 		uint64_t unit = units[i].unit;

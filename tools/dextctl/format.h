@@ -13,8 +13,8 @@
 #include <time.h>
 
 /** format_address - how a device is called: with its root, "" for none. Return: @text. */
-const char *format_address(const char *root, const AppleDextIdentity *identity,
-	char text[PCI_ADDRESS_SIZE]);
+const char *format_address(
+	const char *root, const AppleDextIdentity *identity, char text[PCI_ADDRESS_SIZE]);
 
 #define CLOCK_SECOND UINT64_C(1000000000)
 

@@ -14,9 +14,9 @@ struct watch {
 	const struct ctl_device *device;
 	const struct ctl_options *options;
 	unsigned vectors;
-	uint64_t mask[DEXT_IRQ_WORDS];	/* those that are wanted */
+	uint64_t mask[DEXT_IRQ_WORDS]; /* those that are wanted */
 
-	pthread_mutex_t lock;	/* guards what follows, against the handler */
+	pthread_mutex_t lock; /* guards what follows, against the handler */
 	AppleDextInterruptNotify *notify;
 	kern_return_t result;
 	uint64_t total;
@@ -87,7 +87,7 @@ static kern_return_t wait_for_end(struct watch *watch)
 
 static void print_totals(const struct watch *watch)
 {
-	static const char *const heads[] = {"VECTOR", "TOTAL"};
+	static const char *const heads[] = { "VECTOR", "TOTAL" };
 	struct cli_table table = CLI_TABLE(heads);
 
 	for (unsigned i = 0; i < DEXT_VECTORS_MAX; i++) {
@@ -97,7 +97,7 @@ static void print_totals(const struct watch *watch)
 			continue;
 		snprintf(vector, sizeof(vector), "%6u", i);
 		snprintf(count, sizeof(count), "%5" PRIu64, watch->counts[i]);
-		cli_table_add(&table, (const char *[]){vector, count});
+		cli_table_add(&table, (const char *[]){ vector, count });
 	}
 	if (watch->total) {
 		putchar('\n');
@@ -130,7 +130,7 @@ static enum ctl_exit follow(struct watch *watch)
 static bool check_mask(const struct watch *watch)
 {
 	if (!watch->options->mask || vectors_count(watch->mask, watch->vectors) ==
-			vectors_count(watch->mask, DEXT_VECTORS_MAX))
+					     vectors_count(watch->mask, DEXT_VECTORS_MAX))
 		return true;
 	cli_error("%s: --mask %s: no such vectors (0 to %u)", watch->device->name,
 		watch->options->mask, watch->vectors - 1);
@@ -199,7 +199,7 @@ static bool parse_mask(struct watch *watch)
 
 static enum ctl_exit irq_watch(const struct ctl_options *options, char **arguments)
 {
-	struct watch watch = {.options = options, .lock = PTHREAD_MUTEX_INITIALIZER};
+	struct watch watch = { .options = options, .lock = PTHREAD_MUTEX_INITIALIZER };
 	struct ctl_device device;
 	enum ctl_exit status;
 

@@ -17,7 +17,7 @@ static void look(const AppleDextDevice *device, struct view *view)
 	io_connect_t connection = apple_dext_connect_with_root(
 		device->root, identity->bus, identity->device, identity->function);
 
-	*view = (struct view){.identity = *identity};
+	*view = (struct view){ .identity = *identity };
 	memcpy(view->root, device->root, sizeof(view->root) - 1);
 	if (connection == IO_OBJECT_NULL)
 		return;
@@ -39,16 +39,17 @@ static void add_row(struct cli_table *table, const struct view *view, struct nam
 	else if (interrupts.known)
 		snprintf(irq, sizeof(irq), "%s %u", view_interrupt_name(interrupts.kind),
 			interrupts.vectors);
-	cli_table_add(table, (const char *[]){address, id, view_claim(view), irq,
-		names_class(names, identity->class_code, class_name),
-		names_device(names, identity->vendor_id, identity->device_id, device_name)});
+	cli_table_add(table, (const char *[]){ address, id, view_claim(view), irq,
+				     names_class(names, identity->class_code, class_name),
+				     names_device(names, identity->vendor_id, identity->device_id,
+					     device_name) });
 }
 
-static void print_table(const AppleDextDevice *devices, size_t count, struct view *view,
-	struct names *names)
+static void print_table(
+	const AppleDextDevice *devices, size_t count, struct view *view, struct names *names)
 {
-	static const char *const heads[] = {
-		"ADDRESS", "ID", "CLAIM", "INTERRUPTS", "CLASS", "DEVICE"};
+	static const char *const heads[] = { "ADDRESS", "ID", "CLAIM", "INTERRUPTS", "CLASS",
+		"DEVICE" };
 	struct cli_table table = CLI_TABLE(heads);
 
 	for (size_t i = 0; i < count; i++) {
@@ -59,8 +60,8 @@ static void print_table(const AppleDextDevice *devices, size_t count, struct vie
 	cli_table_free(&table);
 }
 
-static void print_json(const AppleDextDevice *devices, size_t count, struct view *view,
-	struct names *names)
+static void print_json(
+	const AppleDextDevice *devices, size_t count, struct view *view, struct names *names)
 {
 	struct json_object *array = json_new_array();
 

@@ -60,8 +60,7 @@ void names_close(struct names *names)
 
 const char *names_class(struct names *names, uint32_t class_code, char text[NAME_SIZE])
 {
-	return pci_lookup_name(
-		names->database, text, NAME_SIZE, PCI_LOOKUP_CLASS, class_code >> 8);
+	return pci_lookup_name(names->database, text, NAME_SIZE, PCI_LOOKUP_CLASS, class_code >> 8);
 }
 
 const char *names_device(
@@ -72,8 +71,8 @@ const char *names_device(
 }
 
 /* A name or nothing; libpci takes as many of @a to @d as @what needs. */
-static const char *find(struct names *names, char *text, int what, unsigned a, unsigned b,
-	unsigned c, unsigned d)
+static const char *find(
+	struct names *names, char *text, int what, unsigned a, unsigned b, unsigned c, unsigned d)
 {
 	if (names->numeric)
 		return NULL;

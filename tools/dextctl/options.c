@@ -58,7 +58,7 @@ static int set_width(void *context, const char *value)
 	struct ctl_options *options = context;
 
 	return option_taken(ctl_number("--width", value, UINT64_MAX, &options->width) &&
-		ctl_check_width(options->width, 8));
+			    ctl_check_width(options->width, 8));
 }
 
 static int set_count(void *context, const char *value)
@@ -86,28 +86,28 @@ static int set_host(void *context, const char *value)
 }
 
 static const struct option_row rows[] = {
-	{"width", 'w', "BYTES", CTL_TAKES_WIDTH,
-		"bytes an access: 1, 2, 4 (unless told) or 8 (BARs)", set_width},
-	{"count", 'c', "NUMBER", CTL_TAKES_COUNT, "end after so many", set_count},
-	{"mask", 'm', "VECTORS", CTL_TAKES_MASK, "enable these vectors alone, such as 0,4-7",
-		set_mask},
-	{"host", 'H', NULL, CTL_TAKES_HOST, "list the PCI devices of this host instead", set_host},
-	{"json", 'j', NULL, 0, "print JSON", set_json},
-	{"numeric", 'n', NULL, 0, "print ids, not names of vendors, devices and classes",
-		set_numeric},
-	{"socket", 's', "PATH", 0,
-		"socket of the driver service, instead of $DEXT_SOCKET",
-		set_socket},
-	{"help", 'h', NULL, 0, "print help, of one command where one is named", set_help},
-	{"version", 'V', NULL, 0, "print the version", set_version},
+	{ "width", 'w', "BYTES", CTL_TAKES_WIDTH,
+		"bytes an access: 1, 2, 4 (unless told) or 8 (BARs)", set_width },
+	{ "count", 'c', "NUMBER", CTL_TAKES_COUNT, "end after so many", set_count },
+	{ "mask", 'm', "VECTORS", CTL_TAKES_MASK, "enable these vectors alone, such as 0,4-7",
+		set_mask },
+	{ "host", 'H', NULL, CTL_TAKES_HOST, "list the PCI devices of this host instead",
+		set_host },
+	{ "json", 'j', NULL, 0, "print JSON", set_json },
+	{ "numeric", 'n', NULL, 0, "print ids, not names of vendors, devices and classes",
+		set_numeric },
+	{ "socket", 's', "PATH", 0, "socket of the driver service, instead of $DEXT_SOCKET",
+		set_socket },
+	{ "help", 'h', NULL, 0, "print help, of one command where one is named", set_help },
+	{ "version", 'V', NULL, 0, "print the version", set_version },
 };
 static const struct option_table table = OPTION_TABLE(rows);
 
 int ctl_parse_options(int argc, char **argv, struct ctl_options *options, unsigned *given)
 {
-	*options = (struct ctl_options){.json = false};
-	return options_read(&table, ~0u, "", argc, argv, options, given) == OPTIONS_GO_ON ? optind
-											  : -1;
+	*options = (struct ctl_options){ .json = false };
+	return options_read(&table, ~0u, "", argc, argv, options, given) == OPTIONS_GO_ON ? optind :
+											    -1;
 }
 
 bool ctl_check_given(const struct ctl_command *command, unsigned given)
@@ -136,7 +136,8 @@ void ctl_print_usage(const struct ctl_command *const *commands, FILE *out)
 	fputs("Usage: dextctl [OPTION]... COMMAND [ARGUMENT]...\n"
 	      "Look at, poke, watch and reset the PCI devices of a driver service (dextd).\n"
 	      "\n"
-	      "Commands:\n", out);
+	      "Commands:\n",
+		out);
 	for (size_t i = 0; commands[i]; i++) {
 		const struct ctl_command *command = commands[i];
 
@@ -147,7 +148,8 @@ void ctl_print_usage(const struct ctl_command *const *commands, FILE *out)
 	options_print(&table, ~0u, out);
 	fputs("\n"
 	      "ADDR is an address BB:DD.F in hex, or ROOT/BB:DD.F on one of several PCI roots,\n"
-	      "as list shows it. Offsets and values of registers are hex, other numbers decimal, or\n"
+	      "as list shows it. Offsets and values of registers are hex, other numbers decimal, "
+	      "or\n"
 	      "hex with 0x. The exit status is 0, 1 for a failure, or 2 for a wrong command line.\n"
 	      "\n"
 	      "Examples:\n"
@@ -156,7 +158,8 @@ void ctl_print_usage(const struct ctl_command *const *commands, FILE *out)
 	      "  dextctl list --json | jq '.[].address'\n"
 	      "  dextctl config read 01:00.0 STATUS  its status register\n"
 	      "  dextctl trace 01:00.0               each call of its clients, as it comes\n"
-	      "  dextctl help COMMAND                more about a command\n", out);
+	      "  dextctl help COMMAND                more about a command\n",
+		out);
 }
 
 /* Lines, each two blanks in. */

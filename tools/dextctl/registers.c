@@ -12,32 +12,32 @@ static const struct {
 	uint8_t offset, width;
 	const char *name;
 } header[] = {
-	{0x00, 2, "VENDOR_ID"},
-	{0x02, 2, "DEVICE_ID"},
-	{0x04, 2, "COMMAND"},
-	{0x06, 2, "STATUS"},
-	{0x08, 1, "REVISION"},
-	{0x09, 1, "CLASS_PROG"},
-	{0x0a, 2, "CLASS_DEVICE"},
-	{0x0c, 1, "CACHE_LINE_SIZE"},
-	{0x0d, 1, "LATENCY_TIMER"},
-	{0x0e, 1, "HEADER_TYPE"},
-	{0x0f, 1, "BIST"},
-	{0x10, 4, "BASE_ADDRESS_0"},
-	{0x14, 4, "BASE_ADDRESS_1"},
-	{0x18, 4, "BASE_ADDRESS_2"},
-	{0x1c, 4, "BASE_ADDRESS_3"},
-	{0x20, 4, "BASE_ADDRESS_4"},
-	{0x24, 4, "BASE_ADDRESS_5"},
-	{0x28, 4, "CARDBUS_CIS"},
-	{0x2c, 2, "SUBSYSTEM_VENDOR_ID"},
-	{0x2e, 2, "SUBSYSTEM_ID"},
-	{0x30, 4, "ROM_ADDRESS"},
-	{0x34, 1, "CAPABILITIES"},
-	{0x3c, 1, "INTERRUPT_LINE"},
-	{0x3d, 1, "INTERRUPT_PIN"},
-	{0x3e, 1, "MIN_GNT"},
-	{0x3f, 1, "MAX_LAT"},
+	{ 0x00, 2, "VENDOR_ID" },
+	{ 0x02, 2, "DEVICE_ID" },
+	{ 0x04, 2, "COMMAND" },
+	{ 0x06, 2, "STATUS" },
+	{ 0x08, 1, "REVISION" },
+	{ 0x09, 1, "CLASS_PROG" },
+	{ 0x0a, 2, "CLASS_DEVICE" },
+	{ 0x0c, 1, "CACHE_LINE_SIZE" },
+	{ 0x0d, 1, "LATENCY_TIMER" },
+	{ 0x0e, 1, "HEADER_TYPE" },
+	{ 0x0f, 1, "BIST" },
+	{ 0x10, 4, "BASE_ADDRESS_0" },
+	{ 0x14, 4, "BASE_ADDRESS_1" },
+	{ 0x18, 4, "BASE_ADDRESS_2" },
+	{ 0x1c, 4, "BASE_ADDRESS_3" },
+	{ 0x20, 4, "BASE_ADDRESS_4" },
+	{ 0x24, 4, "BASE_ADDRESS_5" },
+	{ 0x28, 4, "CARDBUS_CIS" },
+	{ 0x2c, 2, "SUBSYSTEM_VENDOR_ID" },
+	{ 0x2e, 2, "SUBSYSTEM_ID" },
+	{ 0x30, 4, "ROM_ADDRESS" },
+	{ 0x34, 1, "CAPABILITIES" },
+	{ 0x3c, 1, "INTERRUPT_LINE" },
+	{ 0x3d, 1, "INTERRUPT_PIN" },
+	{ 0x3e, 1, "MIN_GNT" },
+	{ 0x3f, 1, "MAX_LAT" },
 };
 #define HEADER_COUNT (sizeof(header) / sizeof(header[0]))
 
@@ -78,7 +78,7 @@ static uint8_t parse_width(const char *suffix)
 	static const struct {
 		const char *suffix;
 		uint8_t width;
-	} widths[] = {{"b", 1}, {"w", 2}, {"l", 4}};
+	} widths[] = { { "b", 1 }, { "w", 2 }, { "l", 4 } };
 
 	for (size_t i = 0; i < sizeof(widths) / sizeof(widths[0]); i++)
 		if (strcasecmp(suffix, widths[i].suffix) == 0)
@@ -91,7 +91,7 @@ const char *register_parse(const char *text, struct register_ref *ref)
 	static const char problem[] =
 		"expected a register: an offset in hex, or a name such as COMMAND or CAP_EXP+8";
 	char base[REGISTER_NAME_SIZE], *plus, *dot;
-	struct register_ref parsed = {.where = REGISTER_AT};
+	struct register_ref parsed = { .where = REGISTER_AT };
 	uint64_t further = 0;
 
 	if (strlen(text) >= sizeof(base))
@@ -120,8 +120,7 @@ const char *register_parse(const char *text, struct register_ref *ref)
 	return NULL;
 }
 
-bool register_find(
-	const struct register_ref *ref, const struct cap_list *caps, uint64_t *offset)
+bool register_find(const struct register_ref *ref, const struct cap_list *caps, uint64_t *offset)
 {
 	const struct cap *cap;
 

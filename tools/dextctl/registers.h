@@ -10,9 +10,9 @@
 
 struct register_ref {
 	enum { REGISTER_AT, REGISTER_IN_CAP, REGISTER_IN_ECAP } where;
-	uint16_t cap;		/* the capability's id */
-	uint64_t offset;	/* in config space, or from the capability's beginning on */
-	uint8_t width;		/* as typed, else the register's own; 0 where there is neither */
+	uint16_t cap;	 /* the capability's id */
+	uint64_t offset; /* in config space, or from the capability's beginning on */
+	uint8_t width;	 /* as typed, else the register's own; 0 where there is neither */
 	bool width_typed;
 };
 
@@ -32,8 +32,7 @@ const char *register_parse(const char *text, struct register_ref *ref);
  *
  * Return: false when the device has no such capability.
  */
-bool register_find(
-	const struct register_ref *ref, const struct cap_list *caps, uint64_t *offset);
+bool register_find(const struct register_ref *ref, const struct cap_list *caps, uint64_t *offset);
 
 #define REGISTER_NAME_SIZE 40
 

@@ -15,7 +15,7 @@ static uint64_t written(const struct dext_trace *trace)
 
 void ring_begin(struct ring *ring, const struct dext_trace *trace)
 {
-	*ring = (struct ring){.trace = trace, .next = written(trace)};
+	*ring = (struct ring){ .trace = trace, .next = written(trace) };
 }
 
 /*

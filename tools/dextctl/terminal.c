@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 /* Whoever wakes writes to it. Set once, before anybody can. */
-static int wake_fds[2] = {-1, -1};
+static int wake_fds[2] = { -1, -1 };
 
 void ctl_wake(void)
 {
@@ -52,8 +52,8 @@ static void on_signal(int number)
 bool ctl_catch_signals(void)
 {
 	/* Restarted, so that output that is just being written is not cut off. */
-	struct sigaction action = {
-		.sa_handler = on_signal, .sa_flags = (int)(SA_RESTART | SA_RESETHAND)};
+	struct sigaction action = { .sa_handler = on_signal,
+		.sa_flags = (int)(SA_RESTART | SA_RESETHAND) };
 
 	if (pipe2(wake_fds, O_CLOEXEC) < 0 || fcntl(wake_fds[1], F_SETFL, O_NONBLOCK) < 0) {
 		cli_error("pipe: %s", strerror(errno));
@@ -92,7 +92,7 @@ static bool take_keys(void)
 	if (got > 0)
 		return memchr(keys, 'q', (size_t)got) || memchr(keys, 'Q', (size_t)got);
 	if (got == 0 || errno != EINTR)
-		restore_mode();	/* the terminal has gone: its keys are not waited for again */
+		restore_mode(); /* the terminal has gone: its keys are not waited for again */
 	return false;
 }
 
@@ -101,8 +101,8 @@ bool ctl_wait(int ms)
 	uint64_t end = clock_now(CLOCK_MONOTONIC) + (uint64_t)ms * 1000000u;
 
 	for (;;) {
-		struct pollfd fds[] = {{.fd = wake_fds[0], .events = POLLIN},
-			{.fd = reads_keys ? STDIN_FILENO : -1, .events = POLLIN}};
+		struct pollfd fds[] = { { .fd = wake_fds[0], .events = POLLIN },
+			{ .fd = reads_keys ? STDIN_FILENO : -1, .events = POLLIN } };
 		uint64_t now = clock_now(CLOCK_MONOTONIC);
 		int left = now < end ? (int)((end - now + 999999u) / 1000000u) : 0;
 		int ready = poll(fds, 2, left);
@@ -130,7 +130,7 @@ bool ctl_wait(int ms)
 
 static unsigned terminal_lines(FILE *out)
 {
-	struct winsize size = {0};
+	struct winsize size = { 0 };
 
 	return ioctl(fileno(out), TIOCGWINSZ, &size) < 0 ? 0 : size.ws_row;
 }
@@ -145,7 +145,7 @@ static bool in_place(FILE *out)
 
 void screen_begin(struct screen *screen, FILE *out)
 {
-	*screen = (struct screen){.out = out, .terminal = in_place(out)};
+	*screen = (struct screen){ .out = out, .terminal = in_place(out) };
 }
 
 static void show_in_place(struct screen *screen, const char *text)

@@ -40,9 +40,9 @@ bool ctl_wait(int ms);
 
 struct screen {
 	FILE *out;
-	bool terminal;		/* in place: one whose TERM is set and not dumb */
-	unsigned lines;		/* that fit; 0 when it is not known */
-	unsigned shown;		/* how often something was */
+	bool terminal;	/* in place: one whose TERM is set and not dumb */
+	unsigned lines; /* that fit; 0 when it is not known */
+	unsigned shown; /* how often something was */
 };
 
 /** screen_begin - find out what @out is. */

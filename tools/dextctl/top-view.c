@@ -15,7 +15,7 @@ static AppleDextClientInfo find(const struct rates_sample *sample, uint32_t numb
 	for (size_t i = 0; i < sample->count; i++)
 		if (sample->clients[i].client == number)
 			return sample->clients[i];
-	return (AppleDextClientInfo){.client = number};
+	return (AppleDextClientInfo){ .client = number };
 }
 
 static double a_second(uint64_t before, uint64_t now, uint64_t nanoseconds)
@@ -95,7 +95,7 @@ void rates_sum(const struct rates *rates, double *calls, double *interrupts)
 void rates_free(struct rates *rates)
 {
 	free(rates->rates);
-	*rates = (struct rates){.rates = NULL};
+	*rates = (struct rates){ .rates = NULL };
 }
 
 static const char *claim(const AppleDextClientInfo *client)
@@ -117,15 +117,15 @@ static void add_row(struct cli_table *table, const struct rate *rate)
 	snprintf(interrupts, sizeof(interrupts), "%9.1f", rate->interrupts);
 	snprintf(regions, sizeof(regions), "%7" PRIu32, client->regions);
 	cli_format_size(client->bytes_wired, wired);
-	cli_table_add(table, (const char *[]){rate->address, number, process_id(client->pid, pid),
+	cli_table_add(table, (const char *[]){ rate->address, number, process_id(client->pid, pid),
 				     claim(client), calls, interrupts, regions, wired,
-				     command ? command : "-"});
+				     command ? command : "-" });
 }
 
 void top_print(const struct rates *rates, const char *time, FILE *out)
 {
-	static const char *const heads[] = {"ADDRESS", "CLIENT", "PID", "CLAIM", "  CALLS/S",
-		"   IRQS/S", "REGIONS", "WIRED", "COMMAND"};
+	static const char *const heads[] = { "ADDRESS", "CLIENT", "PID", "CLAIM", "  CALLS/S",
+		"   IRQS/S", "REGIONS", "WIRED", "COMMAND" };
 	struct cli_table table = CLI_TABLE(heads);
 	double calls, interrupts;
 

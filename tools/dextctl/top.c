@@ -33,7 +33,7 @@ static kern_return_t take_sample(const struct ctl_device *device, struct rates_s
 /* The rates since the last look, which this one replaces. */
 static kern_return_t look(struct watched *watched, struct rates *rates)
 {
-	struct rates_sample now = {0};
+	struct rates_sample now = { 0 };
 	kern_return_t result = take_sample(&watched->device, &now);
 
 	if (result != kIOReturnSuccess)
@@ -100,7 +100,7 @@ static void print(struct top *top, struct rates *rates)
 
 static enum ctl_exit follow(struct top *top)
 {
-	struct rates rates = {.rates = NULL};
+	struct rates rates = { .rates = NULL };
 	/* The first look gives no rates: there is nothing to compare it with. */
 	enum ctl_exit status = look_at_all(top, &rates);
 	uint64_t shown = 0, count = top->options->count;
@@ -142,8 +142,7 @@ static enum ctl_exit open_all(struct top *top)
 	}
 	top->watched = cli_allocate((count + 1) * sizeof(*top->watched));
 	for (; top->count < count && status == CTL_OK; top->count++)
-		status = ctl_open_listed(
-			&devices[top->count], &top->watched[top->count].device);
+		status = ctl_open_listed(&devices[top->count], &top->watched[top->count].device);
 	apple_dext_free_bound_devices(devices);
 	return status;
 }
@@ -159,7 +158,7 @@ static void close_all(struct top *top)
 
 static enum ctl_exit top(const struct ctl_options *options, char **arguments)
 {
-	struct top top = {.options = options};
+	struct top top = { .options = options };
 	enum ctl_exit status;
 
 	screen_begin(&top.screen, stdout);

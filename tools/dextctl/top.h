@@ -8,15 +8,15 @@
 
 /* One look at the clients of a device. */
 struct rates_sample {
-	uint64_t taken;		/* nanoseconds, of CLOCK_MONOTONIC */
+	uint64_t taken; /* nanoseconds, of CLOCK_MONOTONIC */
 	AppleDextClientInfo *clients;
 	size_t count;
 };
 
 struct rate {
-	const char *address;	/* of the device */
+	const char *address; /* of the device */
 	AppleDextClientInfo client;
-	double calls, interrupts;	/* a second */
+	double calls, interrupts; /* a second */
 };
 
 /* Grows; for rates_free(). */

@@ -15,11 +15,11 @@ struct tracer {
 	const struct ctl_device *device;
 	const struct ctl_options *options;
 	struct ring ring;
-	uint64_t to_realtime;	/* from CLOCK_MONOTONIC */
+	uint64_t to_realtime; /* from CLOCK_MONOTONIC */
 	uint64_t shown, missed;
 	AppleDextClientInfo *clients;
 	size_t client_count;
-	bool clients_asked;	/* since the last wait */
+	bool clients_asked; /* since the last wait */
 };
 
 static const AppleDextClientInfo *find_client(const struct tracer *tracer, uint32_t number)
@@ -145,9 +145,11 @@ static enum ctl_exit trace_mapped(struct tracer *tracer, const struct dext_trace
 	free(tracer->clients);
 	if (tracer->missed)
 		ctl_note(tracer->device,
-			"%" PRIu64 " call%s lost: the driver keeps the last %u, and more came before "
+			"%" PRIu64
+			" call%s lost: the driver keeps the last %u, and more came before "
 			"they were read",
-			tracer->missed, tracer->missed == 1 ? " was" : "s were", DEXT_TRACE_ENTRIES);
+			tracer->missed, tracer->missed == 1 ? " was" : "s were",
+			DEXT_TRACE_ENTRIES);
 	if (result != kIOReturnSuccess)
 		return ctl_fail(tracer->device, result, "tracing ended");
 	return CTL_OK;
@@ -155,7 +157,7 @@ static enum ctl_exit trace_mapped(struct tracer *tracer, const struct dext_trace
 
 static enum ctl_exit trace(const struct ctl_options *options, char **arguments)
 {
-	struct tracer tracer = {.options = options};
+	struct tracer tracer = { .options = options };
 	mach_vm_address_t address;
 	struct ctl_device device;
 	kern_return_t result;
@@ -170,8 +172,8 @@ static enum ctl_exit trace(const struct ctl_options *options, char **arguments)
 	} else {
 		status = CTL_FAILED;
 		if (ctl_catch_signals())
-			status = trace_mapped(&tracer,
-				(const struct dext_trace *)(uintptr_t)address);
+			status = trace_mapped(
+				&tracer, (const struct dext_trace *)(uintptr_t)address);
 		(void)apple_dext_unmap_trace(device.connection, address);
 	}
 	ctl_close(&device);

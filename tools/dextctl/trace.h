@@ -10,16 +10,16 @@
 
 struct ring {
 	const struct dext_trace *trace;
-	uint64_t next;		/* the entry that is read next */
+	uint64_t next; /* the entry that is read next */
 };
 
 /** ring_begin - read what is written from now on. */
 void ring_begin(struct ring *ring, const struct dext_trace *trace);
 
 enum ring_read {
-	RING_EMPTY,	/* nothing, or an entry that is just being written */
-	RING_ENTRY,	/* @entry is filled in */
-	RING_MISSED,	/* @missed entries were overwritten before they were read */
+	RING_EMPTY,  /* nothing, or an entry that is just being written */
+	RING_ENTRY,  /* @entry is filled in */
+	RING_MISSED, /* @missed entries were overwritten before they were read */
 };
 
 /**
@@ -50,9 +50,9 @@ const char *scalar_name(
 /* A call of the trace in one line, as text or as JSON. */
 
 struct traced {
-	const char *address;	/* of the device */
-	int32_t pid;		/* of the client; 0 when it is not known */
-	uint64_t began;		/* by CLOCK_REALTIME */
+	const char *address; /* of the device */
+	int32_t pid;	     /* of the client; 0 when it is not known */
+	uint64_t began;	     /* by CLOCK_REALTIME */
 	const struct dext_trace_entry *entry;
 };
 

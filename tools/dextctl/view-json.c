@@ -156,8 +156,7 @@ static void put_dma(struct json_object *object, const struct view *view)
 	json_put_number(object, "resets", view->status.resets);
 }
 
-struct json_object *view_json(
-	const struct view *view, struct names *names, enum view_depth depth)
+struct json_object *view_json(const struct view *view, struct names *names, enum view_depth depth)
 {
 	struct json_object *object = json_new_object();
 

@@ -72,8 +72,8 @@ static void print_ids(const struct view *view, struct names *names, FILE *out)
 		identity->class_code & 0xffffffu);
 	if (!view_subsystem(view, &vendor_id, &subsystem_id))
 		return;
-	if (!names_find_subsystem(names, identity->vendor_id, identity->device_id, vendor_id,
-		    subsystem_id, name))
+	if (!names_find_subsystem(
+		    names, identity->vendor_id, identity->device_id, vendor_id, subsystem_id, name))
 		snprintf(name, sizeof(name), "Device %04x", subsystem_id);
 	if (names_find_vendor(names, vendor_id, vendor))
 		line(out, "Subsystem:", "%s %s [%04x:%04x]", vendor, name, vendor_id, subsystem_id);

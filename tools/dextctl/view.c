@@ -9,8 +9,8 @@
 static kern_return_t read_config(io_connect_t connection, struct view *view, size_t end)
 {
 	size_t begin = view->config_size;
-	kern_return_t result = apple_dext_config_read_block(
-		connection, begin, view->config + begin, end - begin);
+	kern_return_t result =
+		apple_dext_config_read_block(connection, begin, view->config + begin, end - begin);
 
 	if (result == kIOReturnSuccess)
 		view->config_size = end;
@@ -22,8 +22,8 @@ static kern_return_t read_bars(io_connect_t connection, struct view *view)
 {
 	for (uint8_t i = 0; i < DEXT_BARS; i++) {
 		struct view_bar *bar = &view->bars[i];
-		kern_return_t result = apple_dext_get_bar_info(
-			connection, i, NULL, &bar->size, &bar->type);
+		kern_return_t result =
+			apple_dext_get_bar_info(connection, i, NULL, &bar->size, &bar->type);
 
 		if (result != kIOReturnSuccess && result != kIOReturnNotFound)
 			return result;
@@ -102,14 +102,14 @@ static struct view_interrupts interrupts_from_config(const struct view *view)
 	const struct cap *msi = caps_find(&view->caps, false, PCI_CAP_ID_MSI);
 
 	if (msix)
-		return (struct view_interrupts){
-			true, DEXT_INTERRUPT_MSIX, (unsigned)cap_fact_number(msix, "vectors", 0)};
+		return (struct view_interrupts){ true, DEXT_INTERRUPT_MSIX,
+			(unsigned)cap_fact_number(msix, "vectors", 0) };
 	if (msi)
-		return (struct view_interrupts){
-			true, DEXT_INTERRUPT_MSI, (unsigned)cap_fact_number(msi, "vectors", 0)};
+		return (struct view_interrupts){ true, DEXT_INTERRUPT_MSI,
+			(unsigned)cap_fact_number(msi, "vectors", 0) };
 	if (view->config_size && view->config[PCI_INTERRUPT_PIN])
-		return (struct view_interrupts){true, DEXT_INTERRUPT_INTX, 1};
-	return (struct view_interrupts){view->config_size != 0, DEXT_INTERRUPT_NONE, 0};
+		return (struct view_interrupts){ true, DEXT_INTERRUPT_INTX, 1 };
+	return (struct view_interrupts){ view->config_size != 0, DEXT_INTERRUPT_NONE, 0 };
 }
 
 struct view_interrupts view_interrupts(const struct view *view)
@@ -118,8 +118,8 @@ struct view_interrupts view_interrupts(const struct view *view)
 
 	if (!view->status_known || status->interrupt_kind > DEXT_INTERRUPT_MSIX)
 		return interrupts_from_config(view);
-	return (struct view_interrupts){
-		true, (enum dext_interrupt_kind)status->interrupt_kind, status->interrupt_vectors};
+	return (struct view_interrupts){ true, (enum dext_interrupt_kind)status->interrupt_kind,
+		status->interrupt_vectors };
 }
 
 const char *view_interrupt_name(enum dext_interrupt_kind kind)
@@ -136,8 +136,7 @@ const char *view_interrupt_name(enum dext_interrupt_kind kind)
 
 bool view_subsystem(const struct view *view, uint16_t *vendor_id, uint16_t *subsystem_id)
 {
-	if (!view->config_size ||
-		(view->config[PCI_HEADER_TYPE] & 0x7f) != PCI_HEADER_TYPE_NORMAL)
+	if (!view->config_size || (view->config[PCI_HEADER_TYPE] & 0x7f) != PCI_HEADER_TYPE_NORMAL)
 		return false;
 	*vendor_id = config_get16(view->config, PCI_SUBSYSTEM_VENDOR_ID);
 	*subsystem_id = config_get16(view->config, PCI_SUBSYSTEM_ID);

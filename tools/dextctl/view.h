@@ -15,27 +15,27 @@
 
 struct view_bar {
 	bool present;
-	uint8_t type;	/* DEXT_BAR_* */
+	uint8_t type; /* DEXT_BAR_* */
 	uint64_t size;
 };
 
 struct view {
 	AppleDextIdentity identity;
-	char root[DEXT_ROOT_MAX];	/* "" when it names none */
+	char root[DEXT_ROOT_MAX]; /* "" when it names none */
 	uint8_t config[DEXT_CONFIG_SIZE];
-	size_t config_size;	/* how much of it was read: 0, 256 or 4096 */
-	struct cap_list caps;	/* found in that */
+	size_t config_size;   /* how much of it was read: 0, 256 or 4096 */
+	struct cap_list caps; /* found in that */
 	bool bars_known;
 	struct view_bar bars[DEXT_BARS];
-	bool status_known;	/* false with a driver that lacks the call */
+	bool status_known; /* false with a driver that lacks the call */
 	AppleDextStatus status;
-	bool limits_known;	/* likewise */
+	bool limits_known; /* likewise */
 	AppleDextDMALimits limits;
 };
 
 enum view_depth {
-	VIEW_BRIEF,	/* status, and the 256 bytes of config space that every function has */
-	VIEW_WHOLE,	/* BARs, extended config space and the limits of DMA too */
+	VIEW_BRIEF, /* status, and the 256 bytes of config space that every function has */
+	VIEW_WHOLE, /* BARs, extended config space and the limits of DMA too */
 };
 
 /**
@@ -93,8 +93,7 @@ struct json_object;
  * view_json - the device as a JSON object (keys: dextctl(1))
  * @depth: VIEW_BRIEF for the keys of list alone
  */
-struct json_object *view_json(
-	const struct view *view, struct names *names, enum view_depth depth);
+struct json_object *view_json(const struct view *view, struct names *names, enum view_depth depth);
 
 /* What the commands that show one device whole have in common. */
 

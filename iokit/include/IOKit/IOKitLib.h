@@ -33,14 +33,14 @@ typedef uint32_t IOOptionBits;
 typedef char io_name_t[128];
 typedef struct IONotificationPort *IONotificationPortRef;
 
-#define IO_OBJECT_NULL      ((io_object_t)0)
-#define kIOMainPortDefault  ((mach_port_t)0)
+#define IO_OBJECT_NULL	     ((io_object_t)0)
+#define kIOMainPortDefault   ((mach_port_t)0)
 #define kIOMasterPortDefault kIOMainPortDefault
 
 /* Registry keys (IOKit/IOKitKeys.h). */
 #define kIOProviderClassKey "IOProviderClass"
-#define kIONameMatchKey     "IONameMatch"
-#define kIOServiceClass     "IOService"
+#define kIONameMatchKey	    "IONameMatch"
+#define kIOServiceClass	    "IOService"
 
 /* Where the callout and its context stand in an asynchronous call's reference (OSMessageNotification.h). */
 enum {
@@ -103,9 +103,9 @@ io_object_t IOIteratorNext(io_iterator_t iterator);
 void IOIteratorReset(io_iterator_t iterator);
 
 /* What IOServiceAddMatchingNotification() can tell of (IOKit/IOKitKeys.h). */
-#define kIOPublishNotification      "IOServicePublish"
+#define kIOPublishNotification	    "IOServicePublish"
 #define kIOFirstPublishNotification "IOServiceFirstPublish"
-#define kIOMatchedNotification      "IOServiceMatched"
+#define kIOMatchedNotification	    "IOServiceMatched"
 #define kIOFirstMatchNotification   "IOServiceFirstMatch"
 #define kIOTerminatedNotification   "IOServiceTerminate"
 
@@ -138,11 +138,11 @@ kern_return_t IOObjectRetain(io_object_t object);
 /** IOObjectRelease - one reference less. kIOReturnBadArgument for what is no object. */
 kern_return_t IOObjectRelease(io_object_t object);
 /** IOObjectConformsTo - whether the object's class is, or inherits from, @class_name. */
-int IOObjectConformsTo(io_object_t object, const char *class_name);	/* an io_name_t */
+int IOObjectConformsTo(io_object_t object, const char *class_name); /* an io_name_t */
 
 /** IORegistryEntryCreateCFProperty - a copy of one property (a new reference), or NULL. */
-CFTypeRef IORegistryEntryCreateCFProperty(io_registry_entry_t entry, CFStringRef key,
-	CFAllocatorRef allocator, IOOptionBits options);
+CFTypeRef IORegistryEntryCreateCFProperty(
+	io_registry_entry_t entry, CFStringRef key, CFAllocatorRef allocator, IOOptionBits options);
 /** IORegistryEntryGetRegistryEntryID - a number that names the entry while it exists, and none after it. */
 kern_return_t IORegistryEntryGetRegistryEntryID(io_registry_entry_t entry, uint64_t *entry_id);
 /** IORegistryEntryGetName - the entry's name. */
@@ -186,9 +186,8 @@ kern_return_t IOServiceClose(io_connect_t connect);
  * has gone; kIOReturnTimeout when it does not answer.
  */
 kern_return_t IOConnectCallMethod(mach_port_t connect, uint32_t selector, const uint64_t *input,
-	uint32_t input_count, const void *input_struct, size_t input_struct_size,
-	uint64_t *output, uint32_t *output_count, void *output_struct,
-	size_t *output_struct_size);
+	uint32_t input_count, const void *input_struct, size_t input_struct_size, uint64_t *output,
+	uint32_t *output_count, void *output_struct, size_t *output_struct_size);
 /** IOConnectCallScalarMethod - IOConnectCallMethod() with scalars alone. */
 kern_return_t IOConnectCallScalarMethod(mach_port_t connect, uint32_t selector,
 	const uint64_t *input, uint32_t input_count, uint64_t *output, uint32_t *output_count);
@@ -209,14 +208,13 @@ kern_return_t IOConnectCallStructMethod(mach_port_t connect, uint32_t selector,
  * port at a time: kIOReturnNoResources past that.
  */
 kern_return_t IOConnectCallAsyncMethod(mach_port_t connect, uint32_t selector,
-	mach_port_t wake_port, uint64_t *reference, uint32_t reference_count,
-	const uint64_t *input, uint32_t input_count, const void *input_struct,
-	size_t input_struct_size, uint64_t *output, uint32_t *output_count, void *output_struct,
-	size_t *output_struct_size);
+	mach_port_t wake_port, uint64_t *reference, uint32_t reference_count, const uint64_t *input,
+	uint32_t input_count, const void *input_struct, size_t input_struct_size, uint64_t *output,
+	uint32_t *output_count, void *output_struct, size_t *output_struct_size);
 /** IOConnectCallAsyncScalarMethod - IOConnectCallAsyncMethod() with scalars alone. */
 kern_return_t IOConnectCallAsyncScalarMethod(mach_port_t connect, uint32_t selector,
-	mach_port_t wake_port, uint64_t *reference, uint32_t reference_count,
-	const uint64_t *input, uint32_t input_count, uint64_t *output, uint32_t *output_count);
+	mach_port_t wake_port, uint64_t *reference, uint32_t reference_count, const uint64_t *input,
+	uint32_t input_count, uint64_t *output, uint32_t *output_count);
 
 /**
  * IOConnectMapMemory64 - map memory of the driver's into the calling task

@@ -45,13 +45,13 @@ struct iouser_arguments {
 	uint64_t *scalar_output;
 	uint32_t scalar_output_room, scalar_output_count;
 	void *structure_output;
-	size_t structure_output_room, structure_output_size;	/* in bytes */
-	struct iouser_completion *completion;	/* of an asynchronous call, else NULL */
+	size_t structure_output_room, structure_output_size; /* in bytes */
+	struct iouser_completion *completion; /* of an asynchronous call, else NULL */
 };
 
 /* Memory that a user client gives to its client. */
 struct iouser_memory {
-	int fd;			/* borrowed; the runtime duplicates it */
+	int fd; /* borrowed; the runtime duplicates it */
 	uint64_t offset;
 	uint64_t size;
 	/*
@@ -140,11 +140,11 @@ struct iouser_segment {
 	uint64_t length;
 	/* Unnamed unions are new in C11. */
 	__extension__ union {
-		void *host;	/* mapped here */
-		uint64_t va;	/* private memory of the client: where it is there */
+		void *host;  /* mapped here */
+		uint64_t va; /* private memory of the client: where it is there */
 	};
-	void *runtime;		/* the runtime's own */
-	int memory_fd;		/* private memory: the client's /proc/PID/mem, borrowed */
+	void *runtime; /* the runtime's own */
+	int memory_fd; /* private memory: the client's /proc/PID/mem, borrowed */
 	bool is_private;
 	bool writable;
 };
@@ -152,7 +152,7 @@ struct iouser_segment {
 /* Memory of a client, held until it is released. */
 struct iouser_task_memory {
 	size_t count;
-	struct iouser_segment *segments;	/* @count, freed with it */
+	struct iouser_segment *segments; /* @count, freed with it */
 };
 
 /**
@@ -172,8 +172,8 @@ struct iouser_task_memory {
  * in too many pieces, or there is no address space for it; kIOReturnNoResources when descriptors
  * are used up.
  */
-kern_return_t iouser_copy_task_memory(struct iouser_peer *peer, uint64_t va, uint64_t size,
-	struct iouser_task_memory **memory);
+kern_return_t iouser_copy_task_memory(
+	struct iouser_peer *peer, uint64_t va, uint64_t size, struct iouser_task_memory **memory);
 /** iouser_task_memory_release - let go of it. From any thread; the peer can be gone. */
 void iouser_task_memory_release(struct iouser_task_memory *memory);
 
@@ -216,13 +216,13 @@ struct iouser_server_options {
 	const char *path;
 	/* Of the socket; 0: so that whoever is allowed can connect, 0600, 0660 or 0666. */
 	mode_t mode;
-	gid_t group;		/* of the socket; (gid_t)-1: as it comes */
+	gid_t group; /* of the socket; (gid_t)-1: as it comes */
 	/* Besides this process's own user and root; checked on accept, whatever the mode says. */
 	const uid_t *allowed_uids;
 	size_t allowed_uid_count;
-	const gid_t *allowed_gids;	/* a client's group, or one of its supplementary ones */
+	const gid_t *allowed_gids; /* a client's group, or one of its supplementary ones */
 	size_t allowed_gid_count;
-	unsigned connections_max;	/* of one process; 0 for 256 */
+	unsigned connections_max; /* of one process; 0 for 256 */
 	/* Of one user besides the service's own and root; 0 for 256, at most 960. */
 	unsigned user_connections_max;
 };

@@ -26,27 +26,27 @@ enum edu_register_offset {
 	EDU_INTERRUPT_STATUS = 0x24,
 	EDU_INTERRUPT_RAISE = 0x60,
 	EDU_INTERRUPT_ACKNOWLEDGE = 0x64,
-	EDU_DMA_SOURCE = 0x80,		/* from here on 8 bytes each */
+	EDU_DMA_SOURCE = 0x80, /* from here on 8 bytes each */
 	EDU_DMA_DESTINATION = 0x88,
 	EDU_DMA_COUNT = 0x90,
 	EDU_DMA_COMMAND = 0x98,
 };
 
-#define EDU_IDENTITY 0x010000edu	/* version 1.0 */
+#define EDU_IDENTITY 0x010000edu /* version 1.0 */
 
-#define EDU_STATUS_COMPUTING 0x01u	/* read-only */
-#define EDU_STATUS_INTERRUPT 0x80u	/* raise one when the factorial is there */
+#define EDU_STATUS_COMPUTING 0x01u /* read-only */
+#define EDU_STATUS_INTERRUPT 0x80u /* raise one when the factorial is there */
 
-#define EDU_COMMAND_START       0x01u
-#define EDU_COMMAND_FROM_DEVICE 0x02u	/* else from memory to the device */
-#define EDU_COMMAND_INTERRUPT   0x04u
+#define EDU_COMMAND_START	0x01u
+#define EDU_COMMAND_FROM_DEVICE 0x02u /* else from memory to the device */
+#define EDU_COMMAND_INTERRUPT	0x04u
 
 /* What the device's own interrupts put into the interrupt status register. */
 #define EDU_INTERRUPT_FACTORIAL 0x001u
-#define EDU_INTERRUPT_DMA       0x100u
+#define EDU_INTERRUPT_DMA	0x100u
 
 /* The buffer, in the device's own addresses: DMA reaches it, loads and stores do not. */
-#define EDU_BUFFER      UINT64_C(0x40000)
+#define EDU_BUFFER	UINT64_C(0x40000)
 #define EDU_BUFFER_SIZE UINT64_C(4096)
 
 /* The DMA registers, in their order. */
@@ -55,7 +55,7 @@ enum edu_dma_register { EDU_SOURCE, EDU_DESTINATION, EDU_COUNT, EDU_COMMAND, EDU
 struct edu {
 	struct soft_device *device;
 	uint64_t dma_mask;
-	uint64_t delay_ns;	/* what a factorial and a transfer take at least */
+	uint64_t delay_ns; /* what a factorial and a transfer take at least */
 	struct soft_worker worker;
 
 	/*
@@ -63,10 +63,10 @@ struct edu {
 	 * a transfer moves bytes.
 	 */
 	pthread_mutex_t lock;
-	pthread_cond_t wake;	/* of the worker; CLOCK_MONOTONIC */
-	pthread_cond_t idle;	/* the worker has moved bytes; CLOCK_MONOTONIC */
+	pthread_cond_t wake; /* of the worker; CLOCK_MONOTONIC */
+	pthread_cond_t idle; /* the worker has moved bytes; CLOCK_MONOTONIC */
 	bool stop;
-	bool moving;		/* the worker moves bytes, without the lock */
+	bool moving; /* the worker moves bytes, without the lock */
 	uint32_t liveness, factorial, status, interrupts;
 	uint64_t factorial_due_ns, dma_due_ns;
 	uint64_t dma[EDU_DMA_REGISTERS];
@@ -75,8 +75,8 @@ struct edu {
 
 /* registers.c */
 uint64_t edu_bar_read(struct soft_device *device, unsigned bar, uint64_t offset, unsigned width);
-void edu_bar_write(struct soft_device *device, unsigned bar, uint64_t offset, unsigned width,
-	uint64_t value);
+void edu_bar_write(
+	struct soft_device *device, unsigned bar, uint64_t offset, unsigned width, uint64_t value);
 /* Put @bits into the interrupt status and raise the interrupt. The lock is held. */
 void edu_interrupt(struct edu *edu, uint32_t bits);
 /* Everything as after power-on; work under way is forgotten. The lock is held. */

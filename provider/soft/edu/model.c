@@ -6,12 +6,12 @@
 #include <string.h>
 
 /* As QEMU's device has them. */
-#define VENDOR_ID           0x1234
-#define DEVICE_ID           0x11e8
+#define VENDOR_ID	    0x1234
+#define DEVICE_ID	    0x11e8
 #define SUBSYSTEM_VENDOR_ID 0x1af4
-#define SUBSYSTEM_ID        0x1100
-#define CLASS_OTHER         0x00ff00
-#define REVISION            0x10
+#define SUBSYSTEM_ID	    0x1100
+#define CLASS_OTHER	    0x00ff00
+#define REVISION	    0x10
 
 #define DEFAULT_MASK_BITS 28
 #define DEFAULT_DELAY_MS  10
@@ -37,9 +37,13 @@ static bool parse(struct edu *edu, const struct device_spec *spec, struct spec_e
 static void add_to_bus(struct soft_device *device, struct spec_error *error)
 {
 	const struct soft_identity identity = {
-		.vendor_id = VENDOR_ID, .device_id = DEVICE_ID,
-		.subsystem_vendor_id = SUBSYSTEM_VENDOR_ID, .subsystem_id = SUBSYSTEM_ID,
-		.class_code = CLASS_OTHER, .revision = REVISION, .interrupt_pin = 1,
+		.vendor_id = VENDOR_ID,
+		.device_id = DEVICE_ID,
+		.subsystem_vendor_id = SUBSYSTEM_VENDOR_ID,
+		.subsystem_id = SUBSYSTEM_ID,
+		.class_code = CLASS_OTHER,
+		.revision = REVISION,
+		.interrupt_pin = 1,
 	};
 
 	soft_set_identity(device, &identity);
@@ -72,8 +76,8 @@ static struct edu *allocate(struct soft_device *device)
 	return edu;
 }
 
-static bool create(struct soft_device *device, const struct device_spec *spec,
-	struct spec_error *error)
+static bool create(
+	struct soft_device *device, const struct device_spec *spec, struct spec_error *error)
 {
 	struct edu *edu = allocate(device);
 	int failure;
@@ -109,7 +113,7 @@ static bool reset(struct soft_device *device, const struct timespec *until)
 	bool idle;
 
 	pthread_mutex_lock(&edu->lock);
-	edu_power_on(edu);	/* a transfer that moves bytes finds itself cancelled */
+	edu_power_on(edu); /* a transfer that moves bytes finds itself cancelled */
 	idle = edu_worker_idle(edu, until);
 	pthread_mutex_unlock(&edu->lock);
 	return idle;

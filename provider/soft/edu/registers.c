@@ -130,7 +130,7 @@ uint64_t edu_bar_read(struct soft_device *device, unsigned bar, uint64_t offset,
 	unsigned dma = find_dma(offset, width);
 	uint64_t ones = UINT64_MAX >> (64 - 8 * width), value = ones;
 
-	(void)bar;	/* there is one */
+	(void)bar; /* there is one */
 	pthread_mutex_lock(&edu->lock);
 	if (found && found->read)
 		value = found->read(edu);
@@ -140,8 +140,8 @@ uint64_t edu_bar_read(struct soft_device *device, unsigned bar, uint64_t offset,
 	return value;
 }
 
-void edu_bar_write(struct soft_device *device, unsigned bar, uint64_t offset, unsigned width,
-	uint64_t value)
+void edu_bar_write(
+	struct soft_device *device, unsigned bar, uint64_t offset, unsigned width, uint64_t value)
 {
 	struct edu *edu = soft_private(device);
 	const struct edu_register *found = find(offset, width);

@@ -77,7 +77,7 @@ static uint64_t clamp(struct edu *edu, uint64_t address)
 
 /* What moves, and how. */
 struct transfer {
-	uint8_t *buffer;	/* the part of the device's own; NULL: nothing moves */
+	uint8_t *buffer; /* the part of the device's own; NULL: nothing moves */
 	uint64_t address, count;
 	bool from_device;
 };
@@ -122,7 +122,7 @@ static void finish_transfer(struct edu *edu)
 	if (transfer.buffer)
 		move(edu, &transfer);
 	if (!transferring(edu))
-		return;		/* a reset */
+		return; /* a reset */
 	edu->dma[EDU_COMMAND] &= ~(uint64_t)EDU_COMMAND_START;
 	if (edu->dma[EDU_COMMAND] & EDU_COMMAND_INTERRUPT)
 		edu_interrupt(edu, EDU_INTERRUPT_DMA);

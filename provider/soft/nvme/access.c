@@ -62,8 +62,8 @@ static void write_word(struct nvme_controller *nvme, size_t offset, uint32_t val
 		write_table(nvme, offset, value);
 }
 
-void nvme_bar_write(struct soft_device *device, unsigned bar, uint64_t offset, unsigned width,
-	uint64_t value)
+void nvme_bar_write(
+	struct soft_device *device, unsigned bar, uint64_t offset, unsigned width, uint64_t value)
 {
 	struct nvme_controller *nvme = soft_private(device);
 

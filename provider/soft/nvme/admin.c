@@ -2,8 +2,8 @@
 /* The admin commands: the table of them, and those that make and delete queues. */
 #include "provider/soft/nvme/nvme.h"
 
-static uint16_t check_queue_memory(const struct nvme_controller *nvme,
-	const struct nvme_command *command)
+static uint16_t check_queue_memory(
+	const struct nvme_controller *nvme, const struct nvme_command *command)
 {
 	uint32_t entries = (command->cdw10 >> 16) + 1;
 

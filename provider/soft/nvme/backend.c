@@ -13,8 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static bool parse_block(struct nvme_backend *backend, const struct device_spec *spec,
-	struct spec_error *error)
+static bool parse_block(
+	struct nvme_backend *backend, const struct device_spec *spec, struct spec_error *error)
 {
 	uint64_t block;
 
@@ -27,8 +27,8 @@ static bool parse_block(struct nvme_backend *backend, const struct device_spec *
 	return true;
 }
 
-static bool parse_read_only(struct nvme_backend *backend, const struct device_spec *spec,
-	struct spec_error *error)
+static bool parse_read_only(
+	struct nvme_backend *backend, const struct device_spec *spec, struct spec_error *error)
 {
 	const char *value = spec_get(spec, "readonly");
 
@@ -86,26 +86,26 @@ static bool open_image(struct nvme_backend *backend, const char *path, struct sp
 	return set_size(backend, (uint64_t)size, "image", path, error);
 }
 
-static bool open_memory(struct nvme_backend *backend, const struct device_spec *spec,
-	struct spec_error *error)
+static bool open_memory(
+	struct nvme_backend *backend, const struct device_spec *spec, struct spec_error *error)
 {
 	uint64_t size;
 
 	if (!spec_get_size(spec, "size", 0, &size, error))
 		return false;
 	if (!set_size(backend, size, "size", spec_get(spec, "size"), error)) {
-		error->is_wrong = true;	/* other than the size of an image */
+		error->is_wrong = true; /* other than the size of an image */
 		return false;
 	}
 	backend->fd = memfd_create("nvme", MFD_CLOEXEC);
 	if (backend->fd < 0 || ftruncate(backend->fd, (off_t)size) < 0)
-		return spec_fail(error, "nvme: size %s: no such memory: %s",
-			spec_get(spec, "size"), strerror(errno));
+		return spec_fail(error, "nvme: size %s: no such memory: %s", spec_get(spec, "size"),
+			strerror(errno));
 	return true;
 }
 
-bool nvme_backend_open(struct nvme_backend *backend, const struct device_spec *spec,
-	struct spec_error *error)
+bool nvme_backend_open(
+	struct nvme_backend *backend, const struct device_spec *spec, struct spec_error *error)
 {
 	const char *image = spec_get(spec, "image");
 	bool opened;
@@ -146,8 +146,8 @@ int nvme_backend_flush(const struct nvme_backend *backend)
 	return 0;
 }
 
-int nvme_backend_write(const struct nvme_backend *backend, const void *data, size_t length,
-	uint64_t offset)
+int nvme_backend_write(
+	const struct nvme_backend *backend, const void *data, size_t length, uint64_t offset)
 {
 	const uint8_t *from = data;
 

@@ -20,6 +20,6 @@ void nvme_error_record(struct nvme_controller *nvme, const struct nvme_request *
 		.nsid = htole32(request ? request->command.nsid : 0),
 	};
 	if (request && sqid)
-		entry->lba = htole64(
-			request->command.cdw10 | (uint64_t)request->command.cdw11 << 32);
+		entry->lba =
+			htole64(request->command.cdw10 | (uint64_t)request->command.cdw11 << 32);
 }

@@ -14,8 +14,8 @@
 #define BURST_DEFAULT 3u
 
 #define TEMPERATURE_SELECT(cdw11) ((cdw11) >> 16 & 0xf)
-#define TEMPERATURE_ALL           0xfu
-#define TEMPERATURE_KIND(cdw11)   ((cdw11) >> 20 & 0x3)
+#define TEMPERATURE_ALL		  0xfu
+#define TEMPERATURE_KIND(cdw11)	  ((cdw11) >> 20 & 0x3)
 enum { TEMPERATURE_OVER, TEMPERATURE_UNDER };
 
 #define TIMESTAMP_MASK ((UINT64_C(1) << 48) - 1)
@@ -23,14 +23,14 @@ enum { TEMPERATURE_OVER, TEMPERATURE_UNDER };
 struct feature {
 	bool known, per_namespace;
 	uint32_t initial;
-	uint32_t bits;		/* that are kept */
-	uint32_t refused;	/* that must be zero */
+	uint32_t bits;	  /* that are kept */
+	uint32_t refused; /* that must be zero */
 	uint16_t (*get)(struct nvme_controller *nvme, struct nvme_request *request, bool initial);
 	uint16_t (*set)(struct nvme_controller *nvme, struct nvme_request *request);
 };
 
-static uint16_t get_temperature(struct nvme_controller *nvme, struct nvme_request *request,
-	bool initial)
+static uint16_t get_temperature(
+	struct nvme_controller *nvme, struct nvme_request *request, bool initial)
 {
 	uint32_t cdw11 = request->command.cdw11;
 
@@ -39,8 +39,8 @@ static uint16_t get_temperature(struct nvme_controller *nvme, struct nvme_reques
 	if (TEMPERATURE_KIND(cdw11) == TEMPERATURE_UNDER)
 		request->result = initial ? 0 : nvme->features.temperature_under;
 	else
-		request->result = initial ? NVME_TEMPERATURE_WARNING
-					  : nvme->features.value[NVME_FEAT_TEMPERATURE];
+		request->result = initial ? NVME_TEMPERATURE_WARNING :
+					    nvme->features.value[NVME_FEAT_TEMPERATURE];
 	return NVME_OK;
 }
 
@@ -127,8 +127,8 @@ static uint16_t set_vector(struct nvme_controller *nvme, struct nvme_request *re
 }
 
 /* Milliseconds in the low 48 bits, where they are from above. */
-static uint16_t get_timestamp(struct nvme_controller *nvme, struct nvme_request *request,
-	bool initial)
+static uint16_t get_timestamp(
+	struct nvme_controller *nvme, struct nvme_request *request, bool initial)
 {
 	const struct nvme_features *features = &nvme->features;
 	uint64_t elapsed = (nvme_now_ns() - features->timestamp_at_ns) / 1000000u;
@@ -158,9 +158,13 @@ static uint16_t set_timestamp(struct nvme_controller *nvme, struct nvme_request 
 static const struct feature features[NVME_FEATURES] = {
 	[NVME_FEAT_ARBITRATION] = { .known = true, .initial = BURST_DEFAULT, .bits = 0xffffff07 },
 	[NVME_FEAT_POWER] = { .known = true, .bits = 0xe0, .refused = 0x1f },
-	[NVME_FEAT_TEMPERATURE] = { .known = true, .initial = NVME_TEMPERATURE_WARNING,
-		.get = get_temperature, .set = set_temperature },
-	[NVME_FEAT_ERROR_RECOVERY] = { .known = true, .per_namespace = true, .bits = 0xffff,
+	[NVME_FEAT_TEMPERATURE] = { .known = true,
+		.initial = NVME_TEMPERATURE_WARNING,
+		.get = get_temperature,
+		.set = set_temperature },
+	[NVME_FEAT_ERROR_RECOVERY] = { .known = true,
+		.per_namespace = true,
+		.bits = 0xffff,
 		.refused = 1u << 16 },
 	[NVME_FEAT_WRITE_CACHE] = { .known = true, .initial = 1, .set = set_write_cache },
 	[NVME_FEAT_QUEUES] = { .known = true, .get = get_queues, .set = set_queues },
@@ -168,7 +172,8 @@ static const struct feature features[NVME_FEATURES] = {
 	[NVME_FEAT_VECTOR] = { .known = true, .get = get_vector, .set = set_vector },
 	[NVME_FEAT_ATOMICITY] = { .known = true, .bits = 1 },
 	[NVME_FEAT_ASYNC_EVENTS] = { .known = true,
-		.initial = NVME_SMART_RELIABILITY | NVME_SMART_READ_ONLY, .refused = 0xffffff00,
+		.initial = NVME_SMART_RELIABILITY | NVME_SMART_READ_ONLY,
+		.refused = 0xffffff00,
 		.set = set_async_events },
 	[NVME_FEAT_TIMESTAMP] = { .known = true, .get = get_timestamp, .set = set_timestamp },
 };
@@ -199,21 +204,21 @@ uint16_t nvme_get_features(struct nvme_controller *nvme, struct nvme_request *re
 		return NVME_INVALID_NAMESPACE;
 	if (select == NVME_SEL_CAPABILITIES) {
 		request->result = NVME_FEATURE_CAP_CHANGEABLE |
-			(feature->per_namespace ? NVME_FEATURE_CAP_NAMESPACE : 0);
+				  (feature->per_namespace ? NVME_FEATURE_CAP_NAMESPACE : 0);
 		return NVME_OK;
 	}
 	if (feature->get)
 		return feature->get(nvme, request, select != NVME_SEL_CURRENT);
-	request->result = select == NVME_SEL_CURRENT
-		? nvme->features.value[feature - features] : feature->initial;
+	request->result = select == NVME_SEL_CURRENT ? nvme->features.value[feature - features] :
+						       feature->initial;
 	return NVME_OK;
 }
 
 static uint16_t check_namespace(const struct feature *feature, uint32_t nsid)
 {
 	if (feature->per_namespace)
-		return nsid == NAMESPACE || nsid == NVME_NSID_ALL ? NVME_OK
-								  : NVME_INVALID_NAMESPACE;
+		return nsid == NAMESPACE || nsid == NVME_NSID_ALL ? NVME_OK :
+								    NVME_INVALID_NAMESPACE;
 	if (nsid == 0 || nsid == NVME_NSID_ALL)
 		return NVME_OK;
 	return nsid == NAMESPACE ? NVME_FEATURE_NOT_PER_NAMESPACE : NVME_INVALID_NAMESPACE;

@@ -6,17 +6,17 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NAMESPACE         1u
-#define IDENTIFY_SIZE     4096u
-#define CONTROLLER_ID     1u
-#define MAX_POWER         2500u /* 25 W, in 0.01 W */
-#define ABORTS_AT_ONCE    4u
-#define UUID_TEXT_LENGTH  36
+#define NAMESPACE	 1u
+#define IDENTIFY_SIZE	 4096u
+#define CONTROLLER_ID	 1u
+#define MAX_POWER	 2500u /* 25 W, in 0.01 W */
+#define ABORTS_AT_ONCE	 4u
+#define UUID_TEXT_LENGTH 36
 
 uint16_t nvme_oncs(const struct nvme_controller *nvme)
 {
-	uint16_t oncs = NVME_ONCS_COMPARE | NVME_ONCS_WRITE_ZEROES | NVME_ONCS_SELECT |
-		NVME_ONCS_TIMESTAMP;
+	uint16_t oncs =
+		NVME_ONCS_COMPARE | NVME_ONCS_WRITE_ZEROES | NVME_ONCS_SELECT | NVME_ONCS_TIMESTAMP;
 
 	/* Without holes to punch, deallocation would be an offer with nothing behind it. */
 	if (nvme->backend.punches)
@@ -116,8 +116,8 @@ static uint16_t identify_list(struct nvme_controller *nvme, struct nvme_request 
 	return nvme_data_to_host(nvme, request, list, IDENTIFY_SIZE);
 }
 
-static uint8_t *add_descriptor(uint8_t *at, enum nvme_descriptor_type type, const uint8_t *id,
-	uint8_t length)
+static uint8_t *add_descriptor(
+	uint8_t *at, enum nvme_descriptor_type type, const uint8_t *id, uint8_t length)
 {
 	at[0] = (uint8_t)type;
 	at[1] = length;

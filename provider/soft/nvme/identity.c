@@ -37,14 +37,14 @@ static void put_digest(uint8_t out[8], const char *text, uint64_t salt)
 		out[i] = (uint8_t)(hash >> (56 - 8 * i));
 }
 
-static bool copy_text(char *to, size_t longest, const char *key, const char *value,
-	struct spec_error *error)
+static bool copy_text(
+	char *to, size_t longest, const char *key, const char *value, struct spec_error *error)
 {
 	size_t length = strlen(value);
 
 	if (length == 0 || length > longest)
-		return spec_wrong(error, "nvme: %s=%s: 1 to %zu characters are needed, not %zu", key,
-			value, longest, length);
+		return spec_wrong(error, "nvme: %s=%s: 1 to %zu characters are needed, not %zu",
+			key, value, longest, length);
 	for (size_t i = 0; i < length; i++)
 		if (value[i] < ' ' || value[i] > '~')
 			return spec_wrong(error, "nvme: %s: character %zu is not printable ASCII",
@@ -71,8 +71,8 @@ static char *make_seed(const struct device_spec *spec, const char *device_name)
 	}
 	if (getrandom(chance, sizeof(chance), GRND_NONBLOCK) != (ssize_t)sizeof(chance))
 		chance[0] = nvme_now_ns();
-	if (asprintf(&seed, "memory %s %016llx%016llx", device_name,
-		    (unsigned long long)chance[0], (unsigned long long)chance[1]) < 0)
+	if (asprintf(&seed, "memory %s %016llx%016llx", device_name, (unsigned long long)chance[0],
+		    (unsigned long long)chance[1]) < 0)
 		return NULL;
 	return seed;
 }

@@ -13,8 +13,8 @@ struct extent {
 	uint64_t offset, length;
 };
 
-static bool extent_of(const struct nvme_backend *backend, uint64_t slba, uint64_t blocks,
-	struct extent *extent)
+static bool extent_of(
+	const struct nvme_backend *backend, uint64_t slba, uint64_t blocks, struct extent *extent)
 {
 	if (slba > backend->blocks || blocks > backend->blocks - slba)
 		return false;
@@ -36,8 +36,8 @@ static uint16_t locate(const struct nvme_controller *nvme, const struct nvme_com
 	return NVME_OK;
 }
 
-static uint16_t locate_data(struct nvme_controller *nvme, const struct nvme_command *command,
-	struct extent *extent)
+static uint16_t locate_data(
+	struct nvme_controller *nvme, const struct nvme_command *command, struct extent *extent)
 {
 	uint16_t status = locate(nvme, command, extent);
 
@@ -56,8 +56,8 @@ static uint16_t flush_command(struct nvme_controller *nvme, struct nvme_request 
 {
 	uint32_t nsid = request->command.nsid;
 
-	return nsid == NAMESPACE || nsid == NVME_NSID_ALL ? nvme_flush(nvme)
-							: NVME_INVALID_NAMESPACE;
+	return nsid == NAMESPACE || nsid == NVME_NSID_ALL ? nvme_flush(nvme) :
+							    NVME_INVALID_NAMESPACE;
 }
 
 static uint16_t read_command(struct nvme_controller *nvme, struct nvme_request *request)
@@ -168,8 +168,9 @@ static uint16_t dataset_management(struct nvme_controller *nvme, struct nvme_req
 	for (size_t i = 0; i < count && status == NVME_OK; i++)
 		if (range_extent(&nvme->backend, &ranges[i], &extent))
 			status = deallocate(nvme, &extent);
-	return status == NVME_OK && !nvme->features.value[NVME_FEAT_WRITE_CACHE] ? nvme_flush(nvme)
-										  : status;
+	return status == NVME_OK && !nvme->features.value[NVME_FEAT_WRITE_CACHE] ?
+		       nvme_flush(nvme) :
+		       status;
 }
 
 #define WRITES (NVME_EFFECT_SUPPORTED | NVME_EFFECT_CONTENT)

@@ -22,8 +22,8 @@ static void publish(struct nvme_controller *nvme, unsigned qid, uint32_t next)
 	const struct nvme_cq *cq = &nvme->cqs[qid];
 	bool waited_for = cq->live && cq->interrupts;
 
-	atomic_store(&nvme->posted[qid],
-		waited_for ? WAITED_FOR | next << NEXT_SHIFT | cq->tail : 0);
+	atomic_store(
+		&nvme->posted[qid], waited_for ? WAITED_FOR | next << NEXT_SHIFT | cq->tail : 0);
 }
 
 void nvme_line_expect(struct nvme_controller *nvme, unsigned qid, uint32_t next)

@@ -20,7 +20,7 @@ enum { CONSISTENT_READ, WRITE, WRITE_UNCHANGED, RESIZE };
 
 struct byte {
 	off_t offset;
-	bool if_writing;	/* not for a write-protected device */
+	bool if_writing; /* not for a write-protected device */
 };
 
 static const struct byte held[] = {
@@ -41,8 +41,10 @@ static const struct byte conflicting[] = {
 static bool take_bytes(int fd, bool read_only)
 {
 	for (size_t i = 0; i < sizeof(held) / sizeof(held[0]); i++) {
-		struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET,
-			.l_start = held[i].offset, .l_len = 1 };
+		struct flock lock = { .l_type = F_RDLCK,
+			.l_whence = SEEK_SET,
+			.l_start = held[i].offset,
+			.l_len = 1 };
 
 		if (!(held[i].if_writing && read_only) && fcntl(fd, F_OFD_SETLK, &lock) < 0)
 			return false;
@@ -54,8 +56,10 @@ static bool bytes_are_free(int fd, bool read_only)
 {
 	for (size_t i = 0; i < sizeof(conflicting) / sizeof(conflicting[0]); i++) {
 		/* Locks of this description itself do not count. */
-		struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET,
-			.l_start = conflicting[i].offset, .l_len = 1 };
+		struct flock lock = { .l_type = F_WRLCK,
+			.l_whence = SEEK_SET,
+			.l_start = conflicting[i].offset,
+			.l_len = 1 };
 
 		if (conflicting[i].if_writing && read_only)
 			continue;
@@ -77,6 +81,7 @@ bool nvme_image_lock(int fd, const char *path, bool read_only, struct spec_error
 	if (errno == EAGAIN || errno == EACCES)
 		return spec_fail(error,
 			"nvme: image %s: in use by another device or program; only devices with "
-			"readonly=on can share it", path);
+			"readonly=on can share it",
+			path);
 	return spec_fail(error, "nvme: image %s: cannot be locked: %s", path, strerror(errno));
 }

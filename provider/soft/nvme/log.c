@@ -5,12 +5,12 @@
 #include <endian.h>
 #include <string.h>
 
-#define NAMESPACE      1u
-#define SPARE          100u /* percent */
-#define SPARE_LOW      10u
-#define DATA_UNIT      (UINT64_C(1000) * 512)
-#define NS_PER_MINUTE  UINT64_C(60000000000)
-#define NS_PER_HOUR    (60 * NS_PER_MINUTE)
+#define NAMESPACE     1u
+#define SPARE	      100u /* percent */
+#define SPARE_LOW     10u
+#define DATA_UNIT     (UINT64_C(1000) * 512)
+#define NS_PER_MINUTE UINT64_C(60000000000)
+#define NS_PER_HOUR   (60 * NS_PER_MINUTE)
 
 static void build_errors(struct nvme_controller *nvme, void *page)
 {
@@ -19,8 +19,8 @@ static void build_errors(struct nvme_controller *nvme, void *page)
 
 	/* The latest comes first. */
 	for (unsigned i = 0; i < NVME_ERRORS_MAX; i++)
-		entries[i] = log->entries[(log->next + 2 * NVME_ERRORS_MAX - 1 - i) %
-			NVME_ERRORS_MAX];
+		entries[i] =
+			log->entries[(log->next + 2 * NVME_ERRORS_MAX - 1 - i) % NVME_ERRORS_MAX];
 }
 
 static uint64_t data_units(uint64_t bytes)
@@ -58,8 +58,8 @@ static void build_firmware(struct nvme_controller *nvme, void *page)
 	memcpy(log->slots[0], NVME_FIRMWARE, sizeof(log->slots[0]));
 }
 
-static void list_effects(const struct nvme_controller *nvme, uint32_t *list,
-	const struct nvme_operation *operations)
+static void list_effects(
+	const struct nvme_controller *nvme, uint32_t *list, const struct nvme_operation *operations)
 {
 	for (unsigned opcode = 0; opcode < 256; opcode++)
 		if (operations[opcode].handler && !(operations[opcode].oncs & ~nvme_oncs(nvme)))

@@ -13,9 +13,9 @@
 #define DEVICE_ID  0x0001
 #define CLASS_NVME 0x010802 /* mass storage, non-volatile memory, NVM Express I/O controller */
 
-#define DEFAULT_QUEUES  63u
+#define DEFAULT_QUEUES	63u
 #define DEFAULT_VECTORS 64u
-#define DEFAULT_MDTS    (512u * 1024u)
+#define DEFAULT_MDTS	(512u * 1024u)
 
 static_assert(NVME_REG_DOORBELLS + 8 * (NVME_QUEUES_MAX + 1) <= NVME_BAR_MSIX,
 	"the doorbells end before the MSI-X table");
@@ -36,14 +36,14 @@ static const struct spec_key keys[] = {
 	{ NULL, NULL, NULL },
 };
 
-static bool parse(struct nvme_controller *nvme, const struct device_spec *spec,
-	struct spec_error *error)
+static bool parse(
+	struct nvme_controller *nvme, const struct device_spec *spec, struct spec_error *error)
 {
 	uint64_t queues, mdts;
 
 	if (!spec_get_number(spec, "queues", 1, NVME_QUEUES_MAX, DEFAULT_QUEUES, &queues, error) ||
-		!soft_parse_interrupts(spec, false, NVME_VECTORS_MAX, DEFAULT_VECTORS,
-			&nvme->interrupts, error) ||
+		!soft_parse_interrupts(
+			spec, false, NVME_VECTORS_MAX, DEFAULT_VECTORS, &nvme->interrupts, error) ||
 		!spec_get_size(spec, "mdts", DEFAULT_MDTS, &mdts, error))
 		return false;
 	if (mdts < NVME_MDTS_MIN || mdts > NVME_MDTS_MAX || (mdts & (mdts - 1)))
@@ -59,8 +59,7 @@ static void add_interrupts(struct nvme_controller *nvme)
 	unsigned vectors = nvme->interrupts.vectors;
 
 	if (nvme->interrupts.kind == DEXT_INTERRUPT_MSIX)
-		soft_add_msix_capability(
-			nvme->device, vectors, 0, NVME_BAR_MSIX, 0, NVME_BAR_PBA);
+		soft_add_msix_capability(nvme->device, vectors, 0, NVME_BAR_MSIX, 0, NVME_BAR_PBA);
 	else if (nvme->interrupts.kind == DEXT_INTERRUPT_MSI)
 		soft_add_msi_capability(nvme->device, vectors);
 }
@@ -68,17 +67,21 @@ static void add_interrupts(struct nvme_controller *nvme)
 static bool add_to_bus(struct nvme_controller *nvme, struct spec_error *error)
 {
 	const struct soft_identity identity = {
-		.vendor_id = VENDOR_ID, .device_id = DEVICE_ID,
-		.subsystem_vendor_id = VENDOR_ID, .subsystem_id = DEVICE_ID,
-		.class_code = CLASS_NVME, .revision = 1, .interrupt_pin = 1,
+		.vendor_id = VENDOR_ID,
+		.device_id = DEVICE_ID,
+		.subsystem_vendor_id = VENDOR_ID,
+		.subsystem_id = DEVICE_ID,
+		.class_code = CLASS_NVME,
+		.revision = 1,
+		.interrupt_pin = 1,
 	};
 
 	nvme->vendor_id = identity.vendor_id;
 	nvme->subsystem_vendor_id = identity.subsystem_vendor_id;
 	soft_set_identity(nvme->device, &identity);
 	soft_set_memory_lock(nvme->device, &nvme->registers.lock);
-	nvme->registers.bar = soft_add_bar(nvme->device, 0, NVME_BAR_SIZE, DEXT_BAR_MEM64,
-		SOFT_BAR_SHARED, error);
+	nvme->registers.bar = soft_add_bar(
+		nvme->device, 0, NVME_BAR_SIZE, DEXT_BAR_MEM64, SOFT_BAR_SHARED, error);
 	if (!nvme->registers.bar)
 		return false;
 	soft_add_pm_capability(nvme->device);
@@ -119,8 +122,8 @@ static void discard(void *nvme)
 	release(nvme);
 }
 
-static bool set_up(struct nvme_controller *nvme, const struct device_spec *spec,
-	struct spec_error *error)
+static bool set_up(
+	struct nvme_controller *nvme, const struct device_spec *spec, struct spec_error *error)
 {
 	return parse(nvme, spec, error) &&
 	       nvme_identity_make(&nvme->identity, spec, soft_name(nvme->device), error) &&
@@ -128,8 +131,8 @@ static bool set_up(struct nvme_controller *nvme, const struct device_spec *spec,
 	       add_to_bus(nvme, error) && nvme_worker_start(nvme, discard, error);
 }
 
-static bool create(struct soft_device *device, const struct device_spec *spec,
-	struct spec_error *error)
+static bool create(
+	struct soft_device *device, const struct device_spec *spec, struct spec_error *error)
 {
 	struct nvme_controller *nvme = calloc(1, sizeof(*nvme));
 

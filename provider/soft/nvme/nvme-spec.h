@@ -12,41 +12,41 @@
 
 /* --- Registers (BAR0) ------------------------------------------------------------ */
 
-#define NVME_REG_CAP       0x00u
-#define NVME_REG_VS        0x08u
-#define NVME_REG_INTMS     0x0cu
-#define NVME_REG_INTMC     0x10u
-#define NVME_REG_CC        0x14u
-#define NVME_REG_CSTS      0x1cu
-#define NVME_REG_NSSR      0x20u
-#define NVME_REG_AQA       0x24u
-#define NVME_REG_ASQ       0x28u
-#define NVME_REG_ACQ       0x30u
+#define NVME_REG_CAP	   0x00u
+#define NVME_REG_VS	   0x08u
+#define NVME_REG_INTMS	   0x0cu
+#define NVME_REG_INTMC	   0x10u
+#define NVME_REG_CC	   0x14u
+#define NVME_REG_CSTS	   0x1cu
+#define NVME_REG_NSSR	   0x20u
+#define NVME_REG_AQA	   0x24u
+#define NVME_REG_ASQ	   0x28u
+#define NVME_REG_ACQ	   0x30u
 #define NVME_REG_DOORBELLS 0x1000u
 
-#define NVME_CAP_CQR            (UINT64_C(1) << 16)
-#define NVME_CAP_TO_SHIFT       24 /* in units of 500 ms */
-#define NVME_CAP_CSS_NVM        (UINT64_C(1) << 37)
-#define NVME_CAP_MPSMAX_SHIFT   52
-#define NVME_VERSION_1_4        0x00010400u
+#define NVME_CAP_CQR	      (UINT64_C(1) << 16)
+#define NVME_CAP_TO_SHIFT     24 /* in units of 500 ms */
+#define NVME_CAP_CSS_NVM      (UINT64_C(1) << 37)
+#define NVME_CAP_MPSMAX_SHIFT 52
+#define NVME_VERSION_1_4      0x00010400u
 
-#define NVME_CC_EN              (1u << 0)
-#define NVME_CC_CSS(cc)         (((cc) >> 4) & 0x7u)
-#define NVME_CC_MPS(cc)         (((cc) >> 7) & 0xfu)
-#define NVME_CC_AMS(cc)         (((cc) >> 11) & 0x7u)
-#define NVME_CC_SHN(cc)         (((cc) >> 14) & 0x3u)
-#define NVME_CC_IOSQES(cc)      (((cc) >> 16) & 0xfu)
-#define NVME_CC_IOCQES(cc)      (((cc) >> 20) & 0xfu)
-#define NVME_CC_WRITABLE        0x00fffff1u
+#define NVME_CC_EN	   (1u << 0)
+#define NVME_CC_CSS(cc)	   (((cc) >> 4) & 0x7u)
+#define NVME_CC_MPS(cc)	   (((cc) >> 7) & 0xfu)
+#define NVME_CC_AMS(cc)	   (((cc) >> 11) & 0x7u)
+#define NVME_CC_SHN(cc)	   (((cc) >> 14) & 0x3u)
+#define NVME_CC_IOSQES(cc) (((cc) >> 16) & 0xfu)
+#define NVME_CC_IOCQES(cc) (((cc) >> 20) & 0xfu)
+#define NVME_CC_WRITABLE   0x00fffff1u
 
-#define NVME_CSTS_RDY           (1u << 0)
-#define NVME_CSTS_CFS           (1u << 1)
-#define NVME_CSTS_SHST_MASK     (3u << 2)
+#define NVME_CSTS_RDY		 (1u << 0)
+#define NVME_CSTS_CFS		 (1u << 1)
+#define NVME_CSTS_SHST_MASK	 (3u << 2)
 #define NVME_CSTS_SHST_OCCURRING (1u << 2)
-#define NVME_CSTS_SHST_COMPLETE (2u << 2)
+#define NVME_CSTS_SHST_COMPLETE	 (2u << 2)
 
-#define NVME_AQA_WRITABLE       0x0fff0fffu
-#define NVME_QUEUE_BASE_LOW     0xfffff000u /* the writable low half of ASQ and ACQ */
+#define NVME_AQA_WRITABLE   0x0fff0fffu
+#define NVME_QUEUE_BASE_LOW 0xfffff000u /* the writable low half of ASQ and ACQ */
 
 /* --- Commands and completions ---------------------------------------------------- */
 
@@ -100,12 +100,12 @@ enum nvme_io_opcode {
 	NVME_IO_DATASET_MANAGEMENT = 0x09,
 };
 
-#define NVME_NSID_ALL      0xffffffffu
-#define NVME_QUEUE_PC      (1u << 0) /* create queue: physically contiguous */
-#define NVME_QUEUE_IEN     (1u << 1) /* create CQ: interrupts enabled */
-#define NVME_IO_FUA        (1u << 30)
+#define NVME_NSID_ALL	   0xffffffffu
+#define NVME_QUEUE_PC	   (1u << 0) /* create queue: physically contiguous */
+#define NVME_QUEUE_IEN	   (1u << 1) /* create CQ: interrupts enabled */
+#define NVME_IO_FUA	   (1u << 30)
 #define NVME_IO_DEALLOCATE (1u << 25) /* write zeroes */
-#define NVME_DSM_AD        (1u << 2)
+#define NVME_DSM_AD	   (1u << 2)
 
 struct nvme_dsm_range {
 	uint32_t attributes;
@@ -201,18 +201,18 @@ static_assert(offsetof(struct nvme_identify_controller, sqes) == 512, "SQES");
 static_assert(offsetof(struct nvme_identify_controller, subnqn) == 768, "SUBNQN");
 static_assert(offsetof(struct nvme_identify_controller, psd) == 2048, "PSD0");
 
-#define NVME_CNTRLTYPE_IO          1
-#define NVME_LPA_SMART_PER_NS      (1u << 0)
-#define NVME_LPA_EFFECTS           (1u << 1)
-#define NVME_LPA_EXTENDED          (1u << 2)
-#define NVME_FRMW_ONE_FIXED_SLOT   0x03u
-#define NVME_ONCS_COMPARE          (1u << 0)
-#define NVME_ONCS_DSM              (1u << 2)
-#define NVME_ONCS_WRITE_ZEROES     (1u << 3)
-#define NVME_ONCS_SELECT           (1u << 4)
-#define NVME_ONCS_TIMESTAMP        (1u << 6)
-#define NVME_VWC_PRESENT           (1u << 0)
-#define NVME_VWC_FLUSH_ALL         (3u << 1) /* flush takes NSID FFFFFFFFh */
+#define NVME_CNTRLTYPE_IO	 1
+#define NVME_LPA_SMART_PER_NS	 (1u << 0)
+#define NVME_LPA_EFFECTS	 (1u << 1)
+#define NVME_LPA_EXTENDED	 (1u << 2)
+#define NVME_FRMW_ONE_FIXED_SLOT 0x03u
+#define NVME_ONCS_COMPARE	 (1u << 0)
+#define NVME_ONCS_DSM		 (1u << 2)
+#define NVME_ONCS_WRITE_ZEROES	 (1u << 3)
+#define NVME_ONCS_SELECT	 (1u << 4)
+#define NVME_ONCS_TIMESTAMP	 (1u << 6)
+#define NVME_VWC_PRESENT	 (1u << 0)
+#define NVME_VWC_FLUSH_ALL	 (3u << 1) /* flush takes NSID FFFFFFFFh */
 
 struct nvme_lba_format {
 	uint16_t ms;
@@ -237,9 +237,9 @@ static_assert(offsetof(struct nvme_identify_namespace, nvmcap) == 48, "NVMCAP");
 static_assert(offsetof(struct nvme_identify_namespace, nguid) == 104, "NGUID");
 static_assert(offsetof(struct nvme_identify_namespace, lbaf) == 128, "LBAF0");
 
-#define NVME_DLFEAT_READS_ZERO   0x01u
+#define NVME_DLFEAT_READS_ZERO	 0x01u
 #define NVME_DLFEAT_WRITE_ZEROES 0x08u /* write zeroes takes DEAC */
-#define NVME_NSATTR_PROTECTED    0x01u
+#define NVME_NSATTR_PROTECTED	 0x01u
 
 enum nvme_descriptor_type {
 	NVME_NIDT_EUI64 = 1,
@@ -266,16 +266,16 @@ enum nvme_feature_id {
 
 enum nvme_select { NVME_SEL_CURRENT, NVME_SEL_DEFAULT, NVME_SEL_SAVED, NVME_SEL_CAPABILITIES };
 
-#define NVME_FEATURE_SAVE           (1u << 31)
+#define NVME_FEATURE_SAVE	    (1u << 31)
 #define NVME_FEATURE_CAP_NAMESPACE  (1u << 1)
 #define NVME_FEATURE_CAP_CHANGEABLE (1u << 2)
-#define NVME_VECTOR_CD              (1u << 16) /* coalescing disable */
-#define NVME_TIMESTAMP_SET          (1u << 1)  /* origin: the host has set it */
+#define NVME_VECTOR_CD		    (1u << 16) /* coalescing disable */
+#define NVME_TIMESTAMP_SET	    (1u << 1)  /* origin: the host has set it */
 
 /* --- Log pages and asynchronous events ------------------------------------------- */
 
-#define NVME_LOG_ERROR    0x01u
-#define NVME_LOG_SMART    0x02u
+#define NVME_LOG_ERROR	  0x01u
+#define NVME_LOG_SMART	  0x02u
 #define NVME_LOG_FIRMWARE 0x03u
 #define NVME_LOG_EFFECTS  0x05u
 

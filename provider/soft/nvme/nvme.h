@@ -21,25 +21,25 @@
  * BAR0. The registers and doorbells have the first 16 KiB to themselves, so that a host
  * with pages of that size can map them without the MSI-X structures.
  */
-#define NVME_BAR_SIZE   0x8000u
-#define NVME_BAR_MSIX   0x4000u
-#define NVME_BAR_PBA    0x6000u
+#define NVME_BAR_SIZE 0x8000u
+#define NVME_BAR_MSIX 0x4000u
+#define NVME_BAR_PBA  0x6000u
 
-#define NVME_REGISTER_WORDS 16u   /* what is watched and restored: up to ACQ, and a little */
-#define NVME_DOORBELLS      1024u /* words in the doorbell page */
+#define NVME_REGISTER_WORDS 16u	  /* what is watched and restored: up to ACQ, and a little */
+#define NVME_DOORBELLS	    1024u /* words in the doorbell page */
 
-#define NVME_QUEUES_MAX   255u /* pairs for I/O; queue 0 is the admin queue */
-#define NVME_VECTORS_MAX  256u
-#define NVME_ENTRIES_MAX  1024u /* of an I/O queue: CAP.MQES + 1 */
-#define NVME_PAGE_MIN     4096u
-#define NVME_PAGE_ORDERS  4u /* CAP.MPSMAX: up to 64 KiB */
-#define NVME_MDTS_MIN     8192u /* MDTS 1: 0 would mean no limit */
-#define NVME_MDTS_MAX     (4096u * 1024u)
-#define NVME_ASYNC_MAX    4u  /* asynchronous event requests held */
-#define NVME_ERRORS_MAX   64u /* entries of the error log */
+#define NVME_QUEUES_MAX	 255u /* pairs for I/O; queue 0 is the admin queue */
+#define NVME_VECTORS_MAX 256u
+#define NVME_ENTRIES_MAX 1024u /* of an I/O queue: CAP.MQES + 1 */
+#define NVME_PAGE_MIN	 4096u
+#define NVME_PAGE_ORDERS 4u    /* CAP.MPSMAX: up to 64 KiB */
+#define NVME_MDTS_MIN	 8192u /* MDTS 1: 0 would mean no limit */
+#define NVME_MDTS_MAX	 (4096u * 1024u)
+#define NVME_ASYNC_MAX	 4u  /* asynchronous event requests held */
+#define NVME_ERRORS_MAX	 64u /* entries of the error log */
 
 /* Temperatures in kelvin. The device has none of its own, so it reports one that is constant. */
-#define NVME_TEMPERATURE          313u
+#define NVME_TEMPERATURE	  313u
 #define NVME_TEMPERATURE_WARNING  343u
 #define NVME_TEMPERATURE_CRITICAL 353u
 
@@ -58,35 +58,35 @@ struct nvme_identity {
 /* The namespace: a file, or a memfd, of @blocks << @block_shift bytes. Fixed once opened. */
 struct nvme_backend {
 	int fd;
-	char *name;	/* for messages: the path of the image */
+	char *name; /* for messages: the path of the image */
 	unsigned block_shift;
 	uint64_t blocks;
 	bool read_only;
-	bool punches;	/* holes can be punched, and read as zeroes */
-	bool zeroes;	/* ranges can be zeroed without writing them */
+	bool punches; /* holes can be punched, and read as zeroes */
+	bool zeroes;  /* ranges can be zeroed without writing them */
 };
 
 /* Why the worker was woken. */
 enum nvme_wake {
 	NVME_WAKE_CC = 1u << 0,
-	NVME_WAKE_DISABLED = 1u << 1,	/* CC.EN was cleared, whatever it is now */
-	NVME_WAKE_OTHER = 1u << 2,	/* look again: doorbells, masks, bus mastering */
+	NVME_WAKE_DISABLED = 1u << 1, /* CC.EN was cleared, whatever it is now */
+	NVME_WAKE_OTHER = 1u << 2,    /* look again: doorbells, masks, bus mastering */
 };
 
 struct nvme_registers {
 	pthread_mutex_t lock;
-	pthread_cond_t wake;		/* the worker waits; CLOCK_MONOTONIC */
-	pthread_cond_t reset_done;	/* CLOCK_MONOTONIC too */
+	pthread_cond_t wake;	   /* the worker waits; CLOCK_MONOTONIC */
+	pthread_cond_t reset_done; /* CLOCK_MONOTONIC too */
 	/* All below under the lock, the memory of @bar (shared with clients) included. */
 	uint8_t *bar;
-	uint32_t value[NVME_REGISTER_WORDS];	/* the truth; @bar only shows it */
-	uint32_t doorbell[NVME_DOORBELLS];	/* last value taken from a host */
-	uint64_t rung[NVME_DOORBELLS / 64];	/* doorbells the worker has not looked at */
-	unsigned reasons;			/* enum nvme_wake */
+	uint32_t value[NVME_REGISTER_WORDS]; /* the truth; @bar only shows it */
+	uint32_t doorbell[NVME_DOORBELLS];   /* last value taken from a host */
+	uint64_t rung[NVME_DOORBELLS / 64];  /* doorbells the worker has not looked at */
+	unsigned reasons;		     /* enum nvme_wake */
 	/* Vectors whose mask has gone since the worker looked; written under the lock. */
 	atomic_uint_least32_t unmasked;
-	bool mapped;				/* clients can store into @bar */
-	bool last_look;				/* unmapped just now: notice what came before */
+	bool mapped;	/* clients can store into @bar */
+	bool last_look; /* unmapped just now: notice what came before */
 	bool stop, reset;
 };
 
@@ -106,11 +106,11 @@ struct nvme_sq {
 
 struct nvme_cq {
 	bool live, interrupts, phase;
-	bool due;	/* an interrupt is to be raised */
+	bool due; /* an interrupt is to be raised */
 	uint16_t vector;
 	uint32_t size, head, tail;
 	uint64_t base;
-	unsigned sqs;	/* submission queues that complete here */
+	unsigned sqs; /* submission queues that complete here */
 };
 
 struct nvme_segment {
@@ -119,7 +119,7 @@ struct nvme_segment {
 };
 
 struct nvme_request {
-	struct nvme_command command;	/* in the machine's byte order */
+	struct nvme_command command; /* in the machine's byte order */
 	uint16_t sqid;
 	uint32_t result;
 };
@@ -142,8 +142,8 @@ struct nvme_features {
 struct nvme_async {
 	uint16_t cids[NVME_ASYNC_MAX];
 	unsigned held;
-	unsigned pending;	/* bits: events not reported yet */
-	unsigned masked;	/* bits: types reported, whose log page was not read since */
+	unsigned pending; /* bits: events not reported yet */
+	unsigned masked;  /* bits: types reported, whose log page was not read since */
 };
 
 struct nvme_error_log {
@@ -161,16 +161,16 @@ struct nvme_controller {
 	uint16_t vendor_id, subsystem_vendor_id;
 
 	struct nvme_registers registers;
-	atomic_bool halt;	/* leave the command in hand: it is being reset */
+	atomic_bool halt; /* leave the command in hand: it is being reset */
 	/* Of each completion queue, what line.c compares with its doorbell. */
 	atomic_uint_least32_t posted[NVME_QUEUES_MAX + 1];
 	struct soft_worker worker;
 
 	/* The worker's own. */
-	bool running;		/* CSTS.RDY, not fatal, not shut down */
-	uint32_t cc;		/* as acted upon */
-	uint32_t page;		/* memory page size of the host */
-	unsigned turn;		/* the submission queue that was served last */
+	bool running;  /* CSTS.RDY, not fatal, not shut down */
+	uint32_t cc;   /* as acted upon */
+	uint32_t page; /* memory page size of the host */
+	unsigned turn; /* the submission queue that was served last */
 	struct nvme_sq sqs[NVME_QUEUES_MAX + 1];
 	struct nvme_cq cqs[NVME_QUEUES_MAX + 1];
 	struct nvme_features features;
@@ -179,11 +179,11 @@ struct nvme_controller {
 	struct nvme_statistics statistics;
 	/* The negative errno of the first failure to persist data, or 0. No reset clears it. */
 	int medium_error;
-	struct nvme_segment *segments;	/* where the data of the command in hand is */
+	struct nvme_segment *segments; /* where the data of the command in hand is */
 	size_t segment_count;
-	uint64_t *prp_list;		/* one page of a PRP list */
-	uint8_t *scratch;		/* NVME_SCRATCH bytes */
-	uint8_t *scratch_file;		/* as many again, for what is to be compared */
+	uint64_t *prp_list;    /* one page of a PRP list */
+	uint8_t *scratch;      /* NVME_SCRATCH bytes */
+	uint8_t *scratch_file; /* as many again, for what is to be compared */
 };
 
 #define NVME_SCRATCH 65536u
@@ -192,8 +192,8 @@ typedef uint16_t nvme_handler(struct nvme_controller *nvme, struct nvme_request 
 
 struct nvme_operation {
 	nvme_handler *handler;
-	uint32_t effects;	/* NVME_EFFECT_* */
-	uint16_t oncs;		/* the bit of ONCS that must be set for it, or 0 */
+	uint32_t effects; /* NVME_EFFECT_* */
+	uint16_t oncs;	  /* the bit of ONCS that must be set for it, or 0 */
 };
 
 extern const struct nvme_operation nvme_admin_operations[256];
@@ -223,8 +223,8 @@ void nvme_wake(struct nvme_registers *registers, unsigned reasons);
 /* A word of the BAR's memory, which clients share: always one atomic access. */
 uint32_t nvme_bar_load(const struct nvme_registers *registers, size_t offset);
 void nvme_bar_store(struct nvme_registers *registers, size_t offset, uint32_t value);
-bool nvme_bar_replace(struct nvme_registers *registers, size_t offset, uint32_t expected,
-	uint32_t value);
+bool nvme_bar_replace(
+	struct nvme_registers *registers, size_t offset, uint32_t expected, uint32_t value);
 
 static inline unsigned nvme_sq_doorbell(unsigned qid)
 {
@@ -239,8 +239,8 @@ static inline unsigned nvme_cq_doorbell(unsigned qid)
 /* --- access.c: BAR accesses by call ------------------------------------------------ */
 
 uint64_t nvme_bar_read(struct soft_device *device, unsigned bar, uint64_t offset, unsigned width);
-void nvme_bar_write(struct soft_device *device, unsigned bar, uint64_t offset, unsigned width,
-	uint64_t value);
+void nvme_bar_write(
+	struct soft_device *device, unsigned bar, uint64_t offset, unsigned width, uint64_t value);
 
 /* --- poll.c: stores in a mapped BAR ------------------------------------------------ */
 
@@ -250,8 +250,8 @@ bool nvme_poll(struct nvme_controller *nvme);
 /* --- worker.c: the thread ---------------------------------------------------------- */
 
 /* @discard: as soft_worker_start() has it; it calls nvme_worker_release(). */
-bool nvme_worker_start(struct nvme_controller *nvme, void (*discard)(void *nvme),
-	struct spec_error *error);
+bool nvme_worker_start(
+	struct nvme_controller *nvme, void (*discard)(void *nvme), struct spec_error *error);
 void nvme_worker_stop(struct nvme_controller *nvme);
 /* Free what the thread needed, after its end. */
 void nvme_worker_release(struct nvme_controller *nvme);
@@ -274,8 +274,8 @@ void nvme_controller_fatal(struct nvme_controller *nvme, const char *why);
 
 /* --- queue.c ----------------------------------------------------------------------- */
 
-void nvme_sq_create(struct nvme_controller *nvme, unsigned qid, uint64_t base, uint32_t size,
-	uint16_t cqid);
+void nvme_sq_create(
+	struct nvme_controller *nvme, unsigned qid, uint64_t base, uint32_t size, uint16_t cqid);
 void nvme_sq_delete(struct nvme_controller *nvme, unsigned qid);
 void nvme_cq_create(struct nvme_controller *nvme, unsigned qid, uint64_t base, uint32_t size,
 	uint16_t vector, bool interrupts);
@@ -305,8 +305,8 @@ bool nvme_run_queues(struct nvme_controller *nvme);
 
 /* --- prp.c, transfer.c: where data is, and moving it ------------------------------- */
 
-uint16_t nvme_prp_map(struct nvme_controller *nvme, const struct nvme_command *command,
-	uint64_t length);
+uint16_t nvme_prp_map(
+	struct nvme_controller *nvme, const struct nvme_command *command, uint64_t length);
 /* A buffer, to or from the data of the command. */
 uint16_t nvme_data_to_host(struct nvme_controller *nvme, const struct nvme_request *request,
 	const void *data, size_t length);
@@ -367,8 +367,8 @@ void nvme_error_record(struct nvme_controller *nvme, const struct nvme_request *
 
 /* --- backend.c, lock.c, zero.c, identity.c ----------------------------------------- */
 
-bool nvme_backend_open(struct nvme_backend *backend, const struct device_spec *spec,
-	struct spec_error *error);
+bool nvme_backend_open(
+	struct nvme_backend *backend, const struct device_spec *spec, struct spec_error *error);
 void nvme_backend_close(struct nvme_backend *backend);
 /* Lock the image against other programs; the locks go with the open file description. */
 bool nvme_image_lock(int fd, const char *path, bool read_only, struct spec_error *error);
@@ -376,11 +376,11 @@ bool nvme_image_lock(int fd, const char *path, bool read_only, struct spec_error
 void nvme_backend_probe(struct nvme_backend *backend);
 /* These return 0 or a negative errno. A flush that failed may succeed when it is repeated. */
 int nvme_backend_flush(const struct nvme_backend *backend);
-int nvme_backend_write(const struct nvme_backend *backend, const void *data, size_t length,
-	uint64_t offset);
+int nvme_backend_write(
+	const struct nvme_backend *backend, const void *data, size_t length, uint64_t offset);
 /* Both work in pieces, between which they look at nvme->halt and give up with -ECANCELED. */
-int nvme_backend_zero(struct nvme_controller *nvme, uint64_t offset, uint64_t length,
-	bool deallocate);
+int nvme_backend_zero(
+	struct nvme_controller *nvme, uint64_t offset, uint64_t length, bool deallocate);
 int nvme_backend_deallocate(struct nvme_controller *nvme, uint64_t offset, uint64_t length);
 
 /* @device_name keeps memory-backed devices apart where there is no randomness. */

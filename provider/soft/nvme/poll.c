@@ -13,10 +13,23 @@
  * looks, an interrupt too many does no harm, one that stays masked would.
  */
 static const uint8_t watched[] = {
-	NVME_REG_CC / 4, NVME_REG_INTMS / 4, NVME_REG_INTMC / 4, NVME_REG_AQA / 4,
-	NVME_REG_ASQ / 4, NVME_REG_ASQ / 4 + 1, NVME_REG_ACQ / 4, NVME_REG_ACQ / 4 + 1,
+	NVME_REG_CC / 4,
+	NVME_REG_INTMS / 4,
+	NVME_REG_INTMC / 4,
+	NVME_REG_AQA / 4,
+	NVME_REG_ASQ / 4,
+	NVME_REG_ASQ / 4 + 1,
+	NVME_REG_ACQ / 4,
+	NVME_REG_ACQ / 4 + 1,
 	/* read-only and reserved: to be restored */
-	0, 1, 2, 6, 7, 8, 14, 15,
+	0,
+	1,
+	2,
+	6,
+	7,
+	8,
+	14,
+	15,
 };
 static_assert(sizeof(watched) == NVME_REGISTER_WORDS, "each register word is watched once");
 
@@ -28,8 +41,8 @@ static bool noticed(struct nvme_controller *nvme, unsigned word, uint32_t seen)
 		return false;
 	nvme_register_store(nvme, word, seen);
 	if (seen != nvme_register_shown(registers, word))
-		nvme_bar_replace(registers, 4 * (size_t)word, seen,
-			nvme_register_shown(registers, word));
+		nvme_bar_replace(
+			registers, 4 * (size_t)word, seen, nvme_register_shown(registers, word));
 	return true;
 }
 
@@ -39,8 +52,8 @@ static bool poll_registers(struct nvme_controller *nvme)
 	bool changed = false;
 
 	for (size_t i = 1; i < sizeof(watched); i++)
-		changed |= noticed(nvme, watched[i],
-			nvme_bar_load(&nvme->registers, 4 * (size_t)watched[i]));
+		changed |= noticed(
+			nvme, watched[i], nvme_bar_load(&nvme->registers, 4 * (size_t)watched[i]));
 	return noticed(nvme, watched[0], cc) || changed;
 }
 

@@ -73,8 +73,8 @@ static uint16_t map_list(struct nvme_controller *nvme, uint64_t list, uint64_t l
 	return NVME_OK;
 }
 
-uint16_t nvme_prp_map(struct nvme_controller *nvme, const struct nvme_command *command,
-	uint64_t length)
+uint16_t nvme_prp_map(
+	struct nvme_controller *nvme, const struct nvme_command *command, uint64_t length)
 {
 	uint64_t first = nvme->page - (command->prp1 & (nvme->page - 1));
 	uint64_t left = length;

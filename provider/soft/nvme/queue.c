@@ -4,11 +4,14 @@
 
 #include <endian.h>
 
-void nvme_sq_create(struct nvme_controller *nvme, unsigned qid, uint64_t base, uint32_t size,
-	uint16_t cqid)
+void nvme_sq_create(
+	struct nvme_controller *nvme, unsigned qid, uint64_t base, uint32_t size, uint16_t cqid)
 {
 	nvme->sqs[qid] = (struct nvme_sq){
-		.live = true, .cqid = cqid, .size = size, .base = base,
+		.live = true,
+		.cqid = cqid,
+		.size = size,
+		.base = base,
 	};
 	nvme->cqs[cqid].sqs++;
 	nvme_doorbell_clear(nvme, nvme_sq_doorbell(qid));
@@ -24,8 +27,12 @@ void nvme_cq_create(struct nvme_controller *nvme, unsigned qid, uint64_t base, u
 	uint16_t vector, bool interrupts)
 {
 	nvme->cqs[qid] = (struct nvme_cq){
-		.live = true, .interrupts = interrupts, .phase = true,
-		.vector = vector, .size = size, .base = base,
+		.live = true,
+		.interrupts = interrupts,
+		.phase = true,
+		.vector = vector,
+		.size = size,
+		.base = base,
 	};
 	nvme_doorbell_clear(nvme, nvme_cq_doorbell(qid));
 	nvme_line_update(nvme, qid);
@@ -47,8 +54,9 @@ static void ring_sq(struct nvme_controller *nvme, unsigned qid, uint32_t tail)
 	struct nvme_sq *sq = &nvme->sqs[qid];
 
 	/* New commands must fit beside those that wait: one entry always stays empty. */
-	if (tail >= sq->size || distance(sq->head, sq->tail, sq->size) +
-			distance(sq->tail, tail, sq->size) >= sq->size) {
+	if (tail >= sq->size ||
+		distance(sq->head, sq->tail, sq->size) + distance(sq->tail, tail, sq->size) >=
+			sq->size) {
 		nvme_error_record(nvme, NULL, (uint16_t)qid, NVME_INVALID_FIELD);
 		nvme_event_happened(nvme, NVME_EVENT_DOORBELL_VALUE);
 		return;
@@ -94,8 +102,8 @@ bool nvme_cq_has_room(const struct nvme_cq *cq)
 }
 
 /* In two stores of eight bytes, the one with the phase tag last: it makes the entry valid. */
-static bool write_completion(struct nvme_controller *nvme, uint64_t address,
-	const struct nvme_completion *completion)
+static bool write_completion(
+	struct nvme_controller *nvme, uint64_t address, const struct nvme_completion *completion)
 {
 	const uint8_t *bytes = (const void *)completion;
 
@@ -103,8 +111,8 @@ static bool write_completion(struct nvme_controller *nvme, uint64_t address,
 	       soft_dma_write(nvme->device, address + 8, bytes + 8, 8);
 }
 
-void nvme_post(struct nvme_controller *nvme, unsigned sqid, uint16_t cid, uint16_t status,
-	uint32_t result)
+void nvme_post(
+	struct nvme_controller *nvme, unsigned sqid, uint16_t cid, uint16_t status, uint32_t result)
 {
 	struct nvme_sq *sq = &nvme->sqs[sqid];
 	struct nvme_cq *cq = &nvme->cqs[sq->cqid];
@@ -118,8 +126,8 @@ void nvme_post(struct nvme_controller *nvme, unsigned sqid, uint16_t cid, uint16
 	};
 
 	nvme_line_expect(nvme, sq->cqid, next);
-	if (!write_completion(nvme, cq->base + (uint64_t)cq->tail * sizeof(completion),
-		    &completion)) {
+	if (!write_completion(
+		    nvme, cq->base + (uint64_t)cq->tail * sizeof(completion), &completion)) {
 		nvme_line_update(nvme, sq->cqid);
 		nvme_controller_fatal(nvme, "a completion queue cannot be written");
 		return;

@@ -35,8 +35,8 @@ void nvme_bar_store(struct nvme_registers *registers, size_t offset, uint32_t va
 	__atomic_store_n(bar_word(registers, offset), htole32(value), __ATOMIC_RELEASE);
 }
 
-bool nvme_bar_replace(struct nvme_registers *registers, size_t offset, uint32_t expected,
-	uint32_t value)
+bool nvme_bar_replace(
+	struct nvme_registers *registers, size_t offset, uint32_t expected, uint32_t value)
 {
 	expected = htole32(expected);
 	return __atomic_compare_exchange_n(bar_word(registers, offset), &expected, htole32(value),
@@ -99,7 +99,7 @@ static void store_cc(struct nvme_controller *nvme, unsigned word, uint32_t value
 }
 
 struct writable {
-	uint32_t mask;	/* for a plain register */
+	uint32_t mask; /* for a plain register */
 	void (*store)(struct nvme_controller *nvme, unsigned word, uint32_t value);
 };
 
@@ -122,14 +122,15 @@ void nvme_register_store(struct nvme_controller *nvme, unsigned word, uint32_t v
 	if (writable->store)
 		writable->store(nvme, word, value);
 	else
-		nvme->registers.value[word] = (nvme->registers.value[word] & ~writable->mask) |
-			(value & writable->mask);
+		nvme->registers.value[word] =
+			(nvme->registers.value[word] & ~writable->mask) | (value & writable->mask);
 }
 
 size_t nvme_msix_size(const struct nvme_controller *nvme)
 {
-	return nvme->interrupts.kind == DEXT_INTERRUPT_MSIX ? 16 * (size_t)nvme->interrupts.vectors
-							     : 0;
+	return nvme->interrupts.kind == DEXT_INTERRUPT_MSIX ?
+		       16 * (size_t)nvme->interrupts.vectors :
+		       0;
 }
 
 /* All vectors masked. */
@@ -165,7 +166,7 @@ void nvme_registers_unmask(struct nvme_controller *nvme)
 {
 	pthread_mutex_lock(&nvme->registers.lock);
 	set_mask(&nvme->registers, 0);
-	atomic_store(&nvme->registers.unmasked, 0);	/* the queues have gone too */
+	atomic_store(&nvme->registers.unmasked, 0); /* the queues have gone too */
 	pthread_mutex_unlock(&nvme->registers.lock);
 }
 
@@ -184,7 +185,8 @@ void nvme_status_change(struct nvme_controller *nvme, uint32_t clear, uint32_t s
 static bool has_new_heads(const struct nvme_registers *registers)
 {
 	for (size_t word = 0; word < sizeof(registers->rung) / sizeof(*registers->rung); word++)
-		if (registers->rung[word] & UINT64_C(0xaaaaaaaaaaaaaaaa))	/* odd: completion queues */
+		if (registers->rung[word] &
+			UINT64_C(0xaaaaaaaaaaaaaaaa)) /* odd: completion queues */
 			return true;
 	return false;
 }

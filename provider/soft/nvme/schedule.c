@@ -87,8 +87,8 @@ static bool worth_a_retry(uint16_t status)
 	       status == NVME_CAPACITY_EXCEEDED || status == NVME_UNRECOVERED_READ;
 }
 
-static void complete(struct nvme_controller *nvme, const struct nvme_request *request,
-	uint16_t status)
+static void complete(
+	struct nvme_controller *nvme, const struct nvme_request *request, uint16_t status)
 {
 	if (status != NVME_OK) {
 		if (!worth_a_retry(status))
@@ -112,8 +112,8 @@ static bool can_go_on(struct nvme_controller *nvme, uint64_t deadline)
 }
 
 /* Return: how many commands were carried out, at most @most. */
-static unsigned run_queue(struct nvme_controller *nvme, unsigned qid, unsigned most,
-	uint64_t deadline)
+static unsigned run_queue(
+	struct nvme_controller *nvme, unsigned qid, unsigned most, uint64_t deadline)
 {
 	unsigned count = 0;
 

@@ -24,8 +24,8 @@ uint16_t nvme_data_to_host(struct nvme_controller *nvme, const struct nvme_reque
 	return NVME_OK;
 }
 
-uint16_t nvme_data_from_host(struct nvme_controller *nvme, const struct nvme_request *request,
-	void *data, size_t length)
+uint16_t nvme_data_from_host(
+	struct nvme_controller *nvme, const struct nvme_request *request, void *data, size_t length)
 {
 	uint8_t *to = data;
 	uint16_t status = nvme_prp_map(nvme, &request->command, length);
@@ -52,8 +52,8 @@ static uint16_t read_status(struct nvme_controller *nvme, int result)
 	return NVME_UNRECOVERED_READ;
 }
 
-typedef int move_fn(struct soft_device *device, uint64_t bus_address, int fd, uint64_t offset,
-	size_t length);
+typedef int move_fn(
+	struct soft_device *device, uint64_t bus_address, int fd, uint64_t offset, size_t length);
 
 /* Return: 0, or a negative errno: -ECANCELED when halted between segments. */
 static int move(struct nvme_controller *nvme, uint64_t offset, move_fn *fn)
@@ -63,9 +63,9 @@ static int move(struct nvme_controller *nvme, uint64_t offset, move_fn *fn)
 	for (size_t i = 0; i < nvme->segment_count && result == 0; i++) {
 		const struct nvme_segment *segment = &nvme->segments[i];
 
-		result = nvme_halted(nvme) ? -ECANCELED
-			: fn(nvme->device, segment->address, nvme->backend.fd, offset,
-				  segment->length);
+		result = nvme_halted(nvme) ? -ECANCELED :
+					     fn(nvme->device, segment->address, nvme->backend.fd,
+						     offset, segment->length);
 		offset += segment->length;
 	}
 	return result;
@@ -80,8 +80,9 @@ uint16_t nvme_file_to_segments(struct nvme_controller *nvme, uint64_t offset)
 
 static int write_gathered(struct nvme_controller *nvme, size_t length, uint64_t offset)
 {
-	return nvme_halted(nvme) ? -ECANCELED
-				 : nvme_backend_write(&nvme->backend, nvme->scratch, length, offset);
+	return nvme_halted(nvme) ?
+		       -ECANCELED :
+		       nvme_backend_write(&nvme->backend, nvme->scratch, length, offset);
 }
 
 /*
@@ -100,8 +101,8 @@ static int gather(struct nvme_controller *nvme, uint64_t offset)
 			size_t room = NVME_SCRATCH - filled;
 			size_t part = segment.length < room ? segment.length : room;
 
-			if (!soft_dma_read(nvme->device, segment.address, nvme->scratch + filled,
-				    part))
+			if (!soft_dma_read(
+				    nvme->device, segment.address, nvme->scratch + filled, part))
 				return -EFAULT;
 			segment.address += part;
 			segment.length -= part;
@@ -147,8 +148,8 @@ static bool read_file(int fd, uint8_t *buffer, size_t length, uint64_t offset)
 	return true;
 }
 
-static uint16_t compare_piece(struct nvme_controller *nvme, uint64_t address, uint64_t offset,
-	size_t length)
+static uint16_t compare_piece(
+	struct nvme_controller *nvme, uint64_t address, uint64_t offset, size_t length)
 {
 	if (!soft_dma_read(nvme->device, address, nvme->scratch, length))
 		return NVME_DATA_TRANSFER_ERROR;
@@ -163,11 +164,11 @@ uint16_t nvme_segments_compare(struct nvme_controller *nvme, uint64_t offset)
 		struct nvme_segment segment = nvme->segments[i];
 
 		while (segment.length) {
-			size_t length = segment.length < NVME_SCRATCH ? segment.length
-								      : NVME_SCRATCH;
-			uint16_t status = nvme_halted(nvme)
-				? NVME_NO_COMPLETION
-				: compare_piece(nvme, segment.address, offset, length);
+			size_t length =
+				segment.length < NVME_SCRATCH ? segment.length : NVME_SCRATCH;
+			uint16_t status = nvme_halted(nvme) ? NVME_NO_COMPLETION :
+							      compare_piece(nvme, segment.address,
+								      offset, length);
 
 			if (status != NVME_OK)
 				return status;

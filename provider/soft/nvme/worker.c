@@ -15,13 +15,13 @@
  * How long after the last activity the BAR is looked at without a pause. A sleep and a
  * wake-up cost some 50 us each; a driver that has more to do usually comes back sooner.
  */
-#define SPIN_NS       UINT64_C(100000)
+#define SPIN_NS UINT64_C(100000)
 /* Then sleeps begin this short, and double: an idle second costs a thousand looks at most. */
-#define SLEEP_MIN_NS  UINT64_C(20000)
-#define SLEEP_MAX_NS  UINT64_C(1000000)
+#define SLEEP_MIN_NS UINT64_C(20000)
+#define SLEEP_MAX_NS UINT64_C(1000000)
 
 struct pace {
-	uint64_t active_ns;	/* when something last happened */
+	uint64_t active_ns; /* when something last happened */
 	uint64_t sleep_ns;
 };
 
@@ -62,8 +62,8 @@ static void rest(struct nvme_registers *registers, struct pace *pace)
 		pthread_mutex_lock(&registers->lock);
 	} else {
 		sleep_for(registers, pace->sleep_ns);
-		pace->sleep_ns = pace->sleep_ns * 2 < SLEEP_MAX_NS ? pace->sleep_ns * 2
-								   : SLEEP_MAX_NS;
+		pace->sleep_ns =
+			pace->sleep_ns * 2 < SLEEP_MAX_NS ? pace->sleep_ns * 2 : SLEEP_MAX_NS;
 	}
 }
 
@@ -187,8 +187,8 @@ static void destroy_locks(struct nvme_registers *registers)
 	pthread_mutex_destroy(&registers->lock);
 }
 
-bool nvme_worker_start(struct nvme_controller *nvme, void (*discard)(void *nvme),
-	struct spec_error *error)
+bool nvme_worker_start(
+	struct nvme_controller *nvme, void (*discard)(void *nvme), struct spec_error *error)
 {
 	int failure = create_locks(&nvme->registers);
 

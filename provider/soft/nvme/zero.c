@@ -107,9 +107,10 @@ static int zero_range(struct nvme_controller *nvme, int mode, uint64_t offset, u
 
 	while (length) {
 		uint64_t piece = length < most ? length : most;
-		int result = nvme_halted(nvme) ? -ECANCELED
-			: mode ? allocate(fd, mode, offset, piece)
-			       : nvme_backend_write(&nvme->backend, nvme->scratch, piece, offset);
+		int result =
+			nvme_halted(nvme) ? -ECANCELED :
+			mode		  ? allocate(fd, mode, offset, piece) :
+			       nvme_backend_write(&nvme->backend, nvme->scratch, piece, offset);
 
 		if (result < 0)
 			return result;
@@ -119,8 +120,8 @@ static int zero_range(struct nvme_controller *nvme, int mode, uint64_t offset, u
 	return 0;
 }
 
-int nvme_backend_zero(struct nvme_controller *nvme, uint64_t offset, uint64_t length,
-	bool deallocate)
+int nvme_backend_zero(
+	struct nvme_controller *nvme, uint64_t offset, uint64_t length, bool deallocate)
 {
 	int mode = zero_mode(&nvme->backend, deallocate);
 	int result = mode ? zero_range(nvme, mode, offset, length) : -EOPNOTSUPP;

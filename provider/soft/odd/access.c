@@ -102,8 +102,8 @@ uint64_t odd_bar_read(struct soft_device *device, unsigned bar, uint64_t offset,
 	return value;
 }
 
-void odd_bar_write(struct soft_device *device, unsigned bar, uint64_t offset, unsigned width,
-	uint64_t value)
+void odd_bar_write(
+	struct soft_device *device, unsigned bar, uint64_t offset, unsigned width, uint64_t value)
 {
 	struct odd *odd = soft_private(device);
 	void *bytes = bytes_at(odd, bar, offset);

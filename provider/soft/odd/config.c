@@ -6,7 +6,7 @@
 /* Vendor 0x1234 with a device number that nobody uses; class: does not fit any. */
 #define VENDOR_ID 0x1234
 #define DEVICE_ID 0x0dd0
-#define CLASS     0xff0000
+#define CLASS	  0xff0000
 
 /* Where the last one's pointer leads. */
 #define HEADER_OFFSET PCI_BASE_ADDRESS_0
@@ -77,9 +77,12 @@ static void add_capabilities(struct odd *odd)
 bool odd_add_to_bus(struct odd *odd, struct spec_error *error)
 {
 	const struct soft_identity identity = {
-		.vendor_id = VENDOR_ID, .device_id = DEVICE_ID,
-		.subsystem_vendor_id = VENDOR_ID, .subsystem_id = DEVICE_ID,
-		.class_code = CLASS, .revision = 1,
+		.vendor_id = VENDOR_ID,
+		.device_id = DEVICE_ID,
+		.subsystem_vendor_id = VENDOR_ID,
+		.subsystem_id = DEVICE_ID,
+		.class_code = CLASS,
+		.revision = 1,
 		.interrupt_pin = odd->options.interrupts.kind != DEXT_INTERRUPT_NONE,
 	};
 

@@ -87,8 +87,8 @@ static bool deliver(struct odd *odd, const struct odd_transfer *transfer, size_t
 static void move_piece(struct odd *odd)
 {
 	struct odd_transfer transfer = odd->transfer;
-	size_t length = transfer.left < ODD_BUFFER_SIZE ? (size_t)transfer.left :
-							  (size_t)ODD_BUFFER_SIZE;
+	size_t length =
+		transfer.left < ODD_BUFFER_SIZE ? (size_t)transfer.left : (size_t)ODD_BUFFER_SIZE;
 	bool moved;
 
 	odd->moving = true;
@@ -98,7 +98,7 @@ static void move_piece(struct odd *odd)
 	odd->moving = false;
 	pthread_cond_broadcast(&odd->idle);
 	if (!(odd->dma_status & ODD_DMA_RUNS))
-		return;		/* cancelled */
+		return; /* cancelled */
 	odd->transfer.source += length;
 	odd->transfer.destination += length;
 	odd->transfer.left -= length;

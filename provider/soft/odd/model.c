@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define DEFAULT_VECTORS 256
-#define RESET_MS_MAX    60000
+#define RESET_MS_MAX	60000
 
 static const struct spec_key keys[] = {
 	{ "irq", "KIND", "its interrupts: msix, msi, intx or none (msix)" },
@@ -23,8 +23,8 @@ static const char *const caps_names[ODD_CAPS_KINDS + 1] = { "sane", "loop", "sel
 	"end" };
 static const char *const reset_names[ODD_RESET_WAYS + 1] = { "on", "off", "fail", "hang" };
 
-static bool parse_resets(struct odd_options *options, const struct device_spec *spec,
-	struct spec_error *error)
+static bool parse_resets(
+	struct odd_options *options, const struct device_spec *spec, struct spec_error *error)
 {
 	static const char *const names[PCI_RESET_KINDS] = { "flr", "hot-reset", "power-reset" };
 	const char *time = spec_get(spec, "reset-time");
@@ -46,21 +46,21 @@ static bool parse_resets(struct odd_options *options, const struct device_spec *
 	return true;
 }
 
-static bool parse(struct odd_options *options, const struct device_spec *spec,
-	struct spec_error *error)
+static bool parse(
+	struct odd_options *options, const struct device_spec *spec, struct spec_error *error)
 {
 	unsigned caps;
 
-	if (!soft_parse_interrupts(spec, true, ODD_VECTORS_MAX, DEFAULT_VECTORS,
-		    &options->interrupts, error) ||
+	if (!soft_parse_interrupts(
+		    spec, true, ODD_VECTORS_MAX, DEFAULT_VECTORS, &options->interrupts, error) ||
 		!spec_get_word(spec, "caps", caps_names, ODD_CAPS_SANE, &caps, error))
 		return false;
 	options->caps = (enum odd_caps)caps;
 	return parse_resets(options, spec, error);
 }
 
-static bool create(struct soft_device *device, const struct device_spec *spec,
-	struct spec_error *error)
+static bool create(
+	struct soft_device *device, const struct device_spec *spec, struct spec_error *error)
 {
 	struct odd *odd = calloc(1, sizeof(*odd));
 
@@ -133,7 +133,7 @@ static bool replace(struct soft_device *device)
 	odd->memory = stuck->memory;
 	odd->reset_log = stuck->reset_log;
 	odd->resets = stuck->resets + 1;
-	odd_power_on(odd);	/* before there is a thread that reads it */
+	odd_power_on(odd); /* before there is a thread that reads it */
 	if (!odd_engine_start(odd, &error)) {
 		free(odd);
 		return false;

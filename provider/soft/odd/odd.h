@@ -44,10 +44,10 @@
 
 #include <pthread.h>
 
-#define ODD_IO_SIZE        256u
-#define ODD_BUFFER_SIZE    (UINT64_C(64) << 10)	/* BAR1 */
-#define ODD_MEMORY_SIZE    (UINT64_C(1) << 20)	/* BAR2 */
-#define ODD_REGISTERS_SIZE (UINT64_C(128) << 10)	/* BAR4 */
+#define ODD_IO_SIZE	   256u
+#define ODD_BUFFER_SIZE	   (UINT64_C(64) << 10)	 /* BAR1 */
+#define ODD_MEMORY_SIZE	   (UINT64_C(1) << 20)	 /* BAR2 */
+#define ODD_REGISTERS_SIZE (UINT64_C(128) << 10) /* BAR4 */
 enum odd_bar { ODD_BAR_IO = 0, ODD_BAR_BUFFER = 1, ODD_BAR_MEMORY = 2, ODD_BAR_REGISTERS = 4 };
 
 enum odd_register_offset {
@@ -67,23 +67,29 @@ enum odd_register_offset {
 #define ODD_IDENTITY_VALUE 0x0ddb0001u
 #define ODD_STALL_MAX_MS   10000u
 
-#define ODD_CONTROL_GO              0x01u
-#define ODD_CONTROL_FROM_BUFFER     0x02u
-#define ODD_CONTROL_TO_BUFFER       0x04u
-#define ODD_CONTROL_RAISE           0x08u
-#define ODD_CONTROL_VECTOR_SHIFT    16
+#define ODD_CONTROL_GO		 0x01u
+#define ODD_CONTROL_FROM_BUFFER	 0x02u
+#define ODD_CONTROL_TO_BUFFER	 0x04u
+#define ODD_CONTROL_RAISE	 0x08u
+#define ODD_CONTROL_VECTOR_SHIFT 16
 
 #define ODD_DMA_RUNS   0x01u
 #define ODD_DMA_DONE   0x02u
 #define ODD_DMA_FAILED 0x04u
 
-#define ODD_VECTORS_MAX 2048u	/* of MSI-X */
-#define ODD_TABLE       0x8000u
-#define ODD_TABLE_SIZE  (ODD_VECTORS_MAX * 16)
-#define ODD_PBA         0x10000u
+#define ODD_VECTORS_MAX 2048u /* of MSI-X */
+#define ODD_TABLE	0x8000u
+#define ODD_TABLE_SIZE	(ODD_VECTORS_MAX * 16)
+#define ODD_PBA		0x10000u
 
-enum odd_caps { ODD_CAPS_SANE, ODD_CAPS_LOOP, ODD_CAPS_SELF, ODD_CAPS_HEADER, ODD_CAPS_END,
-	ODD_CAPS_KINDS };
+enum odd_caps {
+	ODD_CAPS_SANE,
+	ODD_CAPS_LOOP,
+	ODD_CAPS_SELF,
+	ODD_CAPS_HEADER,
+	ODD_CAPS_END,
+	ODD_CAPS_KINDS
+};
 /* How a kind of reset goes: well, it is lacking, it fails, the device does not come back. */
 enum odd_reset { ODD_RESET_ON, ODD_RESET_OFF, ODD_RESET_FAIL, ODD_RESET_HANG, ODD_RESET_WAYS };
 
@@ -92,7 +98,7 @@ struct odd_options {
 	struct soft_interrupts interrupts;
 	enum odd_caps caps;
 	enum odd_reset resets[PCI_RESET_KINDS];
-	unsigned reset_ms;	/* or SOFT_NEVER */
+	unsigned reset_ms; /* or SOFT_NEVER */
 };
 
 /* A transfer under way. */
@@ -106,22 +112,22 @@ struct odd {
 	struct soft_device *device;
 	struct odd_options options;
 	struct soft_worker worker;
-	uint8_t *bounce;	/* the worker's: ODD_BUFFER_SIZE bytes */
+	uint8_t *bounce; /* the worker's: ODD_BUFFER_SIZE bytes */
 
 	/* lock guards all that follows, and accesses by call of what the BARs keep. */
 	pthread_mutex_t lock;
-	pthread_cond_t wake;	/* of the worker */
-	pthread_cond_t idle;	/* the worker has moved a piece; CLOCK_MONOTONIC */
+	pthread_cond_t wake; /* of the worker */
+	pthread_cond_t idle; /* the worker has moved a piece; CLOCK_MONOTONIC */
 	bool stop;
-	bool moving;		/* the worker moves a piece, without the lock */
+	bool moving; /* the worker moves a piece, without the lock */
 	uint32_t scratch, resets, reset_log, stall_ms;
-	bool line;		/* INTx is asserted */
+	bool line; /* INTx is asserted */
 	uint64_t source, destination;
 	uint32_t length, dma_status;
-	struct odd_transfer transfer;	/* while dma_status says that it runs */
+	struct odd_transfer transfer; /* while dma_status says that it runs */
 	uint8_t io[ODD_IO_SIZE];
 	uint8_t table[ODD_TABLE_SIZE];
-	uint8_t *buffer, *memory;	/* BAR1, BAR2: clients may have them mapped */
+	uint8_t *buffer, *memory; /* BAR1, BAR2: clients may have them mapped */
 };
 
 /* config.c: identity, BARs, capabilities and what is broken of them. */
@@ -129,8 +135,8 @@ bool odd_add_to_bus(struct odd *odd, struct spec_error *error);
 
 /* access.c: BARs by call. */
 uint64_t odd_bar_read(struct soft_device *device, unsigned bar, uint64_t offset, unsigned width);
-void odd_bar_write(struct soft_device *device, unsigned bar, uint64_t offset, unsigned width,
-	uint64_t value);
+void odd_bar_write(
+	struct soft_device *device, unsigned bar, uint64_t offset, unsigned width, uint64_t value);
 
 /* registers.c: one register of BAR4. The lock is held. */
 uint32_t odd_register_read(struct odd *odd, uint32_t offset);

@@ -16,7 +16,7 @@ void odd_power_on(struct odd *odd)
 	memset(odd->io, 0, sizeof(odd->io));
 	memset(odd->table, 0, sizeof(odd->table));
 	for (unsigned entry = 0; entry < ODD_VECTORS_MAX; entry++)
-		odd->table[16 * entry + 12] = 1;	/* masked */
+		odd->table[16 * entry + 12] = 1; /* masked */
 	memset(odd->buffer, 0, ODD_BUFFER_SIZE);
 	memset(odd->memory, 0, ODD_MEMORY_SIZE);
 }
