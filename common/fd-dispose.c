@@ -10,8 +10,6 @@
 #include <unistd.h>
 
 #define THREAD_STACK_SIZE (64u << 10)
-/* More are of no use: no process has so many threads and clients. */
-#define LIMIT_USEFUL ((rlim_t)1 << 20)
 
 struct waiting {
 	STAILQ_ENTRY(waiting) link;
@@ -252,18 +250,4 @@ void fd_dispose(int fd, struct fd_peer *peer)
 		fd_close_known(fd, peer);
 	else
 		close_later(fd, peer);
-}
-
-void fd_limit_raise(void)
-{
-	struct rlimit limit;
-	rlim_t wanted;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return;
-	wanted = limit.rlim_max < LIMIT_USEFUL ? limit.rlim_max : LIMIT_USEFUL;
-	if (limit.rlim_cur >= wanted)
-		return;
-	limit.rlim_cur = wanted;
-	setrlimit(RLIMIT_NOFILE, &limit);
 }

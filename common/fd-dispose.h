@@ -77,11 +77,4 @@ void fd_dispose(int fd, struct fd_peer *peer);
  */
 void fd_close_known(int fd, struct fd_peer *peer);
 
-/**
- * fd_limit_raise - raise the soft limit of open descriptors to the hard one, if it can be
- *
- * For main(), before threads are begun: the limit should not be what clients run into.
- */
-void fd_limit_raise(void);
-
 #endif

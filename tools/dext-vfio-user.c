@@ -4,7 +4,7 @@
  * driver service's (--addr), or one that this program makes and drives itself
  * (--device). Each has a socket and a thread of its own, and none waits for another.
  */
-#include "common/fd-dispose.h"
+#include "common/limits.h"
 #include "driver/driver.h"
 #include "tools/dext-vfio-user-options.h"
 #include "tools/sandbox.h"
@@ -256,7 +256,7 @@ int main(int argc, char **argv)
 	} else if (status < 0) {
 		catch_signals();
 		/* Every range of guest memory keeps a descriptor open, and every vector. */
-		fd_limit_raise();
+		limits_set();
 		status = find_service(&options) ? serve(&options) : EXIT_FAILURE;
 	}
 	options_free(&options);

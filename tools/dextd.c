@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* dextd: a driver service for one or more devices. */
-#include "common/fd-dispose.h"
+#include "common/limits.h"
 #include "driver/driver.h"
 #include "provider/spec.h"
 #include "tools/dextd-access.h"
@@ -157,7 +157,7 @@ int main(int argc, char **argv)
 
 	if (status != OPTIONS_GO_ON)
 		return status;
-	fd_limit_raise();
+	limits_set();
 	if (!shutdown_init("dextd"))
 		return EXIT_FAILURE;
 	status = open_and_serve(&devices, &options);

@@ -4,6 +4,7 @@
  * close() here would wait for an hour.
  */
 #include "common/fd-dispose.h"
+#include "common/limits.h"
 #include "common/fd-kind.h"
 #include "tests/lingering.h"
 #include "tests/unit/cmocka-all.h"
@@ -207,7 +208,7 @@ static void test_the_limit_is_raised(void **state)
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	low = (struct rlimit){ .rlim_cur = 256, .rlim_max = limit.rlim_max };
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
-	fd_limit_raise();
+	limits_set();
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &raised), 0);
 	assert_true(raised.rlim_cur == limit.rlim_max || raised.rlim_cur == 1 << 20);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
