@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Who has the device. */
 #include "driver/internal.h"
-#include "driver/pci-regs.h"
+#include "common/pci-regs.h"
 
 /* Change bits of COMMAND. driver->lock is held. */
 static kern_return_t change_command(struct dext_driver *driver, uint32_t set, uint32_t clear)

@@ -1,7 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Config space. */
+#include "common/pci-capability.h"
+#include "common/pci-regs.h"
 #include "driver/internal.h"
-#include "driver/pci-regs.h"
+
+static bool read_config(void *provider, uint32_t offset, uint32_t width, uint32_t *value)
+{
+	return ((struct pci_provider *)provider)
+		       ->ops->config_read(provider, offset, width, value) == kIOReturnSuccess;
+}
+
+unsigned dext_find_capability(struct pci_provider *provider, uint8_t id)
+{
+	return pci_find_capability(read_config, provider, id);
+}
 
 static kern_return_t check_access(uint64_t offset, uint64_t width)
 {

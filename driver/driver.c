@@ -2,7 +2,7 @@
 /* A driver's life, and its clients'. */
 #include "driver/driver.h"
 #include "driver/internal.h"
-#include "driver/pci-regs.h"
+#include "common/pci-regs.h"
 
 #include <stdlib.h>
 

@@ -153,7 +153,7 @@ void dext_withdraw(struct dext_driver *driver, enum driver_state state);
 /* irq.c: complete every armed call with @status. */
 void dext_complete_all(struct dext_driver *driver, kern_return_t status);
 
-/* capability.c: the offset of a capability in config space, 0 for none. */
+/* config.c: the offset of a capability in config space, 0 for none. */
 unsigned dext_find_capability(struct pci_provider *provider, uint8_t id);
 
 /* driver.c: end the mappings of a client that has gone. */

@@ -6,7 +6,7 @@
  * whichever comes first, one sees what the other did.
  */
 #include "driver/internal.h"
-#include "driver/pci-regs.h"
+#include "common/pci-regs.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

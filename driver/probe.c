@@ -4,7 +4,7 @@
  * likes, and the thread that carries out the client's calls has its end to see to as well: so
  * another thread looks.
  */
-#include "driver/dma-span.h"
+#include "common/dma-span.h"
 #include "driver/internal.h"
 
 #include <errno.h>

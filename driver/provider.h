@@ -10,6 +10,7 @@
 #ifndef DRIVER_PROVIDER_H
 #define DRIVER_PROVIDER_H
 
+#include "common/dma-span.h"
 #include "common/pci-address.h"
 
 #include <IOKit/IOReturn.h>
@@ -24,18 +25,6 @@ struct pci_bar {
 	bool implemented;
 	uint8_t type;  /* low bits of the register: DEXT_BAR_* */
 	uint64_t size; /* a power of two */
-};
-
-/* A piece of memory, as this process can reach it. */
-struct dma_span {
-	uint64_t length;
-	union {
-		void *host;  /* mapped here */
-		uint64_t va; /* private memory of another process: where it is there */
-	};
-	int memory_fd; /* private memory: that process's /proc/PID/mem; borrowed */
-	bool is_private;
-	bool writable;
 };
 
 /*

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Resets: the gentlest that works, and config space as it was before. */
 #include "driver/internal.h"
-#include "driver/pci-regs.h"
+#include "common/pci-regs.h"
 
 #include <time.h>
 

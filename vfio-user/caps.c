@@ -6,17 +6,17 @@
 
 static kern_return_t read_list(io_connect_t connection, struct vu_caps *caps)
 {
-	bool seen[PCI_CONFIG_SIZE / 4] = { false };
+	bool seen[PCI_CFG_SPACE_SIZE / 4] = { false };
 	uint64_t value;
 	kern_return_t result = apple_dext_config_read(connection, PCI_STATUS, 2, &value);
 
-	if (result != kIOReturnSuccess || (value & PCI_STATUS_CAPS) == 0)
+	if (result != kIOReturnSuccess || (value & PCI_STATUS_CAP_LIST) == 0)
 		return result;
-	result = apple_dext_config_read(connection, PCI_CAPABILITIES, 1, &value);
+	result = apple_dext_config_read(connection, PCI_CAPABILITY_LIST, 1, &value);
 	while (result == kIOReturnSuccess) {
 		uint16_t at = value & 0xfc;
 
-		if (at < PCI_FIRST_CAPABILITY || seen[at / 4])
+		if (at < PCI_STD_HEADER_SIZEOF || seen[at / 4])
 			break;
 		seen[at / 4] = true;
 		result = apple_dext_config_read(connection, at, 2, &value);
@@ -30,11 +30,11 @@ static kern_return_t read_list(io_connect_t connection, struct vu_caps *caps)
 
 static kern_return_t read_extended_list(io_connect_t connection, struct vu_caps *caps)
 {
-	bool seen[PCIE_CONFIG_SIZE / 4] = { false };
-	uint16_t at = PCI_CONFIG_SIZE;
+	bool seen[PCI_CFG_SPACE_EXP_SIZE / 4] = { false };
+	uint16_t at = PCI_CFG_SPACE_SIZE;
 	kern_return_t result = kIOReturnSuccess;
 
-	while (at >= PCI_CONFIG_SIZE && !seen[at / 4]) {
+	while (at >= PCI_CFG_SPACE_SIZE && !seen[at / 4]) {
 		uint64_t value;
 
 		seen[at / 4] = true;
@@ -54,7 +54,7 @@ kern_return_t vu_caps_read(io_connect_t connection, struct vu_caps *caps)
 
 	memset(caps, 0, sizeof(*caps));
 	result = read_list(connection, caps);
-	if (result != kIOReturnSuccess || vu_caps_find(caps, PCI_CAP_PCIE) == 0)
+	if (result != kIOReturnSuccess || vu_caps_find(caps, PCI_CAP_ID_EXP) == 0)
 		return result;
 	return read_extended_list(connection, caps);
 }

@@ -3,13 +3,13 @@
 #ifndef VFIO_USER_CAPS_H
 #define VFIO_USER_CAPS_H
 
-#include "vfio-user/pci.h"
+#include "common/pci-regs.h"
 
 #include <apple-dext-client.h>
 
 /* A capability takes four bytes at the least, so there are no more than these. */
-#define VU_CAPS_MAX	((PCI_CONFIG_SIZE - PCI_FIRST_CAPABILITY) / 4)
-#define VU_EXT_CAPS_MAX ((PCIE_CONFIG_SIZE - PCI_CONFIG_SIZE) / 4)
+#define VU_CAPS_MAX	((PCI_CFG_SPACE_SIZE - PCI_STD_HEADER_SIZEOF) / 4)
+#define VU_EXT_CAPS_MAX ((PCI_CFG_SPACE_EXP_SIZE - PCI_CFG_SPACE_SIZE) / 4)
 
 struct vu_cap {
 	uint16_t id;

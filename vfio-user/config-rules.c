@@ -45,7 +45,7 @@ static const struct rule header_rules[] = {
 	READ_ONLY(0x0e, 2),	  /* header type; BIST must not be started */
 	READ_ONLY(0x28, 4),
 	READ_ONLY(0x2c, 4),
-	{ .offset = PCI_ROM, .width = 4, .own = 0xffffffff }, /* no ROM */
+	{ .offset = PCI_ROM_ADDRESS, .width = 4, .own = 0xffffffff }, /* no ROM */
 	READ_ONLY(0x34, 4),
 	READ_ONLY(0x38, 4),
 	OWN(PCI_INTERRUPT_LINE, 1, 0xff),
@@ -57,15 +57,15 @@ static const struct rule pm_rules[] = {
 	READ_ONLY(0x00, 4),
 	{ .offset = 0x04,
 		.width = 2,
-		.own = PCI_PM_STATE | PCI_PM_NO_SOFT_RESET,
-		.writable = PCI_PM_STATE },
+		.own = PCI_PM_CTRL_STATE_MASK | PCI_PM_CTRL_NO_SOFT_RESET,
+		.writable = PCI_PM_CTRL_STATE_MASK },
 	READ_ONLY(0x06, 2),
 	END,
 };
 
 static const struct rule msi_rules[] = {
 	READ_ONLY(0x00, 2),
-	OWN(PCI_MSI_CONTROL, 2, 0x0071), /* enable, messages in use */
+	OWN(PCI_MSI_FLAGS, 2, 0x0071), /* enable, messages in use */
 	OWN(0x04, 4, 0xfffffffc),
 	END,
 };
@@ -98,7 +98,7 @@ static const struct rule msi_64bit_mask_rules[] = {
 
 static const struct rule msix_rules[] = {
 	READ_ONLY(0x00, 2),
-	OWN(PCI_MSIX_CONTROL, 2, 0xc000), /* enable, mask all */
+	OWN(PCI_MSIX_FLAGS, 2, 0xc000), /* enable, mask all */
 	READ_ONLY(0x04, 4),
 	READ_ONLY(0x08, 4),
 	END,
@@ -106,8 +106,8 @@ static const struct rule msix_rules[] = {
 
 static const struct rule pcie_rules[] = {
 	READ_ONLY(0x00, 4),
-	READ_ONLY(PCI_PCIE_DEVCAP, 4),
-	OWN_FROM_DEVICE(PCI_PCIE_DEVCTL, 2, 0xffff, 0x7fff),
+	READ_ONLY(PCI_EXP_DEVCAP, 4),
+	OWN_FROM_DEVICE(PCI_EXP_DEVCTL, 2, 0xffff, 0x7fff),
 	/* Status: errors, which a 1 written clears. */
 	{ .offset = 0x0a, .width = 2, .forwarded = 0x000f },
 	READ_ONLY(0x0c, 4),
@@ -135,7 +135,7 @@ static const struct rule pcie_v2_rules[] = {
 
 static const struct rule af_rules[] = {
 	READ_ONLY(0x00, 4),
-	READ_ONLY(PCI_AF_CONTROL, 2),
+	READ_ONLY(PCI_AF_CTRL, 2),
 	END,
 };
 
@@ -143,15 +143,15 @@ static const struct rule af_rules[] = {
 static const struct {
 	uint16_t id, size;
 } host_capabilities[] = {
-	{ PCIE_CAP_ATS, 0x08 },
-	{ PCIE_CAP_SRIOV, 0x40 },
-	{ PCIE_CAP_MULTICAST, 0x30 },
-	{ PCIE_CAP_PRI, 0x10 },
-	{ PCIE_CAP_REBAR, 0x34 },
-	{ PCIE_CAP_PASID, 0x08 },
-	{ PCIE_CAP_DPC, 0x10 },
-	{ PCIE_CAP_L1SS, 0x14 },
-	{ PCIE_CAP_VF_REBAR, 0x34 },
+	{ PCI_EXT_CAP_ID_ATS, 0x08 },
+	{ PCI_EXT_CAP_ID_SRIOV, 0x40 },
+	{ PCI_EXT_CAP_ID_MCAST, 0x30 },
+	{ PCI_EXT_CAP_ID_PRI, 0x10 },
+	{ PCI_EXT_CAP_ID_REBAR, 0x34 },
+	{ PCI_EXT_CAP_ID_PASID, 0x08 },
+	{ PCI_EXT_CAP_ID_DPC, 0x10 },
+	{ PCI_EXT_CAP_ID_L1SS, 0x14 },
+	{ PCI_EXT_CAP_ID_VF_REBAR, 0x34 },
 };
 
 static int read_device(
@@ -166,7 +166,7 @@ static int apply(struct vu_config_view *view, uint32_t base, const struct rule *
 {
 	uint32_t at = base + rule->offset;
 
-	for (uint32_t i = 0; i < rule->width && at + i < PCI_CONFIG_SIZE; i++) {
+	for (uint32_t i = 0; i < rule->width && at + i < PCI_CFG_SPACE_SIZE; i++) {
 		uint64_t value = 0;
 		int error = 0;
 
@@ -193,7 +193,7 @@ static int apply_all(struct vu_config_view *view, uint32_t base, const struct ru
 
 static void add_reset_bit(struct vu_config_view *view, uint32_t offset, uint8_t bit)
 {
-	if (view->reset_count < VU_RESET_BITS_MAX && offset < PCI_CONFIG_SIZE)
+	if (view->reset_count < VU_RESET_BITS_MAX && offset < PCI_CFG_SPACE_SIZE)
 		view->resets[view->reset_count++] =
 			(struct vu_reset_bit){ .offset = (uint16_t)offset, .bit = bit };
 }
@@ -206,7 +206,7 @@ static int apply_pm(struct vu_config_view *view, uint32_t at)
 {
 	int error = apply_all(view, at, pm_rules);
 
-	view->value[at + 0x04] |= PCI_PM_NO_SOFT_RESET;
+	view->value[at + 0x04] |= PCI_PM_CTRL_NO_SOFT_RESET;
 	if (view->power_control == 0)
 		view->power_control = (uint16_t)(at + 0x04);
 	return error;
@@ -216,15 +216,15 @@ static int apply_msi(struct vu_config_view *view, uint32_t at)
 {
 	uint64_t control;
 	bool wide;
-	int error = read_device(view, at + PCI_MSI_CONTROL, 2, &control);
+	int error = read_device(view, at + PCI_MSI_FLAGS, 2, &control);
 
 	if (error == 0)
 		error = apply_all(view, at, msi_rules);
 	if (error != 0)
 		return error;
-	wide = (control & PCI_MSI_64BIT) != 0;
+	wide = (control & PCI_MSI_FLAGS_64BIT) != 0;
 	error = apply_all(view, at, wide ? msi_64bit_rules : msi_32bit_rules);
-	if (error == 0 && (control & PCI_MSI_MASKABLE) != 0)
+	if (error == 0 && (control & PCI_MSI_FLAGS_MASKBIT) != 0)
 		error = apply_all(view, at, wide ? msi_64bit_mask_rules : msi_32bit_mask_rules);
 	return error;
 }
@@ -237,16 +237,16 @@ static int apply_msix(struct vu_config_view *view, uint32_t at)
 static int apply_pcie(struct vu_config_view *view, uint32_t at)
 {
 	uint64_t flags, capabilities;
-	int error = read_device(view, at + PCI_PCIE_FLAGS, 2, &flags);
+	int error = read_device(view, at + PCI_EXP_FLAGS, 2, &flags);
 
 	if (error == 0)
-		error = read_device(view, at + PCI_PCIE_DEVCAP, 4, &capabilities);
+		error = read_device(view, at + PCI_EXP_DEVCAP, 4, &capabilities);
 	if (error == 0)
 		error = apply_all(view, at, pcie_rules);
 	if (error == 0 && (flags & 0xf) >= 2)
 		error = apply_all(view, at, pcie_v2_rules);
-	if (error == 0 && (capabilities & PCI_PCIE_DEVCAP_FLR) != 0)
-		add_reset_bit(view, at + PCI_PCIE_DEVCTL + 1, 0x80);
+	if (error == 0 && (capabilities & PCI_EXP_DEVCAP_FLR) != 0)
+		add_reset_bit(view, at + PCI_EXP_DEVCTL + 1, 0x80);
 	return error;
 }
 
@@ -258,7 +258,7 @@ static int apply_af(struct vu_config_view *view, uint32_t at)
 	if (error == 0)
 		error = apply_all(view, at, af_rules);
 	if (error == 0 && (capabilities & PCI_AF_CAP_FLR) != 0)
-		add_reset_bit(view, at + PCI_AF_CONTROL, 0x01);
+		add_reset_bit(view, at + PCI_AF_CTRL, 0x01);
 	return error;
 }
 
@@ -267,18 +267,18 @@ static const struct {
 	uint16_t id, size;
 	int (*apply)(struct vu_config_view *view, uint32_t at);
 } capability_rules[] = {
-	{ PCI_CAP_PM, 8, apply_pm },
-	{ PCI_CAP_MSI, 10, apply_msi },
-	{ PCI_CAP_MSIX, 12, apply_msix },
-	{ PCI_CAP_PCIE, 20, apply_pcie },
-	{ PCI_CAP_AF, 6, apply_af },
+	{ PCI_CAP_ID_PM, 8, apply_pm },
+	{ PCI_CAP_ID_MSI, 10, apply_msi },
+	{ PCI_CAP_ID_MSIX, 12, apply_msix },
+	{ PCI_CAP_ID_EXP, 20, apply_pcie },
+	{ PCI_CAP_ID_AF, 6, apply_af },
 };
 
 static int apply_capability(struct vu_config_view *view, const struct vu_cap *cap)
 {
 	for (size_t i = 0; i < sizeof(capability_rules) / sizeof(capability_rules[0]); i++)
 		if (capability_rules[i].id == cap->id &&
-			cap->offset + capability_rules[i].size <= PCI_CONFIG_SIZE)
+			cap->offset + capability_rules[i].size <= PCI_CFG_SPACE_SIZE)
 			return capability_rules[i].apply(view, cap->offset);
 	return 0;
 }
@@ -286,7 +286,7 @@ static int apply_capability(struct vu_config_view *view, const struct vu_cap *ca
 static void apply_extended(struct vu_config_view *view, const struct vu_cap *cap)
 {
 	for (size_t i = 0; i < sizeof(host_capabilities) / sizeof(host_capabilities[0]); i++) {
-		size_t room = PCIE_CONFIG_SIZE - cap->offset;
+		size_t room = PCI_CFG_SPACE_EXP_SIZE - cap->offset;
 		size_t size = host_capabilities[i].size;
 
 		if (host_capabilities[i].id == cap->id)
@@ -303,9 +303,9 @@ static int apply_bars(struct vu_config_view *view)
 	for (uint8_t i = 0; i < DEXT_BARS && error == 0; i++) {
 		const struct vu_bar *bar = &view->device->bars[i];
 		bool io = (bar->type & DEXT_BAR_IO) != 0;
-		struct rule rule = {
-			.offset = (uint8_t)(PCI_BAR0 + 4 * i), .width = 4, .own = 0xffffffff
-		};
+		struct rule rule = { .offset = (uint8_t)(PCI_BASE_ADDRESS_0 + 4 * i),
+			.width = 4,
+			.own = 0xffffffff };
 
 		/* The upper half of a 64-bit BAR takes what the lower one left. */
 		writable >>= 32;

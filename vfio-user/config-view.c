@@ -28,7 +28,7 @@ int vu_config_view_restore(struct vu_config_view *view)
 void vu_config_view_was_reset(struct vu_config_view *view)
 {
 	if (view->power_control != 0)
-		view->value[view->power_control] &= (uint8_t)~PCI_PM_STATE;
+		view->value[view->power_control] &= (uint8_t)~PCI_PM_CTRL_STATE_MASK;
 }
 
 /* The longest naturally aligned piece at the beginning of a stretch. */

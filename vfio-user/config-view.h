@@ -21,10 +21,10 @@ struct vu_reset_bit {
 
 struct vu_config_view {
 	struct vu_device *device;
-	uint8_t value[PCIE_CONFIG_SIZE];     /* of the view's own bits */
-	uint8_t own[PCIE_CONFIG_SIZE];	     /* bits: the view's own */
-	uint8_t writable[PCIE_CONFIG_SIZE];  /* of these, those that the VMM changes */
-	uint8_t forwarded[PCIE_CONFIG_SIZE]; /* bits: written on to the device */
+	uint8_t value[PCI_CFG_SPACE_EXP_SIZE];	   /* of the view's own bits */
+	uint8_t own[PCI_CFG_SPACE_EXP_SIZE];	   /* bits: the view's own */
+	uint8_t writable[PCI_CFG_SPACE_EXP_SIZE];  /* of these, those that the VMM changes */
+	uint8_t forwarded[PCI_CFG_SPACE_EXP_SIZE]; /* bits: written on to the device */
 	struct vu_reset_bit resets[VU_RESET_BITS_MAX];
 	size_t reset_count;
 	uint16_t power_control; /* where the power state is; 0: nowhere */

@@ -63,8 +63,8 @@ void vu_device_check(struct vu_device *device)
 	if (!vu_device_is_present(device))
 		return;
 	vu_device_result(device, apple_dext_get_bar_info(device->connection, 0, NULL, NULL, NULL));
-	if (vu_device_result(
-		    device, apple_dext_config_read(device->connection, PCI_IDS, 4, &ids)) == 0 &&
+	if (vu_device_result(device,
+		    apple_dext_config_read(device->connection, PCI_VENDOR_ID, 4, &ids)) == 0 &&
 		ids == UINT32_MAX)
 		note_absence(device, VU_GONE, "it does not answer any more");
 }

@@ -65,13 +65,13 @@ static kern_return_t open_bars(struct vu_device *device)
 
 static kern_return_t read_msi(struct vu_device *device)
 {
-	uint16_t at = vu_caps_find(&device->caps, PCI_CAP_MSI);
+	uint16_t at = vu_caps_find(&device->caps, PCI_CAP_ID_MSI);
 	uint64_t control;
 	kern_return_t result;
 
 	if (at == 0)
 		return kIOReturnSuccess;
-	result = apple_dext_config_read(device->connection, at + PCI_MSI_CONTROL, 2, &control);
+	result = apple_dext_config_read(device->connection, at + PCI_MSI_FLAGS, 2, &control);
 	/* 6 and 7 are reserved: no device has more than 32 messages. */
 	if (result == kIOReturnSuccess && ((control >> 1) & 7) <= 5)
 		device->msi_vectors = 1u << ((control >> 1) & 7);
@@ -80,14 +80,14 @@ static kern_return_t read_msi(struct vu_device *device)
 
 static kern_return_t read_msix(struct vu_device *device)
 {
-	uint16_t at = vu_caps_find(&device->caps, PCI_CAP_MSIX);
+	uint16_t at = vu_caps_find(&device->caps, PCI_CAP_ID_MSIX);
 	struct vu_msix *msix = &device->msix;
 	uint64_t control, table, pending;
 	kern_return_t result;
 
-	if (at == 0 || at + PCI_MSIX_TABLE + 8 > PCI_CONFIG_SIZE)
+	if (at == 0 || at + PCI_MSIX_TABLE + 8 > PCI_CFG_SPACE_SIZE)
 		return kIOReturnSuccess;
-	result = apple_dext_config_read(device->connection, at + PCI_MSIX_CONTROL, 2, &control);
+	result = apple_dext_config_read(device->connection, at + PCI_MSIX_FLAGS, 2, &control);
 	if (result == kIOReturnSuccess)
 		result = apple_dext_config_read(device->connection, at + PCI_MSIX_TABLE, 4, &table);
 	if (result == kIOReturnSuccess)
@@ -105,7 +105,8 @@ static kern_return_t read_msix(struct vu_device *device)
 
 static kern_return_t read_identity(struct vu_device *device)
 {
-	static const uint64_t offsets[] = { PCI_IDS, PCI_CLASS, PCI_SUBSYSTEM };
+	static const uint64_t offsets[] = { PCI_VENDOR_ID, PCI_CLASS_REVISION,
+		PCI_SUBSYSTEM_VENDOR_ID };
 	kern_return_t result = kIOReturnSuccess;
 
 	for (size_t i = 0; i < 3 && result == kIOReturnSuccess; i++) {
@@ -131,8 +132,9 @@ static kern_return_t read_config(struct vu_device *device)
 	if (result == kIOReturnSuccess)
 		result = apple_dext_config_read(device->connection, PCI_INTERRUPT_PIN, 1, &pin);
 	device->interrupt_pin = (uint8_t)pin;
-	device->config_size =
-		vu_caps_find(&device->caps, PCI_CAP_PCIE) != 0 ? PCIE_CONFIG_SIZE : PCI_CONFIG_SIZE;
+	device->config_size = vu_caps_find(&device->caps, PCI_CAP_ID_EXP) != 0 ?
+				      PCI_CFG_SPACE_EXP_SIZE :
+				      PCI_CFG_SPACE_SIZE;
 	return result;
 }
 

@@ -28,7 +28,7 @@ static int write_config(struct vu_session *session, const struct vfio_user_regio
 		vu_dma_expect(&session->dma);
 
 	vu_irq_set_intx_off(
-		session->device->irq, (session->view.command & PCI_COMMAND_INTX_OFF) != 0);
+		session->device->irq, (session->view.command & PCI_COMMAND_INTX_DISABLE) != 0);
 	if (error == 0 && reset)
 		error = vu_session_reset(session);
 	return error;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "provider/soft/config.h"
-#include "driver/pci-regs.h"
+#include "common/pci-regs.h"
 
 #include <assert.h>
 #include <string.h>
@@ -10,8 +10,8 @@ void soft_config_init(struct soft_config *config)
 	memset(config, 0, sizeof(*config));
 	config->next_free = 0x40;
 	soft_config_set_writable(config, PCI_COMMAND, 2,
-		PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER |
-			PCI_COMMAND_INTX_DISABLE | 0x0140u /* parity and SERR# reporting */);
+		PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_PARITY |
+			PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE);
 	config->clearable[PCI_STATUS + 1] = 0xf9; /* the error bits */
 	soft_config_set_writable(config, PCI_CACHE_LINE_SIZE, 1, 0xff);
 	soft_config_set_writable(config, PCI_INTERRUPT_LINE, 1, 0xff);

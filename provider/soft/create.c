@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* From a specification to a software device. */
 #include "provider/soft/device.h"
-#include "driver/pci-regs.h"
+#include "common/pci-regs.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "provider/soft/iommu.h"
-#include "driver/dma-span.h"
+#include "common/dma-span.h"
 #include "provider/soft/worker.h"
 
 #include <bsd/sys/tree.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A software device as a provider: what the driver calls. */
-#include "driver/pci-regs.h"
+#include "common/pci-regs.h"
 #include "provider/soft/device.h"
 
 #include <stdlib.h>
@@ -68,8 +68,8 @@ static bool left_d3(const struct soft_config *config, unsigned pm, unsigned old_
 {
 	unsigned power = pm ? soft_config_get(config, pm + PCI_PM_CTRL, 2) : 0;
 
-	return pm && (old_power & PCI_PM_CTRL_STATE) == 3 && !(power & PCI_PM_CTRL_STATE) &&
-	       !(power & PCI_PM_CTRL_NO_RESET);
+	return pm && (old_power & PCI_PM_CTRL_STATE_MASK) == 3 &&
+	       !(power & PCI_PM_CTRL_STATE_MASK) && !(power & PCI_PM_CTRL_NO_SOFT_RESET);
 }
 
 /* Whether a write asks for a function level reset: the bit reads as zero, so it is never stored. */
@@ -82,7 +82,7 @@ static bool asks_for_flr(
 	if (!pcie || !(soft_config_get(config, pcie + PCI_EXP_DEVCAP, 4) & PCI_EXP_DEVCAP_FLR) ||
 		high < offset || high >= offset + width)
 		return false;
-	return (value >> (8 * (high - offset))) & (PCI_EXP_DEVCTL_FLR >> 8);
+	return (value >> (8 * (high - offset))) & (PCI_EXP_DEVCTL_BCR_FLR >> 8);
 }
 
 /* What a write to config space has brought about besides its value. */

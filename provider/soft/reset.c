@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Resets: which ones a device has, what they do, and waiting until it answers again. */
-#include "driver/pci-regs.h"
+#include "common/pci-regs.h"
 #include "provider/soft/device.h"
 
 #include <time.h>
@@ -59,7 +59,8 @@ static bool may_have(const struct soft_config *config, enum pci_reset kind)
 		return pcie &&
 		       (soft_config_get(config, pcie + PCI_EXP_DEVCAP, 4) & PCI_EXP_DEVCAP_FLR);
 	case PCI_RESET_POWER:
-		return pm && !(soft_config_get(config, pm + PCI_PM_CTRL, 2) & PCI_PM_CTRL_NO_RESET);
+		return pm &&
+		       !(soft_config_get(config, pm + PCI_PM_CTRL, 2) & PCI_PM_CTRL_NO_SOFT_RESET);
 	default:
 		return true; /* the bus can reset what is on it */
 	}

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What a model calls to describe itself: identity, BARs, capabilities. */
-#include "driver/pci-regs.h"
+#include "common/pci-regs.h"
 #include "provider/soft/device.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
-
-#define PCI_CAP_ID_VENDOR 0x09
 
 void soft_set_private(struct soft_device *device, void *state)
 {
@@ -66,7 +64,7 @@ unsigned soft_add_pm_capability(struct soft_device *device)
 	unsigned at = soft_config_add_capability(&device->config, PCI_CAP_ID_PM, 8);
 
 	soft_config_set(&device->config, at + PCI_PM_PMC, 2, 3); /* version 1.2 of PM */
-	soft_config_set_writable(&device->config, at + PCI_PM_CTRL, 2, PCI_PM_CTRL_STATE);
+	soft_config_set_writable(&device->config, at + PCI_PM_CTRL, 2, PCI_PM_CTRL_STATE_MASK);
 	return at;
 }
 
@@ -98,7 +96,8 @@ unsigned soft_add_msi_capability(struct soft_device *device, unsigned vectors)
 	while (1u << log2 < vectors)
 		log2++;
 	soft_config_set(config, at + PCI_MSI_FLAGS, 2, PCI_MSI_FLAGS_64BIT | log2 << 1);
-	soft_config_set_writable(config, at + PCI_MSI_FLAGS, 2, PCI_MSI_FLAGS_ENABLE | 0x0070u);
+	soft_config_set_writable(
+		config, at + PCI_MSI_FLAGS, 2, PCI_MSI_FLAGS_ENABLE | PCI_MSI_FLAGS_QSIZE);
 	soft_config_set_writable(config, at + 4, 4, ~3u);
 	soft_config_set_writable(config, at + 8, 4, ~0u);
 	soft_config_set_writable(config, at + 12, 2, 0xffffu);
@@ -112,7 +111,8 @@ unsigned soft_add_msix_capability(struct soft_device *device, unsigned vectors, 
 	unsigned at = soft_config_add_capability(config, PCI_CAP_ID_MSIX, 12);
 
 	soft_config_set(config, at + PCI_MSIX_FLAGS, 2, vectors - 1);
-	soft_config_set_writable(config, at + PCI_MSIX_FLAGS, 2, PCI_MSIX_FLAGS_ENABLE | 0x4000u);
+	soft_config_set_writable(
+		config, at + PCI_MSIX_FLAGS, 2, PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL);
 	soft_config_set(config, at + PCI_MSIX_TABLE, 4, table_offset | table_bar);
 	soft_config_set(config, at + PCI_MSIX_PBA, 4, pba_offset | pba_bar);
 	return at;
@@ -125,7 +125,7 @@ unsigned soft_add_vendor_capability(struct soft_device *device, const void *data
 	unsigned at;
 
 	assert(size <= UINT8_MAX);
-	at = soft_config_add_capability(config, PCI_CAP_ID_VENDOR, size);
+	at = soft_config_add_capability(config, PCI_CAP_ID_VNDR, size);
 	soft_config_set(config, at + 2, 1, size);
 	memcpy(&config->value[at + 3], data, length);
 	return at;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What a model calls at work: DMA, interrupts, log lines. */
-#include "driver/pci-regs.h"
+#include "common/pci-regs.h"
 #include "provider/soft/device.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A physical device as a provider. */
-#include "driver/pci-regs.h"
+#include "common/pci-regs.h"
 #include "provider/vfio/vfio.h"
 
 #include <stdarg.h>
@@ -58,27 +58,21 @@ void vfio_device_close(struct vfio_device *device)
 /* Power management: a device in D3hot answers config space alone. Sets D0 (PCI PM 1.2, 5.4). */
 static kern_return_t set_d0(struct vfio_device *device)
 {
-	unsigned at = vfio_config_get(device, PCI_CAPABILITY_LIST, 1) & ~3u;
+	unsigned pm = vfio_find_capability(device, PCI_CAP_ID_PM);
 	uint32_t control;
 
-	for (unsigned i = 0; i < 48 && at >= 0x40; i++) {
-		if (vfio_config_get(device, at, 1) != PCI_CAP_ID_PM) {
-			at = vfio_config_get(device, at + 1, 1) & ~3u;
-			continue;
-		}
-		control = vfio_config_get(device, at + PCI_PM_CTRL, 2);
-		if (control & PCI_PM_CTRL_STATE)
-			vfio_config_write(&device->provider, at + PCI_PM_CTRL, 2,
-				control & ~PCI_PM_CTRL_STATE);
-		control = vfio_config_get(device, at + PCI_PM_CTRL, 2);
-		if (!(control & PCI_PM_CTRL_STATE))
-			return kIOReturnSuccess;
-		vfio_log(device,
-			"the device stays in D%u: echo on > /sys/bus/pci/devices/%s/power/control",
-			control & PCI_PM_CTRL_STATE, device->address);
-		return kIOReturnNotResponding;
-	}
-	return kIOReturnSuccess;
+	if (!pm)
+		return kIOReturnSuccess;
+	control = vfio_config_get(device, pm + PCI_PM_CTRL, 2);
+	if (control & PCI_PM_CTRL_STATE_MASK)
+		vfio_config_write(
+			&device->provider, pm + PCI_PM_CTRL, 2, control & ~PCI_PM_CTRL_STATE_MASK);
+	control = vfio_config_get(device, pm + PCI_PM_CTRL, 2);
+	if (!(control & PCI_PM_CTRL_STATE_MASK))
+		return kIOReturnSuccess;
+	vfio_log(device, "the device stays in D%u: echo on > /sys/bus/pci/devices/%s/power/control",
+		control & PCI_PM_CTRL_STATE_MASK, device->address);
+	return kIOReturnNotResponding;
 }
 
 static kern_return_t vfio_open(struct pci_provider *provider)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Config space and BARs: regions of the device's file (linux/vfio.h, VFIO_DEVICE_GET_REGION_INFO). */
-#include "driver/pci-regs.h"
+#include "common/pci-capability.h"
+#include "common/pci-regs.h"
 #include "provider/vfio/vfio.h"
 
 #include <errno.h>
@@ -74,21 +75,25 @@ static bool load_region(struct vfio_device *device, unsigned index, struct vfio_
 	return true;
 }
 
-/* The pages of the MSI-X table, which is the host's, are kept from clients. */
+static bool read_config(void *device, uint32_t offset, uint32_t width, uint32_t *value)
+{
+	*value = vfio_config_get(device, offset, width);
+	return true;
+}
+
+unsigned vfio_find_capability(struct vfio_device *device, uint8_t id)
+{
+	return pci_find_capability(read_config, device, id);
+}
+
+/* The pages of the MSI-X table, which is the host's, are not mapped by clients. */
 static void find_msix_table(struct vfio_device *device)
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	unsigned at = vfio_config_get(device, PCI_CAPABILITY_LIST, 1) & ~3u, size;
+	unsigned at = vfio_find_capability(device, PCI_CAP_ID_MSIX), size;
 	uint32_t table;
 
-	if (!(vfio_config_get(device, PCI_STATUS, 2) & PCI_STATUS_CAP_LIST))
-		return;
-	for (unsigned i = 0; i < 48 && at >= 0x40; i++) {
-		if (vfio_config_get(device, at, 1) == PCI_CAP_ID_MSIX)
-			break;
-		at = vfio_config_get(device, at + 1, 1) & ~3u;
-	}
-	if (at < 0x40 || vfio_config_get(device, at, 1) != PCI_CAP_ID_MSIX)
+	if (!at)
 		return;
 	size = (vfio_config_get(device, at + PCI_MSIX_FLAGS, 2) & PCI_MSIX_FLAGS_QSIZE) + 1;
 	table = vfio_config_get(device, at + PCI_MSIX_TABLE, 4);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Resets. The kernel saves and restores config space around them. */
-#include "driver/pci-regs.h"
+#include "common/pci-regs.h"
 #include "provider/vfio/vfio.h"
 
 #include <errno.h>

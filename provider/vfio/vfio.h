@@ -155,6 +155,9 @@ bool vfio_regions_load(struct vfio_device *device, struct spec_error *error);
 /* region.c: a register of config space, whatever the state of the device; all ones on failure. */
 uint32_t vfio_config_get(struct vfio_device *device, unsigned offset, unsigned width);
 
+/* region.c: the offset of a capability in config space; 0: there is none. */
+unsigned vfio_find_capability(struct vfio_device *device, uint8_t id);
+
 /* irq.c: the thread. The device is open. */
 bool vfio_events_start(struct vfio_device *device, struct spec_error *error);
 void vfio_events_stop(struct vfio_device *device);

@@ -3,7 +3,7 @@
  * The client library: every function succeeds at least once and fails at least once
  * with the code that the ABI gives, over a socket and in-process.
  */
-#include "driver/dma-span.h"
+#include "common/dma-span.h"
 #include "tests/programs/asserts.h"
 #include "tests/programs/nvme-host.h"
 #include "tests/programs/rig.h"

@@ -7,7 +7,7 @@
  * $IRQ_SEED is the seed, $IRQ_ROUNDS how much of it.
  */
 #include "driver/driver.h"
-#include "driver/pci-regs.h"
+#include "common/pci-regs.h"
 #include "tests/unit/cmocka-all.h"
 
 #include <apple-dext-client.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* BARs, interrupts, DMA and capability lists of a device that has every oddity. */
-#include "driver/pci-regs.h"
+#include "common/pci-regs.h"
 #include "tests/programs/asserts.h"
 #include "tests/programs/irq-listener.h"
 #include "tests/programs/odd-host.h"

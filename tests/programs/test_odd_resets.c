@@ -3,7 +3,7 @@
  * Resets through the driver: in which order it tries them, what it makes of those that
  * are lacking, fail or do not end, and what outlives them.
  */
-#include "driver/pci-regs.h"
+#include "common/pci-regs.h"
 #include "tests/programs/asserts.h"
 #include "tests/programs/irq-listener.h"
 #include "tests/programs/odd-host.h"
@@ -168,7 +168,7 @@ static void test_two_at_once(void **state)
 	odd_host_open(&host, "flr=on,reset-time=50");
 	control = odd_host_config(&host, 0x48 + PCI_EXP_DEVCTL, 2);
 	assert_ok(apple_dext_config_write(
-		host.connection, 0x48 + PCI_EXP_DEVCTL, 2, control | PCI_EXP_DEVCTL_FLR));
+		host.connection, 0x48 + PCI_EXP_DEVCTL, 2, control | PCI_EXP_DEVCTL_BCR_FLR));
 	assert_ok(apple_dext_reset_device(host.connection));
 	/* What the client's own reset left is what there was to save: the power-on state. */
 	assert_int_equal(odd_host_config(&host, PCI_COMMAND, 2), 0);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/unit/provider-rig.h"
-#include "driver/pci-regs.h"
+#include "common/pci-regs.h"
 #include "tests/unit/cmocka-all.h"
 
 #include <stdlib.h>

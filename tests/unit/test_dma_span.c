@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Bytes in and out of spans, and memory that goes away under them. */
-#include "driver/dma-span.h"
+#include "common/dma-span.h"
 #include "tests/unit/cmocka-all.h"
 
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The teaching device, register by register. */
-#include "driver/pci-regs.h"
+#include "common/pci-regs.h"
 #include "provider/soft/edu/edu.h"
 #include "tests/unit/cmocka-all.h"
 #include "tests/unit/provider-rig.h"

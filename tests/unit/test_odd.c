@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The device for tests: its oddities as a driver meets them. Resets: test_odd_reset.c. */
 #include "driver/internal.h"
-#include "driver/pci-regs.h"
+#include "common/pci-regs.h"
 #include "provider/soft/odd/odd.h"
 #include "tests/unit/cmocka-all.h"
 #include "tests/unit/provider-rig.h"

@@ -4,7 +4,7 @@
  * space, those that fail, and a device that is not ready for a while, or ever.
  */
 #include "driver/internal.h"
-#include "driver/pci-regs.h"
+#include "common/pci-regs.h"
 #include "provider/soft/odd/odd.h"
 #include "tests/unit/cmocka-all.h"
 #include "tests/unit/provider-rig.h"
@@ -132,7 +132,7 @@ static void reset_by_config(unsigned kind)
 	unsigned pcie = dext_find_capability(rig.provider, PCI_CAP_ID_EXP);
 
 	if (kind == PCI_RESET_FUNCTION) {
-		prig_config_write(&rig, pcie + PCI_EXP_DEVCTL, 2, PCI_EXP_DEVCTL_FLR);
+		prig_config_write(&rig, pcie + PCI_EXP_DEVCTL, 2, PCI_EXP_DEVCTL_BCR_FLR);
 		return;
 	}
 	prig_config_write(&rig, pm + PCI_PM_CTRL, 2, 3);

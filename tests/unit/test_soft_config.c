@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A software device's config space: what a write does to each bit, capabilities, resets. */
-#include "driver/pci-regs.h"
+#include "common/pci-regs.h"
 #include "provider/soft/config.h"
 #include "tests/unit/cmocka-all.h"
 

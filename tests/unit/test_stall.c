@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Software devices whose accesses to memory do not return. */
-#include "driver/pci-regs.h"
+#include "common/pci-regs.h"
 #include "provider/soft/edu/edu.h"
 #include "provider/soft/nvme/nvme-spec.h"
 #include "provider/soft/odd/odd.h"

@@ -217,7 +217,7 @@ static void another_device_is_not_taken_for_it(void **state)
 
 	assert_int_equal(rig_set_irqs(rig, VFIO_PCI_REQ_IRQ_INDEX, CONNECT, 0, 1, &request, 1), 0);
 	double_stop();
-	double_lock()->config[PCI_SUBSYSTEM] ^= 1;
+	double_lock()->config[PCI_SUBSYSTEM_VENDOR_ID] ^= 1;
 	double_unlock();
 	wait_until_it_answers(rig, false);
 	double_restart();

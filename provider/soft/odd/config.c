@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the device looks like on the bus, and what is wrong with that. */
-#include "driver/pci-regs.h"
+#include "common/pci-regs.h"
 #include "provider/soft/odd/odd.h"
 
 /* Vendor 0x1234 with a device number that nobody uses; class: does not fit any. */
@@ -66,7 +66,7 @@ static void add_capabilities(struct odd *odd)
 
 	power = soft_add_pm_capability(device);
 	if (odd->options.resets[PCI_RESET_POWER] == ODD_RESET_OFF)
-		soft_set_config(device, power + PCI_PM_CTRL, 2, PCI_PM_CTRL_NO_RESET);
+		soft_set_config(device, power + PCI_PM_CTRL, 2, PCI_PM_CTRL_NO_SOFT_RESET);
 	soft_add_pcie_capability(device, odd->options.resets[PCI_RESET_FUNCTION] != ODD_RESET_OFF);
 	add_interrupts(odd);
 	soft_add_vendor_capability(device, first_data, sizeof(first_data));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "driver/dma-span.h"
+#include "common/dma-span.h"
 
 #include <pthread.h>
 #include <setjmp.h>

@@ -1,15 +1,28 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Moving bytes in and out of spans. The memory is another process's to take away
- * at any moment (a truncated file, an unmapped page): that is a failed access
- * here, never a signal that ends the process.
+ * Spans of a client's memory, and copying into and out of them. The client can take the
+ * memory away at any moment (truncate the file, unmap the page): such an access fails, and
+ * never ends this process with SIGBUS or SIGSEGV.
  */
-#ifndef DRIVER_DMA_SPAN_H
-#define DRIVER_DMA_SPAN_H
+#ifndef COMMON_DMA_SPAN_H
+#define COMMON_DMA_SPAN_H
 
-#include "driver/provider.h"
-
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/uio.h>
+
+/* A piece of memory, as this process can reach it. */
+struct dma_span {
+	uint64_t length;
+	union {
+		void *host;  /* mapped here */
+		uint64_t va; /* private memory of another process: where it is there */
+	};
+	int memory_fd; /* private memory: that process's /proc/PID/mem; borrowed */
+	bool is_private;
+	bool writable;
+};
 
 /**
  * dma_spans_read - copy out of spans
