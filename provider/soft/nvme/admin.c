@@ -16,7 +16,7 @@ static uint16_t check_queue_memory(
 	return NVME_OK;
 }
 
-uint16_t nvme_create_cq(struct nvme_controller *nvme, struct nvme_request *request)
+static uint16_t create_cq(struct nvme_controller *nvme, struct nvme_request *request)
 {
 	const struct nvme_command *command = &request->command;
 	unsigned qid = command->cdw10 & 0xffff, vector = command->cdw11 >> 16;
@@ -36,7 +36,7 @@ uint16_t nvme_create_cq(struct nvme_controller *nvme, struct nvme_request *reque
 	return NVME_OK;
 }
 
-uint16_t nvme_create_sq(struct nvme_controller *nvme, struct nvme_request *request)
+static uint16_t create_sq(struct nvme_controller *nvme, struct nvme_request *request)
 {
 	const struct nvme_command *command = &request->command;
 	unsigned qid = command->cdw10 & 0xffff, cqid = command->cdw11 >> 16;
@@ -57,8 +57,8 @@ uint16_t nvme_create_sq(struct nvme_controller *nvme, struct nvme_request *reque
 	return NVME_OK;
 }
 
-/* Commands are carried out one by one, so none of the queue's is in flight now. */
-uint16_t nvme_delete_sq(struct nvme_controller *nvme, struct nvme_request *request)
+/* Commands are executed one by one, so none of the queue's is in flight now. */
+static uint16_t delete_sq(struct nvme_controller *nvme, struct nvme_request *request)
 {
 	unsigned qid = request->command.cdw10 & 0xffff;
 
@@ -68,7 +68,7 @@ uint16_t nvme_delete_sq(struct nvme_controller *nvme, struct nvme_request *reque
 	return NVME_OK;
 }
 
-uint16_t nvme_delete_cq(struct nvme_controller *nvme, struct nvme_request *request)
+static uint16_t delete_cq(struct nvme_controller *nvme, struct nvme_request *request)
 {
 	unsigned qid = request->command.cdw10 & 0xffff;
 
@@ -99,11 +99,11 @@ static uint16_t abort_command(struct nvme_controller *nvme, struct nvme_request 
 }
 
 const struct nvme_operation nvme_admin_operations[256] = {
-	[NVME_ADMIN_DELETE_SQ] = { nvme_delete_sq, NVME_EFFECT_SUPPORTED, 0 },
-	[NVME_ADMIN_CREATE_SQ] = { nvme_create_sq, NVME_EFFECT_SUPPORTED, 0 },
+	[NVME_ADMIN_DELETE_SQ] = { delete_sq, NVME_EFFECT_SUPPORTED, 0 },
+	[NVME_ADMIN_CREATE_SQ] = { create_sq, NVME_EFFECT_SUPPORTED, 0 },
 	[NVME_ADMIN_GET_LOG_PAGE] = { nvme_get_log_page, NVME_EFFECT_SUPPORTED, 0 },
-	[NVME_ADMIN_DELETE_CQ] = { nvme_delete_cq, NVME_EFFECT_SUPPORTED, 0 },
-	[NVME_ADMIN_CREATE_CQ] = { nvme_create_cq, NVME_EFFECT_SUPPORTED, 0 },
+	[NVME_ADMIN_DELETE_CQ] = { delete_cq, NVME_EFFECT_SUPPORTED, 0 },
+	[NVME_ADMIN_CREATE_CQ] = { create_cq, NVME_EFFECT_SUPPORTED, 0 },
 	[NVME_ADMIN_IDENTIFY] = { nvme_identify, NVME_EFFECT_SUPPORTED, 0 },
 	[NVME_ADMIN_ABORT] = { abort_command, NVME_EFFECT_SUPPORTED, 0 },
 	[NVME_ADMIN_SET_FEATURES] = { nvme_set_features, NVME_EFFECT_SUPPORTED, 0 },

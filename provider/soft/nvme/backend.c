@@ -1,141 +1,38 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the namespace is kept in: an image file (or block device), or memory. */
+/* Reading, writing, flushing, zeroing and deallocating the namespace's file. */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* memfd_create() */
+#define _GNU_SOURCE /* fallocate() */
 #endif
 #include "provider/soft/nvme/nvme.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
-static bool parse_block(
-	struct nvme_backend *backend, const struct device_spec *spec, struct spec_error *error)
+int nvme_backend_read(
+	const struct nvme_backend *backend, void *buffer, size_t length, uint64_t offset)
 {
-	uint64_t block;
+	uint8_t *to = buffer;
 
-	if (!spec_get_number(spec, "block", 512, 4096, 512, &block, error))
-		return false;
-	if (block != 512 && block != 4096)
-		return spec_wrong(error, "nvme: block=%llu: a block has 512 or 4096 bytes",
-			(unsigned long long)block);
-	backend->block_shift = (unsigned)__builtin_ctzll(block);
-	return true;
-}
+	while (length) {
+		ssize_t count = pread(backend->fd, to, length, (off_t)offset);
 
-static bool parse_read_only(
-	struct nvme_backend *backend, const struct device_spec *spec, struct spec_error *error)
-{
-	const char *value = spec_get(spec, "readonly");
-
-	if (value && strcmp(value, "on") != 0 && strcmp(value, "off") != 0)
-		return spec_wrong(error, "nvme: readonly=%s: it is on or off", value);
-	backend->read_only = value && strcmp(value, "on") == 0;
-	return true;
-}
-
-/* @what names it in messages: "image disk.img", "size". */
-static bool set_size(struct nvme_backend *backend, uint64_t bytes, const char *what,
-	const char *name, struct spec_error *error)
-{
-	uint64_t block = UINT64_C(1) << backend->block_shift;
-
-	if (bytes < block)
-		return spec_fail(error, "nvme: %s %s: %llu bytes are less than one block of %llu",
-			what, name, (unsigned long long)bytes, (unsigned long long)block);
-	if (bytes % block)
-		return spec_fail(error,
-			"nvme: %s %s: %llu bytes are not a multiple of the block size, %llu", what,
-			name, (unsigned long long)bytes, (unsigned long long)block);
-	if (bytes > INT64_MAX)
-		return spec_fail(error, "nvme: %s %s: more than a file can hold", what, name);
-	backend->blocks = bytes >> backend->block_shift;
-	return true;
-}
-
-static bool is_image(int fd, const char *path, struct spec_error *error)
-{
-	struct stat status;
-
-	if (fstat(fd, &status) < 0)
-		return spec_fail(error, "nvme: image %s: %s", path, strerror(errno));
-	if (!S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode))
-		return spec_fail(error, "nvme: image %s: neither a file nor a block device", path);
-	return true;
-}
-
-static bool open_image(struct nvme_backend *backend, const char *path, struct spec_error *error)
-{
-	/* Not to hang on a FIFO; for what is accepted it makes no difference. */
-	int flags = (backend->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK;
-	off_t size;
-
-	backend->fd = open(path, flags);
-	if (backend->fd < 0)
-		return spec_fail(error, "nvme: image %s: %s", path, strerror(errno));
-	if (!is_image(backend->fd, path, error) ||
-		!nvme_image_lock(backend->fd, path, backend->read_only, error))
-		return false;
-	size = lseek(backend->fd, 0, SEEK_END);
-	if (size < 0)
-		return spec_fail(error, "nvme: image %s: %s", path, strerror(errno));
-	return set_size(backend, (uint64_t)size, "image", path, error);
-}
-
-static bool open_memory(
-	struct nvme_backend *backend, const struct device_spec *spec, struct spec_error *error)
-{
-	uint64_t size;
-
-	if (!spec_get_size(spec, "size", 0, &size, error))
-		return false;
-	if (!set_size(backend, size, "size", spec_get(spec, "size"), error)) {
-		error->is_wrong = true; /* other than the size of an image */
-		return false;
+		if (count < 0 && errno == EINTR)
+			continue;
+		if (count <= 0)
+			return count < 0 ? -errno : -EIO;
+		to += count;
+		offset += (size_t)count;
+		length -= (size_t)count;
 	}
-	backend->fd = memfd_create("nvme", MFD_CLOEXEC);
-	if (backend->fd < 0 || ftruncate(backend->fd, (off_t)size) < 0)
-		return spec_fail(error, "nvme: size %s: no such memory: %s", spec_get(spec, "size"),
-			strerror(errno));
-	return true;
-}
-
-bool nvme_backend_open(
-	struct nvme_backend *backend, const struct device_spec *spec, struct spec_error *error)
-{
-	const char *image = spec_get(spec, "image");
-	bool opened;
-
-	*backend = (struct nvme_backend){ .fd = -1 };
-	if (!image == !spec_get(spec, "size"))
-		return spec_wrong(error,
-			"nvme: exactly one of image=FILE and size=SIZE is needed, %s",
-			image ? "not both" : "there is neither");
-	if (!parse_block(backend, spec, error) || !parse_read_only(backend, spec, error))
-		return false;
-	opened = image ? open_image(backend, image, error) : open_memory(backend, spec, error);
-	backend->name = strdup(image ? image : "in memory");
-	if (opened && !backend->name)
-		opened = spec_fail(error, "nvme: out of memory");
-	if (!opened) {
-		nvme_backend_close(backend);
-		return false;
-	}
-	nvme_backend_probe(backend);
-	return true;
-}
-
-void nvme_backend_close(struct nvme_backend *backend)
-{
-	if (backend->fd >= 0)
-		close(backend->fd);
-	backend->fd = -1;
-	free(backend->name);
-	backend->name = NULL;
+	return 0;
 }
 
 int nvme_backend_flush(const struct nvme_backend *backend)
@@ -163,4 +60,128 @@ int nvme_backend_write(
 		length -= (size_t)count;
 	}
 	return 0;
+}
+
+/* How much is zeroed before a reset is looked for again: without writing, and by writing. */
+#define ZERO_PIECE  (UINT64_C(32) << 20)
+#define WRITE_PIECE NVME_SCRATCH
+
+#define PUNCH (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE)
+#define ZERO  (FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE)
+
+/* Whether the kernel has a request for zeroing blocks of this device (or of its whole disk). */
+static bool zeroes_by_request(dev_t device)
+{
+	static const char *const folders[] = { "queue", "../queue" };
+	unsigned long long most = 0;
+
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+		char path[96];
+		FILE *file;
+
+		snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/%s/write_zeroes_max_bytes",
+			major(device), minor(device), folders[i]);
+		file = fopen(path, "re");
+		if (!file)
+			continue;
+		if (fscanf(file, "%llu", &most) != 1)
+			most = 0;
+		fclose(file);
+		break;
+	}
+	return most > 0;
+}
+
+/*
+ * Nothing lies behind the end of a block device, so there is no place to try. fallocate()
+ * there zeroes in whole sectors: a hole is punched by a request to the device alone, which
+ * deallocates where the device can; for zeroing the kernel writes when there is none.
+ */
+static void probe_device(struct nvme_backend *backend, dev_t device)
+{
+	int sector;
+
+	if (ioctl(backend->fd, BLKSSZGET, &sector) < 0 || sector > 1 << backend->block_shift)
+		return;
+	backend->zeroes = true;
+	backend->punches = zeroes_by_request(device);
+}
+
+/* Behind the end of a file there is nothing to lose; the hole gives back what zeroing took. */
+static void probe_file(struct nvme_backend *backend)
+{
+	off_t end = (off_t)(backend->blocks << backend->block_shift);
+
+	backend->zeroes = fallocate(backend->fd, ZERO, end, 4096) == 0;
+	backend->punches = fallocate(backend->fd, PUNCH, end, 4096) == 0;
+}
+
+void nvme_backend_probe(struct nvme_backend *backend)
+{
+	struct stat status;
+
+	backend->punches = backend->zeroes = false;
+	if (backend->read_only || fstat(backend->fd, &status) < 0)
+		return;
+	if (S_ISBLK(status.st_mode))
+		probe_device(backend, status.st_rdev);
+	else
+		probe_file(backend);
+}
+
+static int allocate(int fd, int mode, uint64_t offset, uint64_t length)
+{
+	while (fallocate(fd, mode, (off_t)offset, (off_t)length) < 0)
+		if (errno != EINTR)
+			return -errno;
+	return 0;
+}
+
+/* How to zero: a fallocate() mode, or 0 for writing. Holes would do, but give up their space. */
+static int zero_mode(const struct nvme_backend *backend, bool deallocate)
+{
+	if (backend->punches && (deallocate || !backend->zeroes))
+		return PUNCH;
+	return backend->zeroes ? ZERO : 0;
+}
+
+/* @mode 0 writes zeroes. Gives up with -ECANCELED between pieces. */
+static int zero_range(struct nvme_controller *nvme, int mode, uint64_t offset, uint64_t length)
+{
+	uint64_t most = mode ? ZERO_PIECE : WRITE_PIECE;
+	int fd = nvme->backend.fd;
+
+	while (length) {
+		uint64_t piece = length < most ? length : most;
+		int result =
+			nvme_halted(nvme) ? -ECANCELED :
+			mode		  ? allocate(fd, mode, offset, piece) :
+			       nvme_backend_write(&nvme->backend, nvme->scratch, piece, offset);
+
+		if (result < 0)
+			return result;
+		offset += piece;
+		length -= piece;
+	}
+	return 0;
+}
+
+int nvme_backend_zero(
+	struct nvme_controller *nvme, uint64_t offset, uint64_t length, bool deallocate)
+{
+	int mode = zero_mode(&nvme->backend, deallocate);
+	int result = mode ? zero_range(nvme, mode, offset, length) : -EOPNOTSUPP;
+
+	/* A device may turn out not to know the request only when it gets one. */
+	if (result == -EOPNOTSUPP && mode != ZERO && nvme->backend.zeroes)
+		result = zero_range(nvme, ZERO, offset, length);
+	if (result != -EOPNOTSUPP)
+		return result;
+	memset(nvme->scratch, 0, WRITE_PIECE);
+	return zero_range(nvme, 0, offset, length);
+}
+
+int nvme_backend_deallocate(struct nvme_controller *nvme, uint64_t offset, uint64_t length)
+{
+	return zero_range(nvme, PUNCH, offset, length);
 }

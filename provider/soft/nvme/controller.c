@@ -1,28 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What changes of CC do: enabling, disabling (a controller reset), shutting down. */
+/*
+ * The controller's thread: changes of CC (enable, controller reset, shutdown) and rounds of
+ * commands. It sleeps until an access by call wakes it. While the BAR is mapped, stores come
+ * without a call, so it polls the BAR: without a pause as long as there is traffic, then less
+ * and less often.
+ */
 #include "provider/soft/nvme/nvme.h"
 
+#include <errno.h>
+#include <sched.h>
 #include <string.h>
+#include <time.h>
 
-void nvme_controller_clear(struct nvme_controller *nvme)
+/* Drop the queues and all else that a controller reset drops. */
+static void clear_controller(struct nvme_controller *nvme)
 {
 	nvme->running = false;
-	nvme->turn = 0;
-	memset(nvme->sqs, 0, sizeof(nvme->sqs));
-	memset(nvme->cqs, 0, sizeof(nvme->cqs));
-	for (unsigned qid = 0; qid <= nvme->queues; qid++)
-		nvme_line_update(nvme, qid);
+	nvme->last_sqid = 0;
+	nvme_queues_clear(nvme);
 	memset(&nvme->async, 0, sizeof(nvme->async));
 	/* Its entries go with a controller reset; the count of errors goes on. */
 	memset(&nvme->error_log, 0, sizeof(nvme->error_log));
 	nvme_features_reset(nvme);
-}
-
-void nvme_controller_fatal(struct nvme_controller *nvme, const char *why)
-{
-	nvme->running = false;
-	nvme_status_change(nvme, 0, NVME_CSTS_CFS);
-	soft_log(nvme->device, "controller fatal status: %s; waiting for a reset", why);
 }
 
 static const char *cannot_enable(const struct nvme_events *events)
@@ -46,7 +45,7 @@ static void enable(struct nvme_controller *nvme, const struct nvme_events *event
 	const char *problem = cannot_enable(events);
 
 	if (problem) {
-		nvme_controller_fatal(nvme, problem);
+		nvme_fatal(nvme, problem);
 		return;
 	}
 	nvme->page = NVME_PAGE_MIN << NVME_CC_MPS(events->cc);
@@ -59,7 +58,7 @@ static void enable(struct nvme_controller *nvme, const struct nvme_events *event
 
 static void disable(struct nvme_controller *nvme)
 {
-	nvme_controller_clear(nvme);
+	clear_controller(nvme);
 	nvme_registers_unmask(nvme);
 	nvme_status_change(nvme, NVME_CSTS_RDY | NVME_CSTS_CFS | NVME_CSTS_SHST_MASK, 0);
 }
@@ -73,13 +72,14 @@ static void shut_down(struct nvme_controller *nvme)
 	nvme->running = false;
 	if (nvme_flush(nvme) != NVME_OK) {
 		nvme_status_change(nvme, NVME_CSTS_SHST_MASK, NVME_CSTS_SHST_OCCURRING);
-		nvme_controller_fatal(nvme, "data were lost before the shutdown");
+		nvme_fatal(nvme, "data were lost before the shutdown");
 		return;
 	}
 	nvme_status_change(nvme, NVME_CSTS_SHST_MASK, NVME_CSTS_SHST_COMPLETE);
 }
 
-void nvme_controller_apply(struct nvme_controller *nvme, const struct nvme_events *events)
+/* Act on changes of CC. */
+static void apply_cc(struct nvme_controller *nvme, const struct nvme_events *events)
 {
 	uint32_t before = nvme->cc;
 
@@ -96,4 +96,221 @@ void nvme_controller_apply(struct nvme_controller *nvme, const struct nvme_event
 	else if (!NVME_CC_SHN(events->cc) && NVME_CC_SHN(before))
 		nvme_status_change(nvme, NVME_CSTS_SHST_MASK, 0);
 	nvme->cc = events->cc;
+}
+
+/*
+ * How long after the last activity the BAR is looked at without a pause. A sleep and a
+ * wake-up cost some 50 us each; a driver that has more to do usually comes back sooner.
+ */
+#define SPIN_NS UINT64_C(100000)
+/* Then sleeps begin this short, and double: an idle second costs a thousand looks at most. */
+#define SLEEP_MIN_NS UINT64_C(20000)
+#define SLEEP_MAX_NS UINT64_C(1000000)
+
+struct pace {
+	uint64_t active_ns; /* when something last happened */
+	uint64_t sleep_ns;
+};
+
+static bool has_wakeup(const struct nvme_registers *registers)
+{
+	return registers->reasons || registers->stop || registers->reset || registers->last_poll;
+}
+
+static void sleep_for(struct nvme_registers *registers, uint64_t ns)
+{
+	uint64_t until = nvme_now_ns() + ns;
+	struct timespec deadline = {
+		.tv_sec = (time_t)(until / 1000000000u),
+		.tv_nsec = (long)(until % 1000000000u),
+	};
+
+	pthread_cond_timedwait(&registers->wake, &registers->lock, &deadline);
+}
+
+/* Nothing to do for now. The lock is held, and released while waiting. */
+static void wait_for_work(struct nvme_registers *registers, struct pace *pace)
+{
+	if (has_wakeup(registers))
+		return;
+	if (!registers->mapped) {
+		pthread_cond_wait(&registers->wake, &registers->lock);
+	} else if (nvme_now_ns() - pace->active_ns < SPIN_NS) {
+		pthread_mutex_unlock(&registers->lock);
+		sched_yield();
+		pthread_mutex_lock(&registers->lock);
+	} else {
+		sleep_for(registers, pace->sleep_ns);
+		pace->sleep_ns =
+			pace->sleep_ns * 2 < SLEEP_MAX_NS ? pace->sleep_ns * 2 : SLEEP_MAX_NS;
+	}
+}
+
+static void note_activity(struct pace *pace)
+{
+	pace->active_ns = nvme_now_ns();
+	pace->sleep_ns = SLEEP_MIN_NS;
+}
+
+static uint64_t register_pair(const struct nvme_registers *registers, unsigned offset)
+{
+	return registers->value[offset / 4] | (uint64_t)registers->value[offset / 4 + 1] << 32;
+}
+
+/* Take the reasons for the wake-up and a copy of the registers. The lock is held. */
+static struct nvme_events take_events(struct nvme_controller *nvme)
+{
+	struct nvme_registers *registers = &nvme->registers;
+	struct nvme_events events = {
+		.reasons = registers->reasons,
+		.cc = registers->value[NVME_REG_CC / 4],
+		.aqa = registers->value[NVME_REG_AQA / 4],
+		.asq = register_pair(registers, NVME_REG_ASQ),
+		.acq = register_pair(registers, NVME_REG_ACQ),
+	};
+
+	registers->reasons = 0;
+	registers->last_poll = false;
+	atomic_store(&nvme->halt, registers->stop || registers->reset);
+	return events;
+}
+
+/* Queues are the worker's, so that it can act on doorbells under the lock. */
+static void take_doorbells(struct nvme_controller *nvme)
+{
+	struct nvme_registers *registers = &nvme->registers;
+
+	for (unsigned word = 0; word < NVME_DOORBELLS / 64; word++) {
+		uint64_t rung = registers->rung[word];
+
+		registers->rung[word] = 0;
+		for (; rung; rung &= rung - 1) {
+			unsigned index = 64 * word + (unsigned)__builtin_ctzll(rung);
+
+			nvme_doorbell_apply(nvme, index, registers->doorbell[index]);
+		}
+	}
+}
+
+/* The lock is held. */
+static void power_on(struct nvme_controller *nvme)
+{
+	struct nvme_registers *registers = &nvme->registers;
+
+	pthread_mutex_unlock(&registers->lock);
+	clear_controller(nvme);
+	pthread_mutex_lock(&registers->lock);
+	nvme_registers_power_on(nvme);
+	nvme->cc = 0;
+	registers->reset = false;
+	atomic_store(&nvme->halt, registers->stop);
+	pthread_cond_broadcast(&registers->reset_done);
+}
+
+/* One round. The lock is held, and released in between. Return: whether there was or is work. */
+static bool work(struct nvme_controller *nvme, bool *more)
+{
+	struct nvme_registers *registers = &nvme->registers;
+	bool active = false;
+
+	if (registers->mapped || registers->last_poll)
+		active = nvme_poll(nvme);
+	take_doorbells(nvme);
+	struct nvme_events events = take_events(nvme);
+
+	pthread_mutex_unlock(&registers->lock);
+	apply_cc(nvme, &events);
+	*more = nvme_run_queues(nvme);
+	pthread_mutex_lock(&registers->lock);
+	return active || events.reasons || *more;
+}
+
+static void worker_main(void *argument)
+{
+	struct nvme_controller *nvme = argument;
+	struct nvme_registers *registers = &nvme->registers;
+	struct pace pace = { .sleep_ns = SLEEP_MIN_NS };
+	bool more = false;
+
+	pthread_mutex_lock(&registers->lock);
+	while (!registers->stop) {
+		if (registers->reset)
+			power_on(nvme);
+		if (work(nvme, &more))
+			note_activity(&pace);
+		if (!more)
+			wait_for_work(registers, &pace);
+	}
+	pthread_mutex_unlock(&registers->lock);
+}
+
+static int create_locks(struct nvme_registers *registers)
+{
+	pthread_condattr_t monotonic;
+	int error = pthread_condattr_init(&monotonic);
+
+	if (error)
+		return error;
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_mutex_init(&registers->lock, NULL);
+	pthread_cond_init(&registers->wake, &monotonic);
+	pthread_cond_init(&registers->reset_done, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	return 0;
+}
+
+static void destroy_locks(struct nvme_registers *registers)
+{
+	pthread_cond_destroy(&registers->reset_done);
+	pthread_cond_destroy(&registers->wake);
+	pthread_mutex_destroy(&registers->lock);
+}
+
+bool nvme_worker_start(
+	struct nvme_controller *nvme, void (*discard)(void *nvme), struct spec_error *error)
+{
+	int failure = create_locks(&nvme->registers);
+
+	if (failure)
+		return spec_fail(error, "nvme: cannot set up its locks: %s", strerror(failure));
+	nvme_registers_power_on(nvme);
+	clear_controller(nvme);
+	failure = soft_worker_start(nvme->device, &nvme->worker, worker_main, discard, nvme);
+	if (failure) {
+		destroy_locks(&nvme->registers);
+		return spec_fail(error, "nvme: cannot start its thread: %s", strerror(failure));
+	}
+	return true;
+}
+
+void nvme_worker_stop(struct nvme_controller *nvme)
+{
+	pthread_mutex_lock(&nvme->registers.lock);
+	nvme->registers.stop = true;
+	atomic_store(&nvme->halt, true);
+	pthread_cond_signal(&nvme->registers.wake);
+	pthread_mutex_unlock(&nvme->registers.lock);
+	soft_worker_join(&nvme->worker);
+}
+
+void nvme_worker_release(struct nvme_controller *nvme)
+{
+	destroy_locks(&nvme->registers);
+}
+
+bool nvme_worker_reset(struct nvme_controller *nvme, const struct timespec *until)
+{
+	struct nvme_registers *registers = &nvme->registers;
+	bool done;
+	int waited = 0;
+
+	pthread_mutex_lock(&registers->lock);
+	registers->reset = true;
+	atomic_store(&nvme->halt, true);
+	pthread_cond_signal(&registers->wake);
+	while (registers->reset && waited != ETIMEDOUT)
+		waited = pthread_cond_timedwait(&registers->reset_done, &registers->lock, until);
+	done = !registers->reset;
+	pthread_mutex_unlock(&registers->lock);
+	return done;
 }

@@ -8,8 +8,6 @@
 #include <endian.h>
 #include <string.h>
 
-#define NAMESPACE 1u
-
 /* The arbitration burst that is recommended in identify: 2^3 commands. */
 #define BURST_DEFAULT 3u
 
@@ -200,7 +198,7 @@ uint16_t nvme_get_features(struct nvme_controller *nvme, struct nvme_request *re
 
 	if (!feature || select > NVME_SEL_CAPABILITIES)
 		return NVME_INVALID_FIELD;
-	if (feature->per_namespace && request->command.nsid != NAMESPACE)
+	if (feature->per_namespace && request->command.nsid != NVME_NSID)
 		return NVME_INVALID_NAMESPACE;
 	if (select == NVME_SEL_CAPABILITIES) {
 		request->result = NVME_FEATURE_CAP_CHANGEABLE |
@@ -217,11 +215,11 @@ uint16_t nvme_get_features(struct nvme_controller *nvme, struct nvme_request *re
 static uint16_t check_namespace(const struct feature *feature, uint32_t nsid)
 {
 	if (feature->per_namespace)
-		return nsid == NAMESPACE || nsid == NVME_NSID_ALL ? NVME_OK :
+		return nsid == NVME_NSID || nsid == NVME_NSID_ALL ? NVME_OK :
 								    NVME_INVALID_NAMESPACE;
 	if (nsid == 0 || nsid == NVME_NSID_ALL)
 		return NVME_OK;
-	return nsid == NAMESPACE ? NVME_FEATURE_NOT_PER_NAMESPACE : NVME_INVALID_NAMESPACE;
+	return nsid == NVME_NSID ? NVME_FEATURE_NOT_PER_NAMESPACE : NVME_INVALID_NAMESPACE;
 }
 
 uint16_t nvme_set_features(struct nvme_controller *nvme, struct nvme_request *request)

@@ -1,15 +1,41 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The health of the medium. Linux reports a failed write-back once, to the next fdatasync(),
- * and then takes the data for clean: the next fdatasync() succeeds though they are lost. So
- * the first failure is kept for as long as the device exists. From then on nothing is
- * written any more, nothing is said to be durable, and the host is told: by the status of
- * each command, by critical warnings in the SMART log, and by an asynchronous event.
+ * Errors and the health of the medium. Linux reports a failed write-back once, to the next
+ * fdatasync(), and then takes the data for clean: the next fdatasync() succeeds though they
+ * are lost. So the first failure is remembered for as long as the device exists. From then on
+ * nothing is written, no flush succeeds, and the host is informed by the status of each
+ * command, by Critical Warning in the SMART log, and by an asynchronous event.
  */
 #include "provider/soft/nvme/nvme.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <string.h>
+
+void nvme_error_record(struct nvme_controller *nvme, const struct nvme_request *request,
+	uint16_t sqid, uint16_t status)
+{
+	struct nvme_error_log *log = &nvme->error_log;
+	struct nvme_error_entry *entry = &log->entries[log->next];
+
+	log->next = (log->next + 1) % NVME_ERRORS_MAX;
+	*entry = (struct nvme_error_entry){
+		.count = htole64(++nvme->statistics.errors),
+		.sqid = htole16(sqid),
+		.cid = htole16(request ? request->command.cid : NVME_ERROR_NO_COMMAND),
+		.status = htole16((uint16_t)(status << 1)),
+		.location = htole16(NVME_ERROR_NO_LOCATION),
+		.nsid = htole32(request ? request->command.nsid : 0),
+	};
+	if (request && sqid)
+		entry->lba =
+			htole64(request->command.cdw10 | (uint64_t)request->command.cdw11 << 32);
+}
+
+void nvme_event_happened(struct nvme_controller *nvme, enum nvme_event event)
+{
+	nvme->async.pending |= 1u << event;
+}
 
 #define LOST (NVME_SMART_RELIABILITY | NVME_SMART_READ_ONLY)
 

@@ -6,8 +6,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define NAMESPACE 1u
-
 /* The bytes of the namespace that a command is about. */
 struct extent {
 	uint64_t offset, length;
@@ -29,7 +27,7 @@ static uint16_t locate(const struct nvme_controller *nvme, const struct nvme_com
 {
 	uint64_t slba = command->cdw10 | (uint64_t)command->cdw11 << 32;
 
-	if (command->nsid != NAMESPACE)
+	if (command->nsid != NVME_NSID)
 		return NVME_INVALID_NAMESPACE;
 	if (!extent_of(&nvme->backend, slba, (uint64_t)(command->cdw12 & 0xffff) + 1, extent))
 		return NVME_LBA_OUT_OF_RANGE;
@@ -56,7 +54,7 @@ static uint16_t flush_command(struct nvme_controller *nvme, struct nvme_request 
 {
 	uint32_t nsid = request->command.nsid;
 
-	return nsid == NAMESPACE || nsid == NVME_NSID_ALL ? nvme_flush(nvme) :
+	return nsid == NVME_NSID || nsid == NVME_NSID_ALL ? nvme_flush(nvme) :
 							    NVME_INVALID_NAMESPACE;
 }
 
@@ -153,7 +151,7 @@ static uint16_t dataset_management(struct nvme_controller *nvme, struct nvme_req
 	struct extent extent;
 	uint16_t status;
 
-	if (request->command.nsid != NAMESPACE)
+	if (request->command.nsid != NVME_NSID)
 		return NVME_INVALID_NAMESPACE;
 	status = nvme_data_from_host(nvme, request, nvme->scratch, count * sizeof(ranges[0]));
 	if (status != NVME_OK)

@@ -1,16 +1,96 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Get log page. A page is built in the scratch buffer, then the part asked for is sent. */
+/*
+ * Get Log Page, and the Asynchronous Event Requests whose completions refer to log pages.
+ * Requests are held until there is an event to report; a type that was reported is masked
+ * until the host has read its log page. A page is built in the scratch buffer, then the part
+ * asked for is transferred.
+ */
 #include "provider/soft/nvme/nvme.h"
 
 #include <endian.h>
 #include <string.h>
 
-#define NAMESPACE     1u
 #define SPARE	      100u /* percent */
 #define SPARE_LOW     10u
 #define DATA_UNIT     (UINT64_C(1000) * 512)
 #define NS_PER_MINUTE UINT64_C(60000000000)
 #define NS_PER_HOUR   (60 * NS_PER_MINUTE)
+
+struct event_kind {
+	uint8_t type, information, log_page;
+};
+
+static const struct event_kind kinds[NVME_EVENT_KINDS] = {
+	[NVME_EVENT_DOORBELL_REGISTER] = { NVME_EVENT_ERROR, 0, NVME_LOG_ERROR },
+	[NVME_EVENT_DOORBELL_VALUE] = { NVME_EVENT_ERROR, 1, NVME_LOG_ERROR },
+	[NVME_EVENT_RELIABILITY] = { NVME_EVENT_SMART, 0, NVME_LOG_SMART },
+	[NVME_EVENT_TEMPERATURE] = { NVME_EVENT_SMART, 1, NVME_LOG_SMART },
+};
+
+uint16_t nvme_async_request(struct nvme_controller *nvme, struct nvme_request *request)
+{
+	struct nvme_async *async = &nvme->async;
+
+	if (async->held == NVME_ASYNC_MAX)
+		return NVME_ASYNC_LIMIT;
+	async->cids[async->held++] = request->command.cid;
+	return NVME_NO_COMPLETION;
+}
+
+static uint16_t take_request(struct nvme_async *async, unsigned index)
+{
+	uint16_t cid = async->cids[index];
+
+	async->held--;
+	memmove(&async->cids[index], &async->cids[index + 1],
+		(async->held - index) * sizeof(async->cids[0]));
+	return cid;
+}
+
+void nvme_events_post(struct nvme_controller *nvme)
+{
+	struct nvme_async *async = &nvme->async;
+
+	for (unsigned event = 0; event < NVME_EVENT_KINDS; event++) {
+		const struct event_kind *kind = &kinds[event];
+
+		if (!(async->pending & 1u << event) || (async->masked & 1u << kind->type))
+			continue;
+		if (!async->held || !nvme->running || !nvme_cq_has_room(&nvme->cqs[0]))
+			return;
+		async->pending &= ~(1u << event);
+		async->masked |= 1u << kind->type;
+		nvme_post(nvme, 0, take_request(async, 0), NVME_OK,
+			kind->type | (uint32_t)kind->information << 8 |
+				(uint32_t)kind->log_page << 16);
+	}
+}
+
+/* A log page was read: events that refer to it may be reported again. */
+static void unmask_events(struct nvme_controller *nvme, unsigned log_page)
+{
+	for (unsigned event = 0; event < NVME_EVENT_KINDS; event++)
+		if (kinds[event].log_page == log_page)
+			nvme->async.masked &= ~(1u << kinds[event].type);
+}
+
+bool nvme_event_abort(struct nvme_controller *nvme, uint16_t cid)
+{
+	struct nvme_async *async = &nvme->async;
+	struct nvme_cq *cq = &nvme->cqs[0];
+
+	for (unsigned index = 0; index < async->held; index++) {
+		if (async->cids[index] != cid)
+			continue;
+		/* One entry is for the completion of the abort command itself. */
+		if ((cq->tail + 2) % cq->size == cq->head)
+			return false;
+		take_request(async, index);
+		nvme_post(nvme, 0, cid, NVME_ABORT_REQUESTED, 0);
+		return nvme->running;
+	}
+	return false;
+}
 
 static void build_errors(struct nvme_controller *nvme, void *page)
 {
@@ -99,7 +179,7 @@ static const struct log_page *find(unsigned id)
 static bool scope_valid(const struct log_page *page, uint32_t nsid)
 {
 	if (page->id == NVME_LOG_SMART)
-		return nsid == 0 || nsid == NAMESPACE || nsid == NVME_NSID_ALL;
+		return nsid == 0 || nsid == NVME_NSID || nsid == NVME_NSID_ALL;
 	return true;
 }
 
@@ -124,6 +204,6 @@ uint16_t nvme_get_log_page(struct nvme_controller *nvme, struct nvme_request *re
 	page->build(nvme, nvme->scratch);
 	status = nvme_data_to_host(nvme, request, nvme->scratch + offset, length);
 	if (status == NVME_OK && !(command->cdw10 & NVME_LOG_RETAIN_EVENT))
-		nvme_events_unmask(nvme, page->id);
+		unmask_events(nvme, page->id);
 	return status;
 }

@@ -168,7 +168,7 @@ static void bar_mapped(struct soft_device *device, unsigned bar, bool mapped)
 		return;
 	pthread_mutex_lock(&registers->lock);
 	registers->mapped = mapped;
-	registers->last_look = !mapped;
+	registers->last_poll = !mapped;
 	nvme_wake(registers, NVME_WAKE_OTHER);
 	pthread_mutex_unlock(&registers->lock);
 }

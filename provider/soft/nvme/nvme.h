@@ -11,11 +11,13 @@
 #ifndef PROVIDER_SOFT_NVME_H
 #define PROVIDER_SOFT_NVME_H
 
+#include "provider/soft/nvme/backend.h"
 #include "provider/soft/nvme/nvme-spec.h"
 #include "provider/soft/soft.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <time.h>
 
 /*
  * BAR0. The registers and doorbells have the first 16 KiB to themselves, so that a host
@@ -48,6 +50,8 @@
 /* What a handler returns for a command that gets no completion, or none yet. */
 #define NVME_NO_COMPLETION 0xffffu
 
+#define NVME_NSID 1u /* the one namespace */
+
 /* Fixed when the device is created. */
 struct nvme_identity {
 	char serial[NVME_SERIAL_LENGTH + 1];
@@ -55,22 +59,11 @@ struct nvme_identity {
 	uint8_t uuid[16], nguid[16], eui64[8];
 };
 
-/* The namespace: a file, or a memfd, of @blocks << @block_shift bytes. Fixed once opened. */
-struct nvme_backend {
-	int fd;
-	char *name; /* for messages: the path of the image */
-	unsigned block_shift;
-	uint64_t blocks;
-	bool read_only;
-	bool punches; /* holes can be punched, and read as zeroes */
-	bool zeroes;  /* ranges can be zeroed without writing them */
-};
-
 /* Why the worker was woken. */
 enum nvme_wake {
 	NVME_WAKE_CC = 1u << 0,
 	NVME_WAKE_DISABLED = 1u << 1, /* CC.EN was cleared, whatever it is now */
-	NVME_WAKE_OTHER = 1u << 2,    /* look again: doorbells, masks, bus mastering */
+	NVME_WAKE_OTHER = 1u << 2,    /* doorbells, interrupt mask, bus mastering */
 };
 
 struct nvme_registers {
@@ -79,14 +72,14 @@ struct nvme_registers {
 	pthread_cond_t reset_done; /* CLOCK_MONOTONIC too */
 	/* All below under the lock, the memory of @bar (shared with clients) included. */
 	uint8_t *bar;
-	uint32_t value[NVME_REGISTER_WORDS]; /* the truth; @bar only shows it */
+	uint32_t value[NVME_REGISTER_WORDS]; /* @bar only shows them */
 	uint32_t doorbell[NVME_DOORBELLS];   /* last value taken from a host */
-	uint64_t rung[NVME_DOORBELLS / 64];  /* doorbells the worker has not looked at */
+	uint64_t rung[NVME_DOORBELLS / 64];  /* written, and not applied by the worker yet */
 	unsigned reasons;		     /* enum nvme_wake */
-	/* Vectors whose mask has gone since the worker looked; written under the lock. */
+	/* Vectors unmasked since nvme_interrupt_mask(); written under the lock. */
 	atomic_uint_least32_t unmasked;
 	bool mapped;	/* clients can store into @bar */
-	bool last_look; /* unmapped just now: notice what came before */
+	bool last_poll; /* unmapped just now: poll once more for earlier stores */
 	bool stop, reset;
 };
 
@@ -161,16 +154,16 @@ struct nvme_controller {
 	uint16_t vendor_id, subsystem_vendor_id;
 
 	struct nvme_registers registers;
-	atomic_bool halt; /* leave the command in hand: it is being reset */
-	/* Of each completion queue, what line.c compares with its doorbell. */
+	atomic_bool halt; /* abandon the current command: a reset or stop is pending */
+	/* Of each completion queue, the tail that nvme_line() compares with the doorbell. */
 	atomic_uint_least32_t posted[NVME_QUEUES_MAX + 1];
 	struct soft_worker worker;
 
 	/* The worker's own. */
-	bool running;  /* CSTS.RDY, not fatal, not shut down */
-	uint32_t cc;   /* as acted upon */
-	uint32_t page; /* memory page size of the host */
-	unsigned turn; /* the submission queue that was served last */
+	bool running;	    /* CSTS.RDY, not fatal, not shut down */
+	uint32_t cc;	    /* as acted upon */
+	uint32_t page;	    /* memory page size of the host */
+	unsigned last_sqid; /* the submission queue served last */
 	struct nvme_sq sqs[NVME_QUEUES_MAX + 1];
 	struct nvme_cq cqs[NVME_QUEUES_MAX + 1];
 	struct nvme_features features;
@@ -179,7 +172,7 @@ struct nvme_controller {
 	struct nvme_statistics statistics;
 	/* The negative errno of the first failure to persist data, or 0. No reset clears it. */
 	int medium_error;
-	struct nvme_segment *segments; /* where the data of the command in hand is */
+	struct nvme_segment *segments; /* where the data of the current command is */
 	size_t segment_count;
 	uint64_t *prp_list;    /* one page of a PRP list */
 	uint8_t *scratch;      /* NVME_SCRATCH bytes */
@@ -199,33 +192,6 @@ struct nvme_operation {
 extern const struct nvme_operation nvme_admin_operations[256];
 extern const struct nvme_operation nvme_io_operations[256];
 
-/* --- registers.c: the register file, from any thread ------------------------------- */
-
-/* Power-on values, shown in the BAR. The lock is held, or nobody else is there. */
-void nvme_registers_power_on(struct nvme_controller *nvme);
-/* A store of a 32-bit word, by call or noticed by polling. The lock is held. */
-void nvme_register_store(struct nvme_controller *nvme, unsigned word, uint32_t value);
-/* What the BAR's memory shows of a register. The lock is held. */
-uint32_t nvme_register_shown(const struct nvme_registers *registers, unsigned word);
-void nvme_status_change(struct nvme_controller *nvme, uint32_t clear, uint32_t set);
-/* Bytes of the MSI-X table in the BAR; 0 without MSI-X. */
-size_t nvme_msix_size(const struct nvme_controller *nvme);
-/* A controller reset clears the interrupt mask. */
-void nvme_registers_unmask(struct nvme_controller *nvme);
-/* And *@unmasked: the vectors whose mask has gone since this was called last. */
-uint32_t nvme_interrupt_mask(struct nvme_controller *nvme, uint32_t *unmasked);
-/* A doorbell was written. The lock is held. */
-void nvme_doorbell_ring(struct nvme_registers *registers, unsigned index, uint32_t value);
-/* A queue is new: its doorbell is zero and not rung. */
-void nvme_doorbell_clear(struct nvme_controller *nvme, unsigned index);
-/* Wake the worker. The lock is held. */
-void nvme_wake(struct nvme_registers *registers, unsigned reasons);
-/* A word of the BAR's memory, which clients share: always one atomic access. */
-uint32_t nvme_bar_load(const struct nvme_registers *registers, size_t offset);
-void nvme_bar_store(struct nvme_registers *registers, size_t offset, uint32_t value);
-bool nvme_bar_replace(
-	struct nvme_registers *registers, size_t offset, uint32_t expected, uint32_t value);
-
 static inline unsigned nvme_sq_doorbell(unsigned qid)
 {
 	return 2 * qid;
@@ -236,43 +202,79 @@ static inline unsigned nvme_cq_doorbell(unsigned qid)
 	return 2 * qid + 1;
 }
 
-/* --- access.c: BAR accesses by call ------------------------------------------------ */
-
-uint64_t nvme_bar_read(struct soft_device *device, unsigned bar, uint64_t offset, unsigned width);
-void nvme_bar_write(
-	struct soft_device *device, unsigned bar, uint64_t offset, unsigned width, uint64_t value);
-
-/* --- poll.c: stores in a mapped BAR ------------------------------------------------ */
-
-/* Look at the BAR's memory once. The lock is held. Return: whether anything had changed. */
-bool nvme_poll(struct nvme_controller *nvme);
-
-/* --- worker.c: the thread ---------------------------------------------------------- */
-
-/* @discard: as soft_worker_start() has it; it calls nvme_worker_release(). */
-bool nvme_worker_start(
-	struct nvme_controller *nvme, void (*discard)(void *nvme), struct spec_error *error);
-void nvme_worker_stop(struct nvme_controller *nvme);
-/* Free what the thread needed, after its end. */
-void nvme_worker_release(struct nvme_controller *nvme);
-/* Back to power-on. False: it is not so at @until. */
-bool nvme_worker_reset(struct nvme_controller *nvme, const struct timespec *until);
-uint64_t nvme_now_ns(void);
-
 static inline bool nvme_halted(struct nvme_controller *nvme)
 {
 	return atomic_load_explicit(&nvme->halt, memory_order_relaxed);
 }
 
-/* --- controller.c: enabling, disabling, shutting down ------------------------------ */
+static inline uint64_t nvme_now_ns(void)
+{
+	struct timespec now;
 
-void nvme_controller_apply(struct nvme_controller *nvme, const struct nvme_events *events);
-/* Drop the queues and all that a controller reset drops. */
-void nvme_controller_clear(struct nvme_controller *nvme);
-/* CSTS.CFS: stop, and wait for the host to reset. */
-void nvme_controller_fatal(struct nvme_controller *nvme, const char *why);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
 
-/* --- queue.c ----------------------------------------------------------------------- */
+/*
+ * The files in their order: each calls functions of those above it alone. (The one exception
+ * is data: log.c reads the tables of commands for Commands Supported and Effects.)
+ */
+
+/* --- registers.c: from any thread --------------------------------------------------- */
+
+/* Power-on values, shown in the BAR. The lock is held, or no other thread exists. */
+void nvme_registers_power_on(struct nvme_controller *nvme);
+/* Change bits of CSTS. */
+void nvme_status_change(struct nvme_controller *nvme, uint32_t clear, uint32_t set);
+/* Set CSTS.CFS: stop, and wait for the host to reset the controller. */
+void nvme_fatal(struct nvme_controller *nvme, const char *why);
+/* Clear the interrupt mask, as a controller reset does. */
+void nvme_registers_unmask(struct nvme_controller *nvme);
+/* Return: INTMS; *@unmasked: the vectors unmasked since the last call. */
+uint32_t nvme_interrupt_mask(struct nvme_controller *nvme, uint32_t *unmasked);
+/* A queue was created: its doorbell is zero and not written. */
+void nvme_doorbell_clear(struct nvme_controller *nvme, unsigned index);
+/* Wake the worker. The lock is held. */
+void nvme_wake(struct nvme_registers *registers, unsigned reasons);
+/* A word of the BAR's memory, which clients share: one atomic load. */
+uint32_t nvme_bar_load(const struct nvme_registers *registers, size_t offset);
+/* Accesses by call: struct soft_model's functions. */
+uint64_t nvme_bar_read(struct soft_device *device, unsigned bar, uint64_t offset, unsigned width);
+void nvme_bar_write(
+	struct soft_device *device, unsigned bar, uint64_t offset, unsigned width, uint64_t value);
+/* Find stores in the mapped BAR. The lock is held. Return: whether there were any. */
+bool nvme_poll(struct nvme_controller *nvme);
+
+/* --- health.c ----------------------------------------------------------------------- */
+
+enum nvme_event {
+	NVME_EVENT_DOORBELL_REGISTER,
+	NVME_EVENT_DOORBELL_VALUE,
+	NVME_EVENT_RELIABILITY,
+	NVME_EVENT_TEMPERATURE,
+	NVME_EVENT_KINDS,
+};
+/* Make an asynchronous event pending; nvme_events_post() reports it. */
+void nvme_event_happened(struct nvme_controller *nvme, enum nvme_event event);
+/* Add an entry to the error log. @request is NULL for an error without a command. */
+void nvme_error_record(struct nvme_controller *nvme, const struct nvme_request *request,
+	uint16_t sqid, uint16_t status);
+/* Critical Warning of the SMART log: NVME_SMART_*. */
+uint8_t nvme_critical_warning(const struct nvme_controller *nvme);
+/* An event for those of @warnings (NVME_SMART_*) that the host has enabled. */
+void nvme_warnings_report(struct nvme_controller *nvme, uint32_t warnings);
+/* NVME_OK, or the status of a command that would write. */
+uint16_t nvme_check_writable(const struct nvme_controller *nvme);
+/* Make everything written durable: NVME_OK, or NVME_WRITE_FAULT now and ever after. */
+uint16_t nvme_flush(struct nvme_controller *nvme);
+/*
+ * The status for the @result of writing (0 or a negative errno); @what failed, for the log.
+ * A full file system is reported to the host and leaves the medium healthy, as no
+ * acknowledged data is lost; any other error of the file is a failure of the medium.
+ */
+uint16_t nvme_write_status(struct nvme_controller *nvme, const char *what, int result);
+
+/* --- queue.c ------------------------------------------------------------------------ */
 
 void nvme_sq_create(
 	struct nvme_controller *nvme, unsigned qid, uint64_t base, uint32_t size, uint16_t cqid);
@@ -280,7 +282,8 @@ void nvme_sq_delete(struct nvme_controller *nvme, unsigned qid);
 void nvme_cq_create(struct nvme_controller *nvme, unsigned qid, uint64_t base, uint32_t size,
 	uint16_t vector, bool interrupts);
 void nvme_cq_delete(struct nvme_controller *nvme, unsigned qid);
-/* Act upon a doorbell that was rung. */
+void nvme_queues_clear(struct nvme_controller *nvme);
+/* Act upon a doorbell that was written. */
 void nvme_doorbell_apply(struct nvme_controller *nvme, unsigned index, uint32_t value);
 bool nvme_cq_has_room(const struct nvme_cq *cq);
 /* Post a completion: the queue has room. */
@@ -288,23 +291,12 @@ void nvme_post(struct nvme_controller *nvme, unsigned sqid, uint16_t cid, uint16
 	uint32_t result);
 /* Raise the interrupts that are due and not masked. */
 void nvme_interrupts_raise(struct nvme_controller *nvme);
-
-/* --- line.c: the interrupt pin ------------------------------------------------------ */
-
-/* A completion queue's next entry is being written: its tail will be @next. */
-void nvme_line_expect(struct nvme_controller *nvme, unsigned qid, uint32_t next);
-/* A completion queue has come, gone or got an entry. */
-void nvme_line_update(struct nvme_controller *nvme, unsigned qid);
-/* The model's function of that name. */
+/* Whether the interrupt pin is asserted: struct soft_model's function. */
 bool nvme_line(struct soft_device *device);
 
-/* --- schedule.c: which queue is next ----------------------------------------------- */
+/* --- transfer.c --------------------------------------------------------------------- */
 
-/* A bounded amount of work. Return: whether more of it is waiting. */
-bool nvme_run_queues(struct nvme_controller *nvme);
-
-/* --- prp.c, transfer.c: where data is, and moving it ------------------------------- */
-
+/* Find the segments of a command's data. */
 uint16_t nvme_prp_map(
 	struct nvme_controller *nvme, const struct nvme_command *command, uint64_t length);
 /* A buffer, to or from the data of the command. */
@@ -317,74 +309,35 @@ uint16_t nvme_file_to_segments(struct nvme_controller *nvme, uint64_t offset);
 uint16_t nvme_segments_to_file(struct nvme_controller *nvme, uint64_t offset);
 uint16_t nvme_segments_compare(struct nvme_controller *nvme, uint64_t offset);
 
-/* --- Commands ---------------------------------------------------------------------- */
-
-nvme_handler nvme_create_sq, nvme_create_cq, nvme_delete_sq, nvme_delete_cq;
-nvme_handler nvme_identify, nvme_get_features, nvme_set_features, nvme_get_log_page;
-nvme_handler nvme_async_request;
-/* What of ONCS this controller has. */
-uint16_t nvme_oncs(const struct nvme_controller *nvme);
-
-void nvme_features_reset(struct nvme_controller *nvme);
-
-/* --- health.c: whether the medium keeps what it was given --------------------------- */
-
-/* Byte 0 of the SMART log: NVME_SMART_*. */
-uint8_t nvme_critical_warning(const struct nvme_controller *nvme);
-/* An event for those of @warnings (NVME_SMART_*) that the host wants events for. */
-void nvme_warnings_report(struct nvme_controller *nvme, uint32_t warnings);
-/* NVME_OK, or the status of a command that would write. */
-uint16_t nvme_check_writable(const struct nvme_controller *nvme);
-/* Make everything written durable: NVME_OK, or NVME_WRITE_FAULT now and ever after. */
-uint16_t nvme_flush(struct nvme_controller *nvme);
-/*
- * The status for the @result of writing (0 or a negative errno); @what failed, for the log.
- * Having no room is told to the host and leaves the medium healthy, as nothing is lost that
- * was acknowledged; any other error of the file is a failure to persist.
- */
-uint16_t nvme_write_status(struct nvme_controller *nvme, const char *what, int result);
-
-/* --- events.c, errors.c ------------------------------------------------------------ */
-
-enum nvme_event {
-	NVME_EVENT_DOORBELL_REGISTER,
-	NVME_EVENT_DOORBELL_VALUE,
-	NVME_EVENT_RELIABILITY,
-	NVME_EVENT_TEMPERATURE,
-	NVME_EVENT_KINDS,
-};
-void nvme_event_happened(struct nvme_controller *nvme, enum nvme_event event);
-/* Report what is pending, where there is a request to report it with. */
-void nvme_events_post(struct nvme_controller *nvme);
-/* A log page was read: events that point at it may be reported again. */
-void nvme_events_unmask(struct nvme_controller *nvme, unsigned log_page);
-/* Abort an event request. Return: whether there was such a one. */
-bool nvme_event_abort(struct nvme_controller *nvme, uint16_t cid);
-
-/* @request is NULL for an error without a command. */
-void nvme_error_record(struct nvme_controller *nvme, const struct nvme_request *request,
-	uint16_t sqid, uint16_t status);
-
-/* --- backend.c, lock.c, zero.c, identity.c ----------------------------------------- */
-
-bool nvme_backend_open(
-	struct nvme_backend *backend, const struct device_spec *spec, struct spec_error *error);
-void nvme_backend_close(struct nvme_backend *backend);
-/* Lock the image against other programs; the locks go with the open file description. */
-bool nvme_image_lock(int fd, const char *path, bool read_only, struct spec_error *error);
-/* Find out how it can be zeroed; changes nothing of its content. */
-void nvme_backend_probe(struct nvme_backend *backend);
-/* These return 0 or a negative errno. A flush that failed may succeed when it is repeated. */
-int nvme_backend_flush(const struct nvme_backend *backend);
-int nvme_backend_write(
-	const struct nvme_backend *backend, const void *data, size_t length, uint64_t offset);
-/* Both work in pieces, between which they look at nvme->halt and give up with -ECANCELED. */
-int nvme_backend_zero(
-	struct nvme_controller *nvme, uint64_t offset, uint64_t length, bool deallocate);
-int nvme_backend_deallocate(struct nvme_controller *nvme, uint64_t offset, uint64_t length);
+/* --- identify.c, features.c, log.c: admin commands ---------------------------------- */
 
 /* @device_name keeps memory-backed devices apart where there is no randomness. */
 bool nvme_identity_make(struct nvme_identity *identity, const struct device_spec *spec,
 	const char *device_name, struct spec_error *error);
+/* ONCS of this controller. */
+uint16_t nvme_oncs(const struct nvme_controller *nvme);
+void nvme_features_reset(struct nvme_controller *nvme);
+/* Complete event requests with the events that are pending. */
+void nvme_events_post(struct nvme_controller *nvme);
+/* Abort an event request. Return: whether there was one with that @cid. */
+bool nvme_event_abort(struct nvme_controller *nvme, uint16_t cid);
+nvme_handler nvme_identify, nvme_get_features, nvme_set_features, nvme_get_log_page;
+nvme_handler nvme_async_request;
+
+/* --- admin.c, io.c: the tables of commands above; schedule.c ------------------------ */
+
+/* Execute a bounded number of commands. Return: whether more are waiting. */
+bool nvme_run_queues(struct nvme_controller *nvme);
+
+/* --- controller.c: the thread ------------------------------------------------------- */
+
+/* @discard: as soft_worker_start() has it; it calls nvme_worker_release(). */
+bool nvme_worker_start(
+	struct nvme_controller *nvme, void (*discard)(void *nvme), struct spec_error *error);
+void nvme_worker_stop(struct nvme_controller *nvme);
+/* Free what the thread needed, after its end. */
+void nvme_worker_release(struct nvme_controller *nvme);
+/* Reset to power-on values. False: not done at @until. */
+bool nvme_worker_reset(struct nvme_controller *nvme, const struct timespec *until);
 
 #endif

@@ -3,6 +3,29 @@
 #include "provider/soft/nvme/nvme.h"
 
 #include <endian.h>
+#include <string.h>
+
+#define HAS_INTERRUPTS                                                                             \
+	0x80000000u /* the queue exists and has interrupts enabled; below it are two tails */
+#define NEXT_SHIFT 16
+#define TAIL_MASK  0x7fffu
+
+static_assert(NVME_ENTRIES_MAX <= TAIL_MASK, "tails of I/O queues fit, and AQA has twelve bits");
+
+/*
+ * Publish the tail of a completion queue for nvme_line(): @next is the tail once the entry
+ * that is being written is complete, or the present tail. A host that polls its memory may
+ * consume an entry, and write the doorbell, between the two calls for it: a head doorbell of
+ * either value means that nothing is left.
+ */
+static void publish_tail(struct nvme_controller *nvme, unsigned qid, uint32_t next)
+{
+	const struct nvme_cq *cq = &nvme->cqs[qid];
+	bool interrupts = cq->live && cq->interrupts;
+
+	atomic_store(&nvme->posted[qid],
+		interrupts ? HAS_INTERRUPTS | next << NEXT_SHIFT | cq->tail : 0);
+}
 
 void nvme_sq_create(
 	struct nvme_controller *nvme, unsigned qid, uint64_t base, uint32_t size, uint16_t cqid)
@@ -35,13 +58,13 @@ void nvme_cq_create(struct nvme_controller *nvme, unsigned qid, uint64_t base, u
 		.base = base,
 	};
 	nvme_doorbell_clear(nvme, nvme_cq_doorbell(qid));
-	nvme_line_update(nvme, qid);
+	publish_tail(nvme, qid, 0);
 }
 
 void nvme_cq_delete(struct nvme_controller *nvme, unsigned qid)
 {
 	nvme->cqs[qid] = (struct nvme_cq){ .live = false };
-	nvme_line_update(nvme, qid);
+	publish_tail(nvme, qid, 0);
 }
 
 static uint32_t distance(uint32_t from, uint32_t to, uint32_t size)
@@ -125,18 +148,26 @@ void nvme_post(
 		.status = htole16((uint16_t)(status << 1 | (cq->phase ? 1 : 0))),
 	};
 
-	nvme_line_expect(nvme, sq->cqid, next);
+	publish_tail(nvme, sq->cqid, next);
 	if (!write_completion(
 		    nvme, cq->base + (uint64_t)cq->tail * sizeof(completion), &completion)) {
-		nvme_line_update(nvme, sq->cqid);
-		nvme_controller_fatal(nvme, "a completion queue cannot be written");
+		publish_tail(nvme, sq->cqid, cq->tail);
+		nvme_fatal(nvme, "a completion queue cannot be written");
 		return;
 	}
 	cq->tail = next;
 	if (next == 0)
 		cq->phase = !cq->phase;
-	nvme_line_update(nvme, sq->cqid);
+	publish_tail(nvme, sq->cqid, cq->tail);
 	cq->due = cq->interrupts;
+}
+
+void nvme_queues_clear(struct nvme_controller *nvme)
+{
+	memset(nvme->sqs, 0, sizeof(nvme->sqs));
+	memset(nvme->cqs, 0, sizeof(nvme->cqs));
+	for (unsigned qid = 0; qid <= nvme->queues; qid++)
+		publish_tail(nvme, qid, 0);
 }
 
 static bool any_due(const struct nvme_controller *nvme)
@@ -148,7 +179,7 @@ static bool any_due(const struct nvme_controller *nvme)
 }
 
 /* The mask is for INTx and MSI; a host that uses MSI-X leaves it clear. */
-static bool is_set(uint32_t mask, const struct nvme_cq *cq)
+static bool has_bit(uint32_t mask, const struct nvme_cq *cq)
 {
 	return cq->vector < 32 && (mask >> cq->vector & 1);
 }
@@ -163,13 +194,48 @@ void nvme_interrupts_raise(struct nvme_controller *nvme)
 	for (unsigned qid = 0; qid <= nvme->queues; qid++) {
 		struct nvme_cq *cq = &nvme->cqs[qid];
 
-		/* What the host has left in the queue is told again when the mask goes. */
-		if (cq->live && is_set(unmasked, cq))
+		/* Entries left in the queue raise the interrupt again when it is unmasked. */
+		if (cq->live && has_bit(unmasked, cq))
 			cq->due = cq->interrupts;
-		if (!cq->due || is_set(mask, cq))
+		if (!cq->due || has_bit(mask, cq))
 			continue;
 		cq->due = false;
 		if (cq->head != cq->tail)
 			soft_irq_raise(nvme->device, cq->vector);
 	}
+}
+
+/*
+ * The interrupt pin (NVMe 1.4, 7.5.1.1): asserted while a completion queue has an entry that
+ * the host has not consumed, and INTMS is clear. Heads are read from the BAR's memory, so that
+ * a host that reads STATUS sees the effect of its own doorbell writes at once.
+ */
+
+/* The lock is held. */
+static bool has_entries(struct nvme_controller *nvme, unsigned qid)
+{
+	size_t doorbell = NVME_REG_DOORBELLS + 4 * (size_t)nvme_cq_doorbell(qid);
+	uint32_t posted, head;
+
+	/* Read both until they belong together. */
+	do {
+		posted = atomic_load(&nvme->posted[qid]);
+		head = nvme_bar_load(&nvme->registers, doorbell);
+	} while (posted != atomic_load(&nvme->posted[qid]));
+	return (posted & HAS_INTERRUPTS) && head != (posted & TAIL_MASK) &&
+	       head != (posted >> NEXT_SHIFT & TAIL_MASK);
+}
+
+bool nvme_line(struct soft_device *device)
+{
+	struct nvme_controller *nvme = soft_private(device);
+	struct nvme_registers *registers = &nvme->registers;
+	bool asserted = false;
+
+	pthread_mutex_lock(&registers->lock);
+	if (!(registers->value[NVME_REG_INTMS / 4] & 1))
+		for (unsigned qid = 0; qid <= nvme->queues && !asserted; qid++)
+			asserted = has_entries(nvme, qid);
+	pthread_mutex_unlock(&registers->lock);
+	return asserted;
 }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The register file. The values are here; the memory of the BAR, which clients can map
- * and write as they please, only shows them.
+ * The controller registers and doorbells (NVMe 1.4, 3.1). Their values are in struct
+ * nvme_registers; the memory of BAR0, which clients can map and write, only shows them.
+ * Accesses by call act on the values at once. Stores to a mapped BAR are found by comparing
+ * the memory with what was last shown: each word is read once, and is put back only if it
+ * still is what was read, so that no store in between is lost.
  */
 #include "provider/soft/nvme/nvme.h"
 
@@ -30,12 +33,12 @@ uint32_t nvme_bar_load(const struct nvme_registers *registers, size_t offset)
 	return le32toh(__atomic_load_n(bar_word(registers, offset), __ATOMIC_ACQUIRE));
 }
 
-void nvme_bar_store(struct nvme_registers *registers, size_t offset, uint32_t value)
+static void bar_store(struct nvme_registers *registers, size_t offset, uint32_t value)
 {
 	__atomic_store_n(bar_word(registers, offset), htole32(value), __ATOMIC_RELEASE);
 }
 
-bool nvme_bar_replace(
+static bool bar_replace(
 	struct nvme_registers *registers, size_t offset, uint32_t expected, uint32_t value)
 {
 	expected = htole32(expected);
@@ -47,14 +50,14 @@ bool nvme_bar_replace(
  * Both mask registers read as the mask. In memory INTMC shows zero, though: a host that
  * unmasks writes back the very bits that are set, which would be no change to notice.
  */
-uint32_t nvme_register_shown(const struct nvme_registers *registers, unsigned word)
+static uint32_t shown(const struct nvme_registers *registers, unsigned word)
 {
 	return word == WORD(NVME_REG_INTMC) ? 0 : registers->value[word];
 }
 
 static void show(struct nvme_registers *registers, unsigned word)
 {
-	nvme_bar_store(registers, 4 * (size_t)word, nvme_register_shown(registers, word));
+	bar_store(registers, 4 * (size_t)word, shown(registers, word));
 }
 
 void nvme_wake(struct nvme_registers *registers, unsigned reasons)
@@ -63,12 +66,12 @@ void nvme_wake(struct nvme_registers *registers, unsigned reasons)
 	pthread_cond_signal(&registers->wake);
 }
 
-/* Where memory shows something else than the old mask, a client has stored it: poll.c's. */
+/* Memory that shows another value than the old mask was written by a client: poll() finds that. */
 static void set_mask(struct nvme_registers *registers, uint32_t mask)
 {
 	uint32_t before = registers->value[WORD(NVME_REG_INTMS)];
 
-	nvme_bar_replace(registers, NVME_REG_INTMS, before, mask);
+	bar_replace(registers, NVME_REG_INTMS, before, mask);
 	atomic_fetch_or(&registers->unmasked, before & ~mask);
 	registers->value[WORD(NVME_REG_INTMS)] = mask;
 	registers->value[WORD(NVME_REG_INTMC)] = mask;
@@ -115,7 +118,7 @@ static const struct writable writables[NVME_REGISTER_WORDS] = {
 	[WORD(NVME_REG_ACQ) + 1] = { .mask = UINT32_MAX },
 };
 
-void nvme_register_store(struct nvme_controller *nvme, unsigned word, uint32_t value)
+static void store_register(struct nvme_controller *nvme, unsigned word, uint32_t value)
 {
 	const struct writable *writable = &writables[word];
 
@@ -126,7 +129,7 @@ void nvme_register_store(struct nvme_controller *nvme, unsigned word, uint32_t v
 			(nvme->registers.value[word] & ~writable->mask) | (value & writable->mask);
 }
 
-size_t nvme_msix_size(const struct nvme_controller *nvme)
+static size_t msix_size(const struct nvme_controller *nvme)
 {
 	return nvme->interrupts.kind == DEXT_INTERRUPT_MSIX ?
 		       16 * (size_t)nvme->interrupts.vectors :
@@ -138,8 +141,8 @@ static void show_msix(struct nvme_controller *nvme)
 {
 	struct nvme_registers *registers = &nvme->registers;
 
-	for (size_t at = 0; at < nvme_msix_size(nvme); at += 4)
-		nvme_bar_store(registers, NVME_BAR_MSIX + at, at % 16 == 12 ? 1 : 0);
+	for (size_t at = 0; at < msix_size(nvme); at += 4)
+		bar_store(registers, NVME_BAR_MSIX + at, at % 16 == 12 ? 1 : 0);
 }
 
 void nvme_registers_power_on(struct nvme_controller *nvme)
@@ -156,9 +159,9 @@ void nvme_registers_power_on(struct nvme_controller *nvme)
 	registers->value[WORD(NVME_REG_VS)] = NVME_VERSION_1_4;
 	for (unsigned word = 0; word < NVME_REGISTER_WORDS; word++)
 		show(registers, word);
-	/* What a client scribbled on reserved words is not for the next one to read. */
+	/* The next client does not read what this one stored in reserved words. */
 	for (size_t offset = 4 * NVME_REGISTER_WORDS; offset < NVME_BAR_SIZE; offset += 4)
-		nvme_bar_store(registers, offset, 0);
+		bar_store(registers, offset, 0);
 	show_msix(nvme);
 }
 
@@ -181,7 +184,7 @@ void nvme_status_change(struct nvme_controller *nvme, uint32_t clear, uint32_t s
 	pthread_mutex_unlock(&registers->lock);
 }
 
-/* Whether the host has moved the head of a completion queue since doorbells were last taken. */
+/* Whether a completion queue head doorbell was written and is not applied yet. */
 static bool has_new_heads(const struct nvme_registers *registers)
 {
 	for (size_t word = 0; word < sizeof(registers->rung) / sizeof(*registers->rung); word++)
@@ -198,13 +201,13 @@ uint32_t nvme_interrupt_mask(struct nvme_controller *nvme, uint32_t *unmasked)
 
 	pthread_mutex_lock(&registers->lock);
 	mask = registers->value[WORD(NVME_REG_INTMS)];
-	/* Entries that the host took before it unmasked are no reason: heads first. */
+	/* Entries that the host consumed before it unmasked raise nothing: doorbells first. */
 	*unmasked = has_new_heads(registers) ? 0 : atomic_exchange(&registers->unmasked, 0);
 	pthread_mutex_unlock(&registers->lock);
 	return mask;
 }
 
-void nvme_doorbell_ring(struct nvme_registers *registers, unsigned index, uint32_t value)
+static void doorbell_ring(struct nvme_registers *registers, unsigned index, uint32_t value)
 {
 	registers->doorbell[index] = value;
 	registers->rung[index / 64] |= UINT64_C(1) << (index % 64);
@@ -218,6 +221,162 @@ void nvme_doorbell_clear(struct nvme_controller *nvme, unsigned index)
 	pthread_mutex_lock(&registers->lock);
 	registers->doorbell[index] = 0;
 	registers->rung[index / 64] &= ~(UINT64_C(1) << (index % 64));
-	nvme_bar_store(registers, NVME_REG_DOORBELLS + 4 * (size_t)index, 0);
+	bar_store(registers, NVME_REG_DOORBELLS + 4 * (size_t)index, 0);
 	pthread_mutex_unlock(&registers->lock);
+}
+
+void nvme_fatal(struct nvme_controller *nvme, const char *why)
+{
+	nvme->running = false;
+	nvme_status_change(nvme, 0, NVME_CSTS_CFS);
+	soft_log(nvme->device, "controller fatal status: %s; waiting for a reset", why);
+}
+
+static uint32_t read_word(struct nvme_registers *registers, size_t offset)
+{
+	if (offset < 4 * NVME_REGISTER_WORDS)
+		return registers->value[offset / 4];
+	if (offset < NVME_REG_DOORBELLS)
+		return 0;
+	if (offset < NVME_REG_DOORBELLS + 4 * NVME_DOORBELLS)
+		return registers->doorbell[(offset - NVME_REG_DOORBELLS) / 4];
+	return nvme_bar_load(registers, offset);
+}
+
+uint64_t nvme_bar_read(struct soft_device *device, unsigned bar, uint64_t offset, unsigned width)
+{
+	struct nvme_controller *nvme = soft_private(device);
+	struct nvme_registers *registers = &nvme->registers;
+	uint64_t value;
+
+	if (bar != 0 || offset >= NVME_BAR_SIZE || width > NVME_BAR_SIZE - offset)
+		return UINT64_MAX;
+	pthread_mutex_lock(&registers->lock);
+	value = read_word(registers, offset & ~UINT64_C(3));
+	if (width == 8)
+		value |= (uint64_t)read_word(registers, (offset & ~UINT64_C(3)) + 4) << 32;
+	pthread_mutex_unlock(&registers->lock);
+	value >>= 8 * (offset & 3);
+	return width >= 8 ? value : value & ((UINT64_C(1) << (8 * width)) - 1);
+}
+
+static void write_register(struct nvme_controller *nvme, size_t offset, uint32_t value)
+{
+	if (offset >= 4 * NVME_REGISTER_WORDS)
+		return;
+	store_register(nvme, (unsigned)(offset / 4), value);
+	bar_store(&nvme->registers, offset, shown(&nvme->registers, (unsigned)(offset / 4)));
+}
+
+static void write_doorbell(struct nvme_controller *nvme, size_t offset, uint32_t value)
+{
+	bar_store(&nvme->registers, offset, value);
+	doorbell_ring(&nvme->registers, (unsigned)((offset - NVME_REG_DOORBELLS) / 4), value);
+}
+
+/* The MSI-X table is plain memory; the framework routes the vectors. */
+static void write_table(struct nvme_controller *nvme, size_t offset, uint32_t value)
+{
+	if (offset >= NVME_BAR_MSIX && offset < NVME_BAR_MSIX + msix_size(nvme))
+		bar_store(&nvme->registers, offset, value);
+}
+
+static void write_word(struct nvme_controller *nvme, size_t offset, uint32_t value)
+{
+	if (offset < NVME_REG_DOORBELLS)
+		write_register(nvme, offset, value);
+	else if (offset < NVME_REG_DOORBELLS + 4 * NVME_DOORBELLS)
+		write_doorbell(nvme, offset, value);
+	else
+		write_table(nvme, offset, value);
+}
+
+void nvme_bar_write(
+	struct soft_device *device, unsigned bar, uint64_t offset, unsigned width, uint64_t value)
+{
+	struct nvme_controller *nvme = soft_private(device);
+
+	/* The specification leaves narrower or unaligned writes undefined: they do nothing. */
+	if (bar != 0 || offset >= NVME_BAR_SIZE || width > NVME_BAR_SIZE - offset || width < 4 ||
+		(offset & 3))
+		return;
+	pthread_mutex_lock(&nvme->registers.lock);
+	write_word(nvme, offset, (uint32_t)value);
+	if (width == 8)
+		write_word(nvme, offset + 4, (uint32_t)(value >> 32));
+	pthread_mutex_unlock(&nvme->registers.lock);
+}
+
+/*
+ * The order in which changed registers are acted upon. CC is read first, acted upon
+ * last: a host fills in the queue registers and then sets CC.EN, so that whoever sees
+ * the bit also finds them. INTMC comes after INTMS: where both were written between two
+ * looks, an interrupt too many does no harm, one that stays masked would.
+ */
+static const uint8_t watched[] = {
+	NVME_REG_CC / 4,
+	NVME_REG_INTMS / 4,
+	NVME_REG_INTMC / 4,
+	NVME_REG_AQA / 4,
+	NVME_REG_ASQ / 4,
+	NVME_REG_ASQ / 4 + 1,
+	NVME_REG_ACQ / 4,
+	NVME_REG_ACQ / 4 + 1,
+	/* read-only and reserved: to be restored */
+	0,
+	1,
+	2,
+	6,
+	7,
+	8,
+	14,
+	15,
+};
+static_assert(sizeof(watched) == NVME_REGISTER_WORDS, "each register word is watched once");
+
+static bool poll_register(struct nvme_controller *nvme, unsigned word, uint32_t seen)
+{
+	struct nvme_registers *registers = &nvme->registers;
+
+	if (seen == shown(registers, word))
+		return false;
+	store_register(nvme, word, seen);
+	if (seen != shown(registers, word))
+		bar_replace(registers, 4 * (size_t)word, seen, shown(registers, word));
+	return true;
+}
+
+static bool poll_registers(struct nvme_controller *nvme)
+{
+	uint32_t cc = nvme_bar_load(&nvme->registers, NVME_REG_CC);
+	bool changed = false;
+
+	for (size_t i = 1; i < sizeof(watched); i++)
+		changed |= poll_register(
+			nvme, watched[i], nvme_bar_load(&nvme->registers, 4 * (size_t)watched[i]));
+	return poll_register(nvme, watched[0], cc) || changed;
+}
+
+static bool poll_doorbell(struct nvme_registers *registers, unsigned index)
+{
+	uint32_t value = nvme_bar_load(registers, NVME_REG_DOORBELLS + 4 * (size_t)index);
+
+	if (value == registers->doorbell[index])
+		return false;
+	doorbell_ring(registers, index, value);
+	return true;
+}
+
+bool nvme_poll(struct nvme_controller *nvme)
+{
+	bool changed = poll_registers(nvme);
+
+	for (unsigned qid = 0; qid <= nvme->queues; qid++) {
+		/* Completions are taken before new commands come in: they make room. */
+		if (nvme->cqs[qid].live)
+			changed |= poll_doorbell(&nvme->registers, nvme_cq_doorbell(qid));
+		if (nvme->sqs[qid].live)
+			changed |= poll_doorbell(&nvme->registers, nvme_sq_doorbell(qid));
+	}
+	return changed;
 }

@@ -26,7 +26,7 @@ static bool runnable(const struct nvme_controller *nvme, unsigned qid)
 static int next_queue(const struct nvme_controller *nvme)
 {
 	for (unsigned step = 1; step <= nvme->queues + 1; step++) {
-		unsigned qid = (nvme->turn + step) % (nvme->queues + 1);
+		unsigned qid = (nvme->last_sqid + step) % (nvme->queues + 1);
 
 		if (runnable(nvme, qid))
 			return (int)qid;
@@ -58,7 +58,7 @@ static bool fetch(struct nvme_controller *nvme, unsigned qid, struct nvme_reques
 		    &request->command, sizeof(request->command))) {
 		/* Bus mastering went off just now: the commands can wait until it is on. */
 		if (soft_bus_master(nvme->device))
-			nvme_controller_fatal(nvme, "a submission queue cannot be read");
+			nvme_fatal(nvme, "a submission queue cannot be read");
 		return false;
 	}
 	to_machine_order(&request->command);
@@ -111,7 +111,7 @@ static bool can_go_on(struct nvme_controller *nvme, uint64_t deadline)
 	return nvme->running && !nvme_halted(nvme) && nvme_now_ns() < deadline;
 }
 
-/* Return: how many commands were carried out, at most @most. */
+/* Return: how many commands were executed, at most @most. */
 static unsigned run_queue(
 	struct nvme_controller *nvme, unsigned qid, unsigned most, uint64_t deadline)
 {
@@ -145,7 +145,7 @@ static void run_turns(struct nvme_controller *nvme, uint64_t deadline)
 		unsigned most = burst(nvme) < left ? burst(nvme) : left;
 		unsigned count = run_queue(nvme, (unsigned)qid, most, deadline);
 
-		nvme->turn = (unsigned)qid;
+		nvme->last_sqid = (unsigned)qid;
 		left -= count;
 		nvme_interrupts_raise(nvme);
 		if (count == 0)

@@ -1,10 +1,102 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Moving the data of a command: between the host's memory and a buffer, or the file. */
+/*
+ * PRP entries (NVMe 1.4, 4.3), and moving a command's data between host memory and a buffer
+ * or the namespace's file. All entries are read and checked before the first byte moves;
+ * adjacent pages are joined.
+ */
 #include "provider/soft/nvme/nvme.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
+
+#define PRP_SIZE sizeof(uint64_t)
+
+static void add_segment(struct nvme_controller *nvme, uint64_t address, size_t length)
+{
+	struct nvme_segment *last = &nvme->segments[nvme->segment_count];
+
+	/* A sum of zero has gone past the last address there is. */
+	if (nvme->segment_count && address && last[-1].address + last[-1].length == address) {
+		last[-1].length += length;
+		return;
+	}
+	*last = (struct nvme_segment){ .address = address, .length = length };
+	nvme->segment_count++;
+}
+
+/* Whole pages, but for the last. Return: whether the entry was one that starts a page. */
+static bool add_page(struct nvme_controller *nvme, uint64_t entry, uint64_t *left)
+{
+	uint64_t length = *left < nvme->page ? *left : nvme->page;
+
+	if (entry & (nvme->page - 1))
+		return false;
+	add_segment(nvme, entry, length);
+	*left -= length;
+	return true;
+}
+
+/* Read the @count entries of a list at @list into nvme->prp_list. */
+static bool read_list(struct nvme_controller *nvme, uint64_t list, uint64_t count)
+{
+	if (!soft_dma_read(nvme->device, list, nvme->prp_list, count * PRP_SIZE))
+		return false;
+	for (uint64_t i = 0; i < count; i++)
+		nvme->prp_list[i] = le64toh(nvme->prp_list[i]);
+	return true;
+}
+
+/*
+ * The first list may begin inside a page, but ends with it. Where there is more to come
+ * its last entry points at the next list, which begins a page: at least 512 entries, so
+ * that lists that lead nowhere come to an end.
+ */
+static uint16_t map_list(struct nvme_controller *nvme, uint64_t list, uint64_t left)
+{
+	if (list & (PRP_SIZE - 1))
+		return NVME_INVALID_PRP_OFFSET;
+	while (left) {
+		uint64_t wanted = (left + nvme->page - 1) / nvme->page;
+		uint64_t slots = (nvme->page - (list & (nvme->page - 1))) / PRP_SIZE;
+		uint64_t count = wanted < slots ? wanted : slots;
+		bool chained = wanted > slots;
+
+		if (!read_list(nvme, list, count))
+			return NVME_DATA_TRANSFER_ERROR;
+		for (uint64_t i = 0; i < count - (chained ? 1 : 0); i++)
+			if (!add_page(nvme, nvme->prp_list[i], &left))
+				return NVME_INVALID_PRP_OFFSET;
+		if (!chained)
+			break;
+		list = nvme->prp_list[count - 1];
+		if (list & (nvme->page - 1))
+			return NVME_INVALID_PRP_OFFSET;
+	}
+	return NVME_OK;
+}
+
+uint16_t nvme_prp_map(
+	struct nvme_controller *nvme, const struct nvme_command *command, uint64_t length)
+{
+	uint64_t first = nvme->page - (command->prp1 & (nvme->page - 1));
+	uint64_t left = length;
+
+	nvme->segment_count = 0;
+	if (length > nvme->mdts)
+		return NVME_INVALID_FIELD;
+	if (command->prp1 & 3)
+		return NVME_INVALID_PRP_OFFSET;
+	if (first > left)
+		first = left;
+	add_segment(nvme, command->prp1, first);
+	left -= first;
+	if (left > nvme->page)
+		return map_list(nvme, command->prp2, left);
+	if (left && !add_page(nvme, command->prp2, &left))
+		return NVME_INVALID_PRP_OFFSET;
+	return NVME_OK;
+}
 
 uint16_t nvme_data_to_host(struct nvme_controller *nvme, const struct nvme_request *request,
 	const void *data, size_t length)
@@ -132,28 +224,12 @@ uint16_t nvme_segments_to_file(struct nvme_controller *nvme, uint64_t offset)
 		aligned ? move(nvme, offset, soft_dma_to_file) : gather(nvme, offset));
 }
 
-static bool read_file(int fd, uint8_t *buffer, size_t length, uint64_t offset)
-{
-	while (length) {
-		ssize_t count = pread(fd, buffer, length, (off_t)offset);
-
-		if (count < 0 && errno == EINTR)
-			continue;
-		if (count <= 0)
-			return false;
-		buffer += count;
-		offset += (size_t)count;
-		length -= (size_t)count;
-	}
-	return true;
-}
-
 static uint16_t compare_piece(
 	struct nvme_controller *nvme, uint64_t address, uint64_t offset, size_t length)
 {
 	if (!soft_dma_read(nvme->device, address, nvme->scratch, length))
 		return NVME_DATA_TRANSFER_ERROR;
-	if (!read_file(nvme->backend.fd, nvme->scratch_file, length, offset))
+	if (nvme_backend_read(&nvme->backend, nvme->scratch_file, length, offset) < 0)
 		return read_status(nvme, -EIO);
 	return memcmp(nvme->scratch, nvme->scratch_file, length) ? NVME_COMPARE_FAILURE : NVME_OK;
 }
