@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "iokit/connection.h"
+#include "iokit/process.h"
 
 #include <iokit-user/client.h>
 #include <stdlib.h>
@@ -49,7 +50,7 @@ static void connection_free(struct iou_object *object)
 	struct connection *connection = (struct connection *)object;
 
 	/* Its last name can be released without a close: then this is the close. */
-	if (!connection->closed && connection->owner == getpid())
+	if (!connection->closed && connection->owner == iou_process_id())
 		close_down(connection);
 	pthread_mutex_destroy(&connection->lock);
 	free(connection);
@@ -66,7 +67,7 @@ io_connect_t iou_connection_create(const struct iou_transport *transport, void *
 	iou_object_init(&connection->object, IOU_CONNECTION, connection_free);
 	connection->transport = transport;
 	connection->state = state;
-	connection->owner = getpid();
+	connection->owner = iou_process_id();
 	pthread_mutex_init(&connection->lock, NULL);
 	LIST_INIT(&connection->mappings);
 	/* Without a name the connection is freed, and so closed, at once. */
@@ -84,7 +85,7 @@ static kern_return_t enter(io_connect_t connect, struct connection **found)
 
 	if (!connection)
 		return kIOReturnBadArgument;
-	if (connection->owner != getpid()) {
+	if (connection->owner != iou_process_id()) {
 		iou_object_release(&connection->object);
 		return kIOReturnNotPermitted;
 	}
