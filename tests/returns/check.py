@@ -32,7 +32,7 @@ def code_names(path):
     with open(path, encoding="utf-8") as file:
         text = file.read()
     return {0xe0000000 | int(number, 16): name for name, number in
-            re.findall(r"#define (kIOReturn\w+) +iokit_common_err\(0x([0-9a-f]+)\)", text)}
+            re.findall(r"#define (kIOReturn\w+)\s+iokit_common_err\(0x([0-9a-f]+)\)", text)}
 
 
 def listed(doc, docs):
