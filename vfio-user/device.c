@@ -85,7 +85,7 @@ static kern_return_t read_msix(struct vu_device *device)
 	uint64_t control, table, pending;
 	kern_return_t result;
 
-	if (at == 0 || at + PCI_MSIX_TABLE + 8 > PCI_CFG_SPACE_SIZE)
+	if (at == 0 || at + PCI_MSIX_TABLE + 8u > PCI_CFG_SPACE_SIZE)
 		return kIOReturnSuccess;
 	result = apple_dext_config_read(device->connection, at + PCI_MSIX_FLAGS, 2, &control);
 	if (result == kIOReturnSuccess)
