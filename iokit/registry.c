@@ -137,7 +137,7 @@ static struct iou_entry_info *list_remote(size_t *count)
 {
 	struct iou_header list = { .type = IOU_LIST };
 	struct iou_entry_info *entries = NULL;
-	int fd = iou_socket_connect();
+	int fd = iou_socket_connect(NULL);
 
 	*count = 0;
 	if (fd < 0)

@@ -4,6 +4,7 @@
  * connection's lock); while it waits for its answer it serves the driver's
  * questions about the memory that the call named.
  */
+#include "iokit/channel.h"
 #include "iokit/connection.h"
 #include "iokit/socket.h"
 #include "iokit/vm-region.h"
@@ -16,10 +17,15 @@
 #include <sys/queue.h>
 #include <unistd.h>
 
+#define CALLS_BEFORE_CHANNEL 16u
+
 struct remote {
 	LIST_ENTRY(remote) link;
 	int fd; /* -1: the driver has gone */
 	uint32_t last_id;
+	uint16_t minor; /* of the protocol's version, the service's */
+	unsigned calls; /* until there is a channel */
+	struct iou_channel channel;
 };
 
 /*
@@ -44,8 +50,11 @@ static void in_child(void)
 	struct remote *remote;
 
 	LIST_FOREACH (remote, &remotes, link)
-		if (remote->fd >= 0)
+		if (remote->fd >= 0) {
 			close(remote->fd);
+			/* The slot is not in this process's memory. */
+			remote->channel.slot = NULL;
+		}
 	LIST_INIT(&remotes); /* calls on them are refused by the connection */
 	pthread_mutex_unlock(&remotes_lock);
 }
@@ -227,19 +236,31 @@ static kern_return_t exchange(struct remote *remote, void *message, size_t size,
 {
 	struct iou_header *header = message;
 	kern_return_t status;
-	int sent;
+	int taken = 0; /* bytes of a reply in the channel, or what became of the message */
 
 	reply_fds->count = 0;
 	reply_fds->lost = false;
 	if (remote->fd < 0)
 		return kIOReturnNotAttached;
 	header->id = ++remote->last_id;
-	sent = iou_send(remote->fd, message, size, fds, fd_count, IOU_CALL_TIMEOUT_MS);
-	if (sent == -ETIMEDOUT)
-		return kIOReturnTimeout;
-	if (sent < 0)
-		return lose(remote);
-	status = await_reply(remote, header->type, header->id, args, reply, reply_fds);
+	header->size = (uint32_t)size;
+	if (header->type == IOU_CALL && !fd_count)
+		taken = iou_channel_call(&remote->channel, message, reply);
+	if (!taken) {
+		taken = iou_send(remote->fd, message, size, fds, fd_count, IOU_CALL_TIMEOUT_MS);
+		iou_channel_sent(&remote->channel);
+		if (taken == -ETIMEDOUT)
+			return kIOReturnTimeout;
+		if (taken == 0)
+			taken = -EINPROGRESS;
+	}
+	if (taken == -EINPROGRESS)
+		status = await_reply(remote, header->type, header->id, args, reply, reply_fds);
+	else if (taken > 0 && reply->header.type == (IOU_CALL | IOU_REPLY) &&
+		 reply->header.id == header->id)
+		status = kIOReturnSuccess;
+	else
+		status = lose(remote);
 	if (status != kIOReturnSuccess)
 		return status;
 	if (reply->header.status == kIOReturnSuccess && reply->header.size < minimum) {
@@ -294,6 +315,36 @@ static bool unmarshal(const union iou_buffer *reply, struct iou_call_args *args)
 	return true;
 }
 
+/*
+ * Ask for a channel once some calls have been made: a program that makes a few only does not
+ * need one. It goes on without where there is none.
+ */
+static void begin_channel(struct remote *remote)
+{
+	struct iou_header message = { .type = IOU_CHANNEL };
+	union iou_buffer reply;
+	struct iou_fds fds;
+	int fd;
+
+	if (exchange(remote, &message, sizeof(message), NULL, 0, NULL, &reply, &fds,
+		    sizeof(reply.header)) != kIOReturnSuccess)
+		return;
+	fd = iou_fds_take(&fds, 0);
+	iou_fds_close(&fds);
+	if (fd < 0)
+		return;
+	iou_channel_attach(&remote->channel, fd);
+	close(fd);
+}
+
+static bool wants_channel(struct remote *remote)
+{
+	const char *setting = getenv("IOKIT_USER_CHANNEL");
+
+	return ++remote->calls == CALLS_BEFORE_CHANNEL && remote->minor >= IOU_MINOR_CHANNEL &&
+	       !(setting && strcmp(setting, "off") == 0);
+}
+
 static kern_return_t remote_call(void *state, struct iou_call_args *args)
 {
 	struct remote *remote = state;
@@ -301,6 +352,8 @@ static kern_return_t remote_call(void *state, struct iou_call_args *args)
 	struct iou_fds fds;
 	kern_return_t status;
 
+	if (remote->calls < CALLS_BEFORE_CHANNEL && wants_channel(remote))
+		begin_channel(remote);
 	status = exchange(remote, &message, marshal(&message, args), &args->wake.fd,
 		args->wake.fd >= 0, args, &reply, &fds, sizeof(reply.call_reply));
 	iou_fds_close(&fds);
@@ -318,6 +371,7 @@ static void remote_unmapped(void *state, uint32_t memory_type)
 	if (remote->fd >= 0 &&
 		iou_send(remote->fd, &message, sizeof(message), NULL, 0, IOU_CALL_TIMEOUT_MS) < 0)
 		lose(remote);
+	iou_channel_sent(&remote->channel);
 }
 
 static kern_return_t remote_map(void *state, uint32_t memory_type, struct iou_map_result *result)
@@ -361,6 +415,7 @@ static void remote_close(void *state)
 
 	delist(remote);
 	lose(remote);
+	iou_channel_free(&remote->channel);
 	free(remote);
 }
 
@@ -385,7 +440,7 @@ kern_return_t iou_remote_open(uint64_t entry_id, uint32_t type, io_connect_t *co
 
 	if (!remote)
 		return kIOReturnNoMemory;
-	remote->fd = iou_socket_connect();
+	remote->fd = iou_socket_connect(&remote->minor);
 	enlist(remote);
 	status = exchange(remote, &message, sizeof(message), NULL, 0, NULL, &reply, &fds,
 		sizeof(reply.header));

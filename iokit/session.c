@@ -5,6 +5,7 @@
  * the frame is left and all of it goes.
  */
 #include "iokit/session.h"
+#include "iokit/channel.h"
 #include "iokit/completion.h"
 #include "iokit/file-maps.h"
 #include "iokit/service.h"
@@ -34,8 +35,10 @@ struct session {
 	struct iou_user_client user; /* in STATE_OPEN */
 	struct iou_outstanding *outstanding;
 	struct fd_peer *charged;
-	struct iou_port_end *port; /* where the last asynchronous call completes, or NULL */
-	uint64_t port_cookie;	   /* the kernel's number of that socket */
+	struct iou_channel channel; /* once the client has asked for it */
+	bool by_channel;	    /* the call under way came through it */
+	struct iou_port_end *port;  /* where the last asynchronous call completes, or NULL */
+	uint64_t port_cookie;	    /* the kernel's number of that socket */
 	uint32_t last_question;
 	bool broken; /* the client broke the protocol in the middle of a call */
 };
@@ -51,6 +54,9 @@ static int reply(struct session *session, void *message, size_t size,
 	header->type = request->type | IOU_REPLY;
 	header->id = request->id;
 	header->status = status;
+	header->size = (uint32_t)size;
+	if (session->by_channel && iou_channel_reply(&session->channel, message, size))
+		return 0;
 	return iou_send(session->fd, message, size, fds, fd_count, ANSWER_TIMEOUT_MS);
 }
 
@@ -61,6 +67,14 @@ static int reply_status(
 	struct iou_header header = { .type = 0 };
 
 	return reply(session, &header, sizeof(header), request, status, NULL, 0);
+}
+
+/* Likewise, with a descriptor. */
+static int reply_with_fd(struct session *session, const struct iou_header *request, int fd)
+{
+	struct iou_header header = { .type = 0 };
+
+	return reply(session, &header, sizeof(header), request, kIOReturnSuccess, &fd, 1);
 }
 
 static int handle_hello(struct session *session, union iou_buffer *message, struct iou_fds *fds)
@@ -305,6 +319,20 @@ static int handle_unmap(struct session *session, union iou_buffer *message, stru
 	return 0;
 }
 
+static int handle_channel(struct session *session, union iou_buffer *message, struct iou_fds *fds)
+{
+	int fd, sent;
+
+	(void)fds;
+	if (session->channel.slot)
+		return -EPROTO;
+	if (iou_channel_create(&session->channel, &fd) < 0)
+		return reply_status(session, &message->header, kIOReturnNoResources);
+	sent = reply_with_fd(session, &message->header, fd);
+	close(fd);
+	return sent;
+}
+
 static const struct {
 	handler handle;
 	enum state state; /* in which it is in order */
@@ -318,6 +346,7 @@ static const struct {
 	[IOU_CALL] = { handle_call, STATE_OPEN, sizeof(struct iou_call), true, 1 },
 	[IOU_MAP] = { handle_map, STATE_OPEN, sizeof(struct iou_map), false, 0 },
 	[IOU_WATCH] = { handle_watch, STATE_GREETED, sizeof(struct iou_header), false, 0 },
+	[IOU_CHANNEL] = { handle_channel, STATE_OPEN, sizeof(struct iou_header), false, 0 },
 	[IOU_UNMAP] = { handle_unmap, STATE_OPEN, sizeof(struct iou_map), false, 0 },
 };
 
@@ -407,6 +436,8 @@ static kern_return_t session_copy_memory(
 	status = iou_memory_begin(&builder, peer, va, size);
 	if (status != kIOReturnSuccess)
 		return status;
+	if (session->by_channel)
+		iou_channel_divert(&session->channel);
 	if (iou_send(session->fd, &query, sizeof(query), NULL, 0, ANSWER_TIMEOUT_MS) < 0) {
 		session->broken = true;
 		status = kIOReturnNotAttached;
@@ -435,6 +466,50 @@ static int serve_message(struct session *session, union iou_buffer *message, str
 	return status >= 0 && brought_fds && has_too_many_waiting(session) ? -EPROTO : status;
 }
 
+/*
+ * Receive one message and serve it, with a timeout of 0 or -1: negative when the session is over,
+ * -ETIMEDOUT when there is no message.
+ */
+static int serve_socket(struct session *session, int timeout_ms)
+{
+	union iou_buffer message;
+	struct iou_fds fds;
+	int size;
+
+	if (timeout_ms)
+		iou_channel_wait_begins(&session->channel);
+	size = iou_receive_from(session->charged, session->fd, &message, &fds, timeout_ms);
+	if (timeout_ms)
+		iou_channel_wait_ended(&session->channel);
+	if (size <= 0)
+		return size < 0 ? size : -ECONNRESET;
+	return serve_message(session, &message, &fds);
+}
+
+/* Serve calls from the channel until it is time to wait in the socket: negative as above. */
+static int serve_channel(struct session *session)
+{
+	struct iou_fds fds = { .count = 0 };
+	union iou_buffer message;
+	int status, size;
+
+	do
+		status = serve_socket(session, 0);
+	while (status >= 0);
+	if (status != -ETIMEDOUT)
+		return status;
+	while ((size = iou_channel_poll(&session->channel, &message)) > 0) {
+		if (message.header.type != IOU_CALL || message.call.flags & IOU_CALL_ASYNC)
+			return -EPROTO;
+		session->by_channel = true;
+		status = serve_message(session, &message, &fds);
+		session->by_channel = false;
+		if (status < 0)
+			return status;
+	}
+	return size;
+}
+
 void iou_session_run(int fd, struct fd_peer *charged)
 {
 	struct session session = { .fd = fd,
@@ -442,8 +517,6 @@ void iou_session_run(int fd, struct fd_peer *charged)
 		.peer = { .uid = (uid_t)-1, .copy_memory = session_copy_memory } };
 	struct ucred credentials = { .pid = 0 };
 	socklen_t length = sizeof(credentials);
-	union iou_buffer message;
-	struct iou_fds fds;
 	int status = 0;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0) {
@@ -452,14 +525,17 @@ void iou_session_run(int fd, struct fd_peer *charged)
 	}
 	session.peer.maps = iou_file_maps_create();
 	session.outstanding = iou_outstanding_create();
-	while (session.peer.maps && session.outstanding && status >= 0 &&
-		iou_receive_from(charged, fd, &message, &fds, -1) > 0)
-		status = serve_message(&session, &message, &fds);
+	while (session.peer.maps && session.outstanding && status >= 0) {
+		status = serve_socket(&session, -1);
+		if (status >= 0 && iou_channel_begin(&session.channel))
+			status = serve_channel(&session);
+	}
 	if (session.state == STATE_OPEN)
 		iou_user_client_close(&session.user);
 	/* What an access under way still needs of both outlasts the session. */
 	iou_file_maps_release(session.peer.maps);
 	iou_peer_memory_release(&session.peer);
 	iou_port_end_release(session.port);
+	iou_channel_free(&session.channel);
 	iou_outstanding_release(session.outstanding);
 }

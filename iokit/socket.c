@@ -47,7 +47,7 @@ static int refusal_errno(kern_return_t status)
 }
 
 /* Exchange versions: 0, or a negative errno. */
-static int say_hello(int fd)
+static int say_hello(int fd, uint16_t *minor)
 {
 	struct iou_hello hello = {
 		.header = { .type = IOU_HELLO },
@@ -71,10 +71,12 @@ static int say_hello(int fd)
 	if (size != (int)sizeof(hello) || reply.header.type != (IOU_HELLO | IOU_REPLY) ||
 		reply.hello.magic != IOU_MAGIC || reply.hello.major != IOU_VERSION_MAJOR)
 		return -EPROTO;
+	if (minor)
+		*minor = reply.hello.minor;
 	return 0;
 }
 
-static int try_connect(const char *path)
+static int try_connect(const char *path, uint16_t *minor)
 {
 	struct timeval patience = { .tv_sec = IOU_HELLO_TIMEOUT_MS / 1000 };
 	struct sockaddr_un address;
@@ -94,7 +96,7 @@ static int try_connect(const char *path)
 	if (status != 0)
 		status = errno == EAGAIN ? -ETIMEDOUT : -errno;
 	else
-		status = say_hello(fd);
+		status = say_hello(fd, minor);
 	if (status < 0) {
 		close(fd);
 		return status;
@@ -102,10 +104,10 @@ static int try_connect(const char *path)
 	return fd;
 }
 
-int iou_socket_connect(void)
+int iou_socket_connect(uint16_t *minor)
 {
 	const char *path = iouser_socket_path();
-	int fd = try_connect(path);
+	int fd = try_connect(path, minor);
 
 	iou_reach_note(path, fd < 0 ? -fd : 0);
 	return fd;
@@ -118,7 +120,7 @@ bool iouser_service_probe(char *error, size_t error_size)
 
 	if (iou_services_published())
 		return true;
-	fd = iou_socket_connect();
+	fd = iou_socket_connect(NULL);
 	if (fd < 0) {
 		IOUserServiceStatus(&why);
 		snprintf(error, error_size, "%s", why);

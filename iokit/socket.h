@@ -3,6 +3,7 @@
 #ifndef IOKIT_SOCKET_H
 #define IOKIT_SOCKET_H
 
+#include <stdint.h>
 #include <sys/un.h>
 
 /* How long the service may take to answer a call; resets take their time. */
@@ -14,10 +15,11 @@
 int iou_socket_address(const char *path, struct sockaddr_un *address);
 
 /*
- * Connect to the driver service and agree on a version. Returns the socket, or a
+ * Connect to the driver service and agree on a version, whose minor number goes to @minor
+ * (NULL: not wanted). Returns the socket, or a
  * negative errno: -EPROTO when it speaks something else, -EPERM or -EUSERS when it
  * refuses. IOUserServiceStatus() then says why.
  */
-int iou_socket_connect(void);
+int iou_socket_connect(uint16_t *minor);
 
 #endif

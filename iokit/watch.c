@@ -71,7 +71,7 @@ static int subscribe(void)
 	struct iou_header ask = { .type = IOU_WATCH };
 	union iou_buffer reply;
 	struct iou_fds fds;
-	int fd = iou_socket_connect();
+	int fd = iou_socket_connect(NULL);
 
 	if (fd < 0)
 		return -1;

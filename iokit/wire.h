@@ -16,7 +16,8 @@
 
 #define IOU_MAGIC	  0x554b4f49u /* "IOKU" */
 #define IOU_VERSION_MAJOR 1u
-#define IOU_VERSION_MINOR 0u
+#define IOU_VERSION_MINOR 1u
+#define IOU_MINOR_CHANNEL 1u /* from this one on there is CHANNEL */
 
 #define IOU_NAME_MAX	   64
 #define IOU_PROPERTIES_MAX 256
@@ -35,6 +36,7 @@ enum iou_message {
 	IOU_EVENT,     /* s, on a port: token, status, arguments */
 	IOU_WATCH,     /* c: nothing -> s: status, then CHANGED whenever the registry changes */
 	IOU_CHANGED,   /* s */
+	IOU_CHANNEL,   /* c: nothing -> s: the descriptor of a call channel */
 	IOU_MESSAGES,
 };
 

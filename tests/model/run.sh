@@ -1,16 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Check irq.pml exhaustively: as it is nothing must be found, and with each mutation
-# something must. Usage: run.sh [FOLDER]. Exit status 77, skipped, without spin.
+# Check a model exhaustively: as it is nothing must be found, and with each mutation
+# something must. Usage: run.sh MODEL [FOLDER]. Exit status 77, skipped, without spin.
 set -eu
 
-model=$(cd "$(dirname "$0")" && pwd)/irq.pml
+model=$(cd "$(dirname "$0")" && pwd)/${1:?no model}.pml
 cc=${CC:-cc}
 mutations=5
 
 command -v spin >/dev/null || { echo "spin is not installed: the model is not checked"; exit 77; }
-folder=${1:-$(mktemp -d)}
-[ $# -gt 0 ] || trap 'rm -rf "$folder"' EXIT
+folder=${2:-$(mktemp -d)}
+[ $# -gt 1 ] || trap 'rm -rf "$folder"' EXIT
 mkdir -p "$folder"
 cd "$folder"
 
