@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Who has the device. */
+/* Claims of the device, its teardown and its removal. */
 #include "driver/internal.h"
 #include "common/pci-regs.h"
 
@@ -35,7 +35,7 @@ static kern_return_t open_device(struct dext_driver *driver)
 		return status;
 	if (has_io_bar(provider))
 		bits |= PCI_COMMAND_IO;
-	/* What the last claim's end restores: the device as nobody has touched it. */
+	/* Restored when the last claim ends. */
 	dext_save_config(provider, &driver->pristine);
 	status = dext_answers(driver) ? change_command(driver, bits, 0) : kIOReturnNotResponding;
 	if (status != kIOReturnSuccess)
@@ -44,8 +44,9 @@ static kern_return_t open_device(struct dext_driver *driver)
 }
 
 /*
- * The last claim gone, the device masters the bus no more: a reset, so that nothing of one
- * client's is left for the next. driver->lock is held, so that nobody claims it meanwhile.
+ * The last claim has ended: restore the config space that the first one found, reset the
+ * device and disable bus mastering, so that no state passes to the next client.
+ * driver->lock is held, so that nobody claims the device before that.
  */
 static void close_device(struct dext_driver *driver)
 {
@@ -57,7 +58,7 @@ static void close_device(struct dext_driver *driver)
 		dext_reset(driver);
 		change_command(driver, 0, all);
 	}
-	/* Nothing is restored behind the back of the next client. */
+	/* A reset that timed out is not completed later, when another client has a claim. */
 	atomic_store(&driver->unrestored, false);
 	driver->provider->ops->close(driver->provider);
 }
@@ -122,11 +123,13 @@ kern_return_t dext_handle_ClaimExclusive(struct dext_client *client, const uint6
 }
 
 /*
- * First the device masters the bus no more, if nobody else uses it, so that what the
- * client may still store in BARs comes to nothing; then BARs are taken away, so that it
- * stores nothing in what a reset has made good; then the device is reset and its memory
- * taken away (the other way round it would run into what is not there). Only then can
- * anybody else have it: nothing of this client's is left by then.
+ * Teardown of a client, under driver->lock up to step 5. Steps 1 and 3 are for the last claim.
+ * 1. Disable bus mastering: what the client still stores in BARs starts no DMA.
+ * 2. Revoke its BAR mappings: it cannot write to the device after the reset.
+ * 3. Reset the device, which stops DMA that is in flight.
+ * 4. Unmap its DMA regions and buffer: after the reset, or the device would fault on them.
+ * 5. Release the claim: another client can claim the device.
+ * 6. Free the memory of its regions, without the lock: the memory can stall that.
  */
 void dext_unclaim(struct dext_client *client)
 {
@@ -159,7 +162,8 @@ void dext_withdraw(struct dext_driver *driver, enum driver_state state)
 	if (atomic_load(&driver->state) == DRIVER_RUNNING) {
 		if (state == DRIVER_TERMINATED && driver->claims) {
 			change_command(driver, 0, PCI_COMMAND_MASTER);
-			dext_reset(driver); /* restores COMMAND as it is: without mastering */
+			dext_reset(
+				driver); /* restores COMMAND as it is now: bus mastering stays disabled */
 		}
 		atomic_store(&driver->state, state);
 	}
@@ -167,7 +171,7 @@ void dext_withdraw(struct dext_driver *driver, enum driver_state state)
 	dext_complete_all(driver, kIOReturnOffline);
 }
 
-/* The service leaves the registry and the device is made quiet. */
+/* Remove the service from the registry, disable bus mastering and reset the device. */
 kern_return_t dext_handle_Terminate(struct dext_client *client, const uint64_t *in, uint64_t *out,
 	struct iouser_arguments *arguments)
 {

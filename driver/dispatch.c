@@ -14,7 +14,7 @@ struct row {
 
 #define ROW(number, name, in, out, needs) { number, in, out, needs, dext_handle_##name },
 static const struct row selectors[] = { DEXT_SELECTORS(ROW) };
-static const struct row additions[] = { DEXT_ADDITIONS(ROW) };
+static const struct row extensions[] = { DEXT_EXTENSION_SELECTORS(ROW) };
 #undef ROW
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
@@ -22,12 +22,13 @@ static const struct row additions[] = { DEXT_ADDITIONS(ROW) };
 /* Both tables are numbered without gaps, from their first row's number on. */
 static const struct row *find(uint32_t selector)
 {
-	uint32_t index = selector - additions[0].selector;
+	uint32_t index = selector - extensions[0].selector;
 
 	if (selector < COUNT(selectors))
 		return &selectors[selector];
-	return selector >= additions[0].selector && index < COUNT(additions) ? &additions[index] :
-									       NULL;
+	return selector >= extensions[0].selector && index < COUNT(extensions) ?
+		       &extensions[index] :
+		       NULL;
 }
 
 static kern_return_t check_need(const struct dext_client *client, enum dext_need need)
@@ -36,7 +37,7 @@ static kern_return_t check_need(const struct dext_client *client, enum dext_need
 		return kIOReturnNotOpen;
 	if (need == DEXT_NEEDS_INTERRUPTS && !client->irq)
 		return kIOReturnNotReady;
-	if (need == DEXT_NEEDS_STAKE && !client->claimed &&
+	if (need == DEXT_NEEDS_CLAIM_OR_OWNER && !client->claimed &&
 		!iouser_peer_is_privileged(client->peer))
 		return kIOReturnNotPrivileged;
 	return kIOReturnSuccess;

@@ -131,7 +131,7 @@ typedef kern_return_t (*dext_handler)(struct dext_client *client, const uint64_t
 	kern_return_t dext_handle_##name(struct dext_client *client, const uint64_t *in_,          \
 		uint64_t *out_, struct iouser_arguments *arguments);
 DEXT_SELECTORS(DEXT_DECLARE_HANDLER)
-DEXT_ADDITIONS(DEXT_DECLARE_HANDLER)
+DEXT_EXTENSION_SELECTORS(DEXT_DECLARE_HANDLER)
 #undef DEXT_DECLARE_HANDLER
 
 /* dispatch.c */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Additions to DMA: all segments of a region, many regions in one call. */
+/* Extension selectors for DMA: all segments of a region, many regions in one call. */
 #include "driver/internal.h"
 
 #include <string.h>

@@ -19,9 +19,9 @@
  * What a client must have or have done before a selector is carried out, or memory of a
  * type mapped.
  *
- * What shows or changes the business of other clients takes DEXT_NEEDS_STAKE: a claim of
- * one's own, which an exclusive claim of somebody else rules out; or being the user that
- * the driver service runs as, or root, who can look into the service and end it anyway.
+ * What shows or changes the state of other clients needs DEXT_NEEDS_CLAIM_OR_OWNER: a claim
+ * of the device, which another client's exclusive claim excludes; or the user that the driver
+ * service runs as, or root, who can inspect and end the service anyway.
  * Identity, config space, BAR information, and sums over all clients (GetStatus,
  * GetDMALimits) need nothing: a client needs them to decide whether to claim the device.
  */
@@ -29,7 +29,7 @@ enum dext_need {
 	DEXT_NEEDS_NOTHING,
 	DEXT_NEEDS_CLAIM,      /* else kIOReturnNotOpen */
 	DEXT_NEEDS_INTERRUPTS, /* SetupInterrupts succeeded on this connection, else kIOReturnNotReady */
-	DEXT_NEEDS_STAKE, /* a claim, or the service's own user or root, else kIOReturnNotPrivileged */
+	DEXT_NEEDS_CLAIM_OR_OWNER, /* a claim, or the service's own user or root, else kIOReturnNotPrivileged */
 };
 
 /*
@@ -41,7 +41,7 @@ enum dext_need {
 #define DEXT_SELECTORS(X)                                                                          \
 	X(0, GetIdentity, 0, 6, DEXT_NEEDS_NOTHING)                                                \
 	X(1, Claim, 0, 0, DEXT_NEEDS_NOTHING)                                                      \
-	X(2, Terminate, 0, 0, DEXT_NEEDS_STAKE)                                                    \
+	X(2, Terminate, 0, 0, DEXT_NEEDS_CLAIM_OR_OWNER)                                           \
 	X(3, AllocateDMABuffer, 2, 6, DEXT_NEEDS_CLAIM)                                            \
 	X(4, FreeDMABuffer, 0, 0, DEXT_NEEDS_NOTHING)                                              \
 	X(5, RegisterDMARegion, 3, 3, DEXT_NEEDS_CLAIM)                                            \
@@ -59,24 +59,24 @@ enum dext_need {
 	X(17, ResetDevice, 0, 0, DEXT_NEEDS_CLAIM)
 
 /*
- * Additions of this project, far above the fixed ones. A driver that lacks one
+ * Extension selectors of this project, far above the fixed ones. A driver that lacks one
  * answers kIOReturnUnsupported, and the client library does without.
  */
-#define DEXT_ADDITIONS(X)                                                                          \
+#define DEXT_EXTENSION_SELECTORS(X)                                                                \
 	X(0x1000, ClaimExclusive, 0, 0, DEXT_NEEDS_NOTHING)                                        \
 	X(0x1001, GetStatus, 0, 9, DEXT_NEEDS_NOTHING)                                             \
 	X(0x1002, GetDMASegments, 2, 2, DEXT_NEEDS_CLAIM)                                          \
 	X(0x1003, RegisterDMABatch, 0, 0, DEXT_NEEDS_CLAIM)                                        \
 	X(0x1004, UnregisterDMABatch, 0, 0, DEXT_NEEDS_CLAIM)                                      \
 	X(0x1005, GetDMALimits, 0, 5, DEXT_NEEDS_NOTHING)                                          \
-	X(0x1006, GetDMARegions, 1, 1, DEXT_NEEDS_STAKE)                                           \
-	X(0x1007, GetClients, 1, 1, DEXT_NEEDS_STAKE)                                              \
-	X(0x1008, TriggerInterrupt, 1, 0, DEXT_NEEDS_STAKE)                                        \
-	X(0x1009, RemoveDevice, 0, 0, DEXT_NEEDS_STAKE)
+	X(0x1006, GetDMARegions, 1, 1, DEXT_NEEDS_CLAIM_OR_OWNER)                                  \
+	X(0x1007, GetClients, 1, 1, DEXT_NEEDS_CLAIM_OR_OWNER)                                     \
+	X(0x1008, TriggerInterrupt, 1, 0, DEXT_NEEDS_CLAIM_OR_OWNER)                               \
+	X(0x1009, RemoveDevice, 0, 0, DEXT_NEEDS_CLAIM_OR_OWNER)
 
 enum dext_selector {
 #define DEXT_SELECTOR_ENUM(number, name, in, out, needs) DEXT_SELECTOR_##name = (number),
-	DEXT_SELECTORS(DEXT_SELECTOR_ENUM) DEXT_ADDITIONS(DEXT_SELECTOR_ENUM)
+	DEXT_SELECTORS(DEXT_SELECTOR_ENUM) DEXT_EXTENSION_SELECTORS(DEXT_SELECTOR_ENUM)
 #undef DEXT_SELECTOR_ENUM
 };
 
@@ -84,7 +84,7 @@ enum dext_selector {
 enum {
 #define DEXT_SELECTOR_COUNTS(number, name, in, out, needs)                                         \
 	DEXT_IN_##name = (in), DEXT_OUT_##name = (out),
-	DEXT_SELECTORS(DEXT_SELECTOR_COUNTS) DEXT_ADDITIONS(DEXT_SELECTOR_COUNTS)
+	DEXT_SELECTORS(DEXT_SELECTOR_COUNTS) DEXT_EXTENSION_SELECTORS(DEXT_SELECTOR_COUNTS)
 #undef DEXT_SELECTOR_COUNTS
 };
 
@@ -135,7 +135,7 @@ enum dext_iommu_kind {
 };
 
 /*
- * Structures that additions move. GetDMASegments takes the iova and the first
+ * Structures that extension selectors transfer. GetDMASegments takes the iova and the first
  * segment wanted, and gives how many there are and how many of them follow, as
  * dext_segment; GetDMARegions and GetClients take the first one wanted and give how
  * many there are, and as many as fit follow. The batches take an array and give one
@@ -190,7 +190,7 @@ enum dext_memory_type {
 	DEXT_MEMORY_BAR5 = 6,
 	DEXT_MEMORY_IRQ_STATE = 7,
 	DEXT_MEMORY_TYPES = 8,
-	DEXT_MEMORY_TRACE = 0x1000, /* an addition: struct dext_trace, read-only */
+	DEXT_MEMORY_TRACE = 0x1000, /* an extension: struct dext_trace, read-only */
 };
 
 /* X(first type, last type, needs): without memory of that type now, kIOReturnNotReady. */
@@ -198,7 +198,7 @@ enum dext_memory_type {
 	X(DEXT_MEMORY_DMA_BUFFER, DEXT_MEMORY_DMA_BUFFER, DEXT_NEEDS_NOTHING)                      \
 	X(DEXT_MEMORY_BAR0, DEXT_MEMORY_BAR5, DEXT_NEEDS_CLAIM)                                    \
 	X(DEXT_MEMORY_IRQ_STATE, DEXT_MEMORY_IRQ_STATE, DEXT_NEEDS_INTERRUPTS)                     \
-	X(DEXT_MEMORY_TRACE, DEXT_MEMORY_TRACE, DEXT_NEEDS_STAKE)
+	X(DEXT_MEMORY_TRACE, DEXT_MEMORY_TRACE, DEXT_NEEDS_CLAIM_OR_OWNER)
 
 #define DEXT_BARS	 6
 #define DEXT_CONFIG_SIZE 4096u

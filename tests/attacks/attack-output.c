@@ -10,7 +10,7 @@ static const struct {
 	uint32_t selector;
 	const char *name;
 	uint8_t in, out;
-} selectors[] = { DEXT_SELECTORS(SELECTOR) DEXT_ADDITIONS(SELECTOR) };
+} selectors[] = { DEXT_SELECTORS(SELECTOR) DEXT_EXTENSION_SELECTORS(SELECTOR) };
 #undef SELECTOR
 
 /* What each entry of the list is that follows the scalars; 0: nothing follows. */

@@ -226,7 +226,7 @@ static void step_call(struct step *step)
 	static const struct {
 		const char *name;
 		uint32_t selector, in;
-	} rows[] = { DEXT_SELECTORS(ROW) DEXT_ADDITIONS(ROW) };
+	} rows[] = { DEXT_SELECTORS(ROW) DEXT_EXTENSION_SELECTORS(ROW) };
 #undef ROW
 	unsigned row = fuzz_byte(step->input) % (sizeof(rows) / sizeof(*rows));
 	uint64_t scalars[IOUSER_SCALARS_MAX];

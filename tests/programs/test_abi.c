@@ -15,7 +15,7 @@ static const struct row {
 	enum dext_need needs;
 } rows[] = {
 #define ROW(number, name, in, out, needs) { number, #name, in, out, needs },
-	DEXT_SELECTORS(ROW) DEXT_ADDITIONS(ROW)
+	DEXT_SELECTORS(ROW) DEXT_EXTENSION_SELECTORS(ROW)
 };
 #define ROWS (sizeof(rows) / sizeof(*rows))
 

@@ -27,7 +27,7 @@ static const struct row {
 	enum dext_need needs;
 } rows[] = {
 #define ROW(number, name, in, out, needs) { number, in, out, needs },
-	DEXT_SELECTORS(ROW) DEXT_ADDITIONS(ROW)
+	DEXT_SELECTORS(ROW) DEXT_EXTENSION_SELECTORS(ROW)
 };
 #define ROWS (sizeof(rows) / sizeof(*rows))
 
@@ -62,7 +62,7 @@ static void test_a_stranger_without_a_claim(void **state)
 	privileged = false;
 	assert_ok(apple_dext_claim_exclusive(holder));
 	for (size_t i = 0; i < ROWS; i++) {
-		if (rows[i].needs != DEXT_NEEDS_STAKE)
+		if (rows[i].needs != DEXT_NEEDS_CLAIM_OR_OWNER)
 			continue;
 		assert_fails(call(stranger, &rows[i]), kIOReturnNotPrivileged);
 		refused++;
@@ -86,7 +86,7 @@ static void test_a_claim_is_a_stake(void **state)
 	privileged = false;
 	assert_ok(apple_dext_claim(connection));
 	for (size_t i = 0; i < ROWS; i++)
-		if (rows[i].needs == DEXT_NEEDS_STAKE && !ends_the_device(&rows[i]))
+		if (rows[i].needs == DEXT_NEEDS_CLAIM_OR_OWNER && !ends_the_device(&rows[i]))
 			assert_ok(call(connection, &rows[i]));
 	assert_ok(apple_dext_map_trace(connection, &address));
 	assert_ok(apple_dext_unmap_trace(connection, address));
@@ -102,7 +102,7 @@ static void test_so_is_being_the_services_user(void **state)
 	privileged = true;
 	assert_ok(apple_dext_claim_exclusive(holder));
 	for (size_t i = 0; i < ROWS; i++)
-		if (rows[i].needs == DEXT_NEEDS_STAKE && !ends_the_device(&rows[i]))
+		if (rows[i].needs == DEXT_NEEDS_CLAIM_OR_OWNER && !ends_the_device(&rows[i]))
 			assert_ok(call(owner, &rows[i]));
 	assert_ok(apple_dext_map_trace(owner, &address));
 	assert_ok(apple_dext_unmap_trace(owner, address));

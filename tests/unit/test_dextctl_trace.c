@@ -173,7 +173,7 @@ static void test_names(void **state)
 	(void)state;
 #define ASSERT_NAMED(number, name, in, out, needs) assert_named(number, #name, in, out);
 	DEXT_SELECTORS(ASSERT_NAMED)
-	DEXT_ADDITIONS(ASSERT_NAMED)
+	DEXT_EXTENSION_SELECTORS(ASSERT_NAMED)
 #undef ASSERT_NAMED
 	assert_null(selector_name(0x4242));
 	assert_string_equal(scalar_name(0x4242, SCALAR_IN, 1, text), "arg1");

@@ -16,7 +16,7 @@ const char *selector_name(uint32_t selector)
 		const char *name;
 	} selectors[] = {
 #define SELECTOR_NAME(number, name, in, out, needs) { number, #name },
-		DEXT_SELECTORS(SELECTOR_NAME) DEXT_ADDITIONS(SELECTOR_NAME)
+		DEXT_SELECTORS(SELECTOR_NAME) DEXT_EXTENSION_SELECTORS(SELECTOR_NAME)
 #undef SELECTOR_NAME
 	};
 
