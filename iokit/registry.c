@@ -6,7 +6,7 @@
 #include "iokit/object.h"
 #include "iokit/registry.h"
 #include "iokit/service.h"
-#include "iokit/socket.h"
+#include "iokit/service-socket.h"
 
 #include <errno.h>
 #include <stdlib.h>

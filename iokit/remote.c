@@ -6,7 +6,7 @@
  */
 #include "iokit/channel.h"
 #include "iokit/connection.h"
-#include "iokit/socket.h"
+#include "iokit/service-socket.h"
 #include "iokit/vm-region.h"
 #include "iokit/wire.h"
 

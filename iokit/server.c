@@ -5,7 +5,6 @@
 #include "iokit/admission.h"
 #include "iokit/places.h"
 #include "iokit/session.h"
-#include "iokit/socket.h"
 #include "iokit/wire.h"
 
 #include <errno.h>

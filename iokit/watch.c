@@ -8,7 +8,7 @@
 #include "iokit/iterator.h"
 #include "iokit/port.h"
 #include "iokit/registry.h"
-#include "iokit/socket.h"
+#include "iokit/service-socket.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -122,6 +122,31 @@ static void nobody_is_there(void **state)
 	assert_int_equal(unlink(path), 0);
 }
 
+/* $DEXT_SOCKET, else below $XDG_RUNTIME_DIR, else below /run; an empty variable is as none. */
+static void default_paths(void **state)
+{
+	const char *before = getenv("XDG_RUNTIME_DIR");
+	char *runtime_dir = before ? strdup(before) : NULL;
+
+	(void)state;
+	assert_string_equal(iouser_socket_path(), path);
+	setenv("XDG_RUNTIME_DIR", folder, 1);
+	assert_string_equal(iouser_socket_path(), path);
+	setenv("DEXT_SOCKET", "", 1);
+	assert_string_equal(iouser_socket_path() + strlen(folder), "/dextpci/dextd.sock");
+	assert_memory_equal(iouser_socket_path(), folder, strlen(folder));
+	unsetenv("DEXT_SOCKET");
+	assert_string_equal(iouser_socket_path() + strlen(folder), "/dextpci/dextd.sock");
+	setenv("XDG_RUNTIME_DIR", "", 1);
+	assert_string_equal(iouser_socket_path(), "/run/dextpci/dextd.sock");
+	unsetenv("XDG_RUNTIME_DIR");
+	assert_string_equal(iouser_socket_path(), "/run/dextpci/dextd.sock");
+	if (runtime_dir)
+		setenv("XDG_RUNTIME_DIR", runtime_dir, 1);
+	free(runtime_dir);
+	setenv("DEXT_SOCKET", path, 1);
+}
+
 static void a_long_path(void **state)
 {
 	char longest[200];
@@ -201,6 +226,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ON(nobody_is_there),
+		ON(default_paths),
 		ON(a_long_path),
 		ON(a_socket_of_others),
 		ON(a_folder_of_others),

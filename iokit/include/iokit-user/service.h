@@ -193,10 +193,10 @@ bool iouser_peer_is_privileged(const struct iouser_peer *peer);
 struct iouser_server;
 
 /**
- * iouser_socket_path - where the driver service is
+ * iouser_socket_path - path of the driver service's socket
  *
- * $DEXT_SOCKET, else $XDG_RUNTIME_DIR/dextpci/dextd.sock, else
- * /run/dextpci/dextd.sock.
+ * The value of the environment variable that the runtime was built with, else a path below
+ * $XDG_RUNTIME_DIR, else the same path below /run (docs/runtime-protocol.md names them).
  *
  * Return: a string of the calling thread's, valid until its next call of this.
  */
