@@ -68,8 +68,8 @@ void cli_table_add(struct cli_table *table, const char *const *cells)
 {
 	size_t used = table->rows * table->columns;
 
-	table->cells = need_memory(
-		reallocarray(table->cells, used + table->columns, sizeof(*table->cells)));
+	table->cells =
+		need_memory(realloc(table->cells, (used + table->columns) * sizeof(*table->cells)));
 	for (size_t i = 0; i < table->columns; i++)
 		table->cells[used + i] = need_memory(strdup(cells[i]));
 	table->rows++;

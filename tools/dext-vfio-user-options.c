@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tools/dext-vfio-user-options.h"
 #include "tools/cli.h"
+#include "tools/dext-vfio-user-driver.h"
 #include "tools/sandbox.h"
 
 #include <stdarg.h>
@@ -90,6 +91,9 @@ static int take_spec(void *context, const char *value)
 {
 	struct reading *reading = context;
 
+	if (!driver_available())
+		return option_error("", "--device: built without a driver; --addr BB:DD.F serves a "
+					"device of a driver extension");
 	reading->has_entry = true;
 	return replace(&reading->entry->spec, value);
 }
@@ -122,6 +126,9 @@ static int take_driver(void *context, const char *value)
 {
 	struct reading *reading = context;
 
+	if (!driver_available())
+		return option_error("", "--driver: IOKit finds driver extensions in its registry, "
+					"not at a socket");
 	return replace(&reading->options->driver, value);
 }
 
@@ -207,8 +214,10 @@ static int print_help(void *context, const char *value)
 	      "\n",
 		stdout);
 	options_print(&table, OF_DEVICE | OF_PROGRAM, stdout);
-	fputs("\nDevices for --device, as TYPE,key=value,...:\n", stdout);
-	provider_print_types();
+	if (driver_available()) {
+		fputs("\nDevices for --device, as TYPE,key=value,...:\n", stdout);
+		driver_print_types();
+	}
 	fputs("\n"
 	      "Examples:\n"
 	      "  dext-vfio-user --socket /tmp/nvme.sock --device nvme,addr=01:00.0,image=disk.img\n"
@@ -243,8 +252,7 @@ static int check_socket(const struct entry *entry)
 /* Its device, as text of the right form; whether there is one turns out later. */
 static int check_device(struct entry *entry)
 {
-	struct spec_error error;
-	struct device_spec spec;
+	char error[VU_ERROR_SIZE];
 	const char *problem;
 
 	if (entry->address_text) {
@@ -254,10 +262,9 @@ static int check_device(struct entry *entry)
 				entry->where, "--addr %s: %s", entry->address_text, problem);
 		return -1;
 	}
-	if (!spec_parse(entry->spec, &spec, &error))
-		return option_error(entry->where, "%s", error.text);
-	spec_free(&spec);
-	return -1;
+	return driver_check(entry->spec, error, sizeof(error)) ?
+		       -1 :
+		       option_error(entry->where, "%s", error);
 }
 
 static int check_entry(struct entry *entry)

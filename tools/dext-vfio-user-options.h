@@ -3,7 +3,7 @@
 #ifndef TOOLS_DEXT_VFIO_USER_OPTIONS_H
 #define TOOLS_DEXT_VFIO_USER_OPTIONS_H
 
-#include "provider/spec.h"
+#include "common/pci-address.h"
 #include "tools/option-table.h"
 #include "vfio-user/server.h"
 

@@ -5,12 +5,11 @@
  * (--device). Each has a socket and a thread of its own, and none waits for another.
  */
 #include "common/limits.h"
-#include "driver/driver.h"
+#include "tools/dext-vfio-user-driver.h"
 #include "tools/dext-vfio-user-options.h"
 #include "tools/sandbox.h"
 #include "tools/shutdown.h"
 
-#include <iokit-user/service.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -71,20 +70,17 @@ static void catch_signals(void)
 
 static bool make_device(struct served *served, struct pci_address *address)
 {
-	struct spec_error error;
-	struct pci_provider *provider = provider_create(served->entry->spec, &error);
+	char error[VU_ERROR_SIZE];
+	bool is_wrong;
 
-	if (!provider) {
-		complain(served->entry, error.text);
-		if (error.is_wrong)
-			served->status = EXIT_USAGE;
-		return false;
-	}
-	*address = provider->address;
-	served->driver = dext_driver_create(provider);
-	if (!served->driver)
-		complain(served->entry, "the device does not answer, or memory is out");
-	return served->driver != NULL;
+	served->driver =
+		driver_create(served->entry->spec, address, &is_wrong, error, sizeof(error));
+	if (served->driver)
+		return true;
+	complain(served->entry, error);
+	if (is_wrong)
+		served->status = EXIT_USAGE;
+	return false;
 }
 
 static bool begin(struct served *served)
@@ -112,8 +108,7 @@ static void end(struct served *served)
 {
 	vu_server_destroy(served->server);
 	vu_device_close(served->device);
-	if (served->driver)
-		dext_driver_destroy(served->driver);
+	driver_destroy(served->driver);
 }
 
 static void *run(void *argument)
@@ -236,11 +231,7 @@ static bool find_service(const struct options *options)
 
 	if (options->entries[0].spec)
 		return true;
-	if (options->driver && setenv("DEXT_SOCKET", options->driver, 1) != 0) {
-		complain(NULL, "out of memory");
-		return false;
-	}
-	if (iouser_service_probe(why, sizeof(why)))
+	if (driver_service_find(options->driver, why, sizeof(why)))
 		return true;
 	complain(NULL, why);
 	return false;

@@ -2,10 +2,12 @@
 #include "tools/shutdown.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +15,25 @@
 #include <unistd.h>
 
 static const char *name;
-static sem_t begun;
+/* A byte in this pipe begins the count. Not a semaphore: macOS has none without a name. */
+static int begun[2];
 static _Atomic(const char *) phase = "the main loop";
+
+static void wait_until_begun(void)
+{
+	char byte;
+
+	while (read(begun[0], &byte, 1) < 0 && errno == EINTR)
+		;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 /*
  * Neither stdio nor exit() at the end: another thread may hold their locks and be stuck.
@@ -24,17 +43,15 @@ static _Atomic(const char *) phase = "the main loop";
 static void *watch(void *unused)
 {
 	const char *waiting_for;
-	struct timespec until;
+	int64_t until, left;
 	char line[256];
 	int length;
 
 	(void)unused;
-	while (sem_wait(&begun) != 0)
-		;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += SHUTDOWN_SECONDS;
-	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) != 0)
-		;
+	wait_until_begun();
+	until = now_ms() + SHUTDOWN_SECONDS * 1000;
+	while ((left = until - now_ms()) > 0)
+		poll(NULL, 0, (int)left);
 	waiting_for = atomic_load(&phase);
 	length = snprintf(line, sizeof(line),
 		"%s: not shut down within %d seconds, still waiting for %s: exiting anyway\n", name,
@@ -42,6 +59,14 @@ static void *watch(void *unused)
 	if (write(STDERR_FILENO, line, (size_t)length) < 0)
 		_exit(EXIT_FAILURE);
 	_exit(EXIT_FAILURE);
+}
+
+/* Whoever writes does not block: one byte is as good as many. */
+static bool make_pipe(void)
+{
+	return pipe(begun) == 0 && fcntl(begun[0], F_SETFD, FD_CLOEXEC) == 0 &&
+	       fcntl(begun[1], F_SETFD, FD_CLOEXEC) == 0 &&
+	       fcntl(begun[1], F_SETFL, O_NONBLOCK) == 0;
 }
 
 bool shutdown_init(const char *program)
@@ -52,7 +77,10 @@ bool shutdown_init(const char *program)
 	int failure;
 
 	name = program;
-	sem_init(&begun, 0, 0);
+	if (!make_pipe()) {
+		fprintf(stderr, "%s: cannot create a pipe: %s\n", program, strerror(errno));
+		return false;
+	}
 	pthread_attr_init(&attributes);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	sigfillset(&all);
@@ -68,8 +96,9 @@ bool shutdown_init(const char *program)
 void shutdown_begin(void)
 {
 	int saved = errno;
+	ssize_t written = write(begun[1], "", 1);
 
-	sem_post(&begun);
+	(void)written; /* when the pipe is full, the count has begun */
 	errno = saved;
 }
 
