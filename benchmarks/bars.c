@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A register of a mapped BAR, and one that a virtual machine's monitor maps, against plain memory. */
 #include "benchmarks/bench.h"
-#include "tests/programs/rig.h"
+#include "tests/lib/rig.h"
 
 #include <apple-dext-client.h>
 #include <stdio.h>

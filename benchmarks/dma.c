@@ -4,7 +4,7 @@
  * another device. One more is registered, probed and unregistered, in turns.
  */
 #include "benchmarks/bench.h"
-#include "tests/programs/rig.h"
+#include "tests/lib/rig.h"
 
 #include <apple-dext-client.h>
 #include <dext-abi.h>

@@ -4,7 +4,7 @@
  * of the handler: two processes are woken on the way, as in a ping-pong.
  */
 #include "benchmarks/bench.h"
-#include "tests/programs/rig.h"
+#include "tests/lib/rig.h"
 
 #include <apple-dext-client.h>
 #include <errno.h>

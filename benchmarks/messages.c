@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What a call costs that another process carries out, against the least that it can cost. */
 #include "benchmarks/bench.h"
-#include "tests/programs/rig.h"
+#include "tests/lib/rig.h"
 #include "vfio-user/protocol.h"
 
 #include <apple-dext-client.h>

@@ -4,8 +4,8 @@
  * content, which the page cache holds.
  */
 #include "benchmarks/bench.h"
-#include "tests/programs/nvme-host.h"
-#include "tests/programs/rig.h"
+#include "tests/lib/nvme-host.h"
+#include "tests/lib/rig.h"
 
 #include <fcntl.h>
 #include <sched.h>

@@ -3,7 +3,7 @@
 #include "tests/attacks/attacker.h"
 #include "tests/attacks/attacks.h"
 #include "tests/attacks/descriptors.h"
-#include "tests/programs/rig.h"
+#include "tests/lib/rig.h"
 
 #include <stdio.h>
 #include <stdlib.h>

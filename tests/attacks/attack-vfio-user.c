@@ -3,7 +3,7 @@
 #include "iokit/wire.h"
 #include "tests/attacks/attacks.h"
 #include "tests/attacks/descriptors.h"
-#include "tests/programs/test_vfio_user_client.h"
+#include "tests/lib/vfio-user-client.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -33,7 +33,7 @@
  * process stays as it is, connected and with all that it holds, until the runner ends it
  * (threads too: what they use must be static).
  * attacker.h has the raw protocol of the service, descriptors.h unpleasant descriptors, and
- * tests/programs/test_vfio_user_client.h the raw protocol of dext-vfio-user.
+ * tests/lib/vfio-user-client.h the raw protocol of dext-vfio-user.
  */
 #ifndef TESTS_ATTACKS_H
 #define TESTS_ATTACKS_H

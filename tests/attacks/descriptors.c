@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/attacks/descriptors.h"
-#include "tests/send-fds.h"
+#include "tests/lib/send-fds.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

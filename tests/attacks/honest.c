@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/attacks/honest.h"
-#include "tests/programs/irq-listener.h"
-#include "tests/programs/nvme-host.h"
-#include "tests/programs/test_vfio_user_client.h"
+#include "tests/lib/irq-listener.h"
+#include "tests/lib/nvme-host.h"
+#include "tests/lib/vfio-user-client.h"
 
 #include <apple-dext-client.h>
 #include <poll.h>

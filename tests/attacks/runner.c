@@ -3,7 +3,7 @@
 #include "iokit/wire.h"
 #include "tests/attacks/honest.h"
 #include "tests/attacks/victim.h"
-#include "tests/programs/rig.h"
+#include "tests/lib/rig.h"
 
 #include <fcntl.h>
 #include <getopt.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/attacks/victim.h"
 #include "iokit/wire.h"
-#include "tests/programs/test_vfio_user_client.h"
+#include "tests/lib/vfio-user-client.h"
 
 #include <errno.h>
 #include <fcntl.h>

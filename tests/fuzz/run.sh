@@ -24,7 +24,7 @@ build=$1
 seconds=$2
 shift 2
 corpus=$(cd "$(dirname "$0")" && pwd)/corpus
-[ $# -gt 0 ] || set -- fuzz_service fuzz_client fuzz_spec fuzz_vfio_user
+[ $# -gt 0 ] || set -- fuzz-service fuzz-client fuzz-spec fuzz-vfio-user
 status=0
 
 for fuzzer in "$@"; do

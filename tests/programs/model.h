@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What docs and header say that the driver does, as simply as it can be said: arrays
- * and loops, one thread, no sockets, nothing of driver/. test_property.c runs the same
+ * and loops, one thread, no sockets, nothing of driver/. test-property.c runs the same
  * operations on this and on a driver and compares.
  *
  * Each function is one operation of one client and returns what the driver must

@@ -7,7 +7,7 @@
  *
  * Exit status: 0 when the last look saw a device, else 1. One that reads as ones is none.
  */
-#include "tests/programs/test_vfio_user_client.h"
+#include "tests/lib/vfio-user-client.h"
 
 #include <errno.h>
 #include <stdio.h>

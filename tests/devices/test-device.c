@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Usage: test_device nvme|edu|net BUS:DEVICE.FUNCTION
+ *
+ * Every function of the client library against one device of the driver service at
+ * $DEXT_SOCKET. Nothing here knows whether the device is software or physical: what differs
+ * between the two is a fault of one of them. The device's data is overwritten.
+ */
+#include "tests/lib/cmocka-all.h"
+#include "tests/lib/irq-listener.h"
+#include "tests/lib/nvme-host.h"
+
+#include <apple-dext-client.h>
+#include <dext-abi.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#define assert_ok(call)		 assert_int_equal((call), kIOReturnSuccess)
+#define assert_fails(call, code) assert_int_equal((call), (code))
+
+#define IOVA	    UINT64_C(0x1000000) /* within the 28 bits that an edu device has */
+#define MEMORY_SIZE (UINT64_C(1) << 20)
+
+static enum { NVME, EDU, NET } kind;
+static uint8_t bus, slot, function;
+
+/* A connection and memory for DMA, made anew for each test. */
+static struct {
+	io_connect_t connection;
+	uint8_t *memory;
+	int fd;
+} rig;
+
+static io_connect_t connect_device(void)
+{
+	io_connect_t connection = apple_dext_connect(bus, slot, function);
+
+	assert_string_equal(apple_dext_last_error(), "");
+	assert_int_not_equal(connection, IO_OBJECT_NULL);
+	return connection;
+}
+
+static void nap(void)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
+}
+
+/* A disconnect is carried out a moment later by the service. */
+static int setup(void **state)
+{
+	AppleDextStatus status;
+
+	(void)state;
+	rig.connection = connect_device();
+	for (unsigned i = 0; i < 1000; i++, nap()) {
+		assert_ok(apple_dext_get_status(rig.connection, &status));
+		if (status.clients == 1)
+			break;
+	}
+	rig.fd = memfd_create("test-device", MFD_CLOEXEC);
+	assert_true(rig.fd >= 0 && ftruncate(rig.fd, MEMORY_SIZE) == 0);
+	rig.memory = mmap(NULL, MEMORY_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, rig.fd, 0);
+	assert_ptr_not_equal(rig.memory, MAP_FAILED);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	apple_dext_disconnect(rig.connection);
+	munmap(rig.memory, MEMORY_SIZE);
+	close(rig.fd);
+	return 0;
+}
+
+static void test_identity(void **state)
+{
+	AppleDextIdentity identity;
+	AppleDextDevice *devices;
+	uint64_t id, class;
+	size_t count, found = 0;
+
+	(void)state;
+	assert_ok(apple_dext_get_identity(rig.connection, &identity));
+	assert_int_equal(identity.bus, bus);
+	assert_int_equal(identity.device, slot);
+	assert_int_equal(identity.function, function);
+	assert_ok(apple_dext_config_read(rig.connection, 0, 4, &id));
+	assert_int_equal(identity.vendor_id | (uint32_t)identity.device_id << 16, id);
+	assert_ok(apple_dext_config_read(rig.connection, 8, 4, &class));
+	assert_int_equal(identity.class_code, class >> 8);
+	assert_ok(apple_dext_copy_bound_devices(&devices, &count));
+	for (size_t i = 0; i < count; i++)
+		found += devices[i].identity.bus == bus && devices[i].identity.device == slot &&
+			 devices[i].identity.function == function && !*devices[i].root;
+	assert_int_equal(found, 1);
+	apple_dext_free_bound_devices(devices);
+}
+
+static void test_config(void **state)
+{
+	uint8_t block[256];
+	uint64_t value, command;
+
+	(void)state;
+	assert_ok(apple_dext_config_read_block(rig.connection, 0, block, sizeof(block)));
+	for (unsigned offset = 0x40; offset < sizeof(block); offset += 4) {
+		assert_ok(apple_dext_config_read(rig.connection, offset, 1, &value));
+		assert_int_equal(value, block[offset]);
+	}
+	assert_fails(apple_dext_config_read(rig.connection, 1, 2, &value), kIOReturnNotAligned);
+	assert_fails(apple_dext_config_read(rig.connection, 0, 3, &value), kIOReturnBadArgument);
+	assert_fails(apple_dext_config_read(rig.connection, 4096, 4, &value), kIOReturnBadArgument);
+	assert_fails(apple_dext_config_write(rig.connection, 4, 2, 0), kIOReturnNotOpen);
+	assert_ok(apple_dext_claim(rig.connection));
+	assert_ok(apple_dext_config_read(rig.connection, 4, 2, &command));
+	assert_int_equal(command & 6, 6); /* a claim enables memory space and bus mastering */
+	assert_ok(apple_dext_config_write(rig.connection, 4, 2, command & ~UINT64_C(4)));
+	assert_ok(apple_dext_config_read(rig.connection, 4, 2, &value));
+	assert_int_equal(value & 6, 2);
+	assert_ok(apple_dext_config_write(rig.connection, 4, 2, command));
+	/* Identification is read-only. */
+	assert_ok(apple_dext_config_read(rig.connection, 0, 4, &value));
+	assert_ok(apple_dext_config_write(rig.connection, 0, 4, 0));
+	assert_ok(apple_dext_config_read(rig.connection, 0, 4, &command));
+	assert_int_equal(value, command);
+}
+
+/* Registers that read the same twice, by device. */
+static uint64_t steady_register(void)
+{
+	return kind == NVME ? 0x08 : kind == EDU ? 0x00 : 0x00; /* VS; identification; CTRL */
+}
+
+static void test_bars(void **state)
+{
+	uint64_t size, value;
+	uint8_t index, type, memory_index = 0;
+
+	(void)state;
+	for (uint8_t bar = 0; bar < 6; bar++) {
+		kern_return_t status =
+			apple_dext_get_bar_info(rig.connection, bar, &index, &size, &type);
+
+		if (status == kIOReturnNotFound)
+			continue;
+		assert_ok(status);
+		assert_int_equal(index, memory_index++);
+		assert_true(size >= 4 && (size & (size - 1)) == 0);
+		assert_ok(apple_dext_config_read(rig.connection, 0x10u + 4u * bar, 4, &value));
+		assert_int_equal(value, type); /* address bits read as zero */
+	}
+	assert_true(memory_index >= 1);
+	assert_fails(
+		apple_dext_get_bar_info(rig.connection, 6, NULL, NULL, NULL), kIOReturnBadArgument);
+	assert_fails(apple_dext_mmio_read(rig.connection, 0, 0, 4, &value), kIOReturnNotOpen);
+	assert_ok(apple_dext_claim(rig.connection));
+	assert_ok(apple_dext_get_bar_info(rig.connection, 0, &index, &size, NULL));
+	assert_ok(apple_dext_mmio_read(rig.connection, index, steady_register(), 4, &value));
+	assert_int_not_equal(value, UINT32_MAX);
+	assert_fails(
+		apple_dext_mmio_read(rig.connection, index, size, 4, &value), kIOReturnBadArgument);
+	assert_fails(
+		apple_dext_mmio_read(rig.connection, index, 2, 4, &value), kIOReturnNotAligned);
+	assert_fails(apple_dext_mmio_read(rig.connection, memory_index, 0, 4, &value),
+		kIOReturnNotFound);
+}
+
+/* A mapped BAR shows what calls show; where none can be mapped, calls serve. */
+static void test_mapped_bar(void **state)
+{
+	mach_vm_address_t address;
+	mach_vm_size_t size;
+	uint64_t value;
+	kern_return_t status;
+
+	(void)state;
+	assert_fails(
+		apple_dext_map_bar(rig.connection, 0, &address, &size, NULL), kIOReturnNotOpen);
+	assert_ok(apple_dext_claim(rig.connection));
+	status = apple_dext_map_bar(rig.connection, 0, &address, &size, NULL);
+	if (status == kIOReturnNotReady)
+		skip();
+	assert_ok(status);
+	assert_ok(apple_dext_mmio_read(rig.connection, 0, steady_register(), 4, &value));
+	assert_int_equal(*(volatile uint32_t *)(uintptr_t)(address + steady_register()), value);
+	assert_ok(apple_dext_unmap_bar(rig.connection, 0, address));
+}
+
+static void test_dma_regions(void **state)
+{
+	AppleDextSegment segments[4];
+	AppleDextRegionInfo *regions;
+	AppleDextDMALimits before, after;
+	uint64_t address, length, word;
+	size_t count = 4;
+
+	(void)state;
+	assert_fails(apple_dext_register_dma(rig.connection, IOVA, (uintptr_t)rig.memory,
+			     MEMORY_SIZE, &address, &length),
+		kIOReturnNotOpen);
+	assert_ok(apple_dext_claim(rig.connection));
+	assert_ok(apple_dext_get_dma_limits(rig.connection, &before));
+	assert_ok(apple_dext_register_dma(
+		rig.connection, IOVA, (uintptr_t)rig.memory, MEMORY_SIZE, &address, &length));
+	assert_int_equal(length, MEMORY_SIZE);
+	if (before.kind == DEXT_IOMMU_IDENTITY)
+		assert_int_equal(address, IOVA);
+	assert_ok(apple_dext_get_dma_limits(rig.connection, &after));
+	assert_int_equal(after.bytes_used - before.bytes_used, MEMORY_SIZE);
+	assert_fails(apple_dext_register_dma(
+			     rig.connection, IOVA, (uintptr_t)rig.memory, MEMORY_SIZE, NULL, NULL),
+		kIOReturnStillOpen);
+	memcpy(rig.memory + MEMORY_SIZE - 8, "\1\2\3\4\5\6\7\10", 8);
+	assert_ok(apple_dext_probe_dma(rig.connection, IOVA, MEMORY_SIZE - 8, &word));
+	assert_int_equal(word, 0x0807060504030201);
+	assert_fails(apple_dext_probe_dma(rig.connection, IOVA, MEMORY_SIZE - 7, &word),
+		kIOReturnOverrun);
+	assert_fails(
+		apple_dext_probe_dma(rig.connection, IOVA + 4096, 0, &word), kIOReturnNotFound);
+	assert_ok(apple_dext_copy_dma_regions(rig.connection, &regions, &count));
+	assert_int_equal(count, 1);
+	assert_int_equal(regions[0].iova, IOVA);
+	assert_int_equal(regions[0].bus_address, address);
+	free(regions);
+	assert_ok(apple_dext_unregister_dma(rig.connection, IOVA));
+	assert_fails(apple_dext_unregister_dma(rig.connection, IOVA), kIOReturnNotFound);
+	count = 4;
+	assert_ok(apple_dext_register_dma_segments(
+		rig.connection, IOVA, (uintptr_t)rig.memory, MEMORY_SIZE, segments, &count));
+	assert_int_equal(count, 1);
+	assert_ok(apple_dext_unregister_dma_segments(rig.connection, IOVA, MEMORY_SIZE));
+	assert_ok(apple_dext_get_dma_limits(rig.connection, &after));
+	assert_int_equal(after.bytes_used, before.bytes_used);
+}
+
+static void test_dma_batch(void **state)
+{
+	AppleDextDMARequest requests[8];
+	AppleDextDMAResult results[8];
+	kern_return_t statuses[8];
+	uint64_t iovas[8];
+
+	(void)state;
+	assert_ok(apple_dext_claim(rig.connection));
+	for (size_t i = 0; i < 8; i++) {
+		iovas[i] = IOVA + i * 0x10000;
+		requests[i] = (AppleDextDMARequest){ iovas[i], (uintptr_t)rig.memory + i * 0x10000,
+			0x10000 };
+	}
+	requests[7].iova = iovas[0]; /* taken */
+	assert_ok(apple_dext_register_dma_batch(rig.connection, requests, 8, results));
+	for (size_t i = 0; i < 7; i++)
+		assert_ok(results[i].status);
+	assert_fails(results[7].status, kIOReturnStillOpen);
+	assert_ok(apple_dext_unregister_dma_batch(rig.connection, iovas, 8, statuses));
+	for (size_t i = 0; i < 7; i++)
+		assert_ok(statuses[i]);
+	assert_fails(statuses[7], kIOReturnNotFound);
+}
+
+static void test_dma_buffer(void **state)
+{
+	AppleDextDMABuffer buffer, second;
+
+	(void)state;
+	assert_ok(apple_dext_claim(rig.connection));
+	assert_ok(apple_dext_allocate_dma_buffer(rig.connection, 65536, 0, &buffer));
+	assert_true(buffer.size >= 65536 && buffer.bus_length >= 65536);
+	memset((void *)(uintptr_t)buffer.address, 0xa5, 65536);
+	assert_fails(apple_dext_allocate_dma_buffer(rig.connection, 4096, 0, &second),
+		kIOReturnStillOpen);
+	assert_ok(apple_dext_free_dma_buffer(rig.connection, &buffer));
+}
+
+static void test_interrupts(void **state)
+{
+	const uint64_t none[4] = { 0 }, all[4] = { UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX };
+	mach_vm_address_t address;
+	struct irq_listener listener;
+	uint32_t vectors;
+	uint64_t pending[4];
+
+	(void)state;
+	assert_fails(apple_dext_setup_interrupts(rig.connection, &vectors), kIOReturnNotOpen);
+	assert_ok(apple_dext_claim(rig.connection));
+	assert_fails(apple_dext_read_pending_irqs(rig.connection, pending), kIOReturnNotReady);
+	assert_ok(apple_dext_setup_interrupts(rig.connection, &vectors));
+	assert_true(vectors >= 1 && vectors <= 256);
+	assert_fails(apple_dext_setup_interrupts(rig.connection, NULL), kIOReturnStillOpen);
+	assert_true(irq_listen(&listener, rig.connection));
+	assert_ok(apple_dext_trigger_interrupt(rig.connection, 0));
+	assert_true(irq_wait_one(&listener, 0));
+	assert_ok(apple_dext_trigger_interrupt(rig.connection, vectors - 1));
+	assert_true(irq_wait_one(&listener, vectors - 1));
+	assert_fails(apple_dext_trigger_interrupt(rig.connection, vectors), kIOReturnBadArgument);
+	irq_listen_end(&listener);
+	/* While its enable bit is clear a vector that fires is dropped. */
+	assert_ok(apple_dext_set_irq_mask(rig.connection, none));
+	assert_ok(apple_dext_trigger_interrupt(rig.connection, 0));
+	for (unsigned i = 0; i < 20; i++)
+		nap();
+	assert_ok(apple_dext_read_pending_irqs(rig.connection, pending));
+	assert_memory_equal(pending, none, sizeof(none));
+	assert_ok(apple_dext_set_irq_mask(rig.connection, all));
+	assert_ok(apple_dext_map_irq_state(rig.connection, &address));
+	assert_ok(apple_dext_unmap_irq_state(rig.connection, address));
+}
+
+/* Interrupts and DMA regions outlive a reset, and config space is as before. */
+static void test_reset(void **state)
+{
+	uint64_t before, after, word;
+	struct irq_listener listener;
+	kern_return_t status;
+
+	(void)state;
+	assert_fails(apple_dext_reset_device(rig.connection), kIOReturnNotOpen);
+	assert_ok(apple_dext_claim(rig.connection));
+	assert_ok(apple_dext_setup_interrupts(rig.connection, NULL));
+	assert_true(irq_listen(&listener, rig.connection));
+	assert_ok(apple_dext_register_dma(
+		rig.connection, IOVA, (uintptr_t)rig.memory, MEMORY_SIZE, NULL, NULL));
+	assert_ok(apple_dext_config_read(rig.connection, 4, 2, &before));
+	status = apple_dext_reset_device(rig.connection);
+	if (status == kIOReturnUnsupported) {
+		irq_listen_end(&listener);
+		skip(); /* it has no kind of reset */
+	}
+	assert_ok(status);
+	assert_ok(apple_dext_config_read(rig.connection, 4, 2, &after));
+	assert_int_equal(before, after);
+	assert_ok(apple_dext_probe_dma(rig.connection, IOVA, 0, &word));
+	assert_ok(apple_dext_trigger_interrupt(rig.connection, 0));
+	assert_true(irq_wait_one(&listener, 0));
+	irq_listen_end(&listener);
+}
+
+static void test_claims(void **state)
+{
+	io_connect_t other = connect_device();
+	AppleDextClientInfo *clients;
+	AppleDextStatus status;
+	size_t count;
+
+	(void)state;
+	assert_ok(apple_dext_claim_exclusive(rig.connection));
+	assert_ok(apple_dext_claim_exclusive(rig.connection));
+	assert_fails(apple_dext_claim(other), kIOReturnExclusiveAccess);
+	assert_ok(apple_dext_get_status(rig.connection, &status));
+	assert_true(status.claimed_by_caller && status.claimed_exclusive);
+	assert_int_equal(status.claims, 1);
+	assert_int_equal(status.clients, 2);
+	assert_ok(apple_dext_copy_clients(rig.connection, &clients, &count));
+	assert_int_equal(count, 2);
+	free(clients);
+	apple_dext_disconnect(rig.connection);
+	for (unsigned i = 0; i < 3000 && apple_dext_claim(other) != kIOReturnSuccess; i++)
+		nap();
+	assert_ok(apple_dext_claim(other));
+	rig.connection = other;
+}
+
+/* Real work: blocks go to the disk and come back, by DMA, announced by interrupts. */
+static void test_nvme_transfers(void **state)
+{
+	static struct nvme_host host;
+	struct irq_listener listener;
+
+	(void)state;
+	if (kind != NVME)
+		skip();
+	assert_ok(apple_dext_claim(rig.connection));
+	assert_ok(apple_dext_setup_interrupts(rig.connection, NULL));
+	assert_true(nvme_host_start(&host, rig.connection, NVME_HOST_CALLS, IOVA));
+	assert_true(irq_listen(&listener, rig.connection));
+	for (unsigned i = 0; i < 64; i++) {
+		memset(host.memory + NVME_HOST_DATA, (int)i + 1, 8192);
+		assert_true(nvme_host_transfer(&host, true, i * 16, 0, 8192));
+		assert_true(irq_wait_one(&listener, 1));
+	}
+	for (unsigned i = 0; i < 64; i++) {
+		memset(host.memory + NVME_HOST_DATA, 0, 8192);
+		assert_true(nvme_host_transfer(&host, false, i * 16, 0, 8192));
+		assert_int_equal(host.memory[NVME_HOST_DATA], i + 1);
+		assert_int_equal(host.memory[NVME_HOST_DATA + 8191], i + 1);
+	}
+	irq_listen_end(&listener);
+	nvme_host_stop(&host);
+}
+
+static void usage(void)
+{
+	fprintf(stderr, "usage: test_device nvme|edu|net BUS:DEVICE.FUNCTION\n");
+	exit(2);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_identity, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_config, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_bars, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_mapped_bar, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_dma_regions, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_dma_batch, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_dma_buffer, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_interrupts, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_reset, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_claims, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nvme_transfers, setup, teardown),
+	};
+	static const char *const kinds[] = { "nvme", "edu", "net" };
+	unsigned b, d, f, i = 0;
+
+	if (argc != 3 || sscanf(argv[2], "%x:%x.%x", &b, &d, &f) != 3)
+		usage();
+	while (i < 3 && strcmp(argv[1], kinds[i]) != 0)
+		i++;
+	if (i == 3)
+		usage();
+	kind = i;
+	bus = (uint8_t)b;
+	slot = (uint8_t)d;
+	function = (uint8_t)f;
+	return cmocka_run_group_tests_name(argv[1], tests, NULL, NULL);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What calls return, and connections to the device at 01:00.0; the test fails without. */
+#ifndef TESTS_LIB_ASSERTS_H
+#define TESTS_LIB_ASSERTS_H
+
+#include "tests/lib/cmocka-all.h"
+
+#include <apple-dext-client.h>
+
+#define assert_ok(call)		 assert_int_equal((call), kIOReturnSuccess)
+#define assert_fails(call, code) assert_int_equal((call), (code))
+
+static inline io_connect_t connect_device(void)
+{
+	io_connect_t connection = apple_dext_connect(1, 0, 0);
+
+	assert_int_not_equal(connection, IO_OBJECT_NULL);
+	assert_string_equal(apple_dext_last_error(), "");
+	return connection;
+}
+
+static inline io_connect_t claim_device(void)
+{
+	io_connect_t connection = connect_device();
+
+	assert_ok(apple_dext_claim(connection));
+	return connection;
+}
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A fake of the client library: apple_dext_*() on one device in memory, at
+ * 01:00.0, with MSI-X, MSI, INTx, power management and PCI Express.
+ *
+ * BAR0 is memory, 64 bit, with the MSI-X table at 0x2000 and the pending bits at
+ * 0x3000; BAR2 is I/O; BAR4 is memory, 32 bit. Tests look at the state and turn
+ * its knobs under fake_client_lock() while a server runs.
+ */
+#ifndef TESTS_LIB_FAKE_CLIENT_H
+#define TESTS_LIB_FAKE_CLIENT_H
+
+#include <apple-dext-client.h>
+#include <dext-abi.h>
+
+enum {
+	FAKE_BAR0_SIZE = 0x4000,
+	FAKE_BAR2_SIZE = 0x20,
+	FAKE_BAR4_SIZE = 0x1000,
+	FAKE_MSIX_TABLE = 0x2000,
+	FAKE_MSIX_PENDING = 0x3000,
+	FAKE_MSIX_VECTORS = 40,
+	FAKE_MSI_VECTORS = 8,
+	FAKE_PM = 0x40,
+	FAKE_MSI = 0x50,
+	FAKE_PCIE = 0x70,
+	FAKE_MSIX = 0xb0,
+	FAKE_VENDOR = 0xc0, /* a vendor's own capability */
+	FAKE_AER = 0x100,
+	FAKE_SRIOV = 0x140,
+	FAKE_REGIONS_MAX = 64,
+	FAKE_WRITES_MAX = 64,
+};
+
+struct fake_client_region {
+	uint64_t iova, va, size;
+};
+
+struct fake_client_access {
+	uint64_t offset, width, value;
+};
+
+struct fake_client {
+	uint8_t config[DEXT_CONFIG_SIZE];
+	unsigned char *bars[DEXT_BARS]; /* memory, of the I/O BAR too */
+	struct fake_client_region regions[FAKE_REGIONS_MAX];
+	size_t region_count;
+	struct fake_client_access config_writes[FAKE_WRITES_MAX];
+	size_t config_write_count;
+	struct fake_client_access bar_calls[FAKE_WRITES_MAX];
+	size_t bar_call_count;
+	uint64_t irq_mask[DEXT_IRQ_WORDS];
+	unsigned line_reads;	 /* of STATUS */
+	void (*line_hook)(void); /* called by the first of them, once, without the lock */
+	unsigned resets, connects, disconnects, mapped_bars, notifications;
+	unsigned lent;		       /* descriptors of BARs */
+	void (*descriptor_hook)(void); /* called once, when one was copied, without the lock */
+	unsigned maps;		       /* how often a BAR has been mapped */
+	bool master_at_reset;	       /* at the last reset */
+	unsigned lent_at_reset;
+	size_t regions_at_reset;
+	/* Knobs. */
+	kern_return_t failure; /* every call returns it, unless it is success */
+	kern_return_t claim_result, register_result, reset_result, setup_result;
+	uint64_t bus_offset;			     /* between iova and bus address */
+	bool down;				     /* nobody can connect */
+	kern_return_t descriptor_result, map_result; /* of BARs */
+	uint64_t descriptor_skew;		     /* added to where in the file the BAR begins */
+};
+
+/** fake_client_begin - a device fresh from the factory. */
+void fake_client_begin(void);
+/** fake_client_line_only - before anybody looks: a device without MSI and MSI-X. */
+void fake_client_line_only(void);
+/** fake_client_set_line - what STATUS shows of its interrupt pin. */
+void fake_client_set_line(bool asserted);
+/** fake_client_end - free what it has. */
+void fake_client_end(void);
+/** fake_client_stop - the driver service ends: connections are dead, the device as from the factory. */
+void fake_client_stop(void);
+/** fake_client_restart - it is there again. */
+void fake_client_restart(void);
+/** fake_client_lock - the state, locked. */
+struct fake_client *fake_client_lock(void);
+void fake_client_unlock(void);
+/** fake_client_fire - raise a vector. */
+void fake_client_fire(unsigned vector);
+/** fake_client_wait_idle - wait until the handler has taken what was raised and armed again. */
+void fake_client_wait_idle(void);
+
+#endif

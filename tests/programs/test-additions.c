@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The additions to the ABI: segments, batches, lists, the trace, roots, triggering,
+ * removal; and what the client library does against a driver that lacks them.
+ */
+#include "tests/lib/asserts.h"
+#include "tests/lib/rig.h"
+
+#include <apple-dext-client.h>
+#include <dext-abi.h>
+#include <iokit-user/service.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct rig rig;
+
+#define GIB (UINT64_C(1) << 30)
+
+static io_connect_t claim(uint8_t bus)
+{
+	io_connect_t connection = apple_dext_connect(bus, 0, 0);
+
+	assert_int_not_equal(connection, IO_OBJECT_NULL);
+	assert_ok(apple_dext_claim(connection));
+	return connection;
+}
+
+/* Sparse shared memory: as large as the address space lets it be, and nothing of it used. */
+static char *sparse_memory(uint64_t size, int *fd)
+{
+	char *memory;
+
+	*fd = memfd_create("test", MFD_CLOEXEC);
+	assert_int_equal(ftruncate(*fd, (off_t)size), 0);
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, *fd, 0);
+	assert_ptr_not_equal(memory, MAP_FAILED);
+	return memory;
+}
+
+/* A selector that gives no structure gives none, whatever room there is for one. */
+static void test_no_stray_output(void **state)
+{
+	static const uint32_t selectors[] = { DEXT_SELECTOR_Claim, DEXT_SELECTOR_GetIdentity,
+		DEXT_SELECTOR_ClaimExclusive, DEXT_SELECTOR_GetStatus, DEXT_SELECTOR_GetDMALimits };
+	unsigned char bytes[IOUSER_STRUCT_MAX];
+	io_connect_t connection = apple_dext_connect(1, 0, 0);
+	uint64_t scalars[IOUSER_SCALARS_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(selectors) / sizeof(*selectors); i++) {
+		uint32_t count = IOUSER_SCALARS_MAX;
+		size_t size = sizeof(bytes);
+
+		assert_ok(IOConnectCallMethod(
+			connection, selectors[i], NULL, 0, NULL, 0, scalars, &count, bytes, &size));
+		assert_int_equal(size, 0);
+		assert_true(count < IOUSER_SCALARS_MAX);
+	}
+	apple_dext_disconnect(connection);
+}
+
+static void test_segments(void **state)
+{
+	io_connect_t connection = claim(1);
+	const uint64_t size = 4 * GIB;
+	AppleDextSegment segments[4];
+	uint64_t word, address, length;
+	size_t count = 4;
+	char *memory;
+	int fd;
+
+	(void)state;
+	memory = sparse_memory(size, &fd);
+	memory[4 * GIB - 8] = 77;
+	/* The fixed call tells of the first of three alone. */
+	assert_ok(
+		apple_dext_register_dma(connection, 0, (uintptr_t)memory, size, &address, &length));
+	assert_int_equal(address, 0);
+	assert_int_equal(length, DEXT_CHUNK_MAX);
+	assert_ok(apple_dext_unregister_dma(connection, 0));
+
+	assert_ok(apple_dext_register_dma_segments(
+		connection, GIB, (uintptr_t)memory, size, segments, &count));
+	assert_int_equal(count, 3);
+	assert_int_equal(segments[0].bus_address, GIB);
+	assert_int_equal(segments[1].bus_address, GIB + DEXT_CHUNK_MAX);
+	assert_int_equal(segments[2].length, size - 2 * DEXT_CHUNK_MAX);
+	assert_ok(apple_dext_probe_dma(connection, GIB, size - 8, &word));
+	assert_int_equal(word, 77);
+	assert_ok(apple_dext_unregister_dma_segments(connection, GIB, size));
+	assert_fails(apple_dext_unregister_dma_segments(connection, GIB, size), kIOReturnNotFound);
+
+	count = 2;
+	assert_fails(apple_dext_register_dma_segments(
+			     connection, GIB, (uintptr_t)memory, size, segments, &count),
+		kIOReturnOverrun);
+	assert_int_equal(count, 3);
+	assert_fails(apple_dext_unregister_dma(connection, GIB), kIOReturnNotFound);
+	assert_fails(apple_dext_register_dma_segments(
+			     connection, GIB, (uintptr_t)memory, size, NULL, &count),
+		kIOReturnBadArgument);
+	apple_dext_disconnect(connection);
+	munmap(memory, size);
+	close(fd);
+}
+
+/* All 128 chunks, and one more byte. */
+static void test_the_largest_region(void **state)
+{
+	const uint64_t size = DEXT_CHUNKS_MAX * DEXT_CHUNK_MAX;
+	AppleDextSegment segments[DEXT_CHUNKS_MAX];
+	size_t count = DEXT_CHUNKS_MAX;
+	io_connect_t connection;
+	char *memory;
+	int fd;
+
+	(void)state;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	skip(); /* 192 GiB of address space are not to be had beside a shadow memory */
+#endif
+	connection = claim(1);
+	memory = sparse_memory(size + 4096, &fd);
+	assert_ok(apple_dext_register_dma_segments(
+		connection, 0, (uintptr_t)memory, size, segments, &count));
+	assert_int_equal(count, DEXT_CHUNKS_MAX);
+	for (size_t i = 0; i < count; i++)
+		assert_int_equal(segments[i].bus_address, i * DEXT_CHUNK_MAX);
+	assert_ok(apple_dext_unregister_dma(connection, 0));
+	assert_fails(
+		apple_dext_register_dma(connection, 0, (uintptr_t)memory, size + 1, NULL, NULL),
+		kIOReturnNoSpace);
+	apple_dext_disconnect(connection);
+	munmap(memory, size + 4096);
+	close(fd);
+}
+
+/* Rollback: the last chunk does not fit the device's IOMMU, and nothing of the others stays. */
+static void test_rollback(void **state)
+{
+	io_connect_t connection = claim(2);
+	AppleDextDMALimits limits;
+	char *memory;
+	int fd;
+
+	(void)state;
+	memory = sparse_memory(4 * GIB, &fd);
+	assert_fails(apple_dext_register_dma(
+			     connection, 0, (uintptr_t)memory, 3 * GIB + 4096, NULL, NULL),
+		kIOReturnNoSpace);
+	assert_ok(apple_dext_get_dma_limits(connection, &limits));
+	assert_int_equal(limits.kind, DEXT_IOMMU_DART);
+	assert_int_equal(limits.bytes, 2 * GIB);
+	assert_int_equal(limits.bytes_used, 0);
+	assert_int_equal(limits.maps_used, 0);
+	/* It maps whole pages of 16 KiB, which the memory need not begin at. */
+	assert_ok(apple_dext_register_dma(
+		connection, 0, (uintptr_t)memory, 2 * GIB - 65536, NULL, NULL));
+	assert_ok(apple_dext_get_dma_limits(connection, &limits));
+	assert_true(limits.bytes_used >= 2 * GIB - 65536 && limits.bytes_used <= 2 * GIB);
+	assert_int_equal(limits.maps_used, 2);
+	assert_fails(apple_dext_get_dma_limits(connection, NULL), kIOReturnBadArgument);
+	apple_dext_disconnect(connection);
+	munmap(memory, 4 * GIB);
+	close(fd);
+}
+
+static void test_batches(void **state)
+{
+	enum { COUNT = 1000 };
+	io_connect_t connection = claim(1);
+	AppleDextDMARequest *requests = calloc(COUNT, sizeof(*requests));
+	AppleDextDMAResult *results = calloc(COUNT, sizeof(*results));
+	uint64_t *iovas = calloc(COUNT, sizeof(*iovas));
+	kern_return_t *statuses = calloc(COUNT, sizeof(*statuses));
+	AppleDextRegionInfo *regions;
+	size_t count;
+	char *memory;
+	int fd;
+
+	(void)state;
+	memory = sparse_memory(COUNT * 4096, &fd);
+	for (uint64_t i = 0; i < COUNT; i++) {
+		iovas[i] = GIB + i * 4096;
+		requests[i] = (AppleDextDMARequest){ iovas[i], (uintptr_t)memory + i * 4096, 4096 };
+	}
+	requests[10].iova = iovas[9]; /* there already */
+	requests[500].size = 0;
+	requests[999].client_va = 4096; /* nothing there */
+	assert_ok(apple_dext_register_dma_batch(connection, requests, COUNT, results));
+	for (size_t i = 0; i < COUNT; i++) {
+		kern_return_t expected = i == 10  ? kIOReturnStillOpen :
+					 i == 500 ? kIOReturnBadArgument :
+					 i == 999 ? kIOReturnVMError :
+						    kIOReturnSuccess;
+
+		assert_int_equal(results[i].status, expected);
+		assert_int_equal(results[i].segments, expected == kIOReturnSuccess);
+		if (expected == kIOReturnSuccess)
+			assert_int_equal(results[i].bus_address, iovas[i]);
+	}
+	assert_ok(apple_dext_copy_dma_regions(connection, &regions, &count));
+	assert_int_equal(count, COUNT - 3);
+	for (size_t i = 1; i < count; i++)
+		assert_true(regions[i].iova > regions[i - 1].iova);
+	free(regions);
+	assert_ok(apple_dext_unregister_dma_batch(connection, iovas, COUNT, statuses));
+	for (size_t i = 0; i < COUNT; i++)
+		assert_int_equal(statuses[i],
+			i == 10 || i == 500 || i == 999 ? kIOReturnNotFound : kIOReturnSuccess);
+	assert_ok(apple_dext_unregister_dma_batch(connection, iovas, 1, NULL));
+	assert_ok(apple_dext_register_dma_batch(connection, NULL, 0, NULL));
+	assert_fails(
+		apple_dext_register_dma_batch(connection, NULL, 1, results), kIOReturnBadArgument);
+	apple_dext_disconnect(connection);
+	assert_fails(apple_dext_register_dma_batch(connection, requests, 2, results),
+		kIOReturnBadArgument);
+	munmap(memory, COUNT * 4096);
+	close(fd);
+	free(requests), free(results), free(iovas), free(statuses);
+}
+
+static void test_clients(void **state)
+{
+	io_connect_t first = claim(1), second = apple_dext_connect(1, 0, 0);
+	AppleDextClientInfo *clients;
+	size_t count;
+
+	(void)state;
+	assert_ok(apple_dext_setup_interrupts(first, NULL));
+	assert_ok(apple_dext_trigger_interrupt(second, 5));
+	assert_ok(apple_dext_copy_clients(second, &clients, &count));
+	while (count > 2) { /* one of a moment ago may still be on its way out */
+		free(clients);
+		assert_ok(apple_dext_copy_clients(second, &clients, &count));
+	}
+	assert_int_equal(count, 2);
+	assert_true(clients[0].client < clients[1].client);
+	assert_true(clients[0].claimed && clients[0].takes_interrupts && !clients[0].is_caller);
+	assert_int_equal(clients[0].interrupts, 1);
+	assert_true(!clients[1].claimed && clients[1].is_caller);
+	assert_int_equal(clients[0].pid, getpid());
+	free(clients);
+	assert_fails(apple_dext_copy_clients(second, NULL, &count), kIOReturnBadArgument);
+	assert_fails(
+		apple_dext_copy_clients(IO_OBJECT_NULL, &clients, &count), kIOReturnBadArgument);
+	apple_dext_disconnect(first);
+	apple_dext_disconnect(second);
+}
+
+static void test_trigger(void **state)
+{
+	io_connect_t connection = claim(1);
+	uint64_t pending[4];
+
+	(void)state;
+	assert_ok(apple_dext_trigger_interrupt(connection, 3)); /* nobody listens: no error */
+	assert_ok(apple_dext_setup_interrupts(connection, NULL));
+	assert_ok(apple_dext_trigger_interrupt(connection, 63));
+	assert_ok(apple_dext_read_pending_irqs(connection, pending));
+	assert_int_equal(pending[0], UINT64_C(1) << 63);
+	assert_fails(apple_dext_trigger_interrupt(connection, 64), kIOReturnBadArgument);
+	apple_dext_disconnect(connection);
+}
+
+static void test_trace(void **state)
+{
+	io_connect_t connection = claim(1);
+	const struct dext_trace_entry *entry;
+	const struct dext_trace *trace;
+	mach_vm_address_t address;
+	uint64_t value, first;
+
+	(void)state;
+	assert_ok(apple_dext_map_trace(connection, &address));
+	trace = (const struct dext_trace *)address;
+	first = __atomic_load_n(&trace->next, __ATOMIC_SEQ_CST);
+	assert_ok(apple_dext_config_read(connection, 0x08, 4, &value));
+	assert_fails(apple_dext_config_read(connection, 2, 4, &value), kIOReturnNotAligned);
+	assert_int_equal(__atomic_load_n(&trace->next, __ATOMIC_SEQ_CST), first + 2);
+	entry = &trace->entries[first % DEXT_TRACE_ENTRIES];
+	assert_int_equal(__atomic_load_n(&entry->sequence, __ATOMIC_SEQ_CST), first + 1);
+	assert_int_equal(entry->selector, DEXT_SELECTOR_ConfigRead);
+	assert_int_equal(entry->in_count, 2);
+	assert_int_equal(entry->in[0], 0x08);
+	assert_int_equal(entry->out[0] >> 8, 0x010802);
+	assert_int_equal(entry[1].status, kIOReturnNotAligned);
+	/* Nobody can write to it. */
+	assert_int_not_equal(mprotect((void *)address, 4096, PROT_READ | PROT_WRITE), 0);
+	assert_ok(apple_dext_unmap_trace(connection, address));
+	assert_fails(apple_dext_unmap_trace(connection, address), kIOReturnBadArgument);
+	assert_fails(apple_dext_map_trace(connection, NULL), kIOReturnBadArgument);
+	apple_dext_disconnect(connection);
+}
+
+static void test_roots(void **state)
+{
+	AppleDextDevice *devices;
+	io_connect_t connection;
+	size_t count;
+
+	(void)state;
+	assert_int_equal(apple_dext_connect(3, 0, 0), IO_OBJECT_NULL);
+	assert_non_null(strstr(apple_dext_last_error(), "ambiguous"));
+	assert_non_null(strstr(apple_dext_last_error(), "left/03:00.0"));
+	assert_non_null(strstr(apple_dext_last_error(), "right/03:00.0"));
+	connection = apple_dext_connect_with_root("left", 3, 0, 0);
+	assert_int_not_equal(connection, IO_OBJECT_NULL);
+	apple_dext_disconnect(connection);
+	assert_int_equal(apple_dext_connect_with_root("", 3, 0, 0), IO_OBJECT_NULL);
+	assert_int_equal(apple_dext_connect_with_root("middle", 3, 0, 0), IO_OBJECT_NULL);
+	assert_non_null(strstr(apple_dext_last_error(), "middle/03:00.0"));
+	connection = apple_dext_connect_with_root("", 1, 0, 0);
+	assert_int_not_equal(connection, IO_OBJECT_NULL);
+	apple_dext_disconnect(connection);
+	assert_ok(apple_dext_copy_bound_devices(&devices, &count));
+	assert_int_equal(count, 4);
+	assert_string_equal(devices[0].root, "");
+	assert_string_equal(devices[2].root, "left");
+	assert_string_equal(devices[3].root, "right");
+	apple_dext_free_bound_devices(devices);
+}
+
+static void test_removal(void **state)
+{
+	io_connect_t holder = apple_dext_connect_with_root("right", 3, 0, 0);
+	io_connect_t other = apple_dext_connect_with_root("right", 3, 0, 0);
+	uint64_t value;
+
+	(void)state;
+	assert_ok(apple_dext_claim(holder));
+	assert_ok(apple_dext_setup_interrupts(holder, NULL));
+	assert_ok(apple_dext_remove_device(other));
+	assert_ok(apple_dext_config_read(holder, 0, 4, &value));
+	assert_int_equal(value, UINT32_MAX);
+	assert_ok(apple_dext_config_read(holder, 2, 2, &value));
+	assert_int_equal(value, UINT16_MAX);
+	assert_fails(apple_dext_config_write(holder, 4, 2, 0), kIOReturnOffline);
+	assert_fails(apple_dext_mmio_read(holder, 0, 0, 4, &value), kIOReturnOffline);
+	assert_fails(apple_dext_reset_device(holder), kIOReturnOffline);
+	assert_fails(apple_dext_remove_device(holder), kIOReturnOffline);
+	assert_int_equal(apple_dext_connect_with_root("right", 3, 0, 0), IO_OBJECT_NULL);
+	apple_dext_disconnect(holder);
+	apple_dext_disconnect(other);
+	/* What was ambiguous is not any more. */
+	other = apple_dext_connect(3, 0, 0);
+	assert_int_not_equal(other, IO_OBJECT_NULL);
+	apple_dext_disconnect(other);
+}
+
+static int setup(void **state)
+{
+	const char *const specs[] = { "nvme,addr=01:00.0,size=1M",
+		"nvme,addr=02:00.0,size=1M,dma=dart,dma-bytes=2G", "nvme,addr=left/03:00.0,size=1M",
+		"nvme,addr=right/03:00.0,size=1M", NULL };
+
+	(void)state;
+	return rig_start(&rig, specs) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	return rig_stop(&rig) ? 0 : -1;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(test_no_stray_output, rig_quiet),
+		cmocka_unit_test_setup(test_segments, rig_quiet),
+		cmocka_unit_test_setup(test_the_largest_region, rig_quiet),
+		cmocka_unit_test_setup(test_rollback, rig_quiet),
+		cmocka_unit_test_setup(test_batches, rig_quiet),
+		cmocka_unit_test_setup(test_clients, rig_quiet),
+		cmocka_unit_test_setup(test_trigger, rig_quiet),
+		cmocka_unit_test_setup(test_trace, rig_quiet),
+		cmocka_unit_test_setup(test_roots, rig_quiet),
+		cmocka_unit_test_setup(test_removal, rig_quiet),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

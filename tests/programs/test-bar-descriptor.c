@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Descriptors of BARs: what a client does with one that it was given, and what comes of it
+ * when it has given it back, or gone, and keeps it all the same.
+ */
+#include "tests/lib/asserts.h"
+#include "tests/lib/rig.h"
+
+#include <apple-dext-client.h>
+#include <dext-abi.h>
+#include <iokit-user/client.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { CC = 0x14, CSTS = 0x1c, AQA = 0x24, BAR_SIZE = 0x8000 };
+
+static struct rig rig;
+
+static io_connect_t claim(void)
+{
+	io_connect_t connection = apple_dext_connect(1, 0, 0);
+
+	assert_int_not_equal(connection, IO_OBJECT_NULL);
+	assert_ok(apple_dext_claim(connection));
+	return connection;
+}
+
+/* BAR0 through a descriptor, which is closed at once: the mapping is enough. */
+static volatile uint32_t *map_copy(io_connect_t connection)
+{
+	volatile uint32_t *registers;
+	uint64_t offset, size;
+	int fd;
+
+	assert_ok(apple_dext_copy_bar_descriptor(connection, 0, &fd, &offset, &size));
+	assert_int_equal(size, BAR_SIZE);
+	registers = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
+	assert_ptr_not_equal(registers, MAP_FAILED);
+	close(fd);
+	return registers;
+}
+
+static void unmap(volatile uint32_t *registers)
+{
+	munmap((void *)(uintptr_t)registers, BAR_SIZE);
+}
+
+static uint64_t read_by_call(io_connect_t connection, uint64_t offset)
+{
+	uint64_t value = UINT64_MAX;
+
+	assert_ok(apple_dext_mmio_read(connection, 0, offset, 4, &value));
+	return value;
+}
+
+/* A store is noticed by a device that looks for stores, a moment later. */
+static void expect_noticed(io_connect_t connection, volatile uint32_t *registers, uint32_t value)
+{
+	__atomic_store_n(&registers[AQA / 4], value, __ATOMIC_RELEASE);
+	for (int i = 0; i < 10000 && read_by_call(connection, AQA) != value; i++)
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	assert_int_equal(read_by_call(connection, AQA), value);
+}
+
+static void refusals(void **state)
+{
+	io_connect_t connection = apple_dext_connect(1, 0, 0);
+	uint64_t offset, size;
+	int fd = -1;
+
+	(void)state;
+	assert_fails(apple_dext_copy_bar_descriptor(connection, 0, &fd, &offset, &size),
+		kIOReturnNotOpen);
+	assert_ok(apple_dext_claim(connection));
+	assert_fails(apple_dext_copy_bar_descriptor(connection, 1, &fd, &offset, &size),
+		kIOReturnNotFound);
+	assert_fails(apple_dext_copy_bar_descriptor(connection, 6, &fd, &offset, &size),
+		kIOReturnBadArgument);
+	assert_fails(apple_dext_copy_bar_descriptor(connection, 0, NULL, &offset, &size),
+		kIOReturnBadArgument);
+	assert_fails(apple_dext_copy_bar_descriptor(IO_OBJECT_NULL, 0, &fd, &offset, &size),
+		kIOReturnBadArgument);
+	assert_fails(apple_dext_return_bar_descriptor(connection, 0), kIOReturnBadArgument);
+	assert_fails(apple_dext_return_bar_descriptor(connection, 6), kIOReturnBadArgument);
+	assert_fails(apple_dext_return_bar_descriptor(IO_OBJECT_NULL, 0), kIOReturnBadArgument);
+	/* A BAR of calls alone has no memory. */
+	apple_dext_disconnect(connection);
+	connection = apple_dext_connect(2, 0, 0);
+	assert_ok(apple_dext_claim(connection));
+	assert_fails(apple_dext_copy_bar_descriptor(connection, 0, &fd, &offset, &size),
+		kIOReturnNotReady);
+	assert_int_equal(fd, -1);
+	apple_dext_disconnect(connection);
+}
+
+static void stores_reach_the_device(void **state)
+{
+	io_connect_t connection = claim();
+	volatile uint32_t *registers = map_copy(connection);
+
+	(void)state;
+	assert_int_equal(registers[2], 0x00010400); /* the version */
+	expect_noticed(connection, registers, 0x001f001f);
+	/* Memory stays the same over a reset. */
+	assert_ok(apple_dext_reset_device(connection));
+	assert_int_equal(registers[AQA / 4], 0);
+	expect_noticed(connection, registers, 0x000f000f);
+	assert_ok(apple_dext_return_bar_descriptor(connection, 0));
+	unmap(registers);
+	apple_dext_disconnect(connection);
+}
+
+/* Stores of one that has given it back, against those of one that has it now. */
+static void expect_walled_off(volatile uint32_t *kept, io_connect_t connection)
+{
+	volatile uint32_t *registers = map_copy(connection);
+
+	for (uint32_t offset = 0; offset < 0x2000; offset += 4)
+		kept[offset / 4] = 0x00460001;
+	expect_noticed(connection, registers, 0x00070007);
+	assert_int_equal(read_by_call(connection, CC), 0);
+	assert_int_equal(read_by_call(connection, CSTS), 0);
+	assert_int_equal(read_by_call(connection, 0x1000), 0);
+	assert_int_equal(registers[CC / 4], 0);
+	assert_int_equal(kept[AQA / 4], 0x00460001);
+	assert_ok(apple_dext_return_bar_descriptor(connection, 0));
+	unmap(registers);
+}
+
+static void what_is_given_back_is_without_a_device(void **state)
+{
+	io_connect_t connection = claim();
+	volatile uint32_t *kept = map_copy(connection);
+
+	(void)state;
+	expect_noticed(connection, kept, 0x001f001f);
+	assert_ok(apple_dext_return_bar_descriptor(connection, 0));
+	assert_fails(apple_dext_return_bar_descriptor(connection, 0), kIOReturnBadArgument);
+	assert_int_equal(read_by_call(connection, AQA), 0x001f001f);
+	expect_walled_off(kept, connection);
+	unmap(kept);
+	apple_dext_disconnect(connection);
+}
+
+/* Neither does a copy that failed count, nor does it end the connection. */
+static void without_descriptors_there_is_none(void **state)
+{
+	io_connect_t connection = claim();
+	struct rlimit limit, none;
+	volatile uint32_t *kept;
+	uint64_t offset, size;
+	int fd;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	/* Those that are there can be waited for: poll() looks at the limit, too. */
+	fd = dup(0);
+	none = (struct rlimit){ .rlim_cur = (rlim_t)fd, .rlim_max = limit.rlim_max };
+	close(fd);
+	fd = -1;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_fails(apple_dext_copy_bar_descriptor(connection, 0, &fd, &offset, &size),
+		kIOReturnNoResources);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(fd, -1);
+	kept = map_copy(connection);
+	expect_noticed(connection, kept, 0x001f001f);
+	assert_ok(apple_dext_return_bar_descriptor(connection, 0));
+	expect_walled_off(kept, connection);
+	unmap(kept);
+	apple_dext_disconnect(connection);
+}
+
+/* The device for this connection alone, once the one before has gone. */
+static io_connect_t claim_next(void)
+{
+	io_connect_t connection = apple_dext_connect(1, 0, 0);
+	kern_return_t status;
+
+	assert_int_not_equal(connection, IO_OBJECT_NULL);
+	do
+		status = apple_dext_claim_exclusive(connection);
+	while (status == kIOReturnExclusiveAccess);
+	assert_ok(status);
+	return connection;
+}
+
+#define ROUNDS 300
+
+static volatile uint32_t *_Atomic kept_last;
+static atomic_bool enough;
+
+static void *store_all_the_time(void *argument)
+{
+	while (!atomic_load(&enough)) {
+		volatile uint32_t *registers = atomic_load(&kept_last);
+
+		registers[AQA / 4] ^= 0x00020002;
+		registers[CC / 4] ^= 0x00460001;
+	}
+	return argument;
+}
+
+/* It goes without a word, and stores as fast as it can while the next one comes. */
+static void a_client_that_went_reaches_nothing(void **state)
+{
+	io_connect_t connection = claim_next();
+	volatile uint32_t *kept[ROUNDS] = { map_copy(connection) };
+	pthread_t thread;
+
+	(void)state;
+	atomic_store(&kept_last, kept[0]);
+	atomic_store(&enough, false);
+	assert_int_equal(pthread_create(&thread, NULL, store_all_the_time, NULL), 0);
+	for (unsigned i = 1; i < ROUNDS; i++) {
+		apple_dext_disconnect(connection);
+		connection = claim_next();
+		/* As after power-on, whatever was stored when. */
+		assert_int_equal(read_by_call(connection, AQA), 0);
+		assert_int_equal(read_by_call(connection, CC), 0);
+		kept[i] = map_copy(connection);
+		assert_int_equal(kept[i][AQA / 4], 0);
+		assert_int_equal(kept[i][CC / 4], 0);
+		atomic_store(&kept_last, kept[i]);
+		nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
+	}
+	apple_dext_disconnect(connection);
+	connection = claim_next();
+	atomic_store(&enough, true);
+	pthread_join(thread, NULL);
+	for (unsigned i = 0; i < ROUNDS; i++)
+		unmap(kept[i]);
+	apple_dext_disconnect(connection);
+}
+
+static void those_who_share_it_share_memory(void **state)
+{
+	io_connect_t one = claim(), other = claim();
+	volatile uint32_t *ones = map_copy(one), *others = map_copy(other);
+
+	(void)state;
+	expect_noticed(one, ones, 0x001f001f);
+	assert_int_equal(others[AQA / 4], 0x001f001f);
+	assert_ok(apple_dext_return_bar_descriptor(one, 0));
+	expect_noticed(other, others, 0x000f000f);
+	unmap(ones);
+	apple_dext_disconnect(one);
+	apple_dext_disconnect(other);
+	unmap(others);
+}
+
+/*
+ * One that has gone keeps what it had mapped: it reaches the device as long as another
+ * shares that memory, and not once the device is somebody's alone.
+ */
+static void an_exclusive_claim_shuts_out_what_is_kept(void **state)
+{
+	io_connect_t one = claim(), other = claim();
+	volatile uint32_t *kept = map_copy(one), *others = map_copy(other);
+	AppleDextStatus status;
+
+	(void)state;
+	apple_dext_disconnect(one);
+	do
+		assert_ok(apple_dext_get_status(other, &status));
+	while (status.claims > 1);
+	expect_noticed(other, kept, 0x001f001f);
+	assert_fails(apple_dext_claim_exclusive(other), kIOReturnBusy);
+	assert_ok(apple_dext_return_bar_descriptor(other, 0));
+	assert_ok(apple_dext_claim_exclusive(other));
+	expect_walled_off(kept, other);
+	apple_dext_disconnect(other);
+	unmap(kept);
+	unmap(others);
+}
+
+/* What clients only read is not handed out: the descriptor is good for more. */
+static void the_trace_is_not_handed_out(void **state)
+{
+	io_connect_t connection = claim();
+	uint64_t offset, size;
+	int fd;
+
+	(void)state;
+	assert_fails(IOUserConnectCopyMemoryDescriptor(
+			     connection, DEXT_MEMORY_TRACE, &fd, &offset, &size),
+		kIOReturnNotPermitted);
+	assert_fails(IOUserConnectCopyMemoryDescriptor(connection, 99, &fd, &offset, &size),
+		kIOReturnUnsupported);
+	apple_dext_disconnect(connection);
+}
+
+static int setup(void **state)
+{
+	const char *const specs[] = { "nvme,addr=01:00.0,size=16M", "edu,addr=02:00.0", NULL };
+
+	(void)state;
+	return rig_start(&rig, specs) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	return rig_stop(&rig) ? 0 : -1;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(refusals, rig_quiet),
+		cmocka_unit_test_setup(stores_reach_the_device, rig_quiet),
+		cmocka_unit_test_setup(what_is_given_back_is_without_a_device, rig_quiet),
+		cmocka_unit_test_setup(without_descriptors_there_is_none, rig_quiet),
+		cmocka_unit_test_setup(a_client_that_went_reaches_nothing, rig_quiet),
+		cmocka_unit_test_setup(those_who_share_it_share_memory, rig_quiet),
+		cmocka_unit_test_setup(an_exclusive_claim_shuts_out_what_is_kept, rig_quiet),
+		cmocka_unit_test_setup(the_trace_is_not_handed_out, rig_quiet),
+	};
+
+	return cmocka_run_group_tests_name("descriptors of BARs", tests, setup, teardown);
+}

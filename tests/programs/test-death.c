@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Clients killed at random moments while they map, transfer and wait: afterwards
+ * dextd holds nothing of theirs, and serves the next one.
+ *
+ * $DEATH_ROUNDS says how many (200), $DEATH_SEED from which seed (printed).
+ */
+#include "tests/lib/nvme-host.h"
+#include "tests/lib/rig.h"
+#include "tests/lib/cmocka-all.h"
+
+#include <dext-abi.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct rig rig;
+
+static void ignore(void *opaque)
+{
+	(void)opaque;
+}
+
+/* A victim: it does everything that leaves traces, for ever. */
+static void __attribute__((noreturn)) be_a_client(unsigned seed)
+{
+	io_connect_t connection = apple_dext_connect(1, 0, 0);
+	enum nvme_host_access access = seed % 2 ? NVME_HOST_MAPPED : NVME_HOST_CALLS;
+	uint64_t iova = 0x100000000ull + (uint64_t)seed % 64 * 0x1000000;
+	AppleDextDMABuffer buffer;
+	struct nvme_host host;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (connection == IO_OBJECT_NULL || apple_dext_claim(connection) != kIOReturnSuccess)
+		_exit(1);
+	apple_dext_setup_interrupts(connection, NULL);
+	apple_dext_interrupt_notify_create(connection, ignore, NULL);
+	apple_dext_allocate_dma_buffer(connection, 1 << 20, 0, &buffer);
+	for (unsigned round = 0;; round++) {
+		void *private = malloc(1 << 16);
+
+		apple_dext_register_dma(connection, iova + 0x800000 + (round % 16) * 0x20000ull,
+			(uintptr_t) private, 1 << 16, NULL, NULL);
+		if (nvme_host_start(&host, connection, access, iova))
+			for (unsigned i = 0; i < 64; i++)
+				nvme_host_transfer(&host, i % 2, 16ull * (i % 32), 0, 8192);
+		nvme_host_stop(&host);
+	}
+}
+
+static pid_t begin_client(unsigned seed)
+{
+	pid_t client = fork();
+
+	if (client == 0)
+		be_a_client(seed);
+	return client;
+}
+
+/* A client that does its work and goes as one should. */
+static bool one_good_client(void)
+{
+	io_connect_t connection = apple_dext_connect(1, 0, 0);
+	struct nvme_host host;
+	bool worked = false;
+
+	if (connection == IO_OBJECT_NULL)
+		return false;
+	if (apple_dext_claim(connection) == kIOReturnSuccess &&
+		nvme_host_start(&host, connection, NVME_HOST_CALLS, 0x10000000)) {
+		memset(host.memory + NVME_HOST_DATA, 0xa5, 8192);
+		worked = nvme_host_transfer(&host, true, 0, 0, 8192) &&
+			 nvme_host_transfer(&host, false, 0, 8192, 8192) &&
+			 memcmp(host.memory + NVME_HOST_DATA, host.memory + NVME_HOST_DATA + 8192,
+				 8192) == 0;
+		nvme_host_stop(&host);
+	}
+	apple_dext_disconnect(connection);
+	return worked;
+}
+
+static bool wait_free(void)
+{
+	io_connect_t connection = apple_dext_connect(1, 0, 0);
+	AppleDextStatus status = { .claims = 1 };
+
+	for (int i = 0; i < 2000 && (status.claims || status.dma_regions || status.dma_bytes);
+		i++) {
+		apple_dext_get_status(connection, &status);
+		nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
+	}
+	apple_dext_disconnect(connection);
+	return !status.claims && !status.dma_regions && !status.dma_bytes;
+}
+
+static unsigned from_environment(const char *name, unsigned fallback)
+{
+	const char *text = getenv(name);
+
+	return text ? (unsigned)strtoul(text, NULL, 0) : fallback;
+}
+
+/* Rounds of one to three clients at a time. */
+static void kill_clients(unsigned rounds, unsigned *seed)
+{
+	for (unsigned round = 0; round < rounds; round++) {
+		pid_t clients[3];
+		unsigned count = 1 + (unsigned)rand_r(seed) % 3;
+
+		for (unsigned i = 0; i < count; i++)
+			clients[i] = begin_client((unsigned)rand_r(seed));
+		nanosleep(&(struct timespec){ .tv_nsec = rand_r(seed) % 30000000 }, NULL);
+		for (unsigned i = 0; i < count; i++) {
+			kill(clients[i], SIGKILL);
+			waitpid(clients[i], NULL, 0);
+		}
+	}
+}
+
+static void test_killed_clients(void **state)
+{
+	unsigned rounds = from_environment("DEATH_ROUNDS", 200);
+	unsigned seed = from_environment("DEATH_SEED", (unsigned)time(NULL));
+	struct rig_holdings before, after;
+
+	(void)state;
+	printf("seed %u, %u clients\n", seed, rounds);
+	/* Some first, so that what first clients leave behind (stacks, arenas) is there. */
+	kill_clients(rounds / 10 + 1, &seed);
+	assert_true(one_good_client());
+	assert_true(wait_free());
+	before = rig_holdings(rig.dextd);
+	kill_clients(rounds, &seed);
+	assert_true(wait_free());
+	assert_true(rig_wait_holdings(rig.dextd, &before, 20));
+	after = rig_holdings(rig.dextd);
+	printf("descriptors %u -> %u, mappings %u -> %u, threads %u -> %u, memory %u -> %u KiB\n",
+		before.descriptors, after.descriptors, before.mappings, after.mappings,
+		before.threads, after.threads, before.memory_kb, after.memory_kb);
+	assert_true(one_good_client());
+}
+
+/*
+ * A client that sends its own connection as the port of its arming: the driver then holds an
+ * end of it, which must not keep the dead client's claim alive. Any descriptor of a
+ * socket of the right kind is taken for a port, so every one is tried.
+ */
+static void __attribute__((noreturn)) be_its_own_port(void)
+{
+	io_connect_t connection = apple_dext_connect(1, 0, 0);
+	uint64_t reference[kIOAsyncCalloutCount] = { 0 };
+	IONotificationPortRef port = IONotificationPortCreate(kIOMainPortDefault);
+	int before = dup(0), type;
+
+	/* The port's sending end is the last socket that was made: the connection takes its place. */
+	for (int fd = before - 1, sending = -1; fd > 2; fd--) {
+		socklen_t size = sizeof(type);
+
+		if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0)
+			continue;
+		if (sending < 0)
+			sending = fd;
+		else if (fd != sending - 1)
+			dup2(fd, sending);
+	}
+	if (apple_dext_claim(connection) != kIOReturnSuccess ||
+		apple_dext_setup_interrupts(connection, NULL) != kIOReturnSuccess)
+		_exit(1);
+	_exit(IOConnectCallAsyncScalarMethod(connection, DEXT_SELECTOR_WaitInterrupt,
+		      IONotificationPortGetMachPort(port), reference, kIOAsyncCalloutCount, NULL, 0,
+		      NULL, NULL) != kIOReturnSuccess);
+}
+
+static void test_a_connection_that_holds_itself(void **state)
+{
+	pid_t client = fork();
+	int status;
+
+	(void)state;
+	if (client == 0)
+		be_its_own_port();
+	assert_int_equal(waitpid(client, &status, 0), client);
+	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_true(wait_free());
+}
+
+/* A client that is stopped, not dead, holds nobody else up. */
+static void test_a_stopped_client_holds_nobody_up(void **state)
+{
+	pid_t client = begin_client(2);
+	AppleDextStatus status;
+	io_connect_t connection;
+
+	(void)state;
+	nanosleep(&(struct timespec){ .tv_nsec = 100000000 }, NULL);
+	kill(client, SIGSTOP);
+	connection = apple_dext_connect(1, 0, 0);
+	assert_int_not_equal(connection, IO_OBJECT_NULL);
+	assert_int_equal(apple_dext_get_status(connection, &status), kIOReturnSuccess);
+	assert_int_equal(status.claims, 1);
+	assert_int_equal(apple_dext_claim(connection), kIOReturnSuccess);
+	apple_dext_disconnect(connection);
+	kill(client, SIGKILL);
+	waitpid(client, NULL, 0);
+	assert_true(wait_free());
+}
+
+/* The driver dies: calls say so at once, and nothing hangs. */
+static void test_a_dead_driver(void **state)
+{
+	io_connect_t connection = apple_dext_connect(1, 0, 0);
+	AppleDextInterruptNotify *notify;
+	mach_vm_address_t bar;
+	mach_vm_size_t size;
+	uint64_t value;
+
+	(void)state;
+	assert_int_equal(apple_dext_claim(connection), kIOReturnSuccess);
+	assert_int_equal(apple_dext_setup_interrupts(connection, NULL), kIOReturnSuccess);
+	assert_int_equal(apple_dext_map_bar(connection, 0, &bar, &size, NULL), kIOReturnSuccess);
+	notify = apple_dext_interrupt_notify_create(connection, ignore, NULL);
+	assert_non_null(notify);
+	rig_kill(&rig);
+	assert_int_equal(apple_dext_config_read(connection, 0, 4, &value), kIOReturnNotAttached);
+	assert_int_equal(apple_dext_reset_device(connection), kIOReturnNotAttached);
+	assert_int_equal(apple_dext_interrupt_notify_rearm(notify), kIOReturnNotAttached);
+	/* The BAR is still mapped: its loads find what was there last. */
+	value = *(volatile uint32_t *)(bar + 8);
+	assert_int_equal(value, 0x00010400);
+	apple_dext_interrupt_notify_destroy(notify);
+	apple_dext_disconnect(connection);
+	assert_int_equal(apple_dext_connect(1, 0, 0), IO_OBJECT_NULL);
+}
+
+static int setup(void **state)
+{
+	const char *const specs[] = { "nvme,addr=01:00.0,size=16M", NULL };
+
+	(void)state;
+	return rig_start(&rig, specs) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	rig_kill(&rig); /* dead already, unless a test failed */
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_killed_clients),
+		cmocka_unit_test(test_a_connection_that_holds_itself),
+		cmocka_unit_test(test_a_stopped_client_holds_nobody_up),
+		cmocka_unit_test(test_a_dead_driver),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

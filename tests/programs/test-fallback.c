@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The client library against a driver of the fixed eighteen selectors: a scripted one,
+ * in this process, that answers kIOReturnUnsupported to everything else.
+ */
+#include "tests/lib/asserts.h"
+
+#include <apple-dext-client.h>
+#include <dext-abi.h>
+#include <iokit-user/service.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* The regions that the driver has, and how many claims it was asked for. */
+static uint64_t regions[8];
+static size_t region_count;
+static unsigned claims;
+
+static kern_return_t open_client(
+	void *driver, uint32_t type, struct iouser_peer *peer, void **client)
+{
+	(void)type, (void)peer;
+	*client = driver;
+	return kIOReturnSuccess;
+}
+
+static size_t find(uint64_t iova)
+{
+	size_t i = 0;
+
+	while (i < region_count && regions[i] != iova)
+		i++;
+	return i;
+}
+
+static kern_return_t do_register(struct iouser_arguments *arguments)
+{
+	const uint64_t *in = arguments->scalar_input;
+
+	if (find(in[0]) < region_count)
+		return kIOReturnStillOpen;
+	if (region_count == 4)
+		return kIOReturnNoSpace;
+	regions[region_count++] = in[0];
+	arguments->scalar_output[0] = 1;
+	arguments->scalar_output[1] = in[0];
+	arguments->scalar_output[2] = in[2] < DEXT_CHUNK_MAX ? in[2] : DEXT_CHUNK_MAX;
+	arguments->scalar_output_count = 3;
+	return kIOReturnSuccess;
+}
+
+static kern_return_t do_unregister(struct iouser_arguments *arguments)
+{
+	size_t i = find(arguments->scalar_input[0]);
+
+	if (i == region_count)
+		return kIOReturnNotFound;
+	regions[i] = regions[--region_count];
+	return kIOReturnSuccess;
+}
+
+static kern_return_t method(void *client, struct iouser_arguments *arguments)
+{
+	(void)client;
+	switch (arguments->selector) {
+	case DEXT_SELECTOR_GetIdentity:
+		arguments->scalar_output_count = 6; /* zeroes */
+		return kIOReturnSuccess;
+	case DEXT_SELECTOR_Claim:
+		claims++;
+		return kIOReturnSuccess;
+	case DEXT_SELECTOR_RegisterDMARegion:
+		return do_register(arguments);
+	case DEXT_SELECTOR_UnregisterDMARegion:
+		return do_unregister(arguments);
+	default:
+		return kIOReturnUnsupported;
+	}
+}
+
+/* Memory that is smaller than its type says, once the test has made it; else none. */
+static int small_memory = -1;
+static unsigned unmappings;
+
+static kern_return_t give_memory(void *client, uint32_t type, struct iouser_memory *memory)
+{
+	(void)client, (void)type;
+	if (small_memory < 0)
+		return kIOReturnUnsupported;
+	*memory = (struct iouser_memory){ .fd = small_memory, .size = 4096 };
+	return kIOReturnSuccess;
+}
+
+static void unmapped(void *client, uint32_t type)
+{
+	(void)client, (void)type;
+	unmappings++;
+}
+
+static void closed(void *client)
+{
+	(void)client;
+	region_count = 0;
+}
+
+static const struct iouser_class old_driver = {
+	.new_user_client = open_client,
+	.external_method = method,
+	.copy_client_memory = give_memory,
+	.client_unmapped = unmapped,
+	.client_closed = closed,
+};
+
+static io_connect_t connection;
+
+static void test_exclusive_claim_is_a_claim(void **state)
+{
+	(void)state;
+	assert_ok(apple_dext_claim_exclusive(connection));
+	assert_int_equal(claims, 1);
+}
+
+static void test_segments_become_regions(void **state)
+{
+	AppleDextSegment segments[8];
+	size_t count = 8;
+
+	(void)state;
+	assert_ok(apple_dext_register_dma_segments(
+		connection, 0x1000, 0x10000, 2 * DEXT_CHUNK_MAX + 4096, segments, &count));
+	assert_int_equal(count, 3);
+	assert_int_equal(region_count, 3);
+	assert_int_equal(segments[1].bus_address, 0x1000 + DEXT_CHUNK_MAX);
+	assert_int_equal(segments[2].length, 4096);
+	assert_ok(
+		apple_dext_unregister_dma_segments(connection, 0x1000, 2 * DEXT_CHUNK_MAX + 4096));
+	assert_int_equal(region_count, 0);
+	/* The fifth does not fit: the four before it are undone. */
+	count = 8;
+	assert_fails(apple_dext_register_dma_segments(
+			     connection, 0x1000, 0x10000, 5 * DEXT_CHUNK_MAX, segments, &count),
+		kIOReturnNoSpace);
+	assert_int_equal(region_count, 0);
+	count = 1;
+	assert_fails(apple_dext_register_dma_segments(
+			     connection, 0x1000, 0x10000, 2 * DEXT_CHUNK_MAX, segments, &count),
+		kIOReturnOverrun);
+	assert_int_equal(count, 2);
+}
+
+static void test_batches_become_calls(void **state)
+{
+	const AppleDextDMARequest requests[] = { { 1 << 20, 4096, 4096 }, { 1 << 20, 4096, 4096 },
+		{ 2 << 20, 4096, 4096 } };
+	const uint64_t iovas[] = { 1 << 20, 2 << 20, 3 << 20 };
+	AppleDextDMAResult results[3];
+	kern_return_t statuses[3];
+
+	(void)state;
+	assert_ok(apple_dext_register_dma_batch(connection, requests, 3, results));
+	assert_ok(results[0].status);
+	assert_fails(results[1].status, kIOReturnStillOpen);
+	assert_ok(results[2].status);
+	assert_int_equal(results[2].bus_address, 2 << 20);
+	assert_ok(apple_dext_unregister_dma_batch(connection, iovas, 3, statuses));
+	assert_ok(statuses[0]);
+	assert_ok(statuses[1]);
+	assert_fails(statuses[2], kIOReturnNotFound);
+}
+
+static void test_the_rest_says_so(void **state)
+{
+	AppleDextStatus status;
+	AppleDextDMALimits limits;
+	AppleDextClientInfo *clients;
+	AppleDextRegionInfo *infos;
+	mach_vm_address_t address;
+	size_t count;
+
+	(void)state;
+	assert_fails(apple_dext_get_status(connection, &status), kIOReturnUnsupported);
+	assert_fails(apple_dext_get_dma_limits(connection, &limits), kIOReturnUnsupported);
+	assert_fails(apple_dext_copy_clients(connection, &clients, &count), kIOReturnUnsupported);
+	assert_fails(apple_dext_copy_dma_regions(connection, &infos, &count), kIOReturnUnsupported);
+	assert_fails(apple_dext_map_trace(connection, &address), kIOReturnUnsupported);
+	assert_fails(apple_dext_trigger_interrupt(connection, 0), kIOReturnUnsupported);
+	assert_fails(apple_dext_remove_device(connection), kIOReturnUnsupported);
+}
+
+/* A mapping is used only if all of the structure is in it. */
+static void test_memory_that_is_too_small(void **state)
+{
+	mach_vm_address_t address = 1;
+
+	(void)state;
+	small_memory = memfd_create("small", MFD_CLOEXEC);
+	assert_int_equal(ftruncate(small_memory, 4096), 0);
+	unmappings = 0;
+	assert_fails(apple_dext_map_irq_state(connection, &address), kIOReturnIPCError);
+	assert_int_equal(address, 0);
+	assert_int_equal(unmappings, 1);
+	assert_fails(apple_dext_map_trace(connection, &address), kIOReturnIPCError);
+	assert_int_equal(unmappings, 2);
+	close(small_memory);
+	small_memory = -1;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_exclusive_claim_is_a_claim),
+		cmocka_unit_test(test_segments_become_regions),
+		cmocka_unit_test(test_batches_become_calls),
+		cmocka_unit_test(test_the_rest_says_so),
+		cmocka_unit_test(test_memory_that_is_too_small),
+	};
+	struct iouser_service *service =
+		iouser_service_publish(DEXT_USER_CLASS, &old_driver, &claims);
+	int failed;
+
+	connection = apple_dext_connect(0, 0, 0);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	apple_dext_disconnect(connection);
+	iouser_service_release(service);
+	return failed;
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The CoreFoundation subset: strings, numbers, dictionaries. */
+#include "iokit/dictionary.h"
+#include "tests/lib/cmocka-all.h"
+
+#include <string.h>
+
+static CFStringRef string(const char *text)
+{
+	CFStringRef made =
+		CFStringCreateWithCString(kCFAllocatorDefault, text, kCFStringEncodingUTF8);
+
+	assert_non_null(made);
+	return made;
+}
+
+static void test_a_string_copies_its_text(void **state)
+{
+	char text[] = "VFIOUserPCIDriver", copy[32] = "";
+	CFStringRef made = string(text);
+
+	(void)state;
+	memset(text, 'x', sizeof(text) - 1);
+	assert_true(CFStringGetCString(made, copy, sizeof(copy), kCFStringEncodingUTF8));
+	assert_string_equal(copy, "VFIOUserPCIDriver");
+	assert_int_equal(CFGetTypeID(made), CFStringGetTypeID());
+	CFRelease(made);
+}
+
+static void test_strings_that_cannot_be(void **state)
+{
+	(void)state;
+	assert_null(CFStringCreateWithCString(kCFAllocatorDefault, NULL, kCFStringEncodingUTF8));
+	assert_null(CFStringCreateWithCString(kCFAllocatorDefault, "a", 0x0600));
+}
+
+static void test_a_string_out_into_exact_room(void **state)
+{
+	CFStringRef made = string("four");
+	char room[5];
+
+	(void)state;
+	assert_true(CFStringGetCString(made, room, 5, kCFStringEncodingUTF8));
+	assert_string_equal(room, "four");
+	assert_false(CFStringGetCString(made, room, 4, kCFStringEncodingUTF8));
+	assert_false(CFStringGetCString(made, room, 0, kCFStringEncodingUTF8));
+	assert_false(CFStringGetCString(made, room, -1, kCFStringEncodingUTF8));
+	assert_false(CFStringGetCString(made, room, 5, 0x0600));
+	CFRelease(made);
+}
+
+static void test_comparing(void **state)
+{
+	CFStringRef a = string("abc"), b = string("abd"), upper = string("ABC");
+
+	(void)state;
+	assert_int_equal(CFStringCompare(a, b, 0), kCFCompareLessThan);
+	assert_int_equal(CFStringCompare(b, a, 0), kCFCompareGreaterThan);
+	assert_int_equal(CFStringCompare(a, CFSTR("abc"), 0), kCFCompareEqualTo);
+	assert_int_not_equal(CFStringCompare(a, upper, 0), kCFCompareEqualTo);
+	assert_int_equal(CFStringCompare(a, upper, kCFCompareCaseInsensitive), kCFCompareEqualTo);
+	CFRelease(a);
+	CFRelease(b);
+	CFRelease(upper);
+}
+
+/* One constant for each text; a release too many does it no harm, as with Apple's. */
+static void test_constants(void **state)
+{
+	CFStringRef first = CFSTR("constant");
+
+	(void)state;
+	assert_ptr_equal(CFSTR("constant"), first);
+	assert_ptr_not_equal(CFSTR("another"), first);
+	for (int i = 0; i < 4; i++)
+		CFRelease(first);
+	assert_ptr_equal(CFSTR("constant"), first);
+	assert_int_equal(CFStringCompare(first, CFSTR("constant"), 0), kCFCompareEqualTo);
+}
+
+static void test_numbers_of_every_width(void **state)
+{
+	const int8_t byte = -128;
+	const int16_t half = -32768;
+	const int32_t word = INT32_MIN;
+	const int64_t wide = INT64_MIN;
+	const struct {
+		CFNumberType type;
+		const void *value;
+		int64_t expected;
+	} rows[] = {
+		{ kCFNumberSInt8Type, &byte, -128 },
+		{ kCFNumberCharType, &byte, -128 },
+		{ kCFNumberSInt16Type, &half, -32768 },
+		{ kCFNumberShortType, &half, -32768 },
+		{ kCFNumberSInt32Type, &word, INT32_MIN },
+		{ kCFNumberIntType, &word, INT32_MIN },
+		{ kCFNumberSInt64Type, &wide, INT64_MIN },
+		{ kCFNumberLongLongType, &wide, INT64_MIN },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		CFNumberRef number =
+			CFNumberCreate(kCFAllocatorDefault, rows[i].type, rows[i].value);
+		int64_t value = 0;
+
+		assert_non_null(number);
+		assert_int_equal(CFGetTypeID(number), CFNumberGetTypeID());
+		assert_true(CFNumberGetValue(number, kCFNumberSInt64Type, &value));
+		assert_true(value == rows[i].expected);
+		CFRelease(number);
+	}
+}
+
+static void test_a_number_that_does_not_fit_is_truncated_and_says_so(void **state)
+{
+	const int64_t value = 0x123456789a;
+	CFNumberRef number = CFNumberCreate(kCFAllocatorDefault, kCFNumberSInt64Type, &value);
+	int32_t word = 0;
+	int16_t half = 0;
+	int8_t byte = 0;
+
+	(void)state;
+	assert_false(CFNumberGetValue(number, kCFNumberSInt32Type, &word));
+	assert_int_equal(word, 0x3456789a);
+	assert_false(CFNumberGetValue(number, kCFNumberSInt16Type, &half));
+	assert_int_equal(half, 0x789a);
+	assert_false(CFNumberGetValue(number, kCFNumberSInt8Type, &byte));
+	assert_int_equal(byte, (int8_t)0x9a);
+	CFRelease(number);
+}
+
+static void test_number_types_that_are_none(void **state)
+{
+	const CFNumberType none[] = { 0, 5, 6, 12, 1000, -1 };
+	const int64_t value = 7;
+	CFNumberRef number = CFNumberCreate(kCFAllocatorDefault, kCFNumberSInt64Type, &value);
+	int64_t out = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++) {
+		assert_null(CFNumberCreate(kCFAllocatorDefault, none[i], &value));
+		assert_false(CFNumberGetValue(number, none[i], &out));
+	}
+	assert_int_equal(out, 0);
+	CFRelease(number);
+}
+
+static void test_a_dictionary_holds_what_it_was_given(void **state)
+{
+	CFMutableDictionaryRef dictionary = iou_dictionary_create();
+	CFStringRef key = string("key"), same = string("key"), first = string("1");
+	CFStringRef second = string("2");
+
+	(void)state;
+	assert_int_equal(CFGetTypeID(dictionary), CFDictionaryGetTypeID());
+	assert_null(CFDictionaryGetValue(dictionary, key));
+	CFDictionarySetValue(dictionary, key, first);
+	assert_ptr_equal(CFDictionaryGetValue(dictionary, same), first);
+	CFDictionarySetValue(dictionary, same, second);
+	assert_ptr_equal(CFDictionaryGetValue(dictionary, key), second);
+	assert_null(CFDictionaryGetValue(dictionary, CFSTR("other")));
+	/* The same value again, and the caller's references gone: it is still there. */
+	CFDictionarySetValue(dictionary, key, second);
+	CFRelease(first);
+	CFRelease(second);
+	assert_ptr_equal(CFDictionaryGetValue(dictionary, same), second);
+	assert_int_equal(CFStringCompare(second, CFSTR("2"), 0), kCFCompareEqualTo);
+	CFRelease(key);
+	CFRelease(same);
+	CFRelease(dictionary);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_string_copies_its_text),
+		cmocka_unit_test(test_strings_that_cannot_be),
+		cmocka_unit_test(test_a_string_out_into_exact_room),
+		cmocka_unit_test(test_comparing),
+		cmocka_unit_test(test_constants),
+		cmocka_unit_test(test_numbers_of_every_width),
+		cmocka_unit_test(test_a_number_that_does_not_fit_is_truncated_and_says_so),
+		cmocka_unit_test(test_number_types_that_are_none),
+		cmocka_unit_test(test_a_dictionary_holds_what_it_was_given),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The call channel: both ends in one process, the service on a thread of its own. */
+#include "iokit/channel.h"
+#include "tests/lib/cmocka-all.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static struct iou_channel service, client;
+
+static int setup(void **state)
+{
+	int fd;
+
+	(void)state;
+	assert_int_equal(iou_channel_create(&service, &fd), 0);
+	assert_int_equal(iou_channel_attach(&client, fd), 0);
+	close(fd);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	iou_channel_free(&service);
+	iou_channel_free(&client);
+	return 0;
+}
+
+static union iou_buffer request(uint32_t id, uint32_t bytes)
+{
+	union iou_buffer message = {
+		.call = { .header = { .type = IOU_CALL, .id = id } },
+	};
+
+	message.header.size = (uint32_t)sizeof(message.call) + bytes;
+	memset(message.bytes + sizeof(message.call), (int)id, bytes);
+	return message;
+}
+
+/* As if the client's calls had come quickly one after the other. */
+static void begin_polling(void)
+{
+	service.policy.short_waits = service.policy.needed;
+	/* Where both threads run does not matter here. */
+	atomic_store(&service.slot->client_cpu, UINT32_MAX);
+	assert_true(iou_channel_begin(&service));
+}
+
+/* Serve @count requests, each answered by its own bytes. */
+static void *echo(void *argument)
+{
+	for (unsigned served = 0; served < *(unsigned *)argument;) {
+		union iou_buffer message;
+		int size = iou_channel_poll(&service, &message);
+
+		if (size == 0)
+			begin_polling();
+		if (size <= 0)
+			continue;
+		message.header.type |= IOU_REPLY;
+		if (iou_channel_reply(&service, &message, (size_t)size))
+			served++;
+		else
+			begin_polling();
+	}
+	return NULL;
+}
+
+static void calls_get_their_replies(void **state)
+{
+	unsigned count = 10000, done = 0;
+	pthread_t thread;
+
+	(void)state;
+	begin_polling();
+	assert_int_equal(pthread_create(&thread, NULL, echo, &count), 0);
+	while (done < count) {
+		union iou_buffer message = request(done, done % IOUSER_STRUCT_MAX), reply;
+		int size = iou_channel_call(&client, &message, &reply);
+
+		/* On a busy machine either side may give up; the call is then made again. */
+		if (size == 0 || size == -EINPROGRESS)
+			continue;
+		assert_int_equal(size, message.header.size);
+		message.header.type |= IOU_REPLY;
+		assert_memory_equal(&reply, &message, (size_t)size);
+		done++;
+	}
+	pthread_join(thread, NULL);
+}
+
+static void a_service_that_sleeps_is_called_by_the_socket(void **state)
+{
+	union iou_buffer message = request(1, 0), reply;
+
+	(void)state;
+	assert_int_equal(iou_channel_call(&client, &message, &reply), 0);
+	begin_polling();
+	iou_channel_sent(&client);
+	assert_int_equal(iou_channel_poll(&service, &message), 0);
+	begin_polling();
+	/* Nothing comes: it stops polling by itself, and does not begin again at once. */
+	assert_int_equal(iou_channel_poll(&service, &message), 0);
+	assert_int_equal(atomic_load(&service.slot->state), IOU_CHANNEL_SOCKET);
+	assert_false(iou_channel_begin(&service));
+}
+
+static void polling_begins_after_short_waits(void **state)
+{
+	(void)state;
+	assert_false(iou_channel_begin(&service));
+	for (unsigned i = 0; i < service.policy.needed; i++) {
+		service.wait_began = INT64_MAX; /* a wait of no time */
+		iou_channel_wait_ended(&service);
+	}
+	assert_true(iou_channel_begin(&service));
+	iou_channel_sent(&client);
+	service.wait_began = 0; /* a long one */
+	iou_channel_wait_ended(&service);
+	assert_false(iou_channel_begin(&service));
+}
+
+static void a_client_that_gave_up_gets_its_reply_by_the_socket(void **state)
+{
+	union iou_buffer message = request(1, 8), reply, got;
+
+	(void)state;
+	begin_polling();
+	/* Nobody serves: the client stops spinning. */
+	assert_int_equal(iou_channel_call(&client, &message, &reply), -EINPROGRESS);
+	assert_int_equal(iou_channel_poll(&service, &got), message.header.size);
+	assert_memory_equal(&got, &message, message.header.size);
+	assert_false(iou_channel_reply(&service, &got, got.header.size));
+	assert_int_equal(atomic_load(&service.slot->state), IOU_CHANNEL_SOCKET);
+	/* Some calls go by the socket now, even if the service polls. */
+	begin_polling();
+	assert_int_equal(iou_channel_call(&client, &message, &reply), 0);
+}
+
+static void a_question_moves_the_call_to_the_socket(void **state)
+{
+	union iou_buffer message = request(1, 0);
+
+	(void)state;
+	begin_polling();
+	memcpy(client.slot->request, &message, message.header.size);
+	atomic_store(&client.slot->state, IOU_CHANNEL_POSTED);
+	assert_true(iou_channel_poll(&service, &message) > 0);
+	iou_channel_divert(&service);
+	assert_int_equal(atomic_load(&client.slot->state), IOU_CHANNEL_WAITING);
+	assert_false(iou_channel_reply(&service, &message, message.header.size));
+}
+
+static void a_request_that_is_none_ends_the_session(void **state)
+{
+	static const uint32_t sizes[] = { 0, sizeof(struct iou_header) - 1, IOU_MESSAGE_MAX + 1,
+		UINT32_MAX };
+	union iou_buffer message = request(1, 0);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		begin_polling();
+		message.header.size = sizes[i];
+		memcpy(client.slot->request, &message, sizeof(message.header));
+		atomic_store(&client.slot->state, IOU_CHANNEL_POSTED);
+		assert_int_equal(iou_channel_poll(&service, &message), -EPROTO);
+	}
+	/* A state that is none is not waited for. */
+	atomic_store(&client.slot->state, 77);
+	assert_int_equal(iou_channel_poll(&service, &message), 0);
+}
+
+static void *answer_nonsense(void *argument)
+{
+	while (atomic_load(&service.slot->state) != IOU_CHANNEL_POSTED)
+		;
+	memcpy(service.slot->reply, argument, sizeof(struct iou_header));
+	atomic_store(&service.slot->state, IOU_CHANNEL_POLLING);
+	return NULL;
+}
+
+static void a_reply_that_is_none_is_refused(void **state)
+{
+	union iou_buffer message = request(1, 0), reply = request(1, 0);
+	int size = -EINPROGRESS;
+
+	(void)state;
+	reply.header.size = UINT32_MAX;
+	/* Where the other thread was late the call has been given up. */
+	while (size == -EINPROGRESS) {
+		pthread_t thread;
+
+		atomic_store(&service.slot->state, IOU_CHANNEL_POLLING);
+		client.policy.needed = 2;
+		assert_int_equal(pthread_create(&thread, NULL, answer_nonsense, &reply), 0);
+		size = iou_channel_call(&client, &message, &reply);
+		atomic_store(&service.slot->state, IOU_CHANNEL_POSTED);
+		pthread_join(thread, NULL);
+	}
+	assert_int_equal(size, -EPROTO);
+}
+
+static void memory_that_could_shrink_is_refused(void **state)
+{
+	struct iou_channel other = { .slot = NULL };
+	int fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, sizeof(struct iou_channel_slot)), 0);
+	assert_int_equal(iou_channel_attach(&other, fd), -EINVAL);
+	assert_int_equal(ftruncate(fd, 4096), 0);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW), 0);
+	assert_int_equal(iou_channel_attach(&other, fd), -EINVAL);
+	assert_null(other.slot);
+	close(fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		TEST(calls_get_their_replies),
+		TEST(a_service_that_sleeps_is_called_by_the_socket),
+		TEST(polling_begins_after_short_waits),
+		TEST(a_client_that_gave_up_gets_its_reply_by_the_socket),
+		TEST(a_question_moves_the_call_to_the_socket),
+		TEST(a_request_that_is_none_ends_the_session),
+		TEST(a_reply_that_is_none_is_refused),
+		TEST(memory_that_could_shrink_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The NVMe device: features and log pages. */
+#include "tests/lib/nvme-unit-host.h"
+
+#include <endian.h>
+#include <errno.h>
+#include <string.h>
+
+static uint16_t get(
+	struct host *host, uint32_t fid, uint32_t select, uint32_t cdw11, uint32_t *result)
+{
+	return host_run(host, &host->admin,
+		(struct nvme_command){ .opcode = NVME_ADMIN_GET_FEATURES,
+			.nsid = fid == NVME_FEAT_ERROR_RECOVERY,
+			.cdw10 = select << 8 | fid,
+			.cdw11 = cdw11 },
+		result);
+}
+
+static uint16_t set(
+	struct host *host, uint32_t fid, uint32_t nsid, uint32_t cdw11, uint32_t *result)
+{
+	return host_run(host, &host->admin,
+		(struct nvme_command){ .opcode = NVME_ADMIN_SET_FEATURES,
+			.nsid = nsid,
+			.cdw10 = fid,
+			.cdw11 = cdw11 },
+		result);
+}
+
+static const struct {
+	uint32_t fid, initial, value, selector;
+} round_trips[] = {
+	{ NVME_FEAT_ARBITRATION, 3, 0x01020305, 0 },
+	{ NVME_FEAT_POWER, 0, 0x20, 0 },
+	{ NVME_FEAT_TEMPERATURE, NVME_TEMPERATURE_WARNING, 333, 0 },
+	{ NVME_FEAT_TEMPERATURE, 0, 200, 1u << 20 }, /* the lower threshold */
+	{ NVME_FEAT_ERROR_RECOVERY, 0, 0x1234, 0 },
+	{ NVME_FEAT_WRITE_CACHE, 1, 0, 0 },
+	{ NVME_FEAT_COALESCING, 0, 0x0807, 0 },
+	{ NVME_FEAT_VECTOR, 5, NVME_VECTOR_CD | 5, 5 },
+	{ NVME_FEAT_ATOMICITY, 0, 1, 0 },
+	{ NVME_FEAT_ASYNC_EVENTS, NVME_SMART_RELIABILITY | NVME_SMART_READ_ONLY, 0xff, 0 },
+};
+#define ROUND_TRIPS (sizeof(round_trips) / sizeof(round_trips[0]))
+
+static void test_round_trips(void **state)
+{
+	struct host host;
+	uint32_t result;
+
+	(void)state;
+	host_start(&host, "size=1M");
+	for (size_t i = 0; i < ROUND_TRIPS; i++) {
+		uint32_t fid = round_trips[i].fid, selector = round_trips[i].selector;
+
+		assert_int_equal(NVME_OK, get(&host, fid, NVME_SEL_CURRENT, selector, &result));
+		assert_int_equal(round_trips[i].initial, result);
+		assert_int_equal(NVME_OK, set(&host, fid, fid == NVME_FEAT_ERROR_RECOVERY,
+						  round_trips[i].value | selector, NULL));
+		assert_int_equal(NVME_OK, get(&host, fid, NVME_SEL_CURRENT, selector, &result));
+		assert_int_equal(round_trips[i].value, result);
+		for (uint32_t select = NVME_SEL_DEFAULT; select <= NVME_SEL_SAVED; select++) {
+			assert_int_equal(NVME_OK, get(&host, fid, select, selector, &result));
+			assert_int_equal(round_trips[i].initial, result);
+		}
+		assert_int_equal(
+			NVME_OK, get(&host, fid, NVME_SEL_CAPABILITIES, selector, &result));
+		assert_int_equal(fid == NVME_FEAT_ERROR_RECOVERY ? 6 : 4, result);
+	}
+	/* A controller reset brings the defaults back. */
+	host_disable(&host);
+	host_enable(&host, 32, HOST_CC_ENABLE);
+	for (size_t i = 0; i < ROUND_TRIPS; i++) {
+		assert_int_equal(NVME_OK, get(&host, round_trips[i].fid, NVME_SEL_CURRENT,
+						  round_trips[i].selector, &result));
+		assert_int_equal(round_trips[i].initial, result);
+	}
+	host_close(&host);
+}
+
+static void test_feature_errors(void **state)
+{
+	struct host host;
+	uint32_t result;
+
+	(void)state;
+	host_start(&host, "size=1M,vectors=8");
+	assert_int_equal(NVME_INVALID_FIELD, get(&host, 0x00, 0, 0, NULL));
+	assert_int_equal(NVME_INVALID_FIELD, get(&host, 0x03, 0, 0, NULL));
+	assert_int_equal(NVME_INVALID_FIELD, get(&host, 0xff, 0, 0, NULL));
+	assert_int_equal(NVME_INVALID_FIELD, get(&host, NVME_FEAT_WRITE_CACHE, 4, 0, NULL));
+	assert_int_equal(NVME_INVALID_FIELD, get(&host, NVME_FEAT_VECTOR, 0, 8, NULL));
+	assert_int_equal(NVME_INVALID_FIELD, get(&host, NVME_FEAT_TEMPERATURE, 0, 1u << 16, NULL));
+	assert_int_equal(NVME_INVALID_FIELD, get(&host, NVME_FEAT_TEMPERATURE, 0, 2u << 20, NULL));
+	assert_int_equal(NVME_INVALID_FIELD, set(&host, 0x0c, 0, 0, NULL));
+	assert_int_equal(NVME_FEATURE_NOT_SAVEABLE,
+		set(&host, NVME_FEATURE_SAVE | NVME_FEAT_WRITE_CACHE, 0, 1, NULL));
+	assert_int_equal(
+		NVME_FEATURE_NOT_PER_NAMESPACE, set(&host, NVME_FEAT_WRITE_CACHE, 1, 1, NULL));
+	assert_int_equal(NVME_INVALID_NAMESPACE, set(&host, NVME_FEAT_WRITE_CACHE, 2, 1, NULL));
+	assert_int_equal(NVME_INVALID_NAMESPACE, set(&host, NVME_FEAT_ERROR_RECOVERY, 0, 1, NULL));
+	assert_int_equal(
+		NVME_INVALID_FIELD, set(&host, NVME_FEAT_ERROR_RECOVERY, 1, 1u << 16, NULL));
+	assert_int_equal(NVME_INVALID_FIELD, set(&host, NVME_FEAT_POWER, 0, 1, NULL));
+	assert_int_equal(NVME_INVALID_FIELD, set(&host, NVME_FEAT_VECTOR, 0, 8, NULL));
+	assert_int_equal(NVME_INVALID_FIELD, set(&host, NVME_FEAT_ASYNC_EVENTS, 0, 256, NULL));
+	assert_int_equal(NVME_INVALID_FIELD, set(&host, NVME_FEAT_TEMPERATURE, 0, 3u << 20, NULL));
+	assert_int_equal(NVME_OK, get(&host, NVME_FEAT_WRITE_CACHE, 0, 0, &result));
+	assert_int_equal(1, result);
+	host_close(&host);
+}
+
+static void test_number_of_queues(void **state)
+{
+	struct host host;
+	uint32_t result;
+
+	(void)state;
+	host_open(&host, "size=1M,queues=5");
+	host_enable(&host, 8, HOST_CC_ENABLE);
+	assert_int_equal(NVME_INVALID_FIELD, set(&host, NVME_FEAT_QUEUES, 0, 0xffff, NULL));
+	assert_int_equal(NVME_INVALID_FIELD, set(&host, NVME_FEAT_QUEUES, 0, 0xffff0000, NULL));
+	assert_int_equal(NVME_OK, set(&host, NVME_FEAT_QUEUES, 0, 0x003f003f, &result));
+	assert_int_equal(0x00040004, result);
+	assert_int_equal(NVME_OK, get(&host, NVME_FEAT_QUEUES, 0, 0, &result));
+	assert_int_equal(0x00040004, result);
+	host_create_io(&host, 8);
+	assert_int_equal(NVME_COMMAND_SEQUENCE_ERROR, set(&host, NVME_FEAT_QUEUES, 0, 0, NULL));
+	host_close(&host);
+}
+
+static void test_timestamp(void **state)
+{
+	const uint64_t set_to = UINT64_C(0x018000000000);
+	struct nvme_command command = { .cdw10 = NVME_FEAT_TIMESTAMP };
+	struct host host;
+	uint64_t value = htole64(set_to);
+
+	(void)state;
+	host_start(&host, "size=1M");
+	command.prp1 = host_pages(&host, 1);
+	host_fill(&host, command.prp1, &value, sizeof(value));
+	command.opcode = NVME_ADMIN_SET_FEATURES;
+	assert_int_equal(NVME_OK, host_admin(&host, command));
+	command.opcode = NVME_ADMIN_GET_FEATURES;
+	assert_int_equal(NVME_OK, host_admin(&host, command));
+	host_peek(&host, command.prp1, &value, sizeof(value));
+	value = le64toh(value);
+	assert_int_equal(NVME_TIMESTAMP_SET, value >> 48);
+	assert_true((value & 0xffffffffffff) >= set_to);
+	command.cdw10 |= NVME_SEL_DEFAULT << 8;
+	assert_int_equal(NVME_OK, host_admin(&host, command));
+	host_peek(&host, command.prp1, &value, sizeof(value));
+	assert_int_equal(0, value);
+	host_close(&host);
+}
+
+static uint16_t log_page(
+	struct host *host, unsigned id, uint64_t offset, uint32_t length, uint32_t nsid, void *data)
+{
+	uint64_t page = host_pages(host, 2);
+	uint32_t dwords = length / 4 - 1;
+	uint16_t status = host_admin(host, (struct nvme_command){ .opcode = NVME_ADMIN_GET_LOG_PAGE,
+						   .nsid = nsid,
+						   .prp1 = page,
+						   .prp2 = page + HOST_PAGE,
+						   .cdw10 = dwords << 16 | id,
+						   .cdw11 = dwords >> 16,
+						   .cdw12 = (uint32_t)offset,
+						   .cdw13 = (uint32_t)(offset >> 32) });
+
+	if (data)
+		host_peek(host, page, data, length);
+	return status;
+}
+
+static void test_smart_counts(void **state)
+{
+	struct nvme_smart_log smart;
+	struct host host;
+	uint64_t page;
+
+	(void)state;
+	host_start(&host, "size=1M");
+	page = host_pages(&host, 1);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_WRITE, 0, 8, page, 0)));
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_READ, 0, 8, page, 0)));
+	fake_soft_fail_files(host.device, -ENOSPC);
+	assert_int_equal(
+		NVME_CAPACITY_EXCEEDED, host_io(&host, host_rw(NVME_IO_WRITE, 0, 8, page, 0)));
+	fake_soft_fail_files(host.device, -EIO);
+	assert_int_equal(
+		NVME_UNRECOVERED_READ, host_io(&host, host_rw(NVME_IO_READ, 0, 8, page, 0)));
+	assert_int_equal(NVME_WRITE_FAULT, host_io(&host, host_rw(NVME_IO_WRITE, 0, 8, page, 0)));
+	fake_soft_fail_files(host.device, 0);
+	assert_int_equal(NVME_OK, log_page(&host, NVME_LOG_SMART, 0, 512, NVME_NSID_ALL, &smart));
+	assert_int_equal(3, le64toh(smart.writes[0]));
+	assert_int_equal(5, le64toh(smart.reads[0]));
+	assert_int_equal(1, le64toh(smart.units_written[0]));
+	assert_int_equal(1, le64toh(smart.units_read[0]));
+	assert_int_equal(2, le64toh(smart.media_errors[0]));
+	assert_int_equal(3, le64toh(smart.error_entries[0]));
+	assert_int_equal(NVME_SMART_RELIABILITY | NVME_SMART_READ_ONLY, smart.critical_warning);
+	assert_int_equal(NVME_TEMPERATURE, le16toh(smart.temperature));
+	host_close(&host);
+}
+
+static void test_error_log(void **state)
+{
+	struct nvme_error_entry entries[2];
+	struct nvme_completion completion;
+	struct host host;
+	uint16_t cid;
+
+	(void)state;
+	host_start(&host, "size=1M");
+	cid = host_put(
+		&host, &host.io, host_rw(NVME_IO_READ, 0x123456789, 8, FAKE_SOFT_RAM_BASE, 0));
+	host_submit(&host, &host.io);
+	completion = host_wait(&host, &host.io);
+	/* More information is in the log, and a retry would not help. */
+	assert_int_equal(
+		NVME_LBA_OUT_OF_RANGE | NVME_STATUS_MORE | NVME_STATUS_DNR, completion.status >> 1);
+	assert_int_equal(NVME_OK, log_page(&host, NVME_LOG_ERROR, 0, 128, 0, entries));
+	assert_int_equal(1, le64toh(entries[0].count));
+	assert_int_equal(1, le16toh(entries[0].sqid));
+	assert_int_equal(cid, le16toh(entries[0].cid));
+	assert_int_equal(NVME_LBA_OUT_OF_RANGE | NVME_STATUS_DNR, le16toh(entries[0].status) >> 1);
+	assert_int_equal(0x123456789, le64toh(entries[0].lba));
+	assert_int_equal(1, le32toh(entries[0].nsid));
+	assert_int_equal(0, le64toh(entries[1].count));
+	/* Many more than it holds: the latest stay, the newest first. */
+	for (unsigned i = 0; i < NVME_ERRORS_MAX + 7; i++)
+		assert_int_equal(NVME_INVALID_OPCODE,
+			host_io(&host, (struct nvme_command){ .opcode = 0x7f }));
+	assert_int_equal(NVME_OK, log_page(&host, NVME_LOG_ERROR, 0, 128, 0, entries));
+	assert_int_equal(NVME_ERRORS_MAX + 8, le64toh(entries[0].count));
+	assert_int_equal(NVME_ERRORS_MAX + 7, le64toh(entries[1].count));
+	assert_int_equal(NVME_OK, log_page(&host, NVME_LOG_ERROR, 63 * 64, 64, 0, entries));
+	assert_int_equal(9, le64toh(entries[0].count));
+	/* Reset: the entries go, the count goes on. */
+	host_disable(&host);
+	host_enable(&host, 8, HOST_CC_ENABLE);
+	assert_int_equal(NVME_OK, log_page(&host, NVME_LOG_ERROR, 0, 64, 0, entries));
+	assert_int_equal(0, le64toh(entries[0].count));
+	host_admin(&host, (struct nvme_command){ .opcode = 0x7f });
+	assert_int_equal(NVME_OK, log_page(&host, NVME_LOG_ERROR, 0, 64, 0, entries));
+	assert_int_equal(NVME_ERRORS_MAX + 9, le64toh(entries[0].count));
+	host_close(&host);
+}
+
+static void test_other_logs(void **state)
+{
+	struct nvme_firmware_log firmware;
+	struct nvme_effects_log effects;
+	struct host host;
+	char part[4];
+
+	(void)state;
+	host_start(&host, "size=1M");
+	assert_int_equal(NVME_OK, log_page(&host, NVME_LOG_FIRMWARE, 0, 512, 0, &firmware));
+	assert_int_equal(1, firmware.active);
+	assert_memory_equal(NVME_FIRMWARE, firmware.slots[0], 8);
+	assert_int_equal(NVME_OK, log_page(&host, NVME_LOG_FIRMWARE, 8, 4, 0, part));
+	assert_memory_equal(NVME_FIRMWARE, part, 4);
+	assert_int_equal(NVME_OK, log_page(&host, NVME_LOG_EFFECTS, 0, 4096, 0, &effects));
+	assert_int_equal(NVME_EFFECT_SUPPORTED, le32toh(effects.admin[NVME_ADMIN_IDENTIFY]));
+	assert_int_equal(0, effects.admin[0x80]);
+	assert_int_equal(
+		NVME_EFFECT_SUPPORTED | NVME_EFFECT_CONTENT, le32toh(effects.io[NVME_IO_WRITE]));
+	host_close(&host);
+}
+
+static void test_log_errors(void **state)
+{
+	uint8_t data[8192], marker[8192];
+	struct host host;
+
+	(void)state;
+	host_start(&host, "size=1M,mdts=8K");
+	assert_int_equal(NVME_INVALID_LOG_PAGE, log_page(&host, 0, 0, 4, 0, NULL));
+	assert_int_equal(NVME_INVALID_LOG_PAGE, log_page(&host, 4, 0, 4, 0, NULL));
+	assert_int_equal(NVME_INVALID_LOG_PAGE, log_page(&host, 0xc0, 0, 4, 0, NULL));
+	assert_int_equal(NVME_INVALID_FIELD, log_page(&host, NVME_LOG_SMART, 2, 4, 0, NULL));
+	assert_int_equal(NVME_INVALID_FIELD, log_page(&host, NVME_LOG_SMART, 512, 4, 0, NULL));
+	assert_int_equal(
+		NVME_INVALID_FIELD, log_page(&host, NVME_LOG_SMART, UINT64_C(1) << 40, 4, 0, NULL));
+	assert_int_equal(NVME_INVALID_FIELD, log_page(&host, NVME_LOG_SMART, 0, 8196, 0, NULL));
+	assert_int_equal(NVME_INVALID_NAMESPACE, log_page(&host, NVME_LOG_SMART, 0, 4, 2, NULL));
+	/* More than there is: the end of the page, and nothing after it. */
+	memset(marker, 0, sizeof(marker));
+	assert_int_equal(NVME_OK, log_page(&host, NVME_LOG_FIRMWARE, 4, 8192, 0, data));
+	assert_memory_equal(marker, data + 12, sizeof(data) - 12);
+	host_close(&host);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_round_trips),
+		cmocka_unit_test(test_feature_errors),
+		cmocka_unit_test(test_number_of_queues),
+		cmocka_unit_test(test_timestamp),
+		cmocka_unit_test(test_smart_counts),
+		cmocka_unit_test(test_error_log),
+		cmocka_unit_test(test_other_logs),
+		cmocka_unit_test(test_log_errors),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

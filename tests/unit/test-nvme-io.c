@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The NVMe device: the I/O commands, their bounds, and images. */
+#include "tests/lib/nvme-unit-host.h"
+
+#include <endian.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void test_bounds(void **state)
+{
+	struct host host;
+	uint64_t page;
+
+	(void)state;
+	host_start(&host, "size=1M,mdts=8K"); /* 2048 blocks */
+	page = host_pages(&host, 3);
+	for (unsigned i = 0; i < 3; i++) {
+		uint8_t opcode =
+			(const uint8_t[]){ NVME_IO_READ, NVME_IO_WRITE, NVME_IO_WRITE_ZEROES }[i];
+
+		assert_int_equal(NVME_OK, host_io(&host, host_rw(opcode, 2047, 1, page, 0)));
+		assert_int_equal(
+			NVME_LBA_OUT_OF_RANGE, host_io(&host, host_rw(opcode, 2048, 1, page, 0)));
+		assert_int_equal(
+			NVME_LBA_OUT_OF_RANGE, host_io(&host, host_rw(opcode, 2047, 2, page, 0)));
+		assert_int_equal(NVME_LBA_OUT_OF_RANGE,
+			host_io(&host, host_rw(opcode, UINT64_MAX, 1, page, 0)));
+		assert_int_equal(NVME_LBA_OUT_OF_RANGE,
+			host_io(&host, host_rw(opcode, UINT64_C(1) << 55, 1, page, 0)));
+	}
+	/* MDTS is for data that moves. */
+	assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_READ, 0, 16, page, page + 4096)));
+	assert_int_equal(NVME_INVALID_FIELD,
+		host_io(&host, host_rw(NVME_IO_READ, 0, 17, page, page + 4096)));
+	assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_WRITE_ZEROES, 0, 2048, 0, 0)));
+	host_close(&host);
+}
+
+static void test_namespaces(void **state)
+{
+	static const uint8_t opcodes[] = { NVME_IO_READ, NVME_IO_WRITE, NVME_IO_WRITE_ZEROES,
+		NVME_IO_DATASET_MANAGEMENT, NVME_IO_COMPARE, NVME_IO_FLUSH };
+	struct host host;
+
+	(void)state;
+	host_start(&host, "size=1M");
+	for (size_t i = 0; i < sizeof(opcodes); i++) {
+		struct nvme_command command = host_rw(opcodes[i], 0, 1, host_pages(&host, 1), 0);
+
+		command.nsid = 0;
+		assert_int_equal(NVME_INVALID_NAMESPACE, host_io(&host, command));
+		command.nsid = 2;
+		assert_int_equal(NVME_INVALID_NAMESPACE, host_io(&host, command));
+		command.nsid = NVME_NSID_ALL;
+		assert_int_equal(opcodes[i] == NVME_IO_FLUSH ? NVME_OK : NVME_INVALID_NAMESPACE,
+			host_io(&host, command));
+	}
+	host_close(&host);
+}
+
+static void expect_zeroes(struct host *host, uint64_t address, uint64_t position, size_t length)
+{
+	uint8_t *data = malloc(length);
+
+	(void)position;
+	assert_non_null(data);
+	host_peek(host, address, data, length);
+	for (size_t i = 0; i < length; i++)
+		if (data[i])
+			fail_msg("byte %zu of %zu is not zero", i, length);
+	free(data);
+}
+
+/* Blocks 0 to 7 are written with the pattern; those from 2 to 4 become zeroes, no others. */
+static void zeroes(struct host *host, struct nvme_command command)
+{
+	uint64_t page = host_pages(host, 1);
+
+	host_fill_pattern(host, page, 0, 4096);
+	assert_int_equal(NVME_OK, host_io(host, host_rw(NVME_IO_WRITE, 0, 8, page, 0)));
+	assert_int_equal(NVME_OK, host_io(host, command));
+	assert_int_equal(NVME_OK, host_io(host, host_rw(NVME_IO_READ, 0, 8, page, 0)));
+	host_expect_pattern(host, page, 0, 1024);
+	expect_zeroes(host, page + 1024, 0, 1536);
+	host_expect_pattern(host, page + 2560, 2560, 1536);
+}
+
+static struct nvme_command deallocate(
+	struct host *host, uint64_t slba, uint32_t blocks, uint32_t attributes)
+{
+	const struct nvme_dsm_range ranges[2] = {
+		{ .blocks = 0, .slba = htole64(2048) },
+		{ .blocks = htole32(blocks), .slba = htole64(slba) },
+	};
+	uint64_t page = host_pages(host, 1);
+
+	host_fill(host, page, ranges, sizeof(ranges));
+	return (struct nvme_command){ .opcode = NVME_IO_DATASET_MANAGEMENT,
+		.nsid = 1,
+		.prp1 = page,
+		.cdw10 = 1,
+		.cdw11 = attributes };
+}
+
+static void test_zeroes(void **state)
+{
+	struct nvme_command command = host_rw(NVME_IO_WRITE_ZEROES, 2, 3, 0, 0);
+	struct host host;
+
+	(void)state;
+	host_start(&host, "size=1M");
+	zeroes(&host, command);
+	command.cdw12 |= NVME_IO_DEALLOCATE | NVME_IO_FUA;
+	zeroes(&host, command);
+	zeroes(&host, deallocate(&host, 2, 3, NVME_DSM_AD));
+	host_close(&host);
+}
+
+/* What a file system that has no such calls leaves: zeroes that are written. */
+static void test_zeroes_without_help(void **state)
+{
+	struct nvme_controller *nvme;
+	struct host host;
+
+	(void)state;
+	for (int way = 0; way < 2; way++) {
+		host_open(&host, "size=1M");
+		nvme = soft_private(host.device);
+		nvme->backend.punches = way;
+		nvme->backend.zeroes = false;
+		host_enable(&host, 32, HOST_CC_ENABLE);
+		host_create_io(&host, 16);
+		zeroes(&host, host_rw(NVME_IO_WRITE_ZEROES, 2, 3, 0, 0));
+		if (!way)
+			assert_int_equal(NVME_INVALID_OPCODE,
+				host_io(&host, deallocate(&host, 2, 3, NVME_DSM_AD)));
+		host_close(&host);
+	}
+}
+
+static void test_image(void **state)
+{
+	char image[] = "/tmp/test-nvme-XXXXXX", keys[64];
+	struct host host;
+	uint8_t block[512];
+	int fd = mkstemp(image);
+	uint64_t page;
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(0, ftruncate(fd, 1 << 20));
+	snprintf(keys, sizeof(keys), "image=%s", image);
+	host_start(&host, keys);
+	zeroes(&host, host_rw(NVME_IO_WRITE_ZEROES, 2, 3, 0, 0));
+	page = host_pages(&host, 1);
+	host_fill_pattern(&host, page, 512, 512);
+	assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_WRITE, 2047, 1, page, 0)));
+	assert_int_equal(512, pread(fd, block, 512, 2047 * 512));
+	for (unsigned i = 0; i < 512; i++)
+		assert_int_equal(host_pattern(512 + i), block[i]);
+	/* The file shrinks under the device: an error, nothing worse. */
+	assert_int_equal(0, ftruncate(fd, 4096));
+	assert_int_equal(
+		NVME_UNRECOVERED_READ, host_io(&host, host_rw(NVME_IO_READ, 100, 1, page, 0)));
+	assert_int_equal(
+		NVME_UNRECOVERED_READ, host_io(&host, host_rw(NVME_IO_COMPARE, 100, 1, page, 0)));
+	host_close(&host);
+	close(fd);
+	unlink(image);
+}
+
+static void test_deallocate_errors(void **state)
+{
+	struct host host;
+	uint64_t page;
+
+	(void)state;
+	host_start(&host, "size=1M");
+	page = host_pages(&host, 1);
+	host_fill_pattern(&host, page, 0, 4096);
+	assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_WRITE, 0, 8, page, 0)));
+	assert_int_equal(
+		NVME_LBA_OUT_OF_RANGE, host_io(&host, deallocate(&host, 2040, 9, NVME_DSM_AD)));
+	assert_int_equal(NVME_LBA_OUT_OF_RANGE,
+		host_io(&host, deallocate(&host, UINT64_MAX, 2, NVME_DSM_AD)));
+	assert_int_equal(NVME_OK, host_io(&host, deallocate(&host, 0, 8, 3))); /* hints alone */
+	assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_COMPARE, 0, 8, page, 0)));
+	host_close(&host);
+}
+
+static void test_flush_and_fua(void **state)
+{
+	struct nvme_command command;
+	struct host host;
+
+	(void)state;
+	host_start(&host, "size=1M");
+	assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
+	command = host_rw(NVME_IO_WRITE, 0, 1, host_pages(&host, 1), 0);
+	command.cdw12 |= NVME_IO_FUA;
+	assert_int_equal(NVME_OK, host_io(&host, command));
+	command.opcode = NVME_IO_READ;
+	assert_int_equal(NVME_OK, host_io(&host, command));
+	host_close(&host);
+}
+
+static void test_read_only(void **state)
+{
+	struct nvme_identify_namespace id;
+	struct host host;
+	uint64_t page;
+
+	(void)state;
+	host_start(&host, "size=1M,readonly=on");
+	page = host_pages(&host, 1);
+	assert_int_equal(
+		NVME_OK, host_admin(&host,
+				 (struct nvme_command){
+					 .opcode = NVME_ADMIN_IDENTIFY, .nsid = 1, .prp1 = page }));
+	host_peek(&host, page, &id, sizeof(id));
+	assert_int_equal(NVME_NSATTR_PROTECTED, id.nsattr);
+	assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_READ, 0, 8, page, 0)));
+	assert_int_equal(NVME_NAMESPACE_WRITE_PROTECTED,
+		host_io(&host, host_rw(NVME_IO_WRITE, 0, 8, page, 0)));
+	assert_int_equal(NVME_NAMESPACE_WRITE_PROTECTED,
+		host_io(&host, host_rw(NVME_IO_WRITE_ZEROES, 0, 8, 0, 0)));
+	assert_int_equal(NVME_INVALID_OPCODE, host_io(&host, deallocate(&host, 0, 8, NVME_DSM_AD)));
+	assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
+	host_close(&host);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_namespaces),
+		cmocka_unit_test(test_zeroes),
+		cmocka_unit_test(test_zeroes_without_help),
+		cmocka_unit_test(test_image),
+		cmocka_unit_test(test_deallocate_errors),
+		cmocka_unit_test(test_flush_and_fua),
+		cmocka_unit_test(test_read_only),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The NVMe device: full and wrapping queues, a mapped BAR, resets in the middle. */
+#include "tests/lib/nvme-unit-host.h"
+
+#include <endian.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void expect_completions(struct host *host, unsigned count, uint16_t *cid)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct nvme_completion completion = host_wait(host, &host->io);
+
+		assert_int_equal(NVME_OK, host_status(&completion));
+		assert_int_equal((*cid)++, completion.cid);
+	}
+}
+
+/* Many times around, with all amounts: the phase tag turns over where it should. */
+static void wrap(struct host *host)
+{
+	uint16_t cid = host->next_cid;
+
+	for (unsigned round = 0; round < 60; round++) {
+		host_put_flushes(host, round % 15 + 1);
+		expect_completions(host, round % 15 + 1, &cid);
+	}
+}
+
+static void test_wrap(void **state)
+{
+	struct host host;
+
+	(void)state;
+	host_start(&host, "size=1M");
+	wrap(&host);
+	host_close(&host);
+}
+
+/* Room for three completions: what does not fit waits, and comes when there is room. */
+static void put_ten_flushes(struct host *host)
+{
+	for (unsigned i = 0; i < 10; i++) {
+		struct nvme_command command = host_rw(NVME_IO_FLUSH, 0, 1, 0, 0);
+
+		command.cid = htole16((uint16_t)(100 + i));
+		command.nsid = htole32(1);
+		host_fill(host, host->io.sq + i * sizeof(command), &command, sizeof(command));
+	}
+	host_ring(host, nvme_sq_doorbell(1), 10);
+}
+
+static void test_full_completion_queue(void **state)
+{
+	struct nvme_completion completion;
+	struct host host;
+	uint16_t cid = 100;
+
+	(void)state;
+	host_open(&host, "size=1M");
+	host_enable(&host, 32, HOST_CC_ENABLE);
+	host_create_io(&host, 4);
+	/* The submission queue again, larger than its completion queue. */
+	assert_int_equal(NVME_OK,
+		host_admin(&host,
+			(struct nvme_command){ .opcode = NVME_ADMIN_DELETE_SQ, .cdw10 = 1 }));
+	assert_int_equal(
+		NVME_OK, host_admin(&host, (struct nvme_command){ .opcode = NVME_ADMIN_CREATE_SQ,
+						   .prp1 = host.io.sq,
+						   .cdw10 = 15u << 16 | 1,
+						   .cdw11 = 1u << 16 | NVME_QUEUE_PC }));
+	put_ten_flushes(&host);
+	for (unsigned taken = 0; taken < 10;) {
+		unsigned now = 0;
+
+		while (!host_take(&host, &host.io, &completion))
+			host_nap();
+		do {
+			assert_int_equal(cid++, completion.cid);
+			now++;
+			host_barrier(&host);
+		} while (host_take(&host, &host.io, &completion));
+		assert_int_equal(10 - taken < 3 ? 10 - taken : 3, now);
+		taken += now;
+		host_release(&host, &host.io);
+	}
+	assert_int_equal(0, fake_soft_dma_faults(host.device));
+	host_close(&host);
+}
+
+static bool rung(struct host *host)
+{
+	struct nvme_controller *nvme = soft_private(host->device);
+
+	pthread_mutex_lock(&nvme->registers.lock);
+	bool any = nvme->registers.rung[0];
+	pthread_mutex_unlock(&nvme->registers.lock);
+	return any;
+}
+
+/* A tail that overtakes the head: more commands than the queue holds. Those before count. */
+static void test_overtaking_tail(void **state)
+{
+	struct nvme_completion completion;
+	struct host host;
+	uint16_t cid;
+
+	(void)state;
+	host_start(&host, "size=1M");
+	host_put(&host, &host.admin, (struct nvme_command){ .opcode = NVME_ADMIN_ASYNC_EVENT });
+	host_submit(&host, &host.admin);
+	host_barrier(&host);
+	fake_soft_set_bus_master(host.device, false);
+	cid = host.next_cid;
+	host_put_flushes(&host, 10);
+	/* The device sees the first ring before the second, and both before it may fetch. */
+	while (rung(&host))
+		host_nap();
+	host_ring(&host, nvme_sq_doorbell(1), 5);
+	while (rung(&host))
+		host_nap();
+	fake_soft_set_bus_master(host.device, true);
+	expect_completions(&host, 10, &cid);
+	completion = host_wait(&host, &host.admin);
+	assert_int_equal(0x010100, completion.result);
+	assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
+	host_close(&host);
+}
+
+/* Everything by loads and stores in the BAR's memory. */
+static void test_mapped(void **state)
+{
+	struct host host;
+	uint64_t page;
+
+	(void)state;
+	host_open(&host, "size=1M");
+	host_map(&host, true);
+	for (int i = 0; i < 2; i++) {
+		host_enable(&host, 32, HOST_CC_ENABLE);
+		host_create_io(&host, 16);
+		wrap(&host);
+		page = host_pages(&host, 1);
+		assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_WRITE, 0, 8, page, 0)));
+		host_disable(&host);
+	}
+	/* By call beside it, and after it. */
+	host_enable(&host, 32, HOST_CC_ENABLE);
+	host.mapped = false;
+	host_create_io(&host, 16);
+	host.mapped = true;
+	wrap(&host);
+	host_map(&host, false);
+	wrap(&host);
+	host_close(&host);
+}
+
+/* What was stored just before the last mapping went is not lost. */
+static void test_last_look(void **state)
+{
+	struct nvme_completion completion;
+	struct host host;
+
+	(void)state;
+	host_start(&host, "size=1M");
+	for (int i = 0; i < 20; i++) {
+		host_map(&host, true);
+		host_put_flushes(&host, 1);
+		host_map(&host, false);
+		completion = host_wait(&host, &host.io);
+		assert_int_equal(NVME_OK, host_status(&completion));
+	}
+	host_close(&host);
+}
+
+static void test_scribbles_are_undone(void **state)
+{
+	static const unsigned offsets[] = { 0x00, 0x04, 0x08, 0x18, 0x1c, 0x20, 0x38, 0x3c };
+	struct host host;
+
+	(void)state;
+	host_start(&host, "size=1M");
+	host_map(&host, true);
+	for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
+		uint32_t truth = (uint32_t)soft_nvme_model.bar_read(host.device, 0, offsets[i], 4);
+
+		host_write(&host, offsets[i], ~truth);
+		host_await(&host, offsets[i], UINT32_MAX, truth);
+		assert_int_equal(truth, soft_nvme_model.bar_read(host.device, 0, offsets[i], 4));
+	}
+	/* Reserved bits of a register that can be written. */
+	host_write(&host, NVME_REG_CC, HOST_CC_ENABLE | 0xff000000);
+	host_await(&host, NVME_REG_CC, UINT32_MAX, HOST_CC_ENABLE);
+	assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
+	host_close(&host);
+}
+
+/* A transfer that stays in the middle until the controller is told to stop. */
+struct gate {
+	struct nvme_controller *nvme;
+	atomic_bool entered;
+};
+
+static void wait_at_gate(void *context)
+{
+	struct gate *gate = context;
+
+	atomic_store(&gate->entered, true);
+	while (!nvme_halted(gate->nvme))
+		host_nap();
+}
+
+static void begin_read(struct host *host, struct gate *gate)
+{
+	uint64_t pages = host_pages(host, 4);
+
+	*gate = (struct gate){ .nvme = soft_private(host->device) };
+	fake_soft_on_file(host->device, wait_at_gate, gate);
+	/* Two segments: the first is under way, the second must not be. */
+	host_put(host, &host->io, host_rw(NVME_IO_READ, 0, 16, pages, pages + 2 * HOST_PAGE));
+	host_put_flushes(host, 4);
+	while (!atomic_load(&gate->entered))
+		host_nap();
+}
+
+static void expect_silence(struct host *host)
+{
+	struct nvme_completion completion;
+	uint64_t count = fake_soft_dma_count(host->device);
+
+	for (int i = 0; i < 100; i++)
+		host_nap();
+	assert_int_equal(count, fake_soft_dma_count(host->device));
+	assert_false(host_take(host, &host->io, &completion));
+}
+
+static void expect_restart(struct host *host)
+{
+	fake_soft_on_file(host->device, NULL, NULL);
+	host_enable(host, 32, HOST_CC_ENABLE);
+	host_create_io(host, 16);
+	wrap(host);
+}
+
+static void test_reset_in_the_middle(void **state)
+{
+	struct gate gate;
+	struct host host;
+
+	(void)state;
+	host_start(&host, "size=1M");
+	begin_read(&host, &gate);
+	fake_soft_reset(host.device);
+	expect_silence(&host);
+	expect_restart(&host);
+	host_close(&host);
+}
+
+static void test_disable_in_the_middle(void **state)
+{
+	struct gate gate;
+	struct host host;
+
+	(void)state;
+	host_start(&host, "size=1M");
+	begin_read(&host, &gate);
+	host_disable(&host);
+	expect_silence(&host);
+	expect_restart(&host);
+	host_close(&host);
+}
+
+static void test_destroy_in_the_middle(void **state)
+{
+	struct gate gate;
+	struct host host;
+
+	(void)state;
+	host_start(&host, "size=1M");
+	begin_read(&host, &gate);
+	host_close(&host);
+	assert_true(atomic_load(&gate.entered));
+}
+
+/* Two threads that write registers by call, while resets come from a third. */
+static void *ring_on(void *argument)
+{
+	struct host *host = argument;
+
+	for (unsigned i = 0; i < 2000; i++)
+		soft_nvme_model.bar_write(
+			host->device, 0, NVME_REG_DOORBELLS + 4 * (i % 6), 4, i % 16);
+	return NULL;
+}
+
+static void test_threads(void **state)
+{
+	pthread_t threads[2];
+	struct host host;
+
+	(void)state;
+	host_start(&host, "size=1M");
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(0, pthread_create(&threads[i], NULL, ring_on, &host));
+	for (unsigned i = 0; i < 20; i++) {
+		host_map(&host, i % 2);
+		assert_int_equal(0x10400, host_read(&host, NVME_REG_VS));
+	}
+	for (unsigned i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	host_map(&host, false);
+	fake_soft_reset(host.device);
+	expect_restart(&host);
+	host_close(&host);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_wrap),
+		cmocka_unit_test(test_full_completion_queue),
+		cmocka_unit_test(test_overtaking_tail),
+		cmocka_unit_test(test_mapped),
+		cmocka_unit_test(test_last_look),
+		cmocka_unit_test(test_scribbles_are_undone),
+		cmocka_unit_test(test_reset_in_the_middle),
+		cmocka_unit_test(test_disable_in_the_middle),
+		cmocka_unit_test(test_destroy_in_the_middle),
+		cmocka_unit_test(test_threads),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * How the NVMe device zeroes and deallocates on block devices. Where the machine gives one
+ * (root, loop devices) it is a real one; everywhere a file that fstat(), ioctl() and
+ * fallocate() of this program pass off as one.
+ */
+#include "tests/lib/nvme-unit-host.h"
+
+#include <dirent.h>
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <linux/loop.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#define SIZE (1 << 20)
+
+static struct {
+	bool on;
+	dev_t number;
+	int sector;
+	atomic_uint calls; /* of fallocate() */
+} fake;
+
+/* As blkdev_fallocate() of Linux, of a device that has no request for zeroing. */
+int fallocate(int fd, int mode, off_t offset, off_t length)
+{
+	if (!fake.on)
+		return (int)syscall(SYS_fallocate, fd, mode, offset, length);
+	atomic_fetch_add(&fake.calls, 1);
+	errno = EINVAL;
+	if (offset >= SIZE || (offset | length) & (fake.sector - 1))
+		return -1;
+	errno = EOPNOTSUPP;
+	if (mode & FALLOC_FL_PUNCH_HOLE)
+		return -1;
+	return (int)syscall(SYS_fallocate, fd, mode, offset, length);
+}
+
+int fstat(int fd, struct stat *status)
+{
+	int result = (int)syscall(SYS_fstat, fd, status);
+
+	if (fake.on && result == 0 && S_ISREG(status->st_mode)) {
+		status->st_mode = S_IFBLK | 0600;
+		status->st_rdev = fake.number;
+	}
+	return result;
+}
+
+int ioctl(int fd, unsigned long request, ...)
+{
+	va_list args;
+	void *argument;
+
+	va_start(args, request);
+	argument = va_arg(args, void *);
+	va_end(args);
+	if (!fake.on || request != BLKSSZGET)
+		return (int)syscall(SYS_ioctl, fd, request, argument);
+	*(int *)argument = fake.sector;
+	return 0;
+}
+
+static char image[] = "/tmp/test-nvme-XXXXXX";
+
+static int make_image(void **state)
+{
+	int fd;
+
+	(void)state;
+	strcpy(image, "/tmp/test-nvme-XXXXXX");
+	fd = mkstemp(image);
+	if (fd < 0 || ftruncate(fd, SIZE) < 0)
+		return -1;
+	return close(fd);
+}
+
+static int remove_image(void **state)
+{
+	(void)state;
+	return unlink(image);
+}
+
+static void start(struct host *host, const char *path)
+{
+	char keys[128];
+
+	snprintf(keys, sizeof(keys), "image=%s", path);
+	host_start(host, keys);
+}
+
+static bool offers_deallocate(struct host *host)
+{
+	struct nvme_identify_controller id;
+	uint64_t page = host_pages(host, 1);
+
+	assert_int_equal(
+		NVME_OK, host_admin(host, (struct nvme_command){ .opcode = NVME_ADMIN_IDENTIFY,
+						  .cdw10 = NVME_CNS_CONTROLLER,
+						  .prp1 = page }));
+	host_peek(host, page, &id, sizeof(id));
+	return le16toh(id.oncs) & NVME_ONCS_DSM;
+}
+
+static uint16_t deallocate(struct host *host, uint64_t slba, uint32_t blocks)
+{
+	const struct nvme_dsm_range range = { .slba = htole64(slba), .blocks = htole32(blocks) };
+	uint64_t page = host_pages(host, 1);
+
+	host_fill(host, page, &range, sizeof(range));
+	return host_io(host, (struct nvme_command){ .opcode = NVME_IO_DATASET_MANAGEMENT,
+				     .nsid = 1,
+				     .prp1 = page,
+				     .cdw11 = NVME_DSM_AD });
+}
+
+static struct nvme_command write_zeroes(uint64_t slba, uint32_t blocks, bool deallocate)
+{
+	struct nvme_command command = host_rw(NVME_IO_WRITE_ZEROES, slba, blocks, 0, 0);
+
+	command.cdw12 |= deallocate ? NVME_IO_DEALLOCATE : 0;
+	return command;
+}
+
+/* The first 4096 bytes get the pattern. */
+static void write_pattern(struct host *host)
+{
+	uint64_t page = host_pages(host, 1);
+
+	host_fill_pattern(host, page, 0, 4096);
+	assert_int_equal(NVME_OK, host_io(host, host_rw(NVME_IO_WRITE, 0, 8, page, 0)));
+}
+
+/* Of the first 8 blocks, those from 2 to 4 are zero, the others as they were written. */
+static void expect_hole(struct host *host)
+{
+	static const uint8_t zeroes[1536];
+	uint64_t page = host_pages(host, 1);
+	uint8_t data[1536];
+
+	assert_int_equal(NVME_OK, host_io(host, host_rw(NVME_IO_READ, 0, 8, page, 0)));
+	host_expect_pattern(host, page, 0, 1024);
+	host_peek(host, page + 1024, data, sizeof(data));
+	assert_memory_equal(zeroes, data, sizeof(data));
+	host_expect_pattern(host, page + 2560, 2560, 1536);
+}
+
+static void pretend(dev_t number, int sector)
+{
+	fake.number = number;
+	fake.sector = sector;
+	atomic_store(&fake.calls, 0);
+	fake.on = true;
+}
+
+/* Nothing is tried on it, and what it cannot do is not offered. */
+static void test_probe(void **state)
+{
+	struct host host;
+
+	(void)state;
+	pretend(makedev(0, 0), 512);
+	start(&host, image);
+	assert_int_equal(0, atomic_load(&fake.calls));
+	assert_false(offers_deallocate(&host));
+	write_pattern(&host);
+	assert_int_equal(NVME_OK, host_io(&host, write_zeroes(2, 3, true)));
+	expect_hole(&host);
+	assert_int_equal(1, atomic_load(&fake.calls)); /* and not by writing */
+	host_close(&host);
+	/* Sectors larger than blocks: fallocate() cannot address a block. */
+	pretend(makedev(0, 0), 4096);
+	start(&host, image);
+	write_pattern(&host);
+	assert_int_equal(NVME_OK, host_io(&host, write_zeroes(2, 3, false)));
+	assert_int_equal(0, atomic_load(&fake.calls));
+	expect_hole(&host);
+	host_close(&host);
+	fake.on = false;
+}
+
+/* The device says that it can, and cannot: zeroes are written, deallocating does nothing. */
+static void test_refused_request(void **state)
+{
+	struct host host;
+	uint64_t page;
+
+	(void)state;
+	pretend(makedev(0, 0), 512);
+	start(&host, image);
+	((struct nvme_controller *)soft_private(host.device))->backend.punches = true;
+	write_pattern(&host);
+	assert_int_equal(NVME_OK, deallocate(&host, 2, 3));
+	page = host_pages(&host, 1);
+	assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_READ, 0, 8, page, 0)));
+	host_expect_pattern(&host, page, 0, 4096);
+	assert_int_equal(NVME_OK, host_io(&host, write_zeroes(2, 3, true)));
+	expect_hole(&host);
+	host_close(&host);
+	fake.on = false;
+}
+
+/* What the kernel says of a disk of this machine decides. */
+static void test_limits(void **state)
+{
+	DIR *folder = opendir("/sys/dev/block");
+	struct dirent *entry;
+
+	(void)state;
+	while (folder && (entry = readdir(folder))) {
+		unsigned major_number, minor_number;
+		unsigned long long most = 0;
+		struct host host;
+		char path[320];
+		FILE *file;
+
+		snprintf(path, sizeof(path), "/sys/dev/block/%s/queue/write_zeroes_max_bytes",
+			entry->d_name);
+		if (sscanf(entry->d_name, "%u:%u", &major_number, &minor_number) != 2 ||
+			!(file = fopen(path, "re")))
+			continue;
+		assert_int_equal(1, fscanf(file, "%llu", &most));
+		fclose(file);
+		pretend(makedev(major_number, minor_number), 512);
+		start(&host, image);
+		assert_int_equal(most > 0, offers_deallocate(&host));
+		assert_int_equal(0, atomic_load(&fake.calls));
+		host_close(&host);
+		fake.on = false;
+	}
+	if (folder)
+		closedir(folder);
+}
+
+/* A loop device on the image, or -1. */
+static int attach_loop(char *path, size_t size)
+{
+	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	struct loop_config config = { .info.lo_flags = LO_FLAGS_AUTOCLEAR };
+	int number, loop = -1;
+
+	if (control < 0)
+		return -1;
+	number = ioctl(control, LOOP_CTL_GET_FREE);
+	close(control);
+	snprintf(path, size, "/dev/loop%d", number);
+	config.fd = (uint32_t)open(image, O_RDWR | O_CLOEXEC);
+	if (number >= 0)
+		loop = open(path, O_RDWR | O_CLOEXEC);
+	if (loop >= 0 && ioctl(loop, LOOP_CONFIGURE, &config) < 0) {
+		close(loop);
+		loop = -1;
+	}
+	close((int)config.fd);
+	return loop;
+}
+
+static void test_loop_device(void **state)
+{
+	struct nvme_controller *nvme;
+	struct host host;
+	char path[32];
+	int loop = attach_loop(path, sizeof(path));
+
+	(void)state;
+	if (loop < 0)
+		skip();
+	start(&host, path);
+	nvme = soft_private(host.device);
+	assert_true(nvme->backend.zeroes);
+	if (nvme->backend.punches) {
+		assert_true(offers_deallocate(&host));
+		write_pattern(&host);
+		assert_int_equal(NVME_OK, deallocate(&host, 2, 3));
+		expect_hole(&host);
+		assert_int_equal(NVME_OK, deallocate(&host, SIZE / 512 - 1, 1));
+	}
+	for (int way = 0; way < 2; way++) {
+		write_pattern(&host);
+		assert_int_equal(NVME_OK, host_io(&host, write_zeroes(2, 3, way)));
+		expect_hole(&host);
+	}
+	host_close(&host);
+	close(loop);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_probe),
+		cmocka_unit_test(test_refused_request),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_loop_device),
+	};
+
+	return cmocka_run_group_tests(tests, make_image, remove_image);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Who gets a place among connections, and who makes room. */
+#include "iokit/places.h"
+#include "tests/lib/cmocka-all.h"
+
+#define PLACES 32
+
+static struct iou_places places;
+static struct iou_place pool[PLACES];
+static unsigned used;
+
+static int setup(void **state)
+{
+	(void)state;
+	places = (struct iou_places){ .per_process = 3, .per_user = 5, .total = 12, .reserved = 4 };
+	TAILQ_INIT(&places.all);
+	used = 0;
+	return 0;
+}
+
+static struct iou_place peer(uid_t uid, pid_t pid)
+{
+	return (struct iou_place){ .uid = uid, .pid = pid, .privileged = uid == 0 };
+}
+
+/* Add one if it gets a place; one that leaves is removed, and *left set to its uid, pid. */
+static bool add(uid_t uid, pid_t pid, bool greeted, struct iou_place *left)
+{
+	struct iou_place *leaves = NULL, *place;
+
+	assert_true(used < PLACES);
+	place = &pool[used++];
+	*place = peer(uid, pid);
+	place->greeted = greeted;
+	if (iou_places_find(&places, place, &leaves) != kIOReturnSuccess)
+		return false;
+	if (left)
+		*left = leaves ? *leaves : (struct iou_place){ .pid = -1 };
+	if (leaves)
+		TAILQ_REMOVE(&places.all, leaves, link);
+	TAILQ_INSERT_TAIL(&places.all, place, link);
+	return true;
+}
+
+static void a_process_has_a_limit(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		assert_true(add(0, 10, true, NULL));
+	assert_false(add(0, 10, true, NULL));
+	assert_true(add(0, 11, true, NULL));
+}
+
+static void a_user_has_a_limit_whatever_its_processes(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		assert_true(add(7, 10 + i, true, NULL));
+	assert_false(add(7, 20, true, NULL));
+	assert_true(add(8, 21, true, NULL));
+	/* Not so the service's own. */
+	for (int i = 0; i < 6; i++)
+		assert_true(add(0, 30 + i, true, NULL));
+}
+
+static void unknown_processes_count_by_user(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		assert_true(add(7, 0, true, NULL));
+	assert_false(add(7, 0, true, NULL));
+	assert_true(add(8, 0, true, NULL));
+	assert_true(add(7, 10, true, NULL));
+}
+
+static void others_leave_a_reserve(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 8; i++)
+		assert_true(add(7 + (uid_t)i % 2, 10 + i, true, NULL));
+	assert_false(add(9, 20, true, NULL));
+	for (int i = 0; i < 4; i++)
+		assert_true(add(0, 30 + i, true, NULL));
+	/* All are taken. */
+	assert_false(add(0, 40, true, NULL));
+}
+
+static void the_oldest_silent_one_of_a_process_makes_room(void **state)
+{
+	struct iou_place left;
+
+	(void)state;
+	assert_true(add(7, 9, false, NULL));
+	assert_true(add(7, 10, true, NULL));
+	assert_true(add(7, 10, false, NULL));
+	assert_true(add(7, 10, false, NULL));
+	assert_true(add(7, 10, true, &left));
+	assert_int_equal(left.pid, 10);
+	assert_false(left.greeted);
+	assert_true(add(7, 10, true, &left));
+	assert_int_equal(left.pid, 10);
+	/* All of this process have greeted. The silent one of another process stays. */
+	assert_false(add(7, 10, true, &left));
+}
+
+static void silence_of_one_user_costs_no_other(void **state)
+{
+	struct iou_place left;
+
+	(void)state;
+	assert_true(add(8, 1, false, NULL));
+	for (int i = 0; i < 20; i++) {
+		assert_true(add(7, 10 + i, false, &left));
+		assert_int_equal(left.pid, i < 5 ? -1 : 10 + i - 5);
+	}
+	/* Where all users together are too many the oldest goes, whoever's it is. */
+	assert_true(add(9, 50, true, NULL));
+	assert_true(add(9, 51, true, NULL));
+	assert_true(add(9, 52, true, &left));
+	assert_int_equal(left.pid, 1);
+}
+
+#define ON(test) cmocka_unit_test_setup(test, setup)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ON(a_process_has_a_limit),
+		ON(a_user_has_a_limit_whatever_its_processes),
+		ON(unknown_processes_count_by_user),
+		ON(others_leave_a_reserve),
+		ON(the_oldest_silent_one_of_a_process_makes_room),
+		ON(silence_of_one_user_costs_no_other),
+	};
+
+	return cmocka_run_group_tests_name("places", tests, NULL, NULL);
+}

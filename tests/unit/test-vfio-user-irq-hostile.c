@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Interrupts: what SET_IRQS refuses, and what must not hold the server up. */
+#include "tests/lib/vfio-user-rig.h"
+#include "vfio-user/platform.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+
+static void sets_that_make_no_sense_are_refused(void **state)
+{
+	static const struct {
+		uint32_t index, flags, start, count;
+	} cases[] = {
+		{ VFIO_PCI_NUM_IRQS, DISABLE, 0, 0 },
+		{ UINT32_MAX, DISABLE, 0, 0 },
+		{ VFIO_PCI_MSIX_IRQ_INDEX, DISABLE, 1, 0 },
+		{ VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK, 0,
+			0 },
+		{ VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_DATA_BOOL | VFIO_IRQ_SET_ACTION_TRIGGER, 0,
+			0 },
+		{ VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 0 },
+		{ VFIO_PCI_MSIX_IRQ_INDEX, 0, 0, 1 },
+		{ VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_DATA_NONE, 0, 1 },
+		{ VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_ACTION_MASK, 0, 1 },
+		{ VFIO_PCI_MSIX_IRQ_INDEX,
+			VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK |
+				VFIO_IRQ_SET_ACTION_UNMASK,
+			0, 1 },
+		{ VFIO_PCI_MSIX_IRQ_INDEX,
+			VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_DATA_BOOL | VFIO_IRQ_SET_ACTION_MASK,
+			0, 1 },
+		{ VFIO_PCI_MSIX_IRQ_INDEX, DISABLE | 0x40, 0, 1 },
+		{ VFIO_PCI_MSIX_IRQ_INDEX, DISABLE | 0x80000000, 0, 1 },
+		{ VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, FAKE_MSIX_VECTORS + 1 },
+		{ VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, FAKE_MSIX_VECTORS, 1 },
+		{ VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, FAKE_MSIX_VECTORS - 1, 2 },
+		{ VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 2, UINT32_MAX },
+		{ VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, UINT32_MAX, 2 },
+		{ VFIO_PCI_MSI_IRQ_INDEX, CONNECT, 0, FAKE_MSI_VECTORS + 1 },
+		{ VFIO_PCI_INTX_IRQ_INDEX, CONNECT, 0, 2 },
+		{ VFIO_PCI_ERR_IRQ_INDEX, CONNECT, 0, 1 },
+		{ VFIO_PCI_REQ_IRQ_INDEX, CONNECT, 0, 2 },
+		{ VFIO_PCI_REQ_IRQ_INDEX, DISABLE, 1, 1 },
+	};
+	struct vfio_user_irq_set set = {
+		.argsz = 19, .flags = DISABLE, .index = VFIO_PCI_MSIX_IRQ_INDEX
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(rig_set_irqs(*state, cases[i].index, cases[i].flags,
+					 cases[i].start, cases[i].count, NULL, 0),
+			EINVAL);
+	assert_int_equal(
+		rig_call(*state, VFIO_USER_DEVICE_SET_IRQS, &set, sizeof(set), NULL, 0, NULL),
+		EINVAL);
+	/* Only INTx is masked by eventfds. */
+	assert_int_equal(
+		rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
+			VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_MASK, 0, 1, NULL, 0),
+		ENOTSUP);
+}
+
+static void bools_must_be_as_many_as_they_say(void **state)
+{
+	assert_int_equal(rig_set_bools(*state, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_ACTION_TRIGGER,
+				 0, 2, "\0", 1),
+		EINVAL);
+	assert_int_equal(rig_set_bools(*state, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_ACTION_TRIGGER,
+				 0, 2, "\0\0\0", 3),
+		EINVAL);
+	assert_int_equal(rig_set_bools(*state, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_ACTION_TRIGGER,
+				 0, 2, "\0\0", 2),
+		0);
+}
+
+static void eventfds_must_be_as_many_as_they_say(void **state)
+{
+	int fds[3] = { event_new(), event_new(), event_new() };
+	size_t before = count_fds();
+
+	assert_int_equal(
+		rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 2, fds, 1), EINVAL);
+	assert_int_equal(
+		rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 2, fds, 3), EINVAL);
+	assert_int_equal(
+		rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, DISABLE, 0, 0, fds, 1), EINVAL);
+	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
+				 VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK, 0, 1, fds, 1),
+		EINVAL);
+	expect_fds(before);
+	close_all(fds, 3);
+}
+
+/* A reader that has gone, a file that grows, a socket: none may hurt or hold up the server. */
+static void other_descriptors_are_refused(void **state)
+{
+	int ends[2], sockets[2], fds[7];
+	size_t before;
+
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), 0);
+	close(ends[0]);
+	close(sockets[1]);
+#ifdef VFIO_USER_POSIX
+	/* What is an event there must not end the process when its reader has gone. */
+	assert_int_equal(
+		rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, &ends[1], 1), 0);
+	raise_vector(0);
+	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, DISABLE, 0, 0, NULL, 0), 0);
+	close(ends[1]);
+	ends[1] = open("/", O_RDONLY | O_CLOEXEC);
+#endif
+	fds[0] = ends[1];
+	fds[1] = sockets[0];
+	fds[2] = memfd_create("file", MFD_CLOEXEC);
+	fds[3] = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	fds[4] = open("/", O_RDONLY | O_CLOEXEC);
+	fds[5] = event_new(); /* one good one does not make the others better */
+	fds[6] = fds[2];
+	before = count_fds();
+	for (size_t i = 0; i < 5; i++)
+		assert_int_equal(
+			rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, &fds[i], 1),
+			EINVAL);
+	assert_int_equal(
+		rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 2, fds + 5, 2), EINVAL);
+	expect_fds(before);
+	close_all(fds, 6);
+}
+
+/* What looks like an eventfd and is none. */
+static void odd_descriptors_do_no_harm(void **state)
+{
+	int fds[2] = { timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC), epoll_create1(EPOLL_CLOEXEC) };
+	struct itimerspec soon = { .it_value = { .tv_nsec = 1 } };
+#ifdef VFIO_USER_POSIX
+	const int answer = 0; /* cannot be told apart */
+#else
+	const int answer = EINVAL;
+#endif
+
+	assert_int_equal(timerfd_settime(fds[0], 0, &soon, NULL), 0);
+	for (uint32_t i = 0; i < 2; i++) {
+		assert_int_equal(
+			rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, i, 1, &fds[i], 1),
+			answer);
+		assert_int_equal(rig_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX,
+					 VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK, 0,
+					 1, &fds[i], 1),
+			answer);
+	}
+	raise_vector(0);
+	raise_vector(1);
+	assert_int_equal(rig_config(*state, 0, 2), 0x1b36);
+	close_all(fds, 2);
+}
+
+/* A write to it would wait, for ever. */
+static void a_full_event_holds_nobody_up(void **state)
+{
+	int full = event_new(), fd = event_new();
+	uint64_t count = event_fill(full);
+
+	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, &full, 1), 0);
+	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 1, 1, &fd, 1), 0);
+	raise_vector(0);
+	raise_vector(1);
+	/* The kernel's own signal goes to the counter's very last value, a write's does not. */
+	assert_true(event_take(full) >= count);
+	assert_int_equal(event_take(fd), 1);
+	raise_vector(0);
+	assert_int_equal(event_take(full), 1);
+	close(full);
+	close(fd);
+}
+
+#ifndef VFIO_USER_POSIX
+
+struct contended {
+	int fd;
+	atomic_uint signals; /* that have returned */
+	atomic_bool end;
+};
+
+static void *signal_on_and_on(void *argument)
+{
+	struct contended *event = argument;
+
+	while (!atomic_load(&event->end)) {
+		vu_platform_signal_event(event->fd);
+		atomic_fetch_add(&event->signals, 1);
+	}
+	return NULL;
+}
+
+/* Whether another signal returns, in a time that is enough on any machine. */
+static bool goes_on(struct contended *event)
+{
+	unsigned before = atomic_load(&event->signals);
+
+	for (int i = 0; i < 20000; i++) {
+		if (atomic_load(&event->signals) - before >= 2)
+			return true;
+		if (i > 1000)
+			usleep(1000);
+		else
+			sched_yield();
+	}
+	return false;
+}
+
+/* A VMM that fills a counter which had room a moment ago, and whose reads and writes wait. */
+static void an_event_that_is_filled_meanwhile_holds_nobody_up(void **state)
+{
+	const uint64_t most = UINT64_MAX - 1;
+	struct contended event = { .fd = eventfd(0, EFD_CLOEXEC) };
+	pthread_t thread;
+	bool well = true;
+	uint64_t count;
+
+	(void)state;
+	assert_true(event.fd >= 0);
+	assert_int_equal(pthread_create(&thread, NULL, signal_on_and_on, &event), 0);
+	for (int round = 0; round < 3000 && well; round++) {
+		struct pollfd signalled = { .fd = event.fd, .events = POLLIN };
+
+		assert_int_equal(poll(&signalled, 1, -1), 1);
+		assert_int_equal(fcntl(event.fd, F_SETFL, O_NONBLOCK), 0);
+		assert_int_equal(read(event.fd, &count, sizeof(count)), sizeof(count));
+		/* Signals that came in between take from what there is room for. */
+		for (uint64_t left = most; left > most - 1000; left--)
+			if (write(event.fd, &left, sizeof(left)) == sizeof(left))
+				break;
+		assert_int_equal(fcntl(event.fd, F_SETFL, 0), 0);
+		well = goes_on(&event);
+	}
+	atomic_store(&event.end, true);
+	/* Lets a signal that waits return. */
+	assert_int_equal(read(event.fd, &count, sizeof(count)), sizeof(count));
+	pthread_join(thread, NULL);
+	close(event.fd);
+	assert_true(well);
+}
+
+#endif
+
+/* Interrupts while everything else happens: for the thread sanitizer, and for what is lost. */
+static void *storm(void *argument)
+{
+	(void)argument;
+	for (unsigned i = 0; i < 3000; i++)
+		fake_client_fire(i % FAKE_MSIX_VECTORS);
+	return NULL;
+}
+
+static void interrupts_come_at_any_time(void **state)
+{
+	int fds[2] = { event_new(), event_new() }, last = event_new();
+	pthread_t thread;
+
+	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 2, fds, 2), 0);
+	assert_int_equal(pthread_create(&thread, NULL, storm, NULL), 0);
+	for (int i = 0; i < 60; i++) {
+		assert_int_equal(
+			rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 2, fds, 2), 0);
+		assert_int_equal(
+			rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
+				VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK, 0, 2, NULL, 0),
+			0);
+		assert_int_equal(
+			rig_call(*state, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL), 0);
+		assert_int_equal(
+			rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
+				VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK, 0, 2, NULL, 0),
+			0);
+		if (i % 10 == 0)
+			assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, DISABLE, 0,
+						 0, NULL, 0),
+				0);
+	}
+	pthread_join(thread, NULL);
+	fake_client_wait_idle();
+	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, DISABLE, 0, 0, NULL, 0), 0);
+	assert_int_equal(
+		rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 39, 1, &last, 1), 0);
+	raise_vector(39);
+	assert_int_equal(event_take(last), 1);
+	close_all(fds, 2);
+	close(last);
+}
+
+#define ON(test) cmocka_unit_test_setup_teardown(test, rig_setup_agreed, rig_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ON(sets_that_make_no_sense_are_refused),
+		ON(bools_must_be_as_many_as_they_say),
+		ON(eventfds_must_be_as_many_as_they_say),
+		ON(other_descriptors_are_refused),
+		ON(odd_descriptors_do_no_harm),
+		ON(a_full_event_holds_nobody_up),
+#ifndef VFIO_USER_POSIX
+		ON(an_event_that_is_filled_meanwhile_holds_nobody_up),
+#endif
+		ON(interrupts_come_at_any_time),
+	};
+
+	return cmocka_run_group_tests_name("vfio-user interrupts refused", tests, NULL, NULL);
+}

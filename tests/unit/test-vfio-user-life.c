@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A device that goes away and comes back, or does not, in the middle of a session. */
+#include "tests/lib/vfio-user-rig.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define RW (VFIO_USER_F_DMA_REGION_READ | VFIO_USER_F_DMA_REGION_WRITE)
+
+/* Looks after its device every few milliseconds, and expects it back. */
+static int setup_with(void **state, enum vu_bar_access access)
+{
+	struct rig *rig;
+
+	if (rig_setup_with(state, access, false) != 0)
+		return -1;
+	rig = *state;
+	rig->loop.tick_ms = 5;
+	rig->device->options.reconnect = true;
+	rig_connect(rig);
+	rig_agree(rig);
+	return 0;
+}
+
+static int setup(void **state)
+{
+	return setup_with(state, VU_BARS_MAPPED);
+}
+
+static int setup_shared(void **state)
+{
+	return setup_with(state, VU_BARS_SHARED);
+}
+
+static int setup_without_return(void **state)
+{
+	int result = setup(state);
+
+	((struct rig *)*state)->device->options.reconnect = false;
+	return result;
+}
+
+static int map(struct rig *rig, uint64_t address, uint64_t size, bool shared)
+{
+	struct vfio_user_dma_map request = {
+		.argsz = sizeof(request), .flags = RW, .address = address, .size = size
+	};
+	int fd = -1, error;
+
+	if (shared) {
+		fd = memory_new(size);
+		error = rig_call(rig, VFIO_USER_DMA_MAP, &request, sizeof(request), &fd, 1, NULL);
+		close(fd);
+		return error;
+	}
+	return rig_call(rig, VFIO_USER_DMA_MAP, &request, sizeof(request), NULL, 0, NULL);
+}
+
+static int unmap(struct rig *rig, uint64_t address, uint64_t size)
+{
+	struct vfio_user_dma_unmap request = {
+		.argsz = sizeof(request), .address = address, .size = size
+	};
+
+	return rig_call(rig, VFIO_USER_DMA_UNMAP, &request, sizeof(request), NULL, 0, NULL);
+}
+
+/* It reads as something else than ones. */
+static bool answers(struct rig *rig)
+{
+	return rig_config(rig, 0, 4) != UINT32_MAX;
+}
+
+static void wait_until_it_answers(struct rig *rig, bool wanted)
+{
+	while (answers(rig) != wanted)
+		poll(NULL, 0, 1);
+}
+
+static void set_memory_and_master(struct rig *rig)
+{
+	rig_set_config(rig, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+}
+
+static void a_restart_is_survived(void **state)
+{
+	struct rig *rig = *state;
+	struct fake_client *device;
+	int event = event_new();
+	unsigned char data[4] = { 1, 2, 3, 4 };
+
+	assert_int_equal(map(rig, 0, 0x10000, true), 0);
+	assert_int_equal(map(rig, 0x100000, 0x1000, true), 0);
+	assert_int_equal(map(rig, 0x200000, 0x1000, false), 0);
+	assert_int_equal(rig_set_irqs(rig, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 3, 1, &event, 1), 0);
+	set_memory_and_master(rig);
+
+	fake_client_stop();
+	wait_until_it_answers(rig, false);
+	assert_int_equal(rig_write(rig, 0, 0, data, 4), 0);
+	assert_int_equal(rig_read(rig, 0, 0, data, 4), 0);
+	assert_memory_equal(data, "\xff\xff\xff\xff", 4);
+	assert_int_equal(rig_call(rig, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL), ENODEV);
+	/* What is the server's own goes on. */
+	assert_int_equal(map(rig, 0x300000, 0x1000, true), 0);
+	assert_int_equal(unmap(rig, 0x100000, 0x1000), 0);
+
+	fake_client_restart();
+	wait_until_it_answers(rig, true);
+	device = fake_client_lock();
+	assert_int_equal(device->connects, 2);
+	assert_int_equal(device->disconnects, 1);
+	assert_int_equal(device->region_count, 2);
+	assert_int_equal(device->regions[0].iova, 0);
+	assert_int_equal(device->regions[0].size, 0x10000);
+	assert_int_equal(device->regions[1].iova, 0x300000);
+	assert_int_equal(device->config[PCI_COMMAND], PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	assert_int_equal(device->irq_mask[0], UINT64_MAX);
+	fake_client_unlock();
+	assert_int_equal(rig_write(rig, 0, 0, data, 4), 0);
+	raise_vector(3);
+	assert_int_equal(event_take(event), 1);
+	close(event);
+}
+
+static void what_the_guest_wrote_meanwhile_is_known(void **state)
+{
+	struct rig *rig = *state;
+	uint8_t none[2] = { 0 };
+
+	set_memory_and_master(rig);
+	fake_client_stop();
+	wait_until_it_answers(rig, false);
+	assert_int_equal(rig_write(rig, VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND, none, 2), 0);
+	/* The view's own registers work without a device. */
+	rig_set_config(rig, PCI_INTERRUPT_LINE, 1, 7);
+	assert_int_equal(rig_config(rig, PCI_INTERRUPT_LINE, 1), 7);
+	fake_client_restart();
+	wait_until_it_answers(rig, true);
+	assert_int_equal(fake_client_lock()->config[PCI_COMMAND], 0);
+	fake_client_unlock();
+}
+
+static void several_restarts_are_survived(void **state)
+{
+	struct rig *rig = *state;
+	size_t fds;
+
+	assert_int_equal(map(rig, 0, 0x10000, true), 0);
+	fds = count_fds();
+	for (unsigned i = 0; i < 20; i++) {
+		fake_client_stop();
+		wait_until_it_answers(rig, false);
+		fake_client_restart();
+		wait_until_it_answers(rig, true);
+		assert_int_equal(fake_client_lock()->region_count, 1);
+		fake_client_unlock();
+	}
+	expect_fds(fds);
+}
+
+static void a_map_that_finds_the_driver_dead_succeeds(void **state)
+{
+	struct rig *rig = *state;
+
+	/* Without waiting for the server to notice. */
+	fake_client_stop();
+	assert_int_equal(map(rig, 0, 0x10000, true), 0);
+	fake_client_restart();
+	wait_until_it_answers(rig, true);
+	assert_int_equal(fake_client_lock()->region_count, 1);
+	fake_client_unlock();
+}
+
+static void memory_that_is_not_taken_again_is_given_up(void **state)
+{
+	struct rig *rig = *state;
+
+	assert_int_equal(map(rig, 0, 0x10000, true), 0);
+	fake_client_stop();
+	wait_until_it_answers(rig, false);
+	fake_client_lock()->register_result = kIOReturnNoSpace;
+	fake_client_unlock();
+	fake_client_restart();
+	wait_until_it_answers(rig, true);
+	assert_int_equal(fake_client_lock()->region_count, 0);
+	fake_client_unlock();
+	assert_int_equal(unmap(rig, 0, 0x10000), 0);
+}
+
+static void a_device_that_cannot_be_claimed_is_waited_for(void **state)
+{
+	struct rig *rig = *state;
+	unsigned connects;
+
+	fake_client_stop();
+	wait_until_it_answers(rig, false);
+	fake_client_lock()->claim_result = kIOReturnExclusiveAccess;
+	fake_client_unlock();
+	fake_client_restart();
+	do {
+		assert_false(answers(rig));
+		connects = fake_client_lock()->connects;
+		fake_client_unlock();
+	} while (connects < 4);
+	fake_client_lock()->claim_result = kIOReturnSuccess;
+	fake_client_unlock();
+	wait_until_it_answers(rig, true);
+}
+
+static void another_device_is_not_taken_for_it(void **state)
+{
+	struct rig *rig = *state;
+	int request = event_new();
+
+	assert_int_equal(rig_set_irqs(rig, VFIO_PCI_REQ_IRQ_INDEX, CONNECT, 0, 1, &request, 1), 0);
+	fake_client_stop();
+	fake_client_lock()->config[PCI_SUBSYSTEM_VENDOR_ID] ^= 1;
+	fake_client_unlock();
+	wait_until_it_answers(rig, false);
+	fake_client_restart();
+	while (event_take(request) == 0)
+		poll(NULL, 0, 1);
+	assert_false(answers(rig));
+	assert_int_equal(atomic_load(&rig->device->presence), VU_GONE);
+	close(request);
+}
+
+static void removal_asks_the_vmm_to_unplug(void **state)
+{
+	struct rig *rig = *state;
+	int request = event_new();
+
+	assert_int_equal(rig_set_irqs(rig, VFIO_PCI_REQ_IRQ_INDEX, CONNECT, 0, 1, &request, 1), 0);
+	assert_int_equal(event_take(request), 0);
+	fake_client_lock()->failure = kIOReturnOffline;
+	fake_client_unlock();
+	/* Without any command of the client's; and once more when it does not do it. */
+	for (int i = 0; i < 2; i++)
+		while (event_take(request) == 0)
+			poll(NULL, 0, 1);
+	assert_false(answers(rig));
+	/* While it unplugs, it takes its memory back. */
+	assert_int_equal(map(rig, 0, 0x10000, true), 0);
+	assert_int_equal(unmap(rig, 0, 0x10000), 0);
+	assert_int_equal(rig_set_irqs(rig, VFIO_PCI_MSIX_IRQ_INDEX, DISABLE, 0, 0, NULL, 0), 0);
+	close(request);
+}
+
+static void ones_for_config_space_are_a_removal(void **state)
+{
+	struct rig *rig = *state;
+	int request = event_new();
+
+	assert_int_equal(rig_set_irqs(rig, VFIO_PCI_REQ_IRQ_INDEX, CONNECT, 0, 1, &request, 1), 0);
+	memset(fake_client_lock()->config, 0xff, 4);
+	fake_client_unlock();
+	while (event_take(request) == 0)
+		poll(NULL, 0, 1);
+	assert_false(answers(rig));
+	close(request);
+}
+
+static void a_driver_that_is_not_expected_back_is_a_removal(void **state)
+{
+	struct rig *rig = *state;
+	int request = event_new();
+
+	assert_int_equal(rig_set_irqs(rig, VFIO_PCI_REQ_IRQ_INDEX, CONNECT, 0, 1, &request, 1), 0);
+	fake_client_stop();
+	while (event_take(request) == 0)
+		poll(NULL, 0, 1);
+	close(request);
+}
+
+/* --- BARs that the client maps -------------------------------------------------------- */
+
+/* Ask for a BAR that can be mapped; the descriptor, if one comes, is dropped. */
+static bool is_offered(struct rig *rig)
+{
+	struct vfio_user_region_info info = { .argsz = sizeof(info), .index = 4 };
+	struct reply *reply = malloc(sizeof(*reply));
+
+	assert_non_null(reply);
+	assert_int_equal(rig_call(rig, VFIO_USER_DEVICE_GET_REGION_INFO, &info, sizeof(info), NULL,
+				 0, reply),
+		0);
+	memcpy(&info, reply->payload, sizeof(info));
+	free(reply);
+	return (info.flags & VFIO_REGION_INFO_FLAG_MMAP) != 0;
+}
+
+static void mapped_memory_does_not_survive_the_service(void **state)
+{
+	struct rig *rig = *state;
+	int request = event_new();
+
+	assert_int_equal(rig_set_irqs(rig, VFIO_PCI_REQ_IRQ_INDEX, CONNECT, 0, 1, &request, 1), 0);
+	assert_true(is_offered(rig));
+	fake_client_stop();
+	while (event_take(request) == 0)
+		poll(NULL, 0, 1);
+	fake_client_restart();
+	/* The request is repeated: nothing has come back. */
+	while (event_take(request) == 0)
+		poll(NULL, 0, 1);
+	assert_false(answers(rig));
+	assert_int_equal(atomic_load(&rig->device->presence), VU_GONE);
+	assert_false(is_offered(rig));
+	rig_hang_up(rig);
+	assert_int_equal(fake_client_lock()->lent, 0);
+	fake_client_unlock();
+	/* For the next client any device will do. */
+	assert_true(vu_device_reopen(rig->device, false));
+	rig->loop.irq = rig->device->irq;
+	rig_connect(rig);
+	rig_agree(rig);
+	assert_true(answers(rig));
+	assert_true(is_offered(rig));
+	close(request);
+}
+
+static struct vu_device *handing_out;
+
+/* The notification queue hears of it first. */
+static void service_dies(void)
+{
+	fake_client_stop();
+	vu_device_result(handing_out, kIOReturnNotAttached);
+}
+
+static void nor_does_memory_that_is_just_being_handed_out(void **state)
+{
+	struct rig *rig = *state;
+	int request = event_new();
+
+	assert_int_equal(rig_set_irqs(rig, VFIO_PCI_REQ_IRQ_INDEX, CONNECT, 0, 1, &request, 1), 0);
+	handing_out = rig->device;
+	fake_client_lock()->descriptor_hook = service_dies;
+	fake_client_unlock();
+	assert_true(is_offered(rig));
+	fake_client_restart();
+	while (event_take(request) == 0 && !answers(rig))
+		poll(NULL, 0, 1);
+	assert_false(answers(rig));
+	assert_int_equal(atomic_load(&rig->device->presence), VU_GONE);
+	close(request);
+}
+
+static void a_client_that_maps_nothing_survives_it(void **state)
+{
+	struct rig *rig = *state;
+
+	fake_client_stop();
+	wait_until_it_answers(rig, false);
+	assert_false(is_offered(rig));
+	fake_client_restart();
+	wait_until_it_answers(rig, true);
+	assert_true(is_offered(rig));
+}
+
+#define ON(setup, test) cmocka_unit_test_setup_teardown(test, setup, rig_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ON(setup, a_restart_is_survived),
+		ON(setup, what_the_guest_wrote_meanwhile_is_known),
+		ON(setup, several_restarts_are_survived),
+		ON(setup, a_map_that_finds_the_driver_dead_succeeds),
+		ON(setup, memory_that_is_not_taken_again_is_given_up),
+		ON(setup, a_device_that_cannot_be_claimed_is_waited_for),
+		ON(setup, another_device_is_not_taken_for_it),
+		ON(setup, removal_asks_the_vmm_to_unplug),
+		ON(setup, ones_for_config_space_are_a_removal),
+		ON(setup_without_return, a_driver_that_is_not_expected_back_is_a_removal),
+		ON(setup_shared, mapped_memory_does_not_survive_the_service),
+		ON(setup_shared, nor_does_memory_that_is_just_being_handed_out),
+		ON(setup_shared, a_client_that_maps_nothing_survives_it),
+	};
+
+	return cmocka_run_group_tests_name("vfio-user life", tests, NULL, NULL);
+}

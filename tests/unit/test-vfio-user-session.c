@@ -1,0 +1,564 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Framing, the state of a session, what there is, what is refused. */
+#include "tests/lib/vfio-user-rig.h"
+#include "vfio-user/commands.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+/* --- The state ----------------------------------------------------------------------- */
+
+static void the_version_comes_first(void **state)
+{
+	for (uint16_t command = 0; command < 20; command++) {
+		if (command == VFIO_USER_VERSION)
+			continue;
+		rig_connect(*state);
+		assert_int_equal(rig_call(*state, command, NULL, 0, NULL, 0, NULL), EINVAL);
+		rig_expect_closed(*state);
+		rig_hang_up(*state);
+	}
+	/* Nobody has had the device, so nothing was done to it. */
+	assert_int_equal(fake_client_lock()->resets, 0);
+	fake_client_unlock();
+}
+
+static void the_version_comes_once(void **state)
+{
+	assert_int_equal(rig_call(*state, VFIO_USER_VERSION, "\0\0\1\0", 4, NULL, 0, NULL), EINVAL);
+	assert_int_equal(rig_config(*state, 0, 2), 0x1b36);
+}
+
+/* --- Framing ------------------------------------------------------------------------- */
+
+static void sizes_that_cannot_be_end_the_session(void **state)
+{
+	static const uint32_t sizes[] = { 0, 15,
+		sizeof(struct vfio_user_header) + VU_PAYLOAD_MAX + 1, UINT32_MAX };
+	struct reply *reply = malloc(sizeof(*reply));
+
+	rig_hang_up(*state);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct vfio_user_header header = {
+			.id = 7, .command = VFIO_USER_REGION_READ, .size = sizes[i]
+		};
+
+		rig_connect(*state);
+		rig_agree(*state);
+		rig_send_raw(*state, &header, sizeof(header), NULL, 0);
+		assert_true(rig_receive(*state, reply));
+		assert_int_equal(reply->header.error, EINVAL);
+		assert_int_equal(reply->header.id, 7);
+		rig_expect_closed(*state);
+		rig_hang_up(*state);
+	}
+	free(reply);
+}
+
+static void messages_in_pieces_are_put_together(void **state)
+{
+	struct {
+		struct vfio_user_header header;
+		struct vfio_user_region_access access;
+	} request = {
+		.header = { .command = VFIO_USER_REGION_READ, .size = sizeof(request) },
+		.access = { .region = VFIO_PCI_CONFIG_REGION_INDEX, .count = 4 },
+	};
+	struct reply *reply = malloc(sizeof(*reply));
+
+	for (size_t i = 0; i < sizeof(request); i++)
+		rig_send_raw(*state, (unsigned char *)&request + i, 1, NULL, 0);
+	assert_true(rig_receive(*state, reply));
+	assert_int_equal(reply->header.error, 0);
+	assert_memory_equal(reply->payload + sizeof(request.access), "\x36\x1b\x10\x00", 4);
+	free(reply);
+}
+
+static void messages_in_a_row_are_answered_in_order(void **state)
+{
+	struct reply *reply = malloc(sizeof(*reply));
+
+	for (uint16_t i = 0; i < 20; i++) {
+		struct {
+			struct vfio_user_header header;
+			struct vfio_user_region_access access;
+		} request = {
+			.header = { .id = i,
+				.command = VFIO_USER_REGION_READ,
+				.size = sizeof(request) },
+			.access = { .region = VFIO_PCI_CONFIG_REGION_INDEX, .count = 1 },
+		};
+
+		rig_send_raw(*state, &request, sizeof(request), NULL, 0);
+	}
+	for (uint16_t i = 0; i < 20; i++) {
+		assert_true(rig_receive(*state, reply));
+		assert_int_equal(reply->header.id, i);
+	}
+	free(reply);
+}
+
+static void half_a_message_is_no_message(void **state)
+{
+	struct rig *rig = *state;
+	struct vfio_user_header header = { .command = VFIO_USER_DEVICE_RESET, .size = 64 };
+
+	rig_send_raw(rig, &header, sizeof(header), NULL, 0);
+	rig_hang_up(rig);
+	/* Once, for the client that went. */
+	assert_int_equal(fake_client_lock()->resets, 1);
+	fake_client_unlock();
+}
+
+static void a_stop_interrupts_half_a_message(void **state)
+{
+	struct rig *rig = *state;
+
+	rig_send_raw(rig, "abc", 3, NULL, 0);
+	assert_int_equal(write(rig->stop[1], "", 1), 1);
+	rig_expect_closed(rig);
+}
+
+/* Replies that nobody reads fill the socket; the server still stops. */
+static void a_stop_interrupts_a_reply_that_nobody_reads(void **state)
+{
+	struct rig *rig = *state;
+	struct vfio_user_region_access access = { .region = 0, .count = FAKE_BAR0_SIZE };
+
+	for (int i = 0; i < 64; i++)
+		rig_send(rig, VFIO_USER_REGION_READ, 0, &access, sizeof(access), NULL, 0);
+	assert_int_equal(write(rig->stop[1], "", 1), 1);
+	rig_wait_end(rig);
+	assert_int_equal(fake_client_lock()->resets, 1);
+	fake_client_unlock();
+}
+
+/* Nothing, or half a message: the device is wanted by others. */
+static void a_client_without_a_version_is_turned_away(void **state)
+{
+	struct rig *rig = *state;
+
+	rig->loop.tick_ms = 1;
+	for (int i = 0; i < 2; i++) {
+		struct pollfd end = { .events = POLLIN };
+
+		rig_connect(rig);
+		if (i == 1)
+			rig_send_raw(rig, "abc", 3, NULL, 0);
+		end.fd = rig->fd;
+		assert_int_equal(poll(&end, 1, 60000), 1);
+		rig_expect_closed(rig);
+		rig_hang_up(rig);
+	}
+}
+
+/* A client that never leaves its socket empty does not keep the session from anything else. */
+static void a_stop_interrupts_messages_that_are_there(void **state)
+{
+	static struct vfio_user_header resets[4096];
+	struct rig *rig = *state;
+	unsigned done;
+
+	for (size_t i = 0; i < 4096; i++)
+		resets[i] = (struct vfio_user_header){ .command = VFIO_USER_DEVICE_RESET,
+			.size = sizeof(resets[i]),
+			.flags = VFIO_USER_NO_REPLY };
+	rig_open(rig);
+	rig_send(rig, VFIO_USER_VERSION, VFIO_USER_NO_REPLY, "\0\0\1\0", 4, NULL, 0);
+	rig_send_raw(rig, resets, sizeof(resets), NULL, 0);
+	assert_int_equal(write(rig->stop[1], "", 1), 1);
+	rig_begin(rig);
+	rig_wait_end(rig);
+	done = fake_client_lock()->resets;
+	fake_client_unlock();
+	/* Some of them, and one at the end. */
+	assert_in_range(done, 1, 1000);
+}
+
+static void commands_without_reply_get_none(void **state)
+{
+	struct vfio_user_region_access access = { .region = VFIO_PCI_NUM_REGIONS, .count = 1 };
+
+	/* One that works and two that do not. */
+	rig_send(*state, VFIO_USER_DEVICE_RESET, VFIO_USER_NO_REPLY, NULL, 0, NULL, 0);
+	rig_send(*state, VFIO_USER_REGION_READ, VFIO_USER_NO_REPLY, &access, sizeof(access), NULL,
+		0);
+	rig_send(*state, VFIO_USER_DEVICE_FEATURE, VFIO_USER_NO_REPLY, NULL, 0, NULL, 0);
+	assert_int_equal(rig_config(*state, 0, 2), 0x1b36);
+	assert_int_equal(fake_client_lock()->resets, 1);
+	fake_client_unlock();
+}
+
+static void a_reply_to_nothing_is_refused(void **state)
+{
+	struct reply *reply = malloc(sizeof(*reply));
+
+	rig_send(*state, VFIO_USER_DEVICE_RESET, VFIO_USER_TYPE_REPLY, NULL, 0, NULL, 0);
+	assert_true(rig_receive(*state, reply));
+	assert_int_equal(reply->header.error, EINVAL);
+	rig_send(*state, VFIO_USER_DEVICE_RESET, 0x7, NULL, 0, NULL, 0);
+	assert_true(rig_receive(*state, reply));
+	assert_int_equal(reply->header.error, EINVAL);
+	assert_int_equal(fake_client_lock()->resets, 0);
+	fake_client_unlock();
+	free(reply);
+}
+
+/* --- The table ----------------------------------------------------------------------- */
+
+static void every_command_wants_its_payload(void **state)
+{
+	unsigned char payload[64] = { 0 };
+
+	for (uint16_t command = 0; command < 32; command++) {
+		const struct vu_command_row *row = vu_command_find(command);
+
+		if (!row || !row->handler)
+			continue;
+		for (uint32_t size = 0; size < row->payload_min; size++)
+			assert_int_equal(
+				rig_call(*state, command, payload, size, NULL, 0, NULL), EINVAL);
+	}
+}
+
+static void every_command_refuses_descriptors_it_has_no_use_for(void **state)
+{
+	unsigned char payload[64] = { 0 };
+	int fds[20];
+	size_t before = count_fds();
+
+	for (size_t i = 0; i < 20; i++)
+		fds[i] = eventfd(0, EFD_CLOEXEC);
+	for (uint16_t command = 0; command < 32; command++) {
+		const struct vu_command_row *row = vu_command_find(command);
+
+		if (!row || !row->handler)
+			continue;
+		assert_int_equal(rig_call(*state, command, payload, row->payload_min, fds,
+					 row->fds_max + 1, NULL),
+			EINVAL);
+		expect_fds(before + 20);
+	}
+	for (size_t i = 0; i < 20; i++)
+		close(fds[i]);
+}
+
+static void unknown_commands_are_refused(void **state)
+{
+	static const uint16_t commands[] = { 0, 19, 255, 999, UINT16_MAX };
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		assert_int_equal(rig_call(*state, commands[i], "abc", 3, NULL, 0, NULL), EINVAL);
+	assert_int_equal(rig_config(*state, 0, 2), 0x1b36);
+}
+
+static void commands_that_are_not_offered_are_not_supported(void **state)
+{
+	static const uint16_t commands[] = { VFIO_USER_DMA_READ, VFIO_USER_DMA_WRITE,
+		VFIO_USER_DIRTY_PAGES, VFIO_USER_MIG_DATA_READ, VFIO_USER_MIG_DATA_WRITE };
+	unsigned char payload[32] = { 32 };
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		assert_int_equal(
+			rig_call(*state, commands[i], payload, sizeof(payload), NULL, 0, NULL),
+			ENOTSUP);
+}
+
+/* --- argsz ----------------------------------------------------------------------- */
+
+/* The first 32 bits of a payload, which must not be less than the payload. */
+static void argsz_covers_what_was_sent(void **state)
+{
+	static const struct {
+		uint16_t command;
+		uint32_t size;
+		struct {
+			uint32_t argsz, words[7];
+		} payload;
+		int error; /* with an argsz that suits */
+	} cases[] = {
+		{ VFIO_USER_DMA_MAP, 32, { .words = { VFIO_USER_F_DMA_REGION_READ, [5] = 0x1000 } },
+			0 },
+		{ VFIO_USER_DMA_UNMAP, 24, { .words = { VFIO_DMA_UNMAP_FLAG_ALL } }, 0 },
+		{ VFIO_USER_DEVICE_GET_INFO, 16, { .words = { 0 } }, 0 },
+		{ VFIO_USER_DEVICE_GET_REGION_INFO, 32, { .words = { 0 } }, 0 },
+		{ VFIO_USER_DEVICE_GET_REGION_IO_FDS, 16, { .words = { 0 } }, 0 },
+		{ VFIO_USER_DEVICE_GET_IRQ_INFO, 16, { .words = { 0 } }, 0 },
+		{ VFIO_USER_DEVICE_SET_IRQS, 20,
+			{ .words = { VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
+				  VFIO_PCI_MSIX_IRQ_INDEX, 0, 1 } },
+			0 },
+		/* The structure, and as many bytes as interrupts. */
+		{ VFIO_USER_DEVICE_SET_IRQS, 22,
+			{ .words = { VFIO_IRQ_SET_DATA_BOOL | VFIO_IRQ_SET_ACTION_TRIGGER,
+				  VFIO_PCI_MSIX_IRQ_INDEX, 0, 2 } },
+			0 },
+		{ VFIO_USER_DEVICE_FEATURE, 8, { .words = { VFIO_DEVICE_FEATURE_GET } }, ENOTTY },
+		{ VFIO_USER_DEVICE_FEATURE, 16, { .words = { VFIO_DEVICE_FEATURE_SET } }, ENOTTY },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		unsigned char payload[sizeof(cases[i].payload)];
+
+		for (uint32_t less = 0; less <= cases[i].size; less++) {
+			uint32_t argsz = cases[i].size - less;
+
+			memcpy(payload, &cases[i].payload, sizeof(payload));
+			memcpy(payload, &argsz, sizeof(argsz));
+			assert_int_equal(rig_call(*state, cases[i].command, payload, cases[i].size,
+						 NULL, 0, NULL),
+				less == 0 ? cases[i].error : EINVAL);
+		}
+	}
+}
+
+/* --- What there is ------------------------------------------------------------------- */
+
+static void device_info(void **state)
+{
+	struct vfio_user_device_info info = { .argsz = 32 };
+	struct reply *reply = malloc(sizeof(*reply));
+
+	assert_int_equal(
+		rig_call(*state, VFIO_USER_DEVICE_GET_INFO, &info, sizeof(info), NULL, 0, reply),
+		0);
+	assert_int_equal(reply->size, sizeof(info));
+	memcpy(&info, reply->payload, sizeof(info));
+	assert_int_equal(info.argsz, 16);
+	assert_int_equal(info.flags, VFIO_DEVICE_FLAGS_RESET | VFIO_DEVICE_FLAGS_PCI);
+	assert_int_equal(info.num_regions, 9);
+	assert_int_equal(info.num_irqs, 5);
+	info.argsz = 15;
+	assert_int_equal(
+		rig_call(*state, VFIO_USER_DEVICE_GET_INFO, &info, sizeof(info), NULL, 0, NULL),
+		EINVAL);
+	free(reply);
+}
+
+static void region_info(void **state)
+{
+	static const uint64_t sizes[VFIO_PCI_NUM_REGIONS] = { FAKE_BAR0_SIZE, 0, FAKE_BAR2_SIZE, 0,
+		FAKE_BAR4_SIZE, 0, 0, 4096, 0 };
+	struct reply *reply = malloc(sizeof(*reply));
+	struct vfio_user_region_info info;
+
+	for (uint32_t i = 0; i < VFIO_PCI_NUM_REGIONS; i++) {
+		info = (struct vfio_user_region_info){ .argsz = sizeof(info), .index = i };
+		assert_int_equal(rig_call(*state, VFIO_USER_DEVICE_GET_REGION_INFO, &info,
+					 sizeof(info), NULL, 0, reply),
+			0);
+		assert_int_equal(reply->size, sizeof(info));
+		memcpy(&info, reply->payload, sizeof(info));
+		assert_int_equal(info.argsz, sizeof(info));
+		assert_int_equal(info.index, i);
+		assert_int_equal(info.size, sizes[i]);
+		assert_int_equal(info.flags, sizes[i] != 0 ? 3 : 0);
+		assert_int_equal(info.cap_offset, 0);
+	}
+	info = (struct vfio_user_region_info){ .argsz = sizeof(info),
+		.index = VFIO_PCI_NUM_REGIONS };
+	assert_int_equal(rig_call(*state, VFIO_USER_DEVICE_GET_REGION_INFO, &info, sizeof(info),
+				 NULL, 0, NULL),
+		EINVAL);
+	info = (struct vfio_user_region_info){ .argsz = 8 };
+	assert_int_equal(rig_call(*state, VFIO_USER_DEVICE_GET_REGION_INFO, &info, sizeof(info),
+				 NULL, 0, NULL),
+		EINVAL);
+	free(reply);
+}
+
+static int io_fds(struct rig *rig, struct vfio_user_region_io_fds info, struct reply *reply)
+{
+	return rig_call(
+		rig, VFIO_USER_DEVICE_GET_REGION_IO_FDS, &info, sizeof(info), NULL, 0, reply);
+}
+
+static void no_region_has_io_fds(void **state)
+{
+	struct reply *reply = malloc(sizeof(*reply));
+
+	for (uint32_t i = 0; i < VFIO_PCI_NUM_REGIONS; i++) {
+		struct vfio_user_region_io_fds info = { .argsz = 4096, .index = i }, found;
+
+		assert_int_equal(io_fds(*state, info, reply), 0);
+		assert_int_equal(reply->size, sizeof(info));
+		memcpy(&found, reply->payload, sizeof(found));
+		assert_int_equal(found.argsz, sizeof(info));
+		assert_int_equal(found.flags, 0);
+		assert_int_equal(found.index, i);
+		assert_int_equal(found.count, 0);
+	}
+	assert_int_equal(
+		io_fds(*state, (struct vfio_user_region_io_fds){ .argsz = 15 }, reply), EINVAL);
+	assert_int_equal(io_fds(*state,
+				 (struct vfio_user_region_io_fds){
+					 .argsz = 16, .index = VFIO_PCI_NUM_REGIONS },
+				 reply),
+		EINVAL);
+	assert_int_equal(
+		io_fds(*state, (struct vfio_user_region_io_fds){ .argsz = 16, .flags = 1 }, reply),
+		EINVAL);
+	assert_int_equal(
+		io_fds(*state, (struct vfio_user_region_io_fds){ .argsz = 16, .count = 1 }, reply),
+		EINVAL);
+	free(reply);
+}
+
+static int feature(struct rig *rig, uint32_t argsz, uint32_t flags)
+{
+	struct vfio_user_device_feature request = { .argsz = argsz, .flags = flags };
+
+	return rig_call(rig, VFIO_USER_DEVICE_FEATURE, &request, sizeof(request), NULL, 0, NULL);
+}
+
+static void there_are_no_features(void **state)
+{
+	static const uint32_t wrong[] = { 0, 1, 0x80000 | VFIO_DEVICE_FEATURE_GET, 0x80000000,
+		VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_SET };
+
+	for (uint32_t number = 0; number < 12; number++) {
+		assert_int_equal(feature(*state, 8, number | VFIO_DEVICE_FEATURE_GET), ENOTTY);
+		assert_int_equal(feature(*state, 8, number | VFIO_DEVICE_FEATURE_SET), ENOTTY);
+		assert_int_equal(feature(*state, 8, number | VFIO_DEVICE_FEATURE_PROBE), ENOTTY);
+		assert_int_equal(feature(*state, 8,
+					 number | VFIO_DEVICE_FEATURE_PROBE |
+						 VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_SET),
+			ENOTTY);
+	}
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_int_equal(feature(*state, 8, wrong[i]), EINVAL);
+	assert_int_equal(feature(*state, 7, VFIO_DEVICE_FEATURE_GET), EINVAL);
+}
+
+static void irq_info(void **state)
+{
+	static const uint32_t counts[VFIO_PCI_NUM_IRQS] = { 1, FAKE_MSI_VECTORS, FAKE_MSIX_VECTORS,
+		0, 1 };
+	struct reply *reply = malloc(sizeof(*reply));
+	struct vfio_user_irq_info info;
+
+	for (uint32_t i = 0; i < VFIO_PCI_NUM_IRQS; i++) {
+		info = (struct vfio_user_irq_info){ .argsz = sizeof(info), .index = i };
+		assert_int_equal(rig_call(*state, VFIO_USER_DEVICE_GET_IRQ_INFO, &info,
+					 sizeof(info), NULL, 0, reply),
+			0);
+		assert_int_equal(reply->size, sizeof(info));
+		memcpy(&info, reply->payload, sizeof(info));
+		assert_int_equal(info.argsz, sizeof(info));
+		assert_int_equal(info.index, i);
+		assert_int_equal(info.count, counts[i]);
+		assert_int_equal(
+			(info.flags & VFIO_IRQ_INFO_AUTOMASKED) != 0, i == VFIO_PCI_INTX_IRQ_INDEX);
+		assert_true((info.flags & VFIO_IRQ_INFO_EVENTFD) != 0);
+	}
+	info = (struct vfio_user_irq_info){ .argsz = sizeof(info), .index = VFIO_PCI_NUM_IRQS };
+	assert_int_equal(
+		rig_call(*state, VFIO_USER_DEVICE_GET_IRQ_INFO, &info, sizeof(info), NULL, 0, NULL),
+		EINVAL);
+	info = (struct vfio_user_irq_info){ .argsz = 4 };
+	assert_int_equal(
+		rig_call(*state, VFIO_USER_DEVICE_GET_IRQ_INFO, &info, sizeof(info), NULL, 0, NULL),
+		EINVAL);
+	free(reply);
+}
+
+static void device_reset(void **state)
+{
+	assert_int_equal(rig_call(*state, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL), 0);
+	assert_int_equal(fake_client_lock()->resets, 1);
+	fake_client_unlock();
+	fake_client_lock()->reset_result = kIOReturnTimeout;
+	fake_client_unlock();
+	assert_int_equal(
+		rig_call(*state, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL), ETIMEDOUT);
+}
+
+/* --- A device that goes -------------------------------------------------------------- */
+
+static void a_device_that_has_gone_reads_as_ones(void **state)
+{
+	struct rig *rig = *state;
+	unsigned char data[4] = { 0 };
+
+	fake_client_lock()->failure = kIOReturnNotAttached;
+	fake_client_unlock();
+	assert_int_equal(rig_config(rig, 0, 4), UINT32_MAX);
+	assert_int_equal(rig_write(rig, 0, 0, data, 4), 0);
+	assert_int_equal(rig_read(rig, 0, 0, data, 4), 0);
+	assert_memory_equal(data, "\xff\xff\xff\xff", 4);
+	assert_int_equal(rig_call(rig, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL), ENODEV);
+	rig_hang_up(rig);
+	assert_int_equal(atomic_load(&rig->device->presence), VU_GONE);
+}
+
+static void a_device_in_use_is_said_to_be(void **state)
+{
+	struct vu_device_options options = { .bus = 1 };
+	char error[VU_ERROR_SIZE];
+
+	fake_client_lock()->claim_result = kIOReturnExclusiveAccess;
+	fake_client_unlock();
+	assert_null(vu_device_open(&options, error));
+	assert_string_equal(error, "device 01:00.0 is in use by another client");
+	fake_client_lock()->claim_result = kIOReturnSuccess;
+	fake_client_unlock();
+	options.bus = 2;
+	assert_null(vu_device_open(&options, error));
+	assert_string_equal(error, "no such device");
+	(void)state;
+}
+
+static void a_device_may_have_a_root(void **state)
+{
+	struct vu_device_options options = { .bus = 1, .root = "right" };
+	char error[VU_ERROR_SIZE];
+	struct vu_device *device;
+
+	assert_null(vu_device_open(&options, error));
+	strcpy(options.root, "left");
+	fake_client_stop(); /* the rig's own connection has the interrupts */
+	fake_client_restart();
+	device = vu_device_open(&options, error);
+	assert_non_null(device);
+	assert_string_equal(vu_device_name(device), "left/01:00.0");
+	vu_device_close(device);
+	(void)state;
+}
+
+#define ON(setup, test) cmocka_unit_test_setup_teardown(test, setup, rig_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ON(rig_setup, the_version_comes_first),
+		ON(rig_setup_agreed, the_version_comes_once),
+		ON(rig_setup_agreed, sizes_that_cannot_be_end_the_session),
+		ON(rig_setup_agreed, messages_in_pieces_are_put_together),
+		ON(rig_setup_agreed, messages_in_a_row_are_answered_in_order),
+		ON(rig_setup_agreed, half_a_message_is_no_message),
+		ON(rig_setup_agreed, a_stop_interrupts_half_a_message),
+		ON(rig_setup_agreed, a_stop_interrupts_a_reply_that_nobody_reads),
+		ON(rig_setup, a_client_without_a_version_is_turned_away),
+		ON(rig_setup, a_stop_interrupts_messages_that_are_there),
+		ON(rig_setup_agreed, commands_without_reply_get_none),
+		ON(rig_setup_agreed, a_reply_to_nothing_is_refused),
+		ON(rig_setup_agreed, every_command_wants_its_payload),
+		ON(rig_setup_agreed, every_command_refuses_descriptors_it_has_no_use_for),
+		ON(rig_setup_agreed, unknown_commands_are_refused),
+		ON(rig_setup_agreed, commands_that_are_not_offered_are_not_supported),
+		ON(rig_setup_agreed, argsz_covers_what_was_sent),
+		ON(rig_setup_agreed, device_info),
+		ON(rig_setup_agreed, region_info),
+		ON(rig_setup_agreed, no_region_has_io_fds),
+		ON(rig_setup_agreed, there_are_no_features),
+		ON(rig_setup_agreed, irq_info),
+		ON(rig_setup_agreed, device_reset),
+		ON(rig_setup_agreed, a_device_that_has_gone_reads_as_ones),
+		ON(rig_setup, a_device_in_use_is_said_to_be),
+		ON(rig_setup, a_device_may_have_a_root),
+	};
+
+	return cmocka_run_group_tests_name("vfio-user session", tests, NULL, NULL);
+}

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* BARs that the client maps: what it is told, what it gets, and what is taken back. */
+#include "tests/lib/vfio-user-rig.h"
+#include "vfio-user/share.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#define RW	    (VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE)
+#define MAP	    VFIO_REGION_INFO_FLAG_MMAP
+#define CAPS	    VFIO_REGION_INFO_FLAG_CAPS
+#define PAYLOAD_MAX 4096 /* SPDK's question is as long as the answer may be */
+
+/* What the server says of a region, and the descriptor that came with it. */
+struct answer {
+	struct vfio_user_region_info info;
+	struct vfio_user_sparse_mmap sparse;
+	size_t size;
+	int fd;
+};
+
+/* The header's bytes are read by themselves, and bring the descriptor: some clients do so. */
+static struct vfio_user_header receive_header(int socket, int *fd)
+{
+	union {
+		struct cmsghdr align;
+		unsigned char space[CMSG_SPACE(4 * sizeof(int))];
+	} control;
+	struct vfio_user_header header;
+	struct iovec vector = { .iov_base = &header, .iov_len = sizeof(header) };
+	struct msghdr message = { .msg_iov = &vector,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control) };
+	struct cmsghdr *first;
+
+	assert_int_equal(recvmsg(socket, &message, MSG_WAITALL), sizeof(header));
+	assert_int_equal(message.msg_flags & MSG_CTRUNC, 0);
+	*fd = -1;
+	first = CMSG_FIRSTHDR(&message);
+	if (first) {
+		assert_int_equal(first->cmsg_type, SCM_RIGHTS);
+		assert_int_equal(first->cmsg_len, CMSG_LEN(sizeof(int))); /* one */
+		memcpy(fd, CMSG_DATA(first), sizeof(*fd));
+		assert_null(CMSG_NXTHDR(&message, first));
+	}
+	return header;
+}
+
+static struct answer ask(struct rig *rig, uint32_t index, uint32_t argsz, size_t payload)
+{
+	unsigned char question[PAYLOAD_MAX] = { 0 };
+	struct vfio_user_region_info info = { .argsz = argsz, .index = index };
+	unsigned char data[sizeof(info) + sizeof(struct vfio_user_sparse_mmap)];
+	struct answer answer = { .size = 0 };
+	struct vfio_user_header header;
+
+	memcpy(question, &info, sizeof(info));
+	rig_send(rig, VFIO_USER_DEVICE_GET_REGION_INFO, VFIO_USER_TYPE_COMMAND, question, payload,
+		NULL, 0);
+	header = receive_header(rig->fd, &answer.fd);
+	assert_int_equal(header.flags, VFIO_USER_TYPE_REPLY);
+	answer.size = header.size - sizeof(header);
+	assert_true(answer.size >= sizeof(info) && answer.size <= sizeof(data));
+	assert_int_equal(recv(rig->fd, data, answer.size, MSG_WAITALL), answer.size);
+	memcpy(&answer.info, data, sizeof(info));
+	if (answer.size == sizeof(data))
+		memcpy(&answer.sparse, data + sizeof(info), sizeof(answer.sparse));
+	assert_int_equal(answer.info.index, index);
+	assert_int_equal((answer.info.flags & MAP) != 0, answer.fd >= 0);
+	return answer;
+}
+
+/* A region that cannot be mapped, and says nothing of it. */
+static void expect_plain(struct rig *rig, uint32_t index)
+{
+	static const uint32_t rooms[] = { 32, 64, 4064 };
+
+	for (size_t i = 0; i < 3; i++) {
+		struct answer answer = ask(rig, index, rooms[i], 32);
+
+		assert_int_equal(answer.info.flags, answer.info.size != 0 ? RW : 0);
+		assert_int_equal(answer.info.argsz, 32);
+		assert_int_equal(answer.info.cap_offset, 0);
+		assert_int_equal(answer.info.offset, 0);
+		assert_int_equal(answer.size, 32);
+	}
+}
+
+static void expect_lent(unsigned count)
+{
+	assert_int_equal(fake_client_lock()->lent, count);
+	fake_client_unlock();
+}
+
+/* The client's mapping and messages are the same memory. */
+static void expect_mapped(
+	struct rig *rig, const struct answer *answer, uint64_t offset, uint64_t size)
+{
+	uint32_t value = 0xc0ffee00 | answer->info.index;
+	unsigned char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, answer->fd,
+		(off_t)(answer->info.offset + offset));
+
+	assert_ptr_not_equal(memory, MAP_FAILED);
+	assert_int_equal(
+		rig_write(rig, answer->info.index, offset + size - 4, &value, sizeof(value)), 0);
+	assert_memory_equal(memory + size - 4, &value, sizeof(value));
+	memory[0] = 0x5a;
+	assert_int_equal(rig_read(rig, answer->info.index, offset, &value, 1), 0);
+	assert_int_equal(value & 0xff, 0x5a);
+	munmap(memory, size);
+}
+
+static int setup_shared(void **state)
+{
+	return rig_setup_with(state, VU_BARS_SHARED, true);
+}
+
+static int setup_shared_alone(void **state)
+{
+	return rig_setup_with(state, VU_BARS_SHARED, false);
+}
+
+static void a_whole_bar_is_mapped_without_more_words(void **state)
+{
+	static const uint32_t rooms[] = { 32, 33, 64, 4064 };
+
+	for (size_t i = 0; i < 4; i++) {
+		struct answer answer = ask(*state, 4, rooms[i], 32);
+
+		assert_int_equal(answer.info.flags, RW | MAP);
+		assert_int_equal(answer.info.argsz, 32);
+		assert_int_equal(answer.info.cap_offset, 0);
+		assert_int_equal(answer.info.size, FAKE_BAR4_SIZE);
+		assert_int_equal(answer.size, 32);
+		expect_mapped(*state, &answer, 0, FAKE_BAR4_SIZE);
+		close(answer.fd);
+	}
+	/* However often it asks. */
+	expect_lent(1);
+}
+
+static void a_part_of_a_bar_needs_room_for_saying_so(void **state)
+{
+	static const uint32_t rooms[] = { 32, 63 };
+
+	for (size_t i = 0; i < 2; i++) {
+		struct answer answer = ask(*state, 0, rooms[i], 32);
+
+		assert_int_equal(answer.info.argsz, 64);
+		assert_int_equal(answer.info.flags, RW);
+		assert_int_equal(answer.info.cap_offset, 0);
+		assert_int_equal(answer.size, 32);
+		assert_int_equal(answer.fd, -1);
+	}
+}
+
+static void pages_of_msix_are_left_out(void **state)
+{
+	static const struct {
+		uint32_t room;
+		size_t payload;
+	} questions[] = { { 64, 32 }, { 64, 64 }, { 4064, 4064 }, { UINT32_MAX, 32 } };
+
+	for (size_t i = 0; i < 4; i++) {
+		struct answer answer = ask(*state, 0, questions[i].room, questions[i].payload);
+
+		assert_int_equal(answer.size, 64);
+		assert_int_equal(answer.info.argsz, 64);
+		assert_int_equal(answer.info.flags, RW | MAP | CAPS);
+		assert_int_equal(answer.info.size, FAKE_BAR0_SIZE);
+		assert_int_equal(answer.info.cap_offset, 32);
+		assert_int_equal(answer.sparse.id, 1);
+		assert_int_equal(answer.sparse.version, 1);
+		assert_int_equal(answer.sparse.next, 0);
+		assert_int_equal(answer.sparse.count, 1);
+		assert_int_equal(answer.sparse.reserved, 0);
+		assert_int_equal(answer.sparse.offset, 0);
+		assert_int_equal(answer.sparse.size, FAKE_MSIX_TABLE);
+		expect_mapped(*state, &answer, answer.sparse.offset, answer.sparse.size);
+		close(answer.fd);
+	}
+	expect_lent(1);
+}
+
+static void other_regions_stay_as_they_are(void **state)
+{
+	static const uint32_t others[] = { 1, 2, 3, 5, VFIO_PCI_ROM_REGION_INDEX,
+		VFIO_PCI_CONFIG_REGION_INDEX, VFIO_PCI_VGA_REGION_INDEX };
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		expect_plain(*state, others[i]);
+	expect_lent(0);
+}
+
+/* The table stays the server's: what the client writes there it reads, and the device not. */
+static void the_msix_table_is_reached_by_messages(void **state)
+{
+	struct answer answer = ask(*state, 0, 64, 32);
+	uint32_t value = 0xfee00000, found = 0;
+
+	assert_int_equal(rig_write(*state, 0, FAKE_MSIX_TABLE, &value, 4), 0);
+	assert_int_equal(rig_read(*state, 0, FAKE_MSIX_TABLE, &found, 4), 0);
+	assert_int_equal(found, value);
+	memcpy(&found, fake_client_lock()->bars[0] + FAKE_MSIX_TABLE, 4);
+	fake_client_unlock();
+	assert_int_equal(found, 0);
+	close(answer.fd);
+}
+
+static void it_is_no_default(void **state)
+{
+	expect_plain(*state, 0);
+	expect_plain(*state, 4);
+	expect_lent(0);
+}
+
+static int agree(struct rig *rig, const char *text)
+{
+	unsigned char message[128] = { 0, 0, 1, 0 };
+
+	memcpy(message + 4, text, strlen(text) + 1);
+	rig_connect(rig);
+	return rig_call(rig, VFIO_USER_VERSION, message, text[0] != '\0' ? 4 + strlen(text) + 1 : 4,
+		NULL, 0, NULL);
+}
+
+static void a_client_that_takes_no_descriptors_gets_none(void **state)
+{
+	assert_int_equal(agree(*state, "{\"capabilities\":{\"max_msg_fds\":0}}"), 0);
+	expect_plain(*state, 0);
+	expect_plain(*state, 4);
+	expect_lent(0);
+}
+
+/* A client that says nothing takes one. */
+static void one_descriptor_is_enough(void **state)
+{
+	struct answer answer;
+
+	assert_int_equal(agree(*state, ""), 0);
+	answer = ask(*state, 0, 4064, 4064);
+	assert_int_equal(answer.info.flags, RW | MAP | CAPS);
+	close(answer.fd);
+}
+
+static void what_the_driver_does_not_hand_out_is_not_offered(void **state)
+{
+	static const kern_return_t results[] = { kIOReturnUnsupported, kIOReturnNotReady,
+		kIOReturnNoResources, kIOReturnNotPermitted };
+	struct fake_client *device;
+	unsigned char data[4];
+
+	for (size_t i = 0; i < 4; i++) {
+		fake_client_lock()->descriptor_result = results[i];
+		fake_client_unlock();
+		expect_plain(*state, 0);
+		expect_plain(*state, 4);
+	}
+	device = fake_client_lock();
+	device->descriptor_result = kIOReturnSuccess;
+	device->descriptor_skew = 2048; /* it does not begin with a page */
+	fake_client_unlock();
+	expect_plain(*state, 4);
+	expect_lent(0);
+	assert_int_equal(rig_read(*state, 4, 0, data, 4), 0);
+}
+
+static void what_was_lent_is_taken_back(void **state)
+{
+	struct rig *rig = *state;
+	struct fake_client *device;
+	struct answer answer;
+	unsigned maps, resets;
+
+	rig_set_config(rig, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	close(ask(rig, 4, 64, 32).fd);
+	answer = ask(rig, 0, 64, 32);
+	expect_lent(2);
+	device = fake_client_lock();
+	maps = device->maps;
+	resets = device->resets;
+	fake_client_unlock();
+	rig_hang_up(rig);
+	device = fake_client_lock();
+	assert_int_equal(device->lent, 0);
+	assert_int_equal(device->mapped_bars, 2);
+	assert_int_equal(device->maps, maps + 2); /* once more each: it is other memory now */
+	assert_int_equal(device->resets, resets + 1);
+	assert_int_equal(device->lent_at_reset, 0);
+	assert_false(device->master_at_reset);
+	fake_client_unlock();
+	close(answer.fd);
+	/* And lent anew. */
+	rig_connect(rig);
+	rig_agree(rig);
+	answer = ask(rig, 0, 64, 32);
+	expect_lent(1);
+	close(answer.fd);
+}
+
+/* A BAR that cannot be mapped again is reached by calls. */
+static void without_memory_there_are_calls(void **state)
+{
+	struct rig *rig = *state;
+	struct fake_client *device;
+	unsigned char data[4];
+
+	close(ask(rig, 4, 32, 32).fd);
+	fake_client_lock()->map_result = kIOReturnNoResources;
+	fake_client_unlock();
+	rig_hang_up(rig);
+	device = fake_client_lock();
+	device->map_result = kIOReturnSuccess;
+	device->bar_call_count = 0;
+	fake_client_unlock();
+	rig_connect(rig);
+	rig_agree(rig);
+	assert_int_equal(rig_read(rig, 4, 0, data, 4), 0);
+	assert_int_equal(fake_client_lock()->bar_call_count, 1);
+	fake_client_unlock();
+}
+
+/* --- Which part --------------------------------------------------------------------- */
+
+static void areas(void **state)
+{
+	static const struct {
+		uint64_t bar, page;
+		uint32_t table_bar, table, pending_bar, pending, vectors;
+		uint64_t offset, size;
+	} cases[] = {
+		{ 0x4000, 4096, 0, 0, 0, 0, 0, 0, 0x4000 },	 /* no MSI-X */
+		{ 0x4000, 4096, 1, 0, 1, 0x800, 64, 0, 0x4000 }, /* in another BAR */
+		{ 0x8000, 4096, 0, 0x4000, 0, 0x6000, 64, 0, 0x4000 },
+		{ 0x8000, 4096, 0, 0x6000, 0, 0x4000, 64, 0, 0x4000 }, /* in the other order */
+		{ 0x8000, 16384, 0, 0x4000, 0, 0x6000, 64, 0, 0x4000 },
+		{ 0x8000, 65536, 0, 0x4000, 0, 0x6000, 64, 0, 0 },
+		{ 0x1000, 4096, 0, 0x800, 0, 0xc00, 16, 0, 0 },	       /* one page, and theirs */
+		{ 0x4000, 4096, 0, 0, 0, 0x400, 64, 0x1000, 0x3000 },  /* at the beginning */
+		{ 0x4000, 4096, 0, 0x3000, 0, 0x3800, 64, 0, 0x3000 }, /* at the end */
+		{ 0x4000, 4096, 0, 0x3ff0, 0, 0x3ff8, 1, 0, 0x3000 },
+		/* In the middle: the larger side, the first of equal ones. */
+		{ 0x10000, 4096, 0, 0x2000, 0, 0x2800, 64, 0x3000, 0xd000 },
+		{ 0x3000, 4096, 0, 0x1000, 0, 0x1800, 64, 0, 0x1000 },
+		/* Between the two; before both, though after the table there is more until the other. */
+		{ 0x10000, 4096, 0, 0x1000, 0, 0xe000, 64, 0x2000, 0xc000 },
+		{ 0xa000, 4096, 0, 0x5000, 0, 0x7000, 64, 0, 0x5000 },
+		/* A table of 2048 entries takes eight pages, from within one nine. */
+		{ 0x10000, 4096, 0, 0x800, 1, 0, 2048, 0x9000, 0x7000 },
+		/* What a broken device says of places that are not there. */
+		{ 0x4000, 4096, 0, 0xfffffff8, 0, 0xfffffff8, 2048, 0, 0x4000 },
+		{ 0x4000, 4096, 0, 0x3000, 0, 0xfffffff8, 2048, 0, 0x3000 },
+		{ 0x4000, 4096, 0, 0x1000, 0, 0x1000, 2048, 0, 0x1000 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct vu_device device = {
+			.bars = { { .size = cases[i].bar } },
+			.msix = { .vectors = cases[i].vectors,
+				.table_bar = cases[i].table_bar,
+				.table_offset = cases[i].table,
+				.pending_bar = cases[i].pending_bar,
+				.pending_offset = cases[i].pending },
+		};
+		struct vu_area area;
+
+		assert_int_equal(
+			vu_share_area(&device, 0, cases[i].page, &area), cases[i].size != 0);
+		assert_int_equal(area.offset, cases[i].offset);
+		assert_int_equal(area.size, cases[i].size);
+	}
+}
+
+#define ON(setup, test) cmocka_unit_test_setup_teardown(test, setup, rig_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		ON(setup_shared, a_whole_bar_is_mapped_without_more_words),
+		ON(setup_shared, a_part_of_a_bar_needs_room_for_saying_so),
+		ON(setup_shared, pages_of_msix_are_left_out),
+		ON(setup_shared, other_regions_stay_as_they_are),
+		ON(setup_shared, the_msix_table_is_reached_by_messages),
+		ON(rig_setup_agreed, it_is_no_default),
+		ON(rig_setup_calls, it_is_no_default),
+		ON(setup_shared_alone, a_client_that_takes_no_descriptors_gets_none),
+		ON(setup_shared_alone, one_descriptor_is_enough),
+		ON(setup_shared, what_the_driver_does_not_hand_out_is_not_offered),
+		ON(setup_shared, what_was_lent_is_taken_back),
+		ON(setup_shared, without_memory_there_are_calls),
+		cmocka_unit_test(areas),
+	};
+
+	return cmocka_run_group_tests_name("vfio-user share", tests, NULL, NULL);
+}
