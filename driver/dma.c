@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* DMA regions: keyed by iova, cut into chunks that the IOMMU maps as one segment each. */
+#include "common/dma-span.h"
 #include "driver/internal.h"
 
 #include <stdlib.h>
@@ -29,25 +30,19 @@ size_t dext_cut_spans(const struct iouser_task_memory *memory, uint64_t offset, 
 	size_t count = 0;
 
 	for (size_t i = 0; i < memory->count && length; i++) {
-		const struct iouser_segment *segment = &memory->segments[i];
-		uint64_t part;
+		struct dma_span span = memory->spans[i];
 
-		if (offset >= segment->length) {
-			offset -= segment->length;
+		if (offset >= span.length) {
+			offset -= span.length;
 			continue;
 		}
-		part = segment->length - offset < length ? segment->length - offset : length;
-		spans[count] = (struct dma_span){
-			.length = part,
-			.memory_fd = segment->memory_fd,
-			.is_private = segment->is_private,
-			.writable = segment->writable,
-		};
-		if (segment->is_private)
-			spans[count++].va = segment->va + offset;
+		span.length = span.length - offset < length ? span.length - offset : length;
+		if (span.is_private)
+			span.va += offset;
 		else
-			spans[count++].host = (char *)segment->host + offset;
-		length -= part;
+			span.host = (char *)span.host + offset;
+		spans[count++] = span;
+		length -= span.length;
 		offset = 0;
 	}
 	return count;
@@ -119,7 +114,7 @@ static kern_return_t map_chunks(struct dext_client *client, struct dma_region *r
 /* What a region of many pieces costs here beyond the memory that it is: counted as if wired. */
 static uint64_t bookkeeping(const struct iouser_task_memory *memory)
 {
-	return (memory->count - 1) * (sizeof(struct iouser_segment) + sizeof(struct dma_span));
+	return (memory->count - 1) * (2 * sizeof(struct dma_span) + sizeof(void *));
 }
 
 static kern_return_t region_create(struct dext_client *client, uint64_t iova, uint64_t va,

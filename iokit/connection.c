@@ -11,7 +11,7 @@
 struct mapping {
 	LIST_ENTRY(mapping) link;
 	uint32_t memory_type;
-	void *address; /* NULL: a descriptor, which the program has */
+	void *address; /* NULL: a descriptor that was copied to the program */
 	size_t size;
 };
 
@@ -26,7 +26,7 @@ struct connection {
 	LIST_HEAD(, mapping) mappings;
 };
 
-static void forget(struct mapping *mapping)
+static void mapping_free(struct mapping *mapping)
 {
 	LIST_REMOVE(mapping, link);
 	if (mapping->address)
@@ -34,14 +34,14 @@ static void forget(struct mapping *mapping)
 	free(mapping);
 }
 
-/* Let go of all that the connection holds. It is locked, or nobody has it any more. */
+/* Unmap its memory and close the transport. It is locked, or this is its last reference. */
 static void close_down(struct connection *connection)
 {
 	struct mapping *mapping;
 
 	connection->closed = true;
 	while ((mapping = LIST_FIRST(&connection->mappings)))
-		forget(mapping);
+		mapping_free(mapping);
 	connection->transport->close(connection->state);
 }
 
@@ -49,7 +49,7 @@ static void connection_free(struct iou_object *object)
 {
 	struct connection *connection = (struct connection *)object;
 
-	/* Its last name can be released without a close: then this is the close. */
+	/* Where IOObjectRelease() dropped the last name, IOServiceClose() has not been called. */
 	if (!connection->closed && connection->owner == iou_process_id())
 		close_down(connection);
 	pthread_mutex_destroy(&connection->lock);
@@ -75,33 +75,32 @@ io_connect_t iou_connection_create(const struct iou_transport *transport, void *
 }
 
 /*
- * Look a connection up and lock it. kIOReturnBadArgument for what is none or has
- * been closed; kIOReturnNotPermitted in another process than its owner's.
+ * Look a connection up and lock it. kIOReturnBadArgument for an unknown or closed one;
+ * kIOReturnNotPermitted in another process than the one that opened it.
  */
-static kern_return_t enter(io_connect_t connect, struct connection **found)
+static kern_return_t connection_lock(io_connect_t connect, struct connection **found)
 {
 	struct connection *connection = iou_name_lookup(connect, IOU_CONNECTION);
-	kern_return_t status = kIOReturnSuccess;
+	kern_return_t status = kIOReturnBadArgument;
 
 	if (!connection)
-		return kIOReturnBadArgument;
-	if (connection->owner != iou_process_id()) {
-		iou_object_release(&connection->object);
-		return kIOReturnNotPermitted;
-	}
-	pthread_mutex_lock(&connection->lock);
-	if (connection->closed)
-		status = kIOReturnBadArgument;
-	if (status != kIOReturnSuccess) {
-		pthread_mutex_unlock(&connection->lock);
-		iou_object_release(&connection->object);
 		return status;
+	if (connection->owner != iou_process_id()) {
+		/* Before its lock, which another thread of the parent may have held at fork(). */
+		status = kIOReturnNotPermitted;
+	} else {
+		pthread_mutex_lock(&connection->lock);
+		if (!connection->closed) {
+			*found = connection;
+			return kIOReturnSuccess;
+		}
+		pthread_mutex_unlock(&connection->lock);
 	}
-	*found = connection;
-	return kIOReturnSuccess;
+	iou_object_release(&connection->object);
+	return status;
 }
 
-static void leave(struct connection *connection)
+static void connection_unlock(struct connection *connection)
 {
 	pthread_mutex_unlock(&connection->lock);
 	iou_object_release(&connection->object);
@@ -110,51 +109,51 @@ static void leave(struct connection *connection)
 kern_return_t IOServiceClose(io_connect_t connect)
 {
 	struct connection *connection;
-	kern_return_t status = enter(connect, &connection);
+	kern_return_t status = connection_lock(connect, &connection);
 
 	if (status != kIOReturnSuccess)
 		return status;
 	close_down(connection);
-	leave(connection);
-	/* Whoever closes gives up all references that the program has to the name. */
+	connection_unlock(connection);
+	/* A close releases all references that the program has to the name. */
 	while (iou_name_release(connect, IOU_CONNECTION) == kIOReturnSuccess)
 		;
 	return kIOReturnSuccess;
 }
 
-/* Whether a count without its pointer, or a count past the limits, was given. */
-static bool arguments_are_bad(const struct iou_call_args *args)
+/* At most @max, and 0 where the program gave no buffer or no count: the rest stays unused. */
+static size_t clamp_room(const void *buffer, size_t room, size_t max)
 {
-	return args->input_count > IOUSER_SCALARS_MAX || (args->input_count && !args->input) ||
-	       args->input_struct_size > IOUSER_STRUCT_MAX ||
-	       (args->input_struct_size && !args->input_struct);
+	if (!buffer)
+		return 0;
+	return room < max ? room : max;
 }
 
-static kern_return_t call(io_connect_t connect, struct iou_call_args *args, uint32_t *output_count,
-	size_t *output_struct_size)
+static kern_return_t call(io_connect_t connect, struct iouser_arguments *arguments,
+	const struct iou_wake *wake, uint32_t *output_count, size_t *output_struct_size)
 {
 	struct connection *connection;
 	kern_return_t status;
 
-	/* Room past what a driver can fill is no error: nothing comes there. */
-	args->output_count = args->output && output_count ? *output_count : 0;
-	if (args->output_count > IOUSER_SCALARS_MAX)
-		args->output_count = IOUSER_SCALARS_MAX;
-	args->output_struct_size =
-		args->output_struct && output_struct_size ? *output_struct_size : 0;
-	if (args->output_struct_size > IOUSER_STRUCT_MAX)
-		args->output_struct_size = IOUSER_STRUCT_MAX;
-	if (arguments_are_bad(args))
+	if (arguments->scalar_input_count > IOUSER_SCALARS_MAX ||
+		(arguments->scalar_input_count && !arguments->scalar_input) ||
+		arguments->structure_input_size > IOUSER_STRUCT_MAX ||
+		(arguments->structure_input_size && !arguments->structure_input))
 		return kIOReturnBadArgument;
-	status = enter(connect, &connection);
+	arguments->scalar_output_room = (uint32_t)clamp_room(
+		arguments->scalar_output, output_count ? *output_count : 0, IOUSER_SCALARS_MAX);
+	arguments->structure_output_room = clamp_room(arguments->structure_output,
+		output_struct_size ? *output_struct_size : 0, IOUSER_STRUCT_MAX);
+	status = connection_lock(connect, &connection);
 	if (status != kIOReturnSuccess)
 		return status;
-	status = connection->transport->call(connection->state, args);
-	leave(connection);
+	status = connection->transport->call(connection->state, arguments, wake);
+	connection_unlock(connection);
 	if (output_count)
-		*output_count = status == kIOReturnSuccess ? args->output_count : 0;
+		*output_count = status == kIOReturnSuccess ? arguments->scalar_output_count : 0;
 	if (output_struct_size)
-		*output_struct_size = status == kIOReturnSuccess ? args->output_struct_size : 0;
+		*output_struct_size =
+			status == kIOReturnSuccess ? arguments->structure_output_size : 0;
 	return status;
 }
 
@@ -162,18 +161,18 @@ kern_return_t IOConnectCallMethod(mach_port_t connect, uint32_t selector, const 
 	uint32_t input_count, const void *input_struct, size_t input_struct_size, uint64_t *output,
 	uint32_t *output_count, void *output_struct, size_t *output_struct_size)
 {
-	struct iou_call_args args = {
+	const struct iou_wake synchronous = { .fd = -1 };
+	struct iouser_arguments arguments = {
 		.selector = selector,
-		.input = input,
-		.input_count = input_count,
-		.input_struct = input_struct,
-		.input_struct_size = input_struct_size,
-		.output = output,
-		.output_struct = output_struct,
-		.wake = { .fd = -1 },
+		.scalar_input = input,
+		.scalar_input_count = input_count,
+		.structure_input = input_struct,
+		.structure_input_size = input_struct_size,
+		.scalar_output = output,
+		.structure_output = output_struct,
 	};
 
-	return call(connect, &args, output_count, output_struct_size);
+	return call(connect, &arguments, &synchronous, output_count, output_struct_size);
 }
 
 kern_return_t IOConnectCallScalarMethod(mach_port_t connect, uint32_t selector,
@@ -196,26 +195,27 @@ kern_return_t IOConnectCallAsyncMethod(mach_port_t connect, uint32_t selector,
 	uint32_t input_count, const void *input_struct, size_t input_struct_size, uint64_t *output,
 	uint32_t *output_count, void *output_struct, size_t *output_struct_size)
 {
-	struct iou_call_args args = {
+	struct iouser_arguments arguments = {
 		.selector = selector,
-		.input = input,
-		.input_count = input_count,
-		.input_struct = input_struct,
-		.input_struct_size = input_struct_size,
-		.output = output,
-		.output_struct = output_struct,
+		.scalar_input = input,
+		.scalar_input_count = input_count,
+		.structure_input = input_struct,
+		.structure_input_size = input_struct_size,
+		.scalar_output = output,
+		.structure_output = output_struct,
 	};
 	struct IONotificationPort *port;
+	struct iou_wake wake;
 	kern_return_t status;
 
 	if (!reference || reference_count < kIOAsyncCalloutCount || reference_count > 8)
 		return kIOReturnBadArgument;
-	status = iou_port_expect(wake_port, reference, reference_count, &port, &args.wake);
+	status = iou_port_expect(wake_port, reference, reference_count, &port, &wake);
 	if (status != kIOReturnSuccess)
 		return status;
-	status = call(connect, &args, output_count, output_struct_size);
+	status = call(connect, &arguments, &wake, output_count, output_struct_size);
 	if (status != kIOReturnSuccess)
-		iou_port_forget(port, args.wake.token);
+		iou_port_forget(port, wake.token);
 	iou_port_put(port);
 	return status;
 }
@@ -228,89 +228,117 @@ kern_return_t IOConnectCallAsyncScalarMethod(mach_port_t connect, uint32_t selec
 		input, input_count, NULL, 0, output, output_count, NULL, NULL);
 }
 
-/* Whether what the driver gave can be a part of a file. */
-static bool is_sound(const struct iou_map_result *result)
+/* Whether the driver's answer describes part of a file. */
+static bool memory_is_valid(const struct iouser_memory *memory)
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 
-	return result->size && result->size <= SIZE_MAX / 2 && result->offset <= INT64_MAX &&
-	       result->size <= INT64_MAX - result->offset && result->hole <= result->size &&
-	       result->hole_size <= result->size - result->hole && result->hole % page == 0 &&
-	       result->hole_size % page == 0;
+	return memory->size && memory->size <= SIZE_MAX / 2 && memory->offset <= INT64_MAX &&
+	       memory->size <= INT64_MAX - memory->offset && memory->hole <= memory->size &&
+	       memory->hole_size <= memory->size - memory->hole && memory->hole % page == 0 &&
+	       memory->hole_size % page == 0;
 }
 
-/* What is not the driver's to give is memory of this process alone; or MAP_FAILED. */
-static void *map_around_hole(const struct iou_map_result *result, int protection)
+/* Map the memory, with anonymous memory in the place of its hole; NULL on failure. */
+static void *map_memory(const struct iouser_memory *memory, bool read_only)
 {
-	size_t size = (size_t)result->size, hole = (size_t)result->hole;
-	size_t after = hole + (size_t)result->hole_size;
+	size_t size = (size_t)memory->size, hole = (size_t)memory->hole;
+	size_t after = hole + (size_t)memory->hole_size;
+	int protection = read_only ? PROT_READ : PROT_READ | PROT_WRITE;
 	char *all = mmap(NULL, size, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (all == MAP_FAILED)
-		return all;
-	if ((hole && mmap(all, hole, protection, MAP_SHARED | MAP_FIXED, result->fd,
-			     (off_t)result->offset) == MAP_FAILED) ||
+		return NULL;
+	if ((hole && mmap(all, hole, protection, MAP_SHARED | MAP_FIXED, memory->fd,
+			     (off_t)memory->offset) == MAP_FAILED) ||
 		(after < size &&
 			mmap(all + after, size - after, protection, MAP_SHARED | MAP_FIXED,
-				result->fd, (off_t)(result->offset + after)) == MAP_FAILED)) {
+				memory->fd, (off_t)(memory->offset + after)) == MAP_FAILED)) {
 		munmap(all, size);
-		return MAP_FAILED;
+		return NULL;
 	}
 	return all;
 }
 
-/* Map what the driver gave and remember it. The connection is locked. */
-static kern_return_t map_result(struct connection *connection, uint32_t memory_type,
-	const struct iou_map_result *result, IOOptionBits options, struct mapping **mapped)
+/*
+ * Get memory from the driver and record it in the connection: mapped at *@address, or, where
+ * @address is NULL, as a descriptor that the caller owns. After a failure the driver counts
+ * no mapping, and no descriptor is open.
+ */
+static kern_return_t copy_memory(io_connect_t connect, uint32_t memory_type, IOOptionBits options,
+	struct iouser_memory *memory, void **address)
 {
-	bool read_only = result->read_only || (options & kIOMapReadOnly);
+	struct connection *connection;
 	struct mapping *mapping;
+	kern_return_t status = connection_lock(connect, &connection);
 
-	if (!is_sound(result))
-		return kIOReturnVMError;
+	if (status != kIOReturnSuccess)
+		return status;
+	status = connection->transport->map(connection->state, memory_type, memory);
+	if (status != kIOReturnSuccess) {
+		connection_unlock(connection);
+		return status;
+	}
 	mapping = calloc(1, sizeof(*mapping));
 	if (!mapping)
-		return kIOReturnNoMemory;
-	mapping->memory_type = memory_type;
-	mapping->size = (size_t)result->size;
-	mapping->address = map_around_hole(result, read_only ? PROT_READ : PROT_READ | PROT_WRITE);
-	if (mapping->address == MAP_FAILED) {
-		free(mapping);
-		return kIOReturnVMError;
+		status = kIOReturnNoMemory;
+	else if (!memory_is_valid(memory))
+		status = kIOReturnVMError;
+	else if (!address && memory->read_only)
+		status = kIOReturnNotPermitted; /* the descriptor may allow writes */
+	if (status == kIOReturnSuccess && address) {
+		*address = map_memory(memory, memory->read_only || (options & kIOMapReadOnly));
+		status = *address ? kIOReturnSuccess : kIOReturnVMError;
+		mapping->address = *address;
+		mapping->size = (size_t)memory->size;
 	}
-	LIST_INSERT_HEAD(&connection->mappings, mapping, link);
-	*mapped = mapping;
-	return kIOReturnSuccess;
+	if (status != kIOReturnSuccess || address)
+		close(memory->fd);
+	if (status == kIOReturnSuccess) {
+		mapping->memory_type = memory_type;
+		LIST_INSERT_HEAD(&connection->mappings, mapping, link);
+	} else {
+		free(mapping);
+		connection->transport->unmapped(connection->state, memory_type);
+	}
+	connection_unlock(connection);
+	return status;
 }
 
 kern_return_t IOConnectMapMemory64(io_connect_t connect, uint32_t memory_type,
 	task_port_t into_task, mach_vm_address_t *address, mach_vm_size_t *size,
 	IOOptionBits options)
 {
-	struct iou_map_result result = { .fd = -1 };
-	struct connection *connection;
-	struct mapping *mapping;
+	struct iouser_memory memory;
 	kern_return_t status;
+	void *mapped;
 
 	if (!address || !size || into_task != mach_task_self())
 		return kIOReturnBadArgument;
 	if (!(options & kIOMapAnywhere))
 		return kIOReturnUnsupported;
-	status = enter(connect, &connection);
-	if (status != kIOReturnSuccess)
-		return status;
-	status = connection->transport->map(connection->state, memory_type, &result);
+	status = copy_memory(connect, memory_type, options, &memory, &mapped);
 	if (status == kIOReturnSuccess) {
-		status = map_result(connection, memory_type, &result, options, &mapping);
-		close(result.fd);
-		if (status == kIOReturnSuccess) {
-			*address = (uintptr_t)mapping->address;
-			*size = mapping->size;
-		} else {
-			connection->transport->unmapped(connection->state, memory_type);
-		}
+		*address = (uintptr_t)mapped;
+		*size = memory.size;
 	}
-	leave(connection);
+	return status;
+}
+
+kern_return_t IOUserConnectCopyMemoryDescriptor(io_connect_t connect, uint32_t memory_type,
+	int *out_fd, uint64_t *out_offset, uint64_t *out_size)
+{
+	struct iouser_memory memory;
+	kern_return_t status;
+
+	if (!out_fd || !out_offset || !out_size)
+		return kIOReturnBadArgument;
+	status = copy_memory(connect, memory_type, 0, &memory, NULL);
+	if (status == kIOReturnSuccess) {
+		*out_fd = memory.fd;
+		*out_offset = memory.offset;
+		*out_size = memory.size;
+	}
 	return status;
 }
 
@@ -319,7 +347,7 @@ static kern_return_t unmap(io_connect_t connect, uint32_t memory_type, const voi
 {
 	struct connection *connection;
 	struct mapping *mapping;
-	kern_return_t status = enter(connect, &connection);
+	kern_return_t status = connection_lock(connect, &connection);
 
 	if (status != kIOReturnSuccess)
 		return status;
@@ -327,10 +355,10 @@ static kern_return_t unmap(io_connect_t connect, uint32_t memory_type, const voi
 		if (mapping->memory_type == memory_type && mapping->address == address)
 			break;
 	if (mapping) {
-		forget(mapping);
+		mapping_free(mapping);
 		connection->transport->unmapped(connection->state, memory_type);
 	}
-	leave(connection);
+	connection_unlock(connection);
 	return mapping ? kIOReturnSuccess : kIOReturnBadArgument;
 }
 
@@ -340,52 +368,6 @@ kern_return_t IOConnectUnmapMemory64(io_connect_t connect, uint32_t memory_type,
 	if (from_task != mach_task_self() || !address)
 		return kIOReturnBadArgument;
 	return unmap(connect, memory_type, (void *)(uintptr_t)address);
-}
-
-/* Remember that the program has the descriptor. The connection is locked. */
-static kern_return_t hand_out(
-	struct connection *connection, uint32_t memory_type, const struct iou_map_result *result)
-{
-	struct mapping *mapping;
-
-	if (!is_sound(result))
-		return kIOReturnVMError;
-	if (result->read_only)
-		return kIOReturnNotPermitted; /* the descriptor may be good for more */
-	mapping = calloc(1, sizeof(*mapping));
-	if (!mapping)
-		return kIOReturnNoMemory;
-	mapping->memory_type = memory_type;
-	LIST_INSERT_HEAD(&connection->mappings, mapping, link);
-	return kIOReturnSuccess;
-}
-
-kern_return_t IOUserConnectCopyMemoryDescriptor(io_connect_t connect, uint32_t memory_type,
-	int *out_fd, uint64_t *out_offset, uint64_t *out_size)
-{
-	struct iou_map_result result = { .fd = -1 };
-	struct connection *connection;
-	kern_return_t status;
-
-	if (!out_fd || !out_offset || !out_size)
-		return kIOReturnBadArgument;
-	status = enter(connect, &connection);
-	if (status != kIOReturnSuccess)
-		return status;
-	status = connection->transport->map(connection->state, memory_type, &result);
-	if (status == kIOReturnSuccess) {
-		status = hand_out(connection, memory_type, &result);
-		if (status == kIOReturnSuccess) {
-			*out_fd = result.fd;
-			*out_offset = result.offset;
-			*out_size = result.size;
-		} else {
-			close(result.fd);
-			connection->transport->unmapped(connection->state, memory_type);
-		}
-	}
-	leave(connection);
-	return status;
 }
 
 kern_return_t IOUserConnectReturnMemoryDescriptor(io_connect_t connect, uint32_t memory_type)

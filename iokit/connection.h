@@ -10,32 +10,14 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-/* One call's arguments, checked against the runtime's limits. */
-struct iou_call_args {
-	uint32_t selector;
-	const uint64_t *input;
-	uint32_t input_count;
-	const void *input_struct;
-	size_t input_struct_size;
-	uint64_t *output;
-	uint32_t output_count; /* in: room; out: how many */
-	void *output_struct;
-	size_t output_struct_size; /* in: room; out: how many */
-	struct iou_wake wake;
-};
-
-/* Memory of the driver's; the descriptor belongs to whoever asked. */
-struct iou_map_result {
-	int fd;
-	uint64_t offset, size;
-	uint64_t hole, hole_size; /* pages that are not to be mapped */
-	bool read_only;
-};
-
-/* What a transport does. The connection's lock is held in all of them but close. */
+/*
+ * The operations of a transport. The connection's lock is held in all of them but close.
+ * Ownership of the descriptor in *@memory passes to the caller of map.
+ */
 struct iou_transport {
-	kern_return_t (*call)(void *state, struct iou_call_args *args);
-	kern_return_t (*map)(void *state, uint32_t memory_type, struct iou_map_result *result);
+	kern_return_t (*call)(
+		void *state, struct iouser_arguments *arguments, const struct iou_wake *wake);
+	kern_return_t (*map)(void *state, uint32_t memory_type, struct iouser_memory *memory);
 	void (*unmapped)(void *state, uint32_t memory_type);
 	void (*close)(void *state);
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Connections to a driver in this very process: a call is a function call. */
+/* Connections to a driver in the same process: a call is a function call. */
+#include "common/dma-span.h"
 #include "iokit/completion.h"
 #include "iokit/connection.h"
 #include "iokit/peer.h"
@@ -16,7 +17,7 @@ struct local {
 	struct iou_user_client user;
 };
 
-/* The client's memory is this process's own: it is only looked whether it is there. */
+/* The client's memory is this process's own: only check that it is mapped. */
 static kern_return_t local_copy_memory(
 	struct iouser_peer *peer, uint64_t va, uint64_t size, struct iouser_task_memory **memory)
 {
@@ -36,7 +37,7 @@ static kern_return_t local_copy_memory(
 	}
 	found->count = count;
 	for (size_t i = 0; i < count; i++)
-		found->segments[i] = (struct iouser_segment){
+		found->spans[i] = (struct dma_span){
 			.length = regions[i].length,
 			.host = (void *)(uintptr_t)regions[i].va,
 			.writable = regions[i].writable,
@@ -46,66 +47,45 @@ static kern_return_t local_copy_memory(
 	return kIOReturnSuccess;
 }
 
-static kern_return_t local_call(void *state, struct iou_call_args *args)
+static kern_return_t local_call(
+	void *state, struct iouser_arguments *arguments, const struct iou_wake *wake)
 {
 	struct local *local = state;
-	struct iouser_arguments arguments = {
-		.selector = args->selector,
-		.scalar_input = args->input,
-		.scalar_input_count = args->input_count,
-		.structure_input = args->input_struct,
-		.structure_input_size = args->input_struct_size,
-		.scalar_output = args->output,
-		.scalar_output_room = args->output_count,
-		.structure_output = args->output_struct,
-		.structure_output_room = args->output_struct_size,
-	};
 	struct iou_port_end *end;
 	kern_return_t status;
 
-	if (args->wake.fd >= 0) {
-		int fd = fcntl(args->wake.fd, F_DUPFD_CLOEXEC, 0);
+	if (wake->fd >= 0) {
+		int fd = fcntl(wake->fd, F_DUPFD_CLOEXEC, 0);
 
 		if (fd < 0)
 			return kIOReturnNoResources;
 		end = iou_port_end_create(fd, NULL);
 		if (end)
-			arguments.completion = iou_completion_create(end, args->wake.token, NULL);
+			arguments->completion = iou_completion_create(end, wake->token, NULL);
 		iou_port_end_release(end);
-		if (!arguments.completion)
+		if (!arguments->completion)
 			return kIOReturnNoMemory;
 	}
-	status = iou_user_client_call(&local->user, &arguments);
+	status = iou_user_client_call(&local->user, arguments);
 	if (status != kIOReturnSuccess)
-		iou_completion_refuse(arguments.completion);
-	iouser_completion_release(arguments.completion);
-	args->output_count = arguments.scalar_output_count;
-	args->output_struct_size = arguments.structure_output_size;
+		iou_completion_refuse(arguments->completion);
+	iouser_completion_release(arguments->completion);
 	return status;
 }
 
-static kern_return_t local_map(void *state, uint32_t memory_type, struct iou_map_result *result)
+static kern_return_t local_map(void *state, uint32_t memory_type, struct iouser_memory *memory)
 {
 	struct local *local = state;
-	struct iouser_memory memory;
-	kern_return_t status;
+	kern_return_t status =
+		local->user.class->copy_client_memory(local->user.client, memory_type, memory);
 
-	status = local->user.class->copy_client_memory(local->user.client, memory_type, &memory);
 	if (status != kIOReturnSuccess)
 		return status;
-	*result = (struct iou_map_result){
-		.fd = fcntl(memory.fd, F_DUPFD_CLOEXEC, 0),
-		.offset = memory.offset,
-		.size = memory.size,
-		.hole = memory.hole,
-		.hole_size = memory.hole_size,
-		.read_only = memory.read_only,
-	};
-	if (result->fd < 0) {
-		local->user.class->client_unmapped(local->user.client, memory_type);
-		return kIOReturnNoResources;
-	}
-	return kIOReturnSuccess;
+	memory->fd = fcntl(memory->fd, F_DUPFD_CLOEXEC, 0);
+	if (memory->fd >= 0)
+		return kIOReturnSuccess;
+	local->user.class->client_unmapped(local->user.client, memory_type);
+	return kIOReturnNoResources;
 }
 
 static void local_unmapped(void *state, uint32_t memory_type)

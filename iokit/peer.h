@@ -19,7 +19,7 @@ struct iouser_peer {
 	 */
 	kern_return_t (*copy_memory)(struct iouser_peer *peer, uint64_t va, uint64_t size,
 		struct iouser_task_memory **memory);
-	bool told_of_foreign_file;
+	bool foreign_file_reported;
 	struct iou_file_maps *maps; /* files mapped on the client's behalf; NULL in-process */
 };
 

@@ -90,15 +90,15 @@ static kern_return_t lose(struct remote *remote)
 }
 
 /* Whether @value stands among the call's scalars or the aligned words of its bytes. */
-static bool call_names(const struct iou_call_args *args, uint64_t value)
+static bool call_names(const struct iouser_arguments *args, uint64_t value)
 {
 	uint64_t word;
 
-	for (uint32_t i = 0; i < args->input_count; i++)
-		if (args->input[i] == value)
+	for (uint32_t i = 0; i < args->scalar_input_count; i++)
+		if (args->scalar_input[i] == value)
 			return true;
-	for (size_t at = 0; at + sizeof(word) <= args->input_struct_size; at += sizeof(word)) {
-		memcpy(&word, (const char *)args->input_struct + at, sizeof(word));
+	for (size_t at = 0; at + sizeof(word) <= args->structure_input_size; at += sizeof(word)) {
+		memcpy(&word, (const char *)args->structure_input + at, sizeof(word));
 		if (word == value)
 			return true;
 	}
@@ -167,7 +167,7 @@ static int send_ranges(struct remote *remote, uint32_t id, const struct iou_vm_r
  * the call under way has named: both the address and the size must stand in it.
  */
 static int answer_memory(struct remote *remote, const struct iou_memory_query *query,
-	const struct iou_call_args *args)
+	const struct iouser_arguments *args)
 {
 	struct iou_memory_reply refusal = {
 		.header = { .type = IOU_MEMORY | IOU_REPLY, .id = query->header.id },
@@ -201,7 +201,7 @@ static int answer_memory(struct remote *remote, const struct iou_memory_query *q
  * wrong ends it.
  */
 static kern_return_t await_reply(struct remote *remote, uint32_t type, uint32_t id,
-	const struct iou_call_args *args, union iou_buffer *reply, struct iou_fds *fds)
+	const struct iouser_arguments *args, union iou_buffer *reply, struct iou_fds *fds)
 {
 	int64_t deadline = 0;
 
@@ -231,7 +231,7 @@ static kern_return_t await_reply(struct remote *remote, uint32_t type, uint32_t 
 
 /* Send a request and wait for its reply, whose fixed part is at least @minimum bytes. */
 static kern_return_t exchange(struct remote *remote, void *message, size_t size, const int *fds,
-	size_t fd_count, const struct iou_call_args *args, union iou_buffer *reply,
+	size_t fd_count, const struct iouser_arguments *args, union iou_buffer *reply,
 	struct iou_fds *reply_fds, size_t minimum)
 {
 	struct iou_header *header = message;
@@ -270,48 +270,49 @@ static kern_return_t exchange(struct remote *remote, void *message, size_t size,
 	return reply->header.status;
 }
 
-/* Lay a call out: its size. */
-static size_t marshal(union iou_buffer *buffer, const struct iou_call_args *args)
+/* Write a CALL message. Returns its size. */
+static size_t marshal(
+	union iou_buffer *buffer, const struct iouser_arguments *args, const struct iou_wake *wake)
 {
-	size_t scalars = args->input_count * sizeof(uint64_t);
+	size_t scalars = args->scalar_input_count * sizeof(uint64_t);
 	unsigned char *body = buffer->bytes + sizeof(buffer->call);
 
 	buffer->call = (struct iou_call){
 		.header = { .type = IOU_CALL },
 		.selector = args->selector,
-		.flags = args->wake.fd >= 0 ? IOU_CALL_ASYNC : 0,
-		.token = args->wake.token,
-		.scalar_input_count = args->input_count,
-		.scalar_output_room = args->output_count,
-		.structure_input_size = (uint32_t)args->input_struct_size,
-		.structure_output_room = (uint32_t)args->output_struct_size,
+		.flags = wake->fd >= 0 ? IOU_CALL_ASYNC : 0,
+		.token = wake->token,
+		.scalar_input_count = args->scalar_input_count,
+		.scalar_output_room = args->scalar_output_room,
+		.structure_input_size = (uint32_t)args->structure_input_size,
+		.structure_output_room = (uint32_t)args->structure_output_room,
 	};
 	if (scalars)
-		memcpy(body, args->input, scalars);
-	if (args->input_struct_size)
-		memcpy(body + scalars, args->input_struct, args->input_struct_size);
-	return sizeof(buffer->call) + scalars + args->input_struct_size;
+		memcpy(body, args->scalar_input, scalars);
+	if (args->structure_input_size)
+		memcpy(body + scalars, args->structure_input, args->structure_input_size);
+	return sizeof(buffer->call) + scalars + args->structure_input_size;
 }
 
-/* Take a reply apart; false when it does not hold together. */
-static bool unmarshal(const union iou_buffer *reply, struct iou_call_args *args)
+/* Copy the output of a reply; false when its sizes are inconsistent or exceed the room. */
+static bool unmarshal(const union iou_buffer *reply, struct iouser_arguments *args)
 {
 	const struct iou_call_reply *fixed = &reply->call_reply;
 	const unsigned char *body = reply->bytes + sizeof(*fixed);
 	size_t scalars;
 
-	if (fixed->scalar_output_count > args->output_count ||
-		fixed->structure_output_size > args->output_struct_size)
+	if (fixed->scalar_output_count > args->scalar_output_room ||
+		fixed->structure_output_size > args->structure_output_room)
 		return false;
 	scalars = fixed->scalar_output_count * sizeof(uint64_t);
 	if (fixed->header.size != sizeof(*fixed) + scalars + fixed->structure_output_size)
 		return false;
 	if (scalars)
-		memcpy(args->output, body, scalars);
+		memcpy(args->scalar_output, body, scalars);
 	if (fixed->structure_output_size)
-		memcpy(args->output_struct, body + scalars, fixed->structure_output_size);
-	args->output_count = fixed->scalar_output_count;
-	args->output_struct_size = fixed->structure_output_size;
+		memcpy(args->structure_output, body + scalars, fixed->structure_output_size);
+	args->scalar_output_count = fixed->scalar_output_count;
+	args->structure_output_size = fixed->structure_output_size;
 	return true;
 }
 
@@ -345,7 +346,8 @@ static bool wants_channel(struct remote *remote)
 	       !(setting && strcmp(setting, "off") == 0);
 }
 
-static kern_return_t remote_call(void *state, struct iou_call_args *args)
+static kern_return_t remote_call(
+	void *state, struct iouser_arguments *args, const struct iou_wake *wake)
 {
 	struct remote *remote = state;
 	union iou_buffer message, reply;
@@ -354,8 +356,8 @@ static kern_return_t remote_call(void *state, struct iou_call_args *args)
 
 	if (remote->calls < CALLS_BEFORE_CHANNEL && wants_channel(remote))
 		begin_channel(remote);
-	status = exchange(remote, &message, marshal(&message, args), &args->wake.fd,
-		args->wake.fd >= 0, args, &reply, &fds, sizeof(reply.call_reply));
+	status = exchange(remote, &message, marshal(&message, args, wake), &wake->fd, wake->fd >= 0,
+		args, &reply, &fds, sizeof(reply.call_reply));
 	iou_fds_close(&fds);
 	if (status == kIOReturnSuccess && !unmarshal(&reply, args))
 		return lose(remote);
@@ -374,7 +376,7 @@ static void remote_unmapped(void *state, uint32_t memory_type)
 	iou_channel_sent(&remote->channel);
 }
 
-static kern_return_t remote_map(void *state, uint32_t memory_type, struct iou_map_result *result)
+static kern_return_t remote_map(void *state, uint32_t memory_type, struct iouser_memory *memory)
 {
 	struct iou_map message = { .header = { .type = IOU_MAP }, .memory_type = memory_type };
 	struct remote *remote = state;
@@ -395,18 +397,18 @@ static kern_return_t remote_map(void *state, uint32_t memory_type, struct iou_ma
 		remote_unmapped(remote, memory_type);
 		return kIOReturnNoResources;
 	}
-	*result = (struct iou_map_result){
+	*memory = (struct iouser_memory){
 		.fd = iou_fds_take(&fds, 0),
 		.offset = reply.map_reply.offset,
 		.size = reply.map_reply.size,
 		.read_only = reply.map_reply.read_only,
 	};
 	if (reply.header.size >= sizeof(reply.map_reply_with_hole)) {
-		result->hole = reply.map_reply_with_hole.hole.offset;
-		result->hole_size = reply.map_reply_with_hole.hole.size;
+		memory->hole = reply.map_reply_with_hole.hole.offset;
+		memory->hole_size = reply.map_reply_with_hole.hole.size;
 	}
 	iou_fds_close(&fds);
-	return result->fd >= 0 ? kIOReturnSuccess : lose(remote);
+	return memory->fd >= 0 ? kIOReturnSuccess : lose(remote);
 }
 
 static void remote_close(void *state)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "iokit/task-memory.h"
+#include "common/dma-span.h"
 #include "iokit/file-maps.h"
 
 #include <fcntl.h>
@@ -52,12 +53,12 @@ void iou_peer_memory_release(struct iouser_peer *peer)
 	peer->memory = NULL;
 }
 
-static void segment_put(const struct iouser_segment *segment)
+static void span_put(const struct dma_span *span, void *owner)
 {
-	if (segment->runtime && segment->is_private)
-		process_memory_put(segment->runtime);
-	else if (segment->runtime)
-		iou_file_maps_put(segment->runtime);
+	if (owner && span->is_private)
+		process_memory_put(owner);
+	else if (owner)
+		iou_file_maps_put(owner);
 }
 
 void iouser_task_memory_release(struct iouser_task_memory *memory)
@@ -65,33 +66,40 @@ void iouser_task_memory_release(struct iouser_task_memory *memory)
 	if (!memory)
 		return;
 	for (size_t i = 0; i < memory->count; i++)
-		segment_put(&memory->segments[i]);
+		span_put(&memory->spans[i], memory->owners[i]);
+	free(memory->spans);
+	free(memory->owners);
 	free(memory);
+}
+
+/* Set the room to @count spans; the arrays stay valid, perhaps larger than that, on failure. */
+static bool set_room(struct iouser_task_memory *memory, size_t count)
+{
+	struct dma_span *spans = reallocarray(memory->spans, count, sizeof(*spans));
+	void **owners;
+
+	if (!spans)
+		return false;
+	memory->spans = spans;
+	owners = reallocarray(memory->owners, count, sizeof(*owners));
+	if (!owners)
+		return false;
+	memory->owners = owners;
+	return true;
 }
 
 struct iouser_task_memory *iou_task_memory_alloc(size_t count)
 {
-	struct iouser_task_memory *memory;
+	struct iouser_task_memory *memory = calloc(1, sizeof(*memory));
 
-	memory = calloc(1, sizeof(*memory) + count * sizeof(memory->segments[0]));
-	if (memory)
-		memory->segments = (struct iouser_segment *)(memory + 1);
-	return memory;
-}
-
-static kern_return_t make_room(struct iou_memory_builder *builder, size_t count)
-{
-	size_t needed = builder->memory->count + count;
-	struct iouser_task_memory *larger;
-
-	if (needed > IOU_RANGES_TOTAL_MAX)
-		return kIOReturnNoSpace;
-	larger = realloc(builder->memory, sizeof(*larger) + needed * sizeof(larger->segments[0]));
-	if (!larger)
-		return kIOReturnNoMemory;
-	larger->segments = (struct iouser_segment *)(larger + 1);
-	builder->memory = larger;
-	return kIOReturnSuccess;
+	if (!memory || !count)
+		return memory;
+	memory->spans = calloc(count, sizeof(*memory->spans));
+	memory->owners = calloc(count, sizeof(*memory->owners));
+	if (memory->spans && memory->owners)
+		return memory;
+	iouser_task_memory_release(memory);
+	return NULL;
 }
 
 /* Opened while the client waits for the answer to its call. */
@@ -154,81 +162,73 @@ static bool is_next(const struct iou_memory_builder *builder, const struct iou_r
 	       (range->va + range->length == builder->end || is_at_page(range->va + range->length));
 }
 
-/* Say once for each client why memory that others can use is refused. */
-static void tell_of_foreign_file(struct iouser_peer *peer)
+/* Report, once for each client, that memory was refused for its file system. */
+static void report_foreign_file(struct iouser_peer *peer)
 {
-	if (!peer->told_of_foreign_file)
+	if (!peer->foreign_file_reported)
 		fprintf(stderr,
 			"iokit-user: process %d: memory refused: its file is of a file system that "
 			"may not answer (expected: a memfd, or a file on tmpfs, hugetlbfs or a "
 			"local disk)\n",
 			(int)peer->pid);
-	peer->told_of_foreign_file = true;
+	peer->foreign_file_reported = true;
 }
 
-static void make_private(
-	struct iouser_segment *segment, struct iou_process_memory *process, uint64_t va)
-{
-	segment->is_private = true;
-	segment->memory_fd = process->fd;
-	segment->va = va;
-	atomic_fetch_add(&process->references, 1);
-	segment->runtime = process;
-}
-
-/* What a range is, in this process. */
-static kern_return_t make_segment(struct iou_memory_builder *builder, const struct iou_range *range,
-	const struct iou_fds *fds, struct iouser_segment *segment)
+/* Make one range accessible in this process. *@owner holds what is behind the span. */
+static kern_return_t make_span(struct iou_memory_builder *builder, const struct iou_range *range,
+	const struct iou_fds *fds, struct dma_span *span, void **owner)
 {
 	struct iou_file_map *map;
 	kern_return_t status;
 
-	*segment = (struct iouser_segment){
-		.length = range->length,
-		.writable = range->writable,
-	};
+	*span = (struct dma_span){ .length = range->length, .writable = range->writable };
 	if (range->fd_index == IOU_RANGE_PRIVATE) {
+		struct iou_process_memory *process;
+
 		status = open_memory(builder->peer);
-		if (status == kIOReturnSuccess)
-			make_private(segment, builder->peer->memory, range->va);
-		return status;
+		if (status != kIOReturnSuccess)
+			return status;
+		process = builder->peer->memory;
+		atomic_fetch_add(&process->references, 1);
+		span->is_private = true;
+		span->memory_fd = process->fd;
+		span->va = range->va;
+		*owner = process;
+		return kIOReturnSuccess;
 	}
 	if (range->fd_index >= fds->count)
 		return kIOReturnIPCError;
 	status = iou_file_maps_get(builder->peer->maps, fds->fd[range->fd_index], range->fd_offset,
-		range->length, &segment->writable, &map, &segment->host);
+		range->length, &span->writable, &map, &span->host);
 	if (status == kIOReturnNotPermitted)
-		tell_of_foreign_file(builder->peer);
+		report_foreign_file(builder->peer);
 	if (status == kIOReturnSuccess)
-		segment->runtime = map;
+		*owner = map;
 	return status;
 }
 
-/* Make the last segment longer where the next one goes on in it; false where it does not. */
-static bool extend(struct iou_memory_builder *builder, const struct iouser_segment *next)
-{
-	struct iouser_task_memory *memory = builder->memory;
-	struct iouser_segment *last = memory->count ? &memory->segments[memory->count - 1] : NULL;
-
-	if (!last || last->is_private != next->is_private || last->writable != next->writable ||
-		last->runtime != next->runtime)
-		return false;
-	if (!next->is_private && (char *)last->host + last->length != next->host)
-		return false;
-	last->length += next->length;
-	segment_put(next); /* the last one holds what is behind both */
-	return true;
-}
-
+/* Append a span, or lengthen the last one where the new one is its continuation. */
 static kern_return_t add_range(struct iou_memory_builder *builder, const struct iou_range *range,
 	const struct iou_fds *fds)
 {
-	struct iouser_segment segment;
-	kern_return_t status = make_segment(builder, range, fds, &segment);
+	struct iouser_task_memory *memory = builder->memory;
+	struct dma_span *last = memory->count ? &memory->spans[memory->count - 1] : NULL;
+	struct dma_span span;
+	void *owner;
+	kern_return_t status = make_span(builder, range, fds, &span, &owner);
 
-	if (status == kIOReturnSuccess && !extend(builder, &segment))
-		builder->memory->segments[builder->memory->count++] = segment;
-	return status;
+	if (status != kIOReturnSuccess)
+		return status;
+	if (last && last->is_private == span.is_private && last->writable == span.writable &&
+		memory->owners[memory->count - 1] == owner &&
+		(span.is_private || (char *)last->host + last->length == span.host)) {
+		last->length += span.length;
+		span_put(&span, owner); /* the last span has a reference already */
+		return kIOReturnSuccess;
+	}
+	memory->owners[memory->count] = owner;
+	memory->spans[memory->count++] = span;
+	return kIOReturnSuccess;
 }
 
 /* Whether a range goes on in the file where another ends. */
@@ -247,7 +247,11 @@ kern_return_t iou_memory_add(struct iou_memory_builder *builder,
 	if (!reply->count || reply->count > IOU_RANGES_MAX ||
 		reply->header.size != sizeof(*reply) + reply->count * sizeof(reply->ranges[0]))
 		return kIOReturnIPCError;
-	status = make_room(builder, reply->count);
+	if (reply->count > IOU_RANGES_TOTAL_MAX - builder->memory->count)
+		return kIOReturnNoSpace;
+	status = set_room(builder->memory, builder->memory->count + reply->count) ?
+			 kIOReturnSuccess :
+			 kIOReturnNoMemory;
 	for (uint32_t i = 0; i < reply->count && status == kIOReturnSuccess;) {
 		struct iou_range range = reply->ranges[i];
 
@@ -267,18 +271,6 @@ kern_return_t iou_memory_add(struct iou_memory_builder *builder,
 	return status;
 }
 
-/* Free the room that ranges of one segment did not need. */
-static struct iouser_task_memory *fit(struct iouser_task_memory *memory)
-{
-	struct iouser_task_memory *smaller =
-		realloc(memory, sizeof(*memory) + memory->count * sizeof(memory->segments[0]));
-
-	if (!smaller)
-		return memory;
-	smaller->segments = (struct iouser_segment *)(smaller + 1);
-	return smaller;
-}
-
 kern_return_t iou_memory_finish(
 	struct iou_memory_builder *builder, struct iouser_task_memory **memory)
 {
@@ -286,7 +278,8 @@ kern_return_t iou_memory_finish(
 		iou_memory_abandon(builder);
 		return kIOReturnIPCError;
 	}
-	*memory = fit(builder->memory);
+	set_room(builder->memory, builder->memory->count); /* ranges may have been joined */
+	*memory = builder->memory;
 	return kIOReturnSuccess;
 }
 

@@ -133,26 +133,13 @@ void iouser_completion_release(struct iouser_completion *completion);
 void iouser_async_completion(struct iouser_completion *completion, IOReturn status,
 	const uint64_t *args, uint32_t count);
 
-/*
- * A stretch of a client's memory, as this process can reach it.
- */
-struct iouser_segment {
-	uint64_t length;
-	/* Unnamed unions are new in C11. */
-	__extension__ union {
-		void *host;  /* mapped here */
-		uint64_t va; /* private memory of the client: where it is there */
-	};
-	void *runtime; /* the runtime's own */
-	int memory_fd; /* private memory: the client's /proc/PID/mem, borrowed */
-	bool is_private;
-	bool writable;
-};
+struct dma_span; /* common/dma-span.h */
 
-/* Memory of a client, held until it is released. */
+/* Memory of a client, valid until it is released. */
 struct iouser_task_memory {
 	size_t count;
-	struct iouser_segment *segments; /* @count, freed with it */
+	struct dma_span *spans; /* @count of them, in order of address */
+	void **owners;		/* of each span: the runtime's own */
 };
 
 /**
