@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-const struct soft_model *const soft_models[] = { &soft_nvme_model, &soft_edu_model, &soft_odd_model,
-	NULL };
+#define MODEL(name) &soft_##name##_model,
+const struct soft_model *const soft_models[] = { SOFT_MODELS(MODEL) NULL };
+#undef MODEL
 
 #define RESET_TIMEOUT_MS 1000
 

@@ -33,7 +33,7 @@ struct soft_model {
 	const struct spec_key *keys; /* its own keys; ends with a NULL name */
 
 	/*
-	 * Set the device up: soft_set_identity(), soft_add_bar(), soft_add_*_capability(),
+	 * Set the device up: soft_set_identity(), soft_add_bar(), soft_add_msix_capability() and others,
 	 * then its own state, kept with soft_set_private(). On failure everything of
 	 * its own is undone and @error filled in.
 	 */
@@ -216,8 +216,11 @@ void soft_log(struct soft_device *device, const char *format, ...)
 void soft_log_always(struct soft_device *device, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-extern const struct soft_model soft_edu_model;
-extern const struct soft_model soft_nvme_model;
-extern const struct soft_model soft_odd_model;
+/* All device types: X(name) stands for soft_<name>_model, in the folder of that name. */
+#define SOFT_MODELS(X) X(nvme) X(edu) X(odd)
+
+#define SOFT_DECLARE_MODEL(name) extern const struct soft_model soft_##name##_model;
+SOFT_MODELS(SOFT_DECLARE_MODEL)
+#undef SOFT_DECLARE_MODEL
 
 #endif
