@@ -35,7 +35,7 @@ class Doc:
             lines.pop(0)
         while lines and not lines[-1]:
             lines.pop()
-        self.names, self.brief = [], ""
+        self.names, self.briefs = [], {}
         self.parameters, self.paragraphs = [], []
         self.read(lines)
 
@@ -46,7 +46,7 @@ class Doc:
             while lines and lines[0] and not lines[0].startswith("@") and \
                     not re.match(r"\w+ - ", lines[0]):
                 brief += " " + lines.pop(0).strip()
-            self.brief = self.brief or brief.rstrip(".")
+            self.briefs[name] = brief.rstrip(".")
         paragraph = []
         for line in lines + [""]:
             if line.startswith("@"):
@@ -147,6 +147,7 @@ def marked_up(text):
 
 
 def page(function, doc, include, library):
+    brief = doc.briefs[function.name]
     lines = [
         f".\\\" Made from the comment in {os.path.basename(function.header)}.",
         ".Dd November 25, 2026",
@@ -154,7 +155,7 @@ def page(function, doc, include, library):
         ".Os",
         ".Sh NAME",
         f".Nm {function.name}",
-        f".Nd {roff(doc.brief)}",
+        f".Nd {roff(brief)}",
         ".Sh LIBRARY",
         f"{library}, pkg-config name {library.removeprefix('lib')}",
         ".Sh SYNOPSIS",
@@ -175,12 +176,13 @@ def page(function, doc, include, library):
         lines += ([".Pp"] if begun else []) + marked_up(text)
         begun = True
     if not begun:
-        lines += marked_up(doc.brief[0].upper() + doc.brief[1:] + ".")
+        lines += marked_up(brief[0].upper() + brief[1:] + ".")
     if doc.parameters:
         lines += [".Pp", "The parameters:", ".Bl -tag -width Ds"]
         own = {parameter_name(one) for one in function.parameters}
         for names, text in doc.parameters:
-            if not own & set(names):
+            names = [name for name in names if name in own]
+            if not names:
                 continue
             lines += [".It Fa " + " , ".join(names), *marked_up(" ".join(text))]
         lines.append(".El")

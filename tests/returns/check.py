@@ -37,7 +37,7 @@ def code_names(path):
 
 def listed(doc, docs):
     """The codes that a comment names, those of functions that it refers to included."""
-    text = " ".join(" ".join(part) for part in doc.paragraphs) + " " + doc.brief
+    text = " ".join(" ".join(part) for part in doc.paragraphs) + " " + " ".join(doc.briefs.values())
     codes = set(re.findall(r"kIOReturn\w+", text))
     for name in re.findall(r"as (?:for |in |of )?(apple_dext_\w+)\(\)", text):
         if name in docs and docs[name] is not doc:
