@@ -2,8 +2,7 @@
 /*
  * edu: the smallest driver over the client library. It finds a device, claims it, reads config
  * space and a BAR, takes an interrupt and moves memory by DMA. The device is the teaching
- * device of QEMU (docs/specs/edu.rst there), software or behind VFIO; docs/tutorial.md walks
- * through this file.
+ * device of QEMU (docs/specs/edu.rst there), in software or behind VFIO.
  *
  * Usage: edu BUS:DEVICE.FUNCTION
  */

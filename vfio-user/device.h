@@ -25,7 +25,7 @@ struct vu_bar {
 	uint64_t descriptor_offset; /* where in the file it begins */
 };
 
-/* Where the MSI-X table lies. It is the host's: see msix-table.h. */
+/* Where the MSI-X table lies. It is the host's: see bar.h. */
 struct vu_msix {
 	uint32_t vectors; /* 0: no MSI-X */
 	unsigned table_bar, pending_bar;
