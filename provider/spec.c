@@ -115,6 +115,17 @@ const char *spec_get(const struct device_spec *spec, const char *key)
 	return NULL;
 }
 
+bool spec_get_switch(const struct device_spec *spec, const char *key, bool fallback, bool *value,
+	struct spec_error *error)
+{
+	const char *text = spec_get(spec, key);
+
+	*value = text ? strcmp(text, "on") == 0 : fallback;
+	if (!text || *value || strcmp(text, "off") == 0)
+		return true;
+	return spec_wrong(error, "%s: %s=%s: it is on or off", spec->type, key, text);
+}
+
 bool spec_get_size(const struct device_spec *spec, const char *key, uint64_t fallback,
 	uint64_t *value, struct spec_error *error)
 {

@@ -61,6 +61,9 @@ bool spec_check(
 
 /** spec_get - the value of @key, or NULL. */
 const char *spec_get(const struct device_spec *spec, const char *key);
+/** spec_get_switch - true for "on", false for "off"; @fallback when absent. */
+bool spec_get_switch(const struct device_spec *spec, const char *key, bool fallback, bool *value,
+	struct spec_error *error);
 /** spec_get_size - bytes, with an optional K, M, G or T (powers of 1024); @fallback when absent. */
 bool spec_get_size(const struct device_spec *spec, const char *key, uint64_t fallback,
 	uint64_t *value, struct spec_error *error);

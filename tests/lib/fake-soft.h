@@ -39,6 +39,8 @@ uint64_t fake_soft_dma_count(struct soft_device *device);
 uint64_t fake_soft_dma_faults(struct soft_device *device);
 /* Calls the model's command_changed as well. */
 void fake_soft_set_bus_master(struct soft_device *device, bool on);
+/* Interrupts assert the pin, or are messages. */
+void fake_soft_set_intx(struct soft_device *device, bool intx);
 
 /* File transfers fail with this negative errno; 0: they work. */
 void fake_soft_fail_files(struct soft_device *device, int error);

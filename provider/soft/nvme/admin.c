@@ -99,14 +99,16 @@ static uint16_t abort_command(struct nvme_controller *nvme, struct nvme_request 
 }
 
 const struct nvme_operation nvme_admin_operations[256] = {
-	[NVME_ADMIN_DELETE_SQ] = { delete_sq, NVME_EFFECT_SUPPORTED, 0 },
-	[NVME_ADMIN_CREATE_SQ] = { create_sq, NVME_EFFECT_SUPPORTED, 0 },
-	[NVME_ADMIN_GET_LOG_PAGE] = { nvme_get_log_page, NVME_EFFECT_SUPPORTED, 0 },
-	[NVME_ADMIN_DELETE_CQ] = { delete_cq, NVME_EFFECT_SUPPORTED, 0 },
-	[NVME_ADMIN_CREATE_CQ] = { create_cq, NVME_EFFECT_SUPPORTED, 0 },
-	[NVME_ADMIN_IDENTIFY] = { nvme_identify, NVME_EFFECT_SUPPORTED, 0 },
-	[NVME_ADMIN_ABORT] = { abort_command, NVME_EFFECT_SUPPORTED, 0 },
-	[NVME_ADMIN_SET_FEATURES] = { nvme_set_features, NVME_EFFECT_SUPPORTED, 0 },
-	[NVME_ADMIN_GET_FEATURES] = { nvme_get_features, NVME_EFFECT_SUPPORTED, 0 },
-	[NVME_ADMIN_ASYNC_EVENT] = { nvme_async_request, NVME_EFFECT_SUPPORTED, 0 },
+	[NVME_ADMIN_DELETE_SQ] = { delete_sq, NVME_EFFECT_SUPPORTED, 0, 0 },
+	[NVME_ADMIN_CREATE_SQ] = { create_sq, NVME_EFFECT_SUPPORTED, 0, 0 },
+	[NVME_ADMIN_GET_LOG_PAGE] = { nvme_get_log_page, NVME_EFFECT_SUPPORTED, 0, 0 },
+	[NVME_ADMIN_DELETE_CQ] = { delete_cq, NVME_EFFECT_SUPPORTED, 0, 0 },
+	[NVME_ADMIN_CREATE_CQ] = { create_cq, NVME_EFFECT_SUPPORTED, 0, 0 },
+	[NVME_ADMIN_IDENTIFY] = { nvme_identify, NVME_EFFECT_SUPPORTED, 0, 0 },
+	[NVME_ADMIN_ABORT] = { abort_command, NVME_EFFECT_SUPPORTED, 0, 0 },
+	[NVME_ADMIN_SET_FEATURES] = { nvme_set_features, NVME_EFFECT_SUPPORTED, 0, 0 },
+	[NVME_ADMIN_GET_FEATURES] = { nvme_get_features, NVME_EFFECT_SUPPORTED, 0, 0 },
+	[NVME_ADMIN_ASYNC_EVENT] = { nvme_async_request, NVME_EFFECT_SUPPORTED, 0, 0 },
+	[NVME_ADMIN_DOORBELL_BUFFER_CONFIG] = { nvme_doorbell_buffer_config, NVME_EFFECT_SUPPORTED,
+		0, NVME_OACS_DOORBELL_BUFFER },
 };

@@ -3,7 +3,7 @@
  * The controller's thread: changes of CC (enable, controller reset, shutdown) and rounds of
  * commands. It sleeps until an access by call wakes it. While the BAR is mapped, stores come
  * without a call, so it polls the BAR: without a pause as long as there is traffic, then less
- * and less often.
+ * and less often. Shadow doorbells are polled as long as there is traffic.
  */
 #include "provider/soft/nvme/nvme.h"
 
@@ -18,6 +18,7 @@ static void clear_controller(struct nvme_controller *nvme)
 	nvme->running = false;
 	nvme->last_sqid = 0;
 	nvme_queues_clear(nvme);
+	nvme->doorbell_buffer = (struct nvme_doorbell_buffer){ .enabled = false };
 	memset(&nvme->async, 0, sizeof(nvme->async));
 	/* Its entries go with a controller reset; the count of errors goes on. */
 	memset(&nvme->error_log, 0, sizeof(nvme->error_log));
@@ -110,6 +111,7 @@ static void apply_cc(struct nvme_controller *nvme, const struct nvme_events *eve
 struct pace {
 	uint64_t active_ns; /* when something last happened */
 	uint64_t sleep_ns;
+	bool armed; /* the host writes registers again when it has something to say */
 };
 
 static bool has_wakeup(const struct nvme_registers *registers)
@@ -129,16 +131,30 @@ static void sleep_for(struct nvme_registers *registers, uint64_t ns)
 }
 
 /* Nothing to do for now. The lock is held, and released while waiting. */
-static void wait_for_work(struct nvme_registers *registers, struct pace *pace)
+static void wait_for_work(struct nvme_controller *nvme, struct pace *pace)
 {
+	struct nvme_registers *registers = &nvme->registers;
+	bool polls = registers->mapped || nvme->doorbell_buffer.enabled;
+	bool changed;
+
 	if (has_wakeup(registers))
 		return;
-	if (!registers->mapped) {
-		pthread_cond_wait(&registers->wake, &registers->lock);
-	} else if (nvme_now_ns() - pace->active_ns < SPIN_NS) {
+	if (polls && nvme_now_ns() - pace->active_ns < SPIN_NS) {
 		pthread_mutex_unlock(&registers->lock);
 		sched_yield();
 		pthread_mutex_lock(&registers->lock);
+		return;
+	}
+	if (!pace->armed) {
+		pthread_mutex_unlock(&registers->lock);
+		changed = nvme_doorbell_buffer_arm(nvme);
+		pthread_mutex_lock(&registers->lock);
+		pace->armed = !changed;
+		if (changed || has_wakeup(registers))
+			return;
+	}
+	if (!registers->mapped) {
+		pthread_cond_wait(&registers->wake, &registers->lock);
 	} else {
 		sleep_for(registers, pace->sleep_ns);
 		pace->sleep_ns =
@@ -150,6 +166,7 @@ static void note_activity(struct pace *pace)
 {
 	pace->active_ns = nvme_now_ns();
 	pace->sleep_ns = SLEEP_MIN_NS;
+	pace->armed = false;
 }
 
 static uint64_t register_pair(const struct nvme_registers *registers, unsigned offset)
@@ -187,7 +204,9 @@ static void take_doorbells(struct nvme_controller *nvme)
 		for (; rung; rung &= rung - 1) {
 			unsigned index = 64 * word + (unsigned)__builtin_ctzll(rung);
 
-			nvme_doorbell_apply(nvme, index, registers->doorbell[index]);
+			/* With a doorbell buffer the value is there, and may be a newer one. */
+			if (index < 2 || !nvme->doorbell_buffer.enabled)
+				nvme_doorbell_apply(nvme, index, registers->doorbell[index]);
 		}
 	}
 }
@@ -220,6 +239,7 @@ static bool work(struct nvme_controller *nvme, bool *more)
 
 	pthread_mutex_unlock(&registers->lock);
 	apply_cc(nvme, &events);
+	active |= nvme_doorbell_buffer_poll(nvme);
 	*more = nvme_run_queues(nvme);
 	pthread_mutex_lock(&registers->lock);
 	return active || events.reasons || *more;
@@ -239,7 +259,7 @@ static void worker_main(void *argument)
 		if (work(nvme, &more))
 			note_activity(&pace);
 		if (!more)
-			wait_for_work(registers, &pace);
+			wait_for_work(nvme, &pace);
 	}
 	pthread_mutex_unlock(&registers->lock);
 }

@@ -135,6 +135,17 @@ uint16_t nvme_oncs(const struct nvme_controller *nvme)
 	return oncs;
 }
 
+uint16_t nvme_oacs(const struct nvme_controller *nvme)
+{
+	return nvme->offers_doorbell_buffer ? NVME_OACS_DOORBELL_BUFFER : 0;
+}
+
+bool nvme_supports(const struct nvme_controller *nvme, const struct nvme_operation *operation)
+{
+	return operation->handler && !(operation->oncs & ~nvme_oncs(nvme)) &&
+	       !(operation->oacs & ~nvme_oacs(nvme));
+}
+
 static void pad(char *field, size_t size, const char *text)
 {
 	size_t length = strlen(text);
@@ -178,6 +189,7 @@ static uint16_t identify_controller(struct nvme_controller *nvme, struct nvme_re
 	id->cntlid = htole16(CONTROLLER_ID);
 	id->ver = htole32(NVME_VERSION_1_4);
 	id->cntrltype = NVME_CNTRLTYPE_IO;
+	id->oacs = htole16(nvme_oacs(nvme));
 	id->acl = ABORTS_AT_ONCE - 1;
 	id->aerl = NVME_ASYNC_MAX - 1;
 	id->frmw = NVME_FRMW_ONE_FIXED_SLOT;

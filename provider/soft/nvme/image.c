@@ -108,17 +108,6 @@ static bool parse_block(
 	return true;
 }
 
-static bool parse_read_only(
-	struct nvme_backend *backend, const struct device_spec *spec, struct spec_error *error)
-{
-	const char *value = spec_get(spec, "readonly");
-
-	if (value && strcmp(value, "on") != 0 && strcmp(value, "off") != 0)
-		return spec_wrong(error, "nvme: readonly=%s: it is on or off", value);
-	backend->read_only = value && strcmp(value, "on") == 0;
-	return true;
-}
-
 /* @what names it in messages: "image disk.img", "size". */
 static bool set_size(struct nvme_backend *backend, uint64_t bytes, const char *what,
 	const char *name, struct spec_error *error)
@@ -197,7 +186,8 @@ bool nvme_backend_open(
 		return spec_wrong(error,
 			"nvme: exactly one of image=FILE and size=SIZE is needed, %s",
 			image ? "not both" : "there is neither");
-	if (!parse_block(backend, spec, error) || !parse_read_only(backend, spec, error))
+	if (!parse_block(backend, spec, error) ||
+		!spec_get_switch(spec, "readonly", false, &backend->read_only, error))
 		return false;
 	opened = image ? open_image(backend, image, error) : open_memory(backend, spec, error);
 	backend->name = strdup(image ? image : "in memory");

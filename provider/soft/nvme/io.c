@@ -174,10 +174,10 @@ static uint16_t dataset_management(struct nvme_controller *nvme, struct nvme_req
 #define WRITES (NVME_EFFECT_SUPPORTED | NVME_EFFECT_CONTENT)
 
 const struct nvme_operation nvme_io_operations[256] = {
-	[NVME_IO_FLUSH] = { flush_command, NVME_EFFECT_SUPPORTED, 0 },
-	[NVME_IO_WRITE] = { write_command, WRITES, 0 },
-	[NVME_IO_READ] = { read_command, NVME_EFFECT_SUPPORTED, 0 },
-	[NVME_IO_COMPARE] = { compare_command, NVME_EFFECT_SUPPORTED, NVME_ONCS_COMPARE },
-	[NVME_IO_WRITE_ZEROES] = { write_zeroes_command, WRITES, NVME_ONCS_WRITE_ZEROES },
-	[NVME_IO_DATASET_MANAGEMENT] = { dataset_management, WRITES, NVME_ONCS_DSM },
+	[NVME_IO_FLUSH] = { flush_command, NVME_EFFECT_SUPPORTED, 0, 0 },
+	[NVME_IO_WRITE] = { write_command, WRITES, 0, 0 },
+	[NVME_IO_READ] = { read_command, NVME_EFFECT_SUPPORTED, 0, 0 },
+	[NVME_IO_COMPARE] = { compare_command, NVME_EFFECT_SUPPORTED, NVME_ONCS_COMPARE, 0 },
+	[NVME_IO_WRITE_ZEROES] = { write_zeroes_command, WRITES, NVME_ONCS_WRITE_ZEROES, 0 },
+	[NVME_IO_DATASET_MANAGEMENT] = { dataset_management, WRITES, NVME_ONCS_DSM, 0 },
 };

@@ -142,7 +142,7 @@ static void list_effects(
 	const struct nvme_controller *nvme, uint32_t *list, const struct nvme_operation *operations)
 {
 	for (unsigned opcode = 0; opcode < 256; opcode++)
-		if (operations[opcode].handler && !(operations[opcode].oncs & ~nvme_oncs(nvme)))
+		if (nvme_supports(nvme, &operations[opcode]))
 			list[opcode] = htole32(operations[opcode].effects);
 }
 

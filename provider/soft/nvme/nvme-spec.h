@@ -89,6 +89,7 @@ enum nvme_admin_opcode {
 	NVME_ADMIN_SET_FEATURES = 0x09,
 	NVME_ADMIN_GET_FEATURES = 0x0a,
 	NVME_ADMIN_ASYNC_EVENT = 0x0c,
+	NVME_ADMIN_DOORBELL_BUFFER_CONFIG = 0x7c,
 };
 
 enum nvme_io_opcode {
@@ -201,18 +202,20 @@ static_assert(offsetof(struct nvme_identify_controller, sqes) == 512, "SQES");
 static_assert(offsetof(struct nvme_identify_controller, subnqn) == 768, "SUBNQN");
 static_assert(offsetof(struct nvme_identify_controller, psd) == 2048, "PSD0");
 
-#define NVME_CNTRLTYPE_IO	 1
-#define NVME_LPA_SMART_PER_NS	 (1u << 0)
-#define NVME_LPA_EFFECTS	 (1u << 1)
-#define NVME_LPA_EXTENDED	 (1u << 2)
-#define NVME_FRMW_ONE_FIXED_SLOT 0x03u
-#define NVME_ONCS_COMPARE	 (1u << 0)
-#define NVME_ONCS_DSM		 (1u << 2)
-#define NVME_ONCS_WRITE_ZEROES	 (1u << 3)
-#define NVME_ONCS_SELECT	 (1u << 4)
-#define NVME_ONCS_TIMESTAMP	 (1u << 6)
-#define NVME_VWC_PRESENT	 (1u << 0)
-#define NVME_VWC_FLUSH_ALL	 (3u << 1) /* flush takes NSID FFFFFFFFh */
+#define NVME_CNTRLTYPE_IO	  1
+#define NVME_LPA_SMART_PER_NS	  (1u << 0)
+#define NVME_LPA_EFFECTS	  (1u << 1)
+#define NVME_LPA_EXTENDED	  (1u << 2)
+#define NVME_FRMW_ONE_FIXED_SLOT  0x03u
+#define NVME_OACS_DOORBELL_BUFFER (1u << 8)
+
+#define NVME_ONCS_COMPARE      (1u << 0)
+#define NVME_ONCS_DSM	       (1u << 2)
+#define NVME_ONCS_WRITE_ZEROES (1u << 3)
+#define NVME_ONCS_SELECT       (1u << 4)
+#define NVME_ONCS_TIMESTAMP    (1u << 6)
+#define NVME_VWC_PRESENT       (1u << 0)
+#define NVME_VWC_FLUSH_ALL     (3u << 1) /* flush takes NSID FFFFFFFFh */
 
 struct nvme_lba_format {
 	uint16_t ms;

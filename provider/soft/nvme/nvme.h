@@ -84,6 +84,12 @@ struct nvme_registers {
 };
 
 /* A copy of the registers that the worker acts on. */
+/* Doorbell Buffer Config. */
+struct nvme_doorbell_buffer {
+	bool enabled;
+	uint64_t shadow, event_idx; /* bus addresses */
+};
+
 struct nvme_events {
 	unsigned reasons;
 	uint32_t cc, aqa;
@@ -94,6 +100,7 @@ struct nvme_sq {
 	bool live;
 	uint16_t cqid;
 	uint32_t size, head, tail;
+	uint32_t shadow; /* the last value of its shadow doorbell */
 	uint64_t base;
 };
 
@@ -102,6 +109,7 @@ struct nvme_cq {
 	bool due; /* an interrupt is to be raised */
 	uint16_t vector;
 	uint32_t size, head, tail;
+	uint32_t shadow; /* the last value of its shadow doorbell */
 	uint64_t base;
 	unsigned sqs; /* submission queues that complete here */
 };
@@ -152,6 +160,7 @@ struct nvme_controller {
 	struct nvme_identity identity;
 	struct nvme_backend backend;
 	uint16_t vendor_id, subsystem_vendor_id;
+	bool offers_doorbell_buffer;
 
 	struct nvme_registers registers;
 	atomic_bool halt; /* abandon the current command: a reset or stop is pending */
@@ -166,6 +175,7 @@ struct nvme_controller {
 	unsigned last_sqid; /* the submission queue served last */
 	struct nvme_sq sqs[NVME_QUEUES_MAX + 1];
 	struct nvme_cq cqs[NVME_QUEUES_MAX + 1];
+	struct nvme_doorbell_buffer doorbell_buffer; /* a controller reset disables it */
 	struct nvme_features features;
 	struct nvme_async async;
 	struct nvme_error_log error_log;
@@ -187,6 +197,7 @@ struct nvme_operation {
 	nvme_handler *handler;
 	uint32_t effects; /* NVME_EFFECT_* */
 	uint16_t oncs;	  /* the bit of ONCS that must be set for it, or 0 */
+	uint16_t oacs;	  /* likewise of OACS */
 };
 
 extern const struct nvme_operation nvme_admin_operations[256];
@@ -234,6 +245,8 @@ void nvme_registers_unmask(struct nvme_controller *nvme);
 uint32_t nvme_interrupt_mask(struct nvme_controller *nvme, uint32_t *unmasked);
 /* A queue was created: its doorbell is zero and not written. */
 void nvme_doorbell_clear(struct nvme_controller *nvme, unsigned index);
+/* A doorbell has this value, whatever was written to it: show it in the BAR. */
+void nvme_doorbell_show(struct nvme_controller *nvme, unsigned index, uint32_t value);
 /* Wake the worker. The lock is held. */
 void nvme_wake(struct nvme_registers *registers, unsigned reasons);
 /* A word of the BAR's memory, which clients share: one atomic load. */
@@ -283,7 +296,7 @@ void nvme_cq_create(struct nvme_controller *nvme, unsigned qid, uint64_t base, u
 	uint16_t vector, bool interrupts);
 void nvme_cq_delete(struct nvme_controller *nvme, unsigned qid);
 void nvme_queues_clear(struct nvme_controller *nvme);
-/* Act upon a doorbell that was written. */
+/* Act upon the value of a doorbell. */
 void nvme_doorbell_apply(struct nvme_controller *nvme, unsigned index, uint32_t value);
 bool nvme_cq_has_room(const struct nvme_cq *cq);
 /* Post a completion: the queue has room. */
@@ -314,8 +327,10 @@ uint16_t nvme_segments_compare(struct nvme_controller *nvme, uint64_t offset);
 /* @device_name keeps memory-backed devices apart where there is no randomness. */
 bool nvme_identity_make(struct nvme_identity *identity, const struct device_spec *spec,
 	const char *device_name, struct spec_error *error);
-/* ONCS of this controller. */
+/* ONCS and OACS of this controller, and whether they have what a command needs. */
 uint16_t nvme_oncs(const struct nvme_controller *nvme);
+uint16_t nvme_oacs(const struct nvme_controller *nvme);
+bool nvme_supports(const struct nvme_controller *nvme, const struct nvme_operation *operation);
 void nvme_features_reset(struct nvme_controller *nvme);
 /* Complete event requests with the events that are pending. */
 void nvme_events_post(struct nvme_controller *nvme);
@@ -323,6 +338,17 @@ void nvme_events_post(struct nvme_controller *nvme);
 bool nvme_event_abort(struct nvme_controller *nvme, uint16_t cid);
 nvme_handler nvme_identify, nvme_get_features, nvme_set_features, nvme_get_log_page;
 nvme_handler nvme_async_request;
+
+/* --- doorbell-buffer.c -------------------------------------------------------------- */
+
+nvme_handler nvme_doorbell_buffer_config;
+/* Act upon shadow doorbells that have changed. Return: whether there were any. */
+bool nvme_doorbell_buffer_poll(struct nvme_controller *nvme);
+/*
+ * Before the worker sleeps: have the host write registers again. Return: true when shadow
+ * doorbells have changed meanwhile.
+ */
+bool nvme_doorbell_buffer_arm(struct nvme_controller *nvme);
 
 /* --- admin.c, io.c: the tables of commands above; schedule.c ------------------------ */
 

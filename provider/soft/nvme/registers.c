@@ -225,6 +225,18 @@ void nvme_doorbell_clear(struct nvme_controller *nvme, unsigned index)
 	pthread_mutex_unlock(&registers->lock);
 }
 
+void nvme_doorbell_show(struct nvme_controller *nvme, unsigned index, uint32_t value)
+{
+	struct nvme_registers *registers = &nvme->registers;
+
+	pthread_mutex_lock(&registers->lock);
+	if (value != registers->doorbell[index]) {
+		registers->doorbell[index] = value;
+		bar_store(registers, NVME_REG_DOORBELLS + 4 * (size_t)index, value);
+	}
+	pthread_mutex_unlock(&registers->lock);
+}
+
 void nvme_fatal(struct nvme_controller *nvme, const char *why)
 {
 	nvme->running = false;

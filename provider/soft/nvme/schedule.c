@@ -72,7 +72,7 @@ static uint16_t execute(struct nvme_controller *nvme, struct nvme_request *reque
 		request->sqid ? nvme_io_operations : nvme_admin_operations;
 	const struct nvme_operation *operation = &operations[request->command.opcode];
 
-	if (!operation->handler || (operation->oncs & ~nvme_oncs(nvme)))
+	if (!nvme_supports(nvme, operation))
 		return NVME_INVALID_OPCODE;
 	/* Neither fused commands nor scatter gather lists are offered. */
 	if (request->command.flags & NVME_FLAGS_FUSE_PSDT)

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The NVMe device: Doorbell Buffer Config, with the rules that a host follows. */
+#include "tests/lib/nvme-unit-host.h"
+
+#include <endian.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A host's two buffers, and how often it wrote a register. */
+struct buffers {
+	uint64_t shadow, events;
+	unsigned register_writes;
+};
+
+static uint16_t configure(struct host *host, uint64_t shadow, uint64_t events)
+{
+	return host_admin(host, (struct nvme_command){
+					.opcode = NVME_ADMIN_DOORBELL_BUFFER_CONFIG,
+					.prp1 = shadow,
+					.prp2 = events,
+				});
+}
+
+static void start(struct host *host, const char *keys, struct buffers *buffers)
+{
+	host_open(host, keys);
+	host_enable(host, 32, HOST_CC_ENABLE);
+	*buffers = (struct buffers){ .shadow = host_pages(host, 1), .events = host_pages(host, 1) };
+	assert_int_equal(configure(host, buffers->shadow, buffers->events), NVME_OK);
+	host_create_io(host, 16);
+}
+
+static uint32_t load(struct host *host, uint64_t buffer, unsigned index)
+{
+	uint32_t value;
+
+	host_peek(host, buffer + 4 * (uint64_t)index, &value, sizeof(value));
+	return le32toh(value);
+}
+
+/* Write the shadow doorbell, and the register where EventIdx has been passed. */
+static void ring(struct host *host, struct buffers *buffers, unsigned index, uint32_t value)
+{
+	uint32_t old = load(host, buffers->shadow, index), stored = htole32(value);
+	uint32_t event;
+
+	host_fill(host, buffers->shadow + 4 * (uint64_t)index, &stored, sizeof(stored));
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	event = load(host, buffers->events, index);
+	if ((uint16_t)(value - event - 1) < (uint16_t)(value - old)) {
+		host_ring(host, index, value);
+		buffers->register_writes++;
+	}
+}
+
+/* One flush by the shadow doorbells, start to end. */
+static void flush(struct host *host, struct buffers *buffers)
+{
+	struct host_queue *queue = &host->io;
+	struct nvme_completion completion;
+	uint16_t cid =
+		host_put(host, queue, (struct nvme_command){ .opcode = NVME_IO_FLUSH, .nsid = 1 });
+
+	ring(host, buffers, nvme_sq_doorbell(queue->qid), queue->tail);
+	while (!host_take(host, queue, &completion))
+		host_nap();
+	assert_int_equal(completion.cid, cid);
+	assert_int_equal(host_status(&completion), NVME_OK);
+	ring(host, buffers, nvme_cq_doorbell(queue->qid), queue->head);
+}
+
+static uint64_t error_count(struct host *host)
+{
+	uint64_t page = host_pages(host, 1), count;
+
+	assert_int_equal(host_admin(host,
+				 (struct nvme_command){
+					 .opcode = NVME_ADMIN_GET_LOG_PAGE,
+					 .nsid = NVME_NSID_ALL,
+					 .prp1 = page,
+					 .cdw10 = 15u << 16 | 1,
+				 }),
+		NVME_OK);
+	host_peek(host, page, &count, sizeof(count));
+	return le64toh(count);
+}
+
+static void commands_need_few_register_writes(void **state)
+{
+	struct buffers buffers;
+	struct host host;
+
+	(void)state;
+	start(&host, "size=1M", &buffers);
+	for (unsigned i = 0; i < 2000; i++)
+		flush(&host, &buffers);
+	/*
+	 * How many depends on how often the worker slept, at most one a command; heads are
+	 * written only where an index wraps.
+	 */
+	assert_in_range(buffers.register_writes, 1, 2000 + 2 * 2000 / 16);
+	assert_int_equal(error_count(&host), 0);
+	host_close(&host);
+}
+
+/* An idle worker is woken by the register: it has asked for that before it slept. */
+static void an_idle_controller_asks_for_the_register(void **state)
+{
+	unsigned doorbell = nvme_sq_doorbell(1);
+	struct buffers buffers;
+	struct host host;
+
+	(void)state;
+	start(&host, "size=1M", &buffers);
+	for (unsigned i = 0; i < 40; i++) {
+		unsigned before = buffers.register_writes;
+
+		while (load(&host, buffers.events, doorbell) != host.io.tail)
+			host_nap();
+		flush(&host, &buffers);
+		assert_true(buffers.register_writes > before);
+	}
+	host_close(&host);
+}
+
+/* A full completion queue: the head that makes room must get through to a worker that sleeps. */
+static void a_full_queue_goes_on_when_there_is_room(void **state)
+{
+	struct nvme_completion completion;
+	struct buffers buffers;
+	struct host host;
+	unsigned taken = 0;
+
+	(void)state;
+	start(&host, "size=1M", &buffers);
+	/* 15 completions fill the queue of 16; the host takes none. */
+	for (unsigned i = 0; i < 15; i++)
+		host_put(&host, &host.io,
+			(struct nvme_command){ .opcode = NVME_IO_FLUSH, .nsid = 1 });
+	ring(&host, &buffers, nvme_sq_doorbell(1), host.io.tail);
+	while (taken < 15) {
+		if (!host_take(&host, &host.io, &completion)) {
+			host_nap();
+			continue;
+		}
+		taken++;
+	}
+	/* Another one has no room until the heads are known. */
+	host_put(&host, &host.io, (struct nvme_command){ .opcode = NVME_IO_FLUSH, .nsid = 1 });
+	ring(&host, &buffers, nvme_sq_doorbell(1), host.io.tail);
+	while (load(&host, buffers.events, nvme_sq_doorbell(1)) != host.io.tail)
+		host_nap();
+	assert_false(host_take(&host, &host.io, &completion));
+	ring(&host, &buffers, nvme_cq_doorbell(1), host.io.head);
+	while (!host_take(&host, &host.io, &completion))
+		host_nap();
+	host_close(&host);
+}
+
+/* A register write that comes late, with a value that is no longer the last one. */
+static void a_stale_register_write_changes_nothing(void **state)
+{
+	struct buffers buffers;
+	struct host host;
+
+	(void)state;
+	start(&host, "size=1M", &buffers);
+	for (unsigned i = 0; i < 100; i++) {
+		flush(&host, &buffers);
+		host_ring(&host, nvme_sq_doorbell(1), (host.io.tail + 15) % 16);
+		host_ring(&host, nvme_cq_doorbell(1), (host.io.head + 15) % 16);
+	}
+	assert_int_equal(error_count(&host), 0);
+	host_close(&host);
+}
+
+/* With an interrupt pin each head is wanted, as it may deassert the pin. */
+static void heads_are_wanted_with_a_pin(void **state)
+{
+	unsigned doorbell = nvme_cq_doorbell(1);
+	struct buffers buffers;
+	struct host host;
+
+	(void)state;
+	host_open(&host, "size=1M");
+	fake_soft_set_intx(host.device, true);
+	host_enable(&host, 32, HOST_CC_ENABLE);
+	buffers =
+		(struct buffers){ .shadow = host_pages(&host, 1), .events = host_pages(&host, 1) };
+	assert_int_equal(configure(&host, buffers.shadow, buffers.events), NVME_OK);
+	host_create_io(&host, 16);
+	for (unsigned i = 0; i < 20; i++) {
+		flush(&host, &buffers);
+		while (load(&host, buffers.events, doorbell) != host.io.head)
+			host_nap();
+	}
+	host_close(&host);
+}
+
+static void a_reset_disables_the_buffers(void **state)
+{
+	struct buffers buffers;
+	struct host host;
+
+	(void)state;
+	start(&host, "size=1M", &buffers);
+	flush(&host, &buffers);
+	host_disable(&host);
+	host_enable(&host, 32, HOST_CC_ENABLE);
+	host_create_io(&host, 16);
+	for (unsigned i = 0; i < 40; i++)
+		assert_int_equal(
+			host_io(&host, (struct nvme_command){ .opcode = NVME_IO_FLUSH, .nsid = 1 }),
+			NVME_OK);
+	host_close(&host);
+}
+
+static void queues_that_exist_begin_with_their_values(void **state)
+{
+	struct buffers buffers;
+	struct host host;
+
+	(void)state;
+	host_start(&host, "size=1M");
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(
+			host_io(&host, (struct nvme_command){ .opcode = NVME_IO_FLUSH, .nsid = 1 }),
+			NVME_OK);
+	buffers =
+		(struct buffers){ .shadow = host_pages(&host, 1), .events = host_pages(&host, 1) };
+	assert_int_equal(configure(&host, buffers.shadow, buffers.events), NVME_OK);
+	assert_int_equal(load(&host, buffers.shadow, nvme_sq_doorbell(1)), 3);
+	assert_int_equal(load(&host, buffers.shadow, nvme_cq_doorbell(1)), 3);
+	for (unsigned i = 0; i < 40; i++)
+		flush(&host, &buffers);
+	host_close(&host);
+}
+
+static void bad_buffers_are_refused(void **state)
+{
+	struct host host;
+	uint64_t page;
+
+	(void)state;
+	host_start(&host, "size=1M");
+	page = host_pages(&host, 1);
+	assert_int_equal(configure(&host, page + 4, page), NVME_INVALID_FIELD);
+	assert_int_equal(configure(&host, page, page + 2048), NVME_INVALID_FIELD);
+	/* No memory there: found at once, as there is a queue. */
+	assert_int_equal(
+		configure(&host, UINT64_MAX & ~UINT64_C(4095), page), NVME_DATA_TRANSFER_ERROR);
+	host_close(&host);
+}
+
+/* Nonsense in the shadow doorbells is reported once, and the controller goes on. */
+static void values_that_are_none_are_errors(void **state)
+{
+	uint32_t nonsense = htole32(0xffff);
+	struct buffers buffers;
+	struct host host;
+
+	(void)state;
+	start(&host, "size=1M", &buffers);
+	flush(&host, &buffers);
+	host_fill(&host, buffers.shadow + 4 * (uint64_t)nvme_sq_doorbell(1), &nonsense, 4);
+	host_ring(&host, nvme_sq_doorbell(1), 0xffff);
+	while (error_count(&host) == 0)
+		host_nap();
+	for (unsigned i = 0; i < 20; i++)
+		host_barrier(&host);
+	assert_int_equal(error_count(&host), 1);
+	ring(&host, &buffers, nvme_sq_doorbell(1), host.io.tail);
+	host_ring(&host, nvme_sq_doorbell(1), host.io.tail);
+	flush(&host, &buffers);
+	host_close(&host);
+}
+
+static void it_is_not_offered_when_off(void **state)
+{
+	struct nvme_identify_controller *id = calloc(1, sizeof(*id));
+	struct host host;
+	uint64_t page;
+
+	(void)state;
+	assert_non_null(id);
+	for (int on = 0; on < 2; on++) {
+		host_start(&host, on ? "size=1M,dbbuf=on" : "size=1M,dbbuf=off");
+		page = host_pages(&host, 1);
+		assert_int_equal(host_admin(&host,
+					 (struct nvme_command){
+						 .opcode = NVME_ADMIN_IDENTIFY,
+						 .prp1 = page,
+						 .cdw10 = 1,
+					 }),
+			NVME_OK);
+		host_peek(&host, page, id, sizeof(*id));
+		assert_int_equal(le16toh(id->oacs), on ? NVME_OACS_DOORBELL_BUFFER : 0);
+		assert_int_equal(configure(&host, page, page), on ? NVME_OK : NVME_INVALID_OPCODE);
+		host_close(&host);
+	}
+	free(id);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(commands_need_few_register_writes),
+		cmocka_unit_test(an_idle_controller_asks_for_the_register),
+		cmocka_unit_test(a_full_queue_goes_on_when_there_is_room),
+		cmocka_unit_test(a_stale_register_write_changes_nothing),
+		cmocka_unit_test(heads_are_wanted_with_a_pin),
+		cmocka_unit_test(a_reset_disables_the_buffers),
+		cmocka_unit_test(queues_that_exist_begin_with_their_values),
+		cmocka_unit_test(bad_buffers_are_refused),
+		cmocka_unit_test(values_that_are_none_are_errors),
+		cmocka_unit_test(it_is_not_offered_when_off),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
