@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# A run of each fuzzer from its corpus, always with the same seed.
+# Run each fuzzer, beginning with its corpus (corpus.sh), always with the same seed.
 set -u
 
 if [ $# -lt 2 ]; then
@@ -13,8 +13,12 @@ that were. The build is made with
 
   CC=clang meson setup BUILD -Dfuzzers=true -Db_sanitize=address,undefined -Db_lundef=false
 
-Inputs that bring something new are kept in BUILD/fuzz/FUZZER, and the runs that follow
-begin with them too. An input that makes a fuzzer fail is left in BUILD/fuzz, and named.
+Inputs that reach new code are kept in BUILD/fuzz/FUZZER, and the next runs begin with
+them too. This adds them to the archive in the tree:
+
+  tests/fuzz/corpus.sh add FUZZER BUILD/fuzz/FUZZER/*
+
+An input that makes a fuzzer fail is left in BUILD/fuzz, and its path is in the log.
 The exit status is 0 when there was none, 1 when there was, 2 for wrong arguments.
 END
 	exit 2
@@ -23,7 +27,7 @@ fi
 build=$1
 seconds=$2
 shift 2
-corpus=$(cd "$(dirname "$0")" && pwd)/corpus
+corpus=$build/fuzz/corpus
 [ $# -gt 0 ] || set -- fuzz-service fuzz-client fuzz-spec fuzz-vfio-user
 status=0
 
@@ -34,6 +38,7 @@ for fuzzer in "$@"; do
 		exit 2
 	fi
 	mkdir -p "$build/fuzz/$fuzzer"
+	"$(dirname "$0")/corpus.sh" unpack "$fuzzer" "$corpus/$fuzzer" || exit 1
 	log=$build/fuzz/$fuzzer.log
 	if "$program" -seed=1 -max_total_time="$seconds" -max_len=400 -timeout=60 \
 		-rss_limit_mb=3072 -print_funcs=0 -print_final_stats=1 \
