@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* How the client library calls the driver: by the ABI table, with one check in one place. */
+/* Calls to the driver, with the counts of scalars from the ABI table. */
 #ifndef CLIENT_CALL_H
 #define CLIENT_CALL_H
 
@@ -7,9 +7,8 @@
 #include <dext-abi.h>
 
 /*
- * Call selector DEXT_SELECTOR_<name>. @in and @out are arrays of as many scalars
- * as the table says (NULL for none). Fewer scalars out than the table says are a
- * broken driver's: kIOReturnIPCError.
+ * Call selector DEXT_SELECTOR_<name>. @in and @out are arrays of DEXT_IN_<name> and
+ * DEXT_OUT_<name> scalars, NULL for 0. kIOReturnIPCError when the driver returns fewer.
  */
 #define dext_call(connection, name, in, out)                                                       \
 	dext_call_scalars(                                                                         \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Finding a device among the driver extensions, by its address. */
+/* Enumerating the driver extensions, and connecting to one by its PCI address. */
 #include "client/call.h"
 
 #ifdef __has_include
@@ -30,19 +30,19 @@ const char *apple_dext_last_error(void)
 	return last_error;
 }
 
-/* Whether a service is a driver extension of ours: its IOUserClass says so. */
-static bool is_our_driver(io_service_t service)
+/* Whether a service is a PCI driver extension, by its IOUserClass. */
+static bool is_pci_driver(io_service_t service)
 {
 	CFTypeRef class = IORegistryEntryCreateCFProperty(
 		service, CFSTR("IOUserClass"), kCFAllocatorDefault, 0);
-	bool ours;
+	bool matches;
 
 	if (!class)
 		return false;
-	ours = CFGetTypeID(class) == CFStringGetTypeID() &&
-	       CFStringCompare(class, CFSTR(DEXT_USER_CLASS), 0) == kCFCompareEqualTo;
+	matches = CFGetTypeID(class) == CFStringGetTypeID() &&
+		  CFStringCompare(class, CFSTR(DEXT_USER_CLASS), 0) == kCFCompareEqualTo;
 	CFRelease(class);
-	return ours;
+	return matches;
 }
 
 /* The next driver extension of an iterator, or IO_OBJECT_NULL. */
@@ -51,7 +51,7 @@ static io_service_t next_driver(io_iterator_t iterator)
 	io_service_t service;
 
 	while ((service = IOIteratorNext(iterator)) != IO_OBJECT_NULL) {
-		if (is_our_driver(service))
+		if (is_pci_driver(service))
 			return service;
 		IOObjectRelease(service);
 	}
@@ -65,7 +65,7 @@ static kern_return_t find_services(io_iterator_t *iterator)
 		kIOMainPortDefault, IOServiceMatching("IOUserService"), iterator);
 }
 
-/* Whether the look-up before reached the driver service, where the host's IOKit tells. */
+/* Whether the last look-up could connect to the driver service, on hosts with IOUserServiceStatus(). */
 static kern_return_t service_status(const char **why)
 {
 #ifdef IOKIT_USER_SERVICE_STATUS
@@ -76,7 +76,7 @@ static kern_return_t service_status(const char **why)
 #endif
 }
 
-/* Open a service and ask who it is; the connection is closed again after an error. */
+/* Connect to a service and read its identity; no connection is open after a failure. */
 static kern_return_t open_and_identify(
 	io_service_t service, io_connect_t *connection, AppleDextIdentity *identity)
 {
@@ -127,18 +127,18 @@ static void get_root(io_service_t service, char root[DEXT_ROOT_MAX])
 	CFRelease(name);
 }
 
-/* What a search for one address has come to. */
+/* The state of a search for one address. */
 struct search {
 	const char *root; /* NULL: any */
 	uint8_t bus, device, function;
-	unsigned seen; /* driver extensions looked at */
+	unsigned seen; /* driver extensions examined */
 	unsigned matches;
 	io_connect_t connection; /* of the first match */
-	kern_return_t refusal;	 /* of a service that could not be opened */
-	char roots[128];	 /* of the matches, for an error */
+	kern_return_t failure;	 /* of the last service that could not be opened */
+	char addresses[128];	 /* of the matches, for the error message */
 };
 
-static bool is_wanted(
+static bool is_match(
 	const struct search *search, const AppleDextIdentity *identity, const char *root)
 {
 	return identity->bus == search->bus && identity->device == search->device &&
@@ -146,11 +146,11 @@ static bool is_wanted(
 	       (!search->root || strcmp(search->root, root) == 0);
 }
 
-static void note_match(struct search *search, io_connect_t connection, const char *root)
+static void add_match(struct search *search, io_connect_t connection, const char *root)
 {
-	size_t used = strlen(search->roots);
+	size_t used = strlen(search->addresses);
 
-	snprintf(search->roots + used, sizeof(search->roots) - used, "%s%s%s%02x:%02x.%x",
+	snprintf(search->addresses + used, sizeof(search->addresses) - used, "%s%s%s%02x:%02x.%x",
 		used ? ", " : "", root, *root ? "/" : "", search->bus, search->device,
 		search->function);
 	if (search->matches++ == 0)
@@ -159,7 +159,7 @@ static void note_match(struct search *search, io_connect_t connection, const cha
 		apple_dext_disconnect(connection);
 }
 
-static void look_at(struct search *search, io_service_t service)
+static void examine(struct search *search, io_service_t service)
 {
 	AppleDextIdentity identity;
 	char root[DEXT_ROOT_MAX];
@@ -169,15 +169,15 @@ static void look_at(struct search *search, io_service_t service)
 	search->seen++;
 	get_root(service, root);
 	if (status != kIOReturnSuccess)
-		search->refusal = status;
-	else if (is_wanted(search, &identity, root))
-		note_match(search, connection, root);
+		search->failure = status;
+	else if (is_match(search, &identity, root))
+		add_match(search, connection, root);
 	else
 		apple_dext_disconnect(connection);
 }
 
-/* Say why a search found nothing, or too much. */
-static void explain(const struct search *search)
+/* Set the error of a search that did not find exactly one device. */
+static void set_search_error(const struct search *search)
 {
 	char wanted[DEXT_ROOT_MAX + 16];
 	const char *why;
@@ -187,14 +187,14 @@ static void explain(const struct search *search)
 		search->root && *search->root ? "/" : "", search->bus, search->device,
 		search->function);
 	if (search->matches > 1)
-		set_error("%s is ambiguous: %s; name the PCI root", wanted, search->roots);
+		set_error("%s is ambiguous: %s; name the PCI root", wanted, search->addresses);
 	else if (!search->seen && *why)
 		set_error("no device %s: %s", wanted, why);
 	else if (!search->seen)
 		set_error("no driver extension of class %s is running", DEXT_USER_CLASS);
-	else if (search->refusal != kIOReturnSuccess)
+	else if (search->failure != kIOReturnSuccess)
 		set_error("no device %s among %u, one of which refused with %#x%s%s", wanted,
-			search->seen, (unsigned)search->refusal, *why ? ": " : "", why);
+			search->seen, (unsigned)search->failure, *why ? ": " : "", why);
 	else
 		set_error("no device %s among the %u there %s", wanted, search->seen,
 			search->seen == 1 ? "is" : "are");
@@ -223,13 +223,13 @@ io_connect_t apple_dext_connect_with_root(
 		return IO_OBJECT_NULL;
 	}
 	while ((service = next_driver(iterator)) != IO_OBJECT_NULL) {
-		look_at(&search, service);
+		examine(&search, service);
 		IOObjectRelease(service);
 	}
 	IOObjectRelease(iterator);
 	if (search.matches == 1)
 		return search.connection;
-	explain(&search);
+	set_search_error(&search);
 	if (search.matches)
 		apple_dext_disconnect(search.connection);
 	return IO_OBJECT_NULL;
@@ -251,7 +251,7 @@ static int by_address(const void *a, const void *b)
 	return roots ? roots : first - second;
 }
 
-/* Append one service's device; a service that goes away meanwhile is passed over. */
+/* Append one service's device. A service that has terminated meanwhile is skipped. */
 static kern_return_t append_device(AppleDextDevice **devices, size_t *count, io_service_t service)
 {
 	AppleDextDevice device = { .registry_entry_id = 0 }, *larger;
@@ -289,7 +289,7 @@ kern_return_t apple_dext_copy_bound_devices(AppleDextDevice **out_devices, size_
 	}
 	status = service_status(&why);
 	set_error("%s", why);
-	/* Where there is no service there are no devices, which is no failure. */
+	/* Without a service the list is empty, which is a success. */
 	if (status == kIOReturnNotAttached)
 		status = kIOReturnSuccess;
 	while (status == kIOReturnSuccess && (service = next_driver(iterator)) != IO_OBJECT_NULL) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Additions for those who look: limits, regions, clients, the trace; and what software devices can. */
+/* Extension selectors for inspection (limits, regions, clients, trace) and for software devices. */
 #include "client/call.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 kern_return_t apple_dext_get_dma_limits(io_connect_t connection, AppleDextDMALimits *out_limits)
 {
@@ -24,7 +25,7 @@ kern_return_t apple_dext_get_dma_limits(io_connect_t connection, AppleDextDMALim
 	return kIOReturnSuccess;
 }
 
-/* Get a whole list of @size-byte entries, call by call. *entries is for free(). */
+/* Get a list of @size-byte entries by as many calls as it needs. *entries is for free(). */
 static kern_return_t get_list(io_connect_t connection, uint32_t selector, size_t size,
 	unsigned char **entries, size_t *count)
 {
@@ -49,12 +50,11 @@ static kern_return_t get_list(io_connect_t connection, uint32_t selector, size_t
 			return status == kIOReturnSuccess ? kIOReturnNoMemory : status;
 		}
 		*entries = larger;
-		for (size_t i = 0; i < bytes; i++)
-			larger[*count * size + i] = page[i];
+		memcpy(larger + *count * size, page, bytes);
 		*count += bytes / size;
 		first = *count;
 		if (!bytes)
-			break; /* what went meanwhile is not there to be listed */
+			break; /* entries have been removed since the first call */
 	} while (first < total);
 	return kIOReturnSuccess;
 }
@@ -66,7 +66,7 @@ kern_return_t apple_dext_copy_dma_regions(
 	kern_return_t status;
 
 	_Static_assert(sizeof(AppleDextRegionInfo) == sizeof(struct dext_region_info),
-		"the driver's layout is given out as it is");
+		"AppleDextRegionInfo has the layout of the ABI");
 	if (connection == IO_OBJECT_NULL || !out_regions || !out_count)
 		return kIOReturnBadArgument;
 	status = get_list(connection, DEXT_SELECTOR_GetDMARegions, sizeof(struct dext_region_info),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Interrupt notifications: one asynchronous call, armed again and again. */
+/* Interrupt notifications: an asynchronous WaitInterrupt call, repeated by each rearm. */
 #include "client/call.h"
 
 #include <pthread.h>
@@ -17,10 +17,10 @@ struct AppleDextInterruptNotify {
 	 */
 	pthread_mutex_t lock;
 	bool destroyed;
-	bool destroyed_in_handler; /* the handler's frame frees it */
+	bool destroyed_in_handler; /* interrupted() frees it after the handler has returned */
 };
 
-/* The notification whose handler runs on this thread, for a destroy from inside it. */
+/* The notification whose handler runs on this thread; NULL outside of handlers. */
 static _Thread_local AppleDextInterruptNotify *running;
 
 static void release(AppleDextInterruptNotify *notify)
@@ -44,13 +44,13 @@ static bool is_destroyed(AppleDextInterruptNotify *notify)
 }
 
 /* The completion of the asynchronous call, on the queue. */
-static void interrupted(void *refcon, IOReturn result)
+static void interrupted(void *refcon, IOReturn status)
 {
 	AppleDextInterruptNotify *notify = refcon;
 	AppleDextInterruptNotify *outer = running;
 	bool free_it;
 
-	if (result != kIOReturnSuccess || is_destroyed(notify))
+	if (status != kIOReturnSuccess || is_destroyed(notify))
 		return;
 	running = notify;
 	notify->handler(notify->opaque);
@@ -73,7 +73,7 @@ static kern_return_t arm(AppleDextInterruptNotify *notify)
 		0, NULL, NULL);
 }
 
-/* One that is not armed; NULL without memory. */
+/* A notification that is not armed; NULL without memory. */
 static AppleDextInterruptNotify *make(
 	io_connect_t connection, void (*handler_fn)(void *opaque), void *opaque)
 {
@@ -110,9 +110,9 @@ kern_return_t apple_dext_interrupt_notify_create_into(io_connect_t connection,
 	if (!notify)
 		return kIOReturnNoMemory;
 	/*
-	 * Before it is armed: the handler's thread sees the pointer, since arming goes through
-	 * the port's lock. Afterwards nothing of it is touched unless arming has failed, and then
-	 * no handler has run: one that has may have destroyed it.
+	 * Stored before it is armed, so that the handler sees it: arming takes the port's lock.
+	 * After a successful arm() the handler may have destroyed it already, so it is not
+	 * accessed here any more.
 	 */
 	*out_notify = notify;
 	status = arm(notify);
@@ -139,7 +139,7 @@ kern_return_t apple_dext_interrupt_notify_rearm(AppleDextInterruptNotify *notify
 	return is_destroyed(notify) ? kIOReturnAborted : arm(notify);
 }
 
-static void nothing(void *context)
+static void do_nothing(void *context)
 {
 	(void)context;
 }
@@ -156,11 +156,11 @@ void apple_dext_interrupt_notify_destroy(AppleDextInterruptNotify *notify)
 	pthread_mutex_unlock(&notify->lock);
 	if (inside)
 		return;
-	/* No handler begins from here on; one that runs may be arming on the port: it is waited for. */
-	dispatch_sync_f(notify->queue, NULL, nothing);
+	/* No handler starts from here on. Wait for one that runs: it may be using the port. */
+	dispatch_sync_f(notify->queue, NULL, do_nothing);
 	IONotificationPortDestroy(notify->port);
 	notify->port = NULL;
-	/* And so is a callout that has begun, though it calls no handler. */
-	dispatch_sync_f(notify->queue, NULL, nothing);
+	/* Wait for a callout that started before the port was destroyed. */
+	dispatch_sync_f(notify->queue, NULL, do_nothing);
 	release(notify);
 }

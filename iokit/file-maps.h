@@ -15,6 +15,28 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/*
+ * Limits of address space and mappings. 1024 clients (CLIENTS_MAX of server.c) with 32 GiB each,
+ * and the pool, are 96 TiB of the 128 TiB of an address space; with 16 mappings each, and the
+ * pool, 48 Ki mappings of the default 64 Ki (vm.max_map_count).
+ */
+#define IOU_BYTES_GUARANTEED (UINT64_C(1) << 35)
+#define IOU_BYTES_MAX	     (UINT64_C(1) << 42) /* of one client */
+#define IOU_BYTES_POOL	     (UINT64_C(1) << 46)
+#define IOU_MAPS_GUARANTEED  16u
+#define IOU_MAPS_MAX	     4096u
+#define IOU_MAPS_POOL	     32768u
+
+/* What one client has taken of them. Zeroed at first; its user's lock guards it. */
+struct iou_address_space {
+	uint64_t bytes, maps;
+};
+
+/* Count one mapping of @bytes. False, with nothing counted, past a limit. Any thread. */
+bool iou_address_space_take(struct iou_address_space *space, uint64_t bytes);
+/* Count one mapping of @bytes less. */
+void iou_address_space_give(struct iou_address_space *space, uint64_t bytes);
+
 struct iou_file_maps;
 struct iou_file_map;
 
@@ -34,7 +56,7 @@ void iou_file_maps_release(struct iou_file_maps *maps);
  * kIOReturnBadArgument for another kind of descriptor or a file too short;
  * kIOReturnNotPermitted for a file whose pages may never come: one of FUSE, of a network file
  * system, or of any other that fd_kind() does not know to be local;
- * kIOReturnNoSpace where address-space.h has no room for it; kIOReturnNoMemory; kIOReturnVMError.
+ * kIOReturnNoSpace past the limits above; kIOReturnNoMemory; kIOReturnVMError.
  */
 kern_return_t iou_file_maps_get(struct iou_file_maps *maps, int fd, uint64_t offset,
 	uint64_t length, bool *writable, struct iou_file_map **map, void **address);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Looking services up: matching dictionaries, iterators, registry entries. */
+/* The registry: matching dictionaries, registry entries, iterators. */
 #include "iokit/connection.h"
 #include "iokit/dictionary.h"
-#include "iokit/iterator.h"
 #include "iokit/object.h"
 #include "iokit/registry.h"
 #include "iokit/service.h"
 #include "iokit/service-socket.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -158,7 +158,8 @@ static void service_free(struct iou_object *object)
 	free(object);
 }
 
-io_object_t iou_service_name(const struct iou_entry_info *info)
+/* A new name for a service, with one reference, or IO_OBJECT_NULL. */
+static io_object_t create_name(const struct iou_entry_info *info)
 {
 	struct service *service = calloc(1, sizeof(*service));
 
@@ -167,6 +168,126 @@ io_object_t iou_service_name(const struct iou_entry_info *info)
 	iou_object_init(&service->object, IOU_SERVICE, service_free);
 	service->info = *info;
 	return iou_name_create(&service->object);
+}
+
+struct iou_iterator {
+	struct iou_object object;
+	void (*ended)(void *context);
+	void *context;
+	/* The lock guards what follows. */
+	pthread_mutex_t lock;
+	io_object_t *entries; /* a reference to each */
+	size_t count, room, next;
+	bool drained;
+};
+
+/* Release all entries. The lock is held, or this is the last reference. */
+static void drop_entries(struct iou_iterator *iterator)
+{
+	for (size_t i = 0; i < iterator->count; i++)
+		iou_name_release(iterator->entries[i], IOU_SERVICE);
+	iterator->count = 0;
+	iterator->next = 0;
+}
+
+static void iterator_free(struct iou_object *object)
+{
+	struct iou_iterator *iterator = (struct iou_iterator *)object;
+
+	if (iterator->ended)
+		iterator->ended(iterator->context);
+	drop_entries(iterator);
+	free(iterator->entries);
+	pthread_mutex_destroy(&iterator->lock);
+	free(iterator);
+}
+
+struct iou_iterator *iou_iterator_create(void (*ended)(void *context), void *context)
+{
+	struct iou_iterator *iterator = calloc(1, sizeof(*iterator));
+
+	if (!iterator)
+		return NULL;
+	iou_object_init(&iterator->object, IOU_ITERATOR, iterator_free);
+	pthread_mutex_init(&iterator->lock, NULL);
+	iterator->ended = ended;
+	iterator->context = context;
+	return iterator;
+}
+
+struct iou_object *iou_iterator_object(struct iou_iterator *iterator)
+{
+	return &iterator->object;
+}
+
+bool iou_iterator_add(struct iou_iterator *iterator, const struct iou_entry_info *info)
+{
+	io_object_t service = create_name(info);
+	bool added = true;
+
+	if (!service)
+		return false;
+	pthread_mutex_lock(&iterator->lock);
+	if (iterator->count == iterator->room) {
+		size_t room = iterator->room ? iterator->room * 2 : 8;
+		io_object_t *larger = reallocarray(iterator->entries, room, sizeof(*larger));
+
+		added = larger != NULL;
+		if (added) {
+			iterator->entries = larger;
+			iterator->room = room;
+		}
+	}
+	if (added)
+		iterator->entries[iterator->count++] = service;
+	pthread_mutex_unlock(&iterator->lock);
+	if (!added)
+		iou_name_release(service, IOU_SERVICE);
+	return added;
+}
+
+bool iou_iterator_take_drained(struct iou_iterator *iterator)
+{
+	bool drained;
+
+	pthread_mutex_lock(&iterator->lock);
+	drained = iterator->drained;
+	iterator->drained = false;
+	pthread_mutex_unlock(&iterator->lock);
+	return drained;
+}
+
+io_object_t IOIteratorNext(io_iterator_t name)
+{
+	struct iou_iterator *iterator = iou_name_lookup(name, IOU_ITERATOR);
+	io_object_t entry = IO_OBJECT_NULL;
+
+	if (!iterator)
+		return IO_OBJECT_NULL;
+	pthread_mutex_lock(&iterator->lock);
+	if (iterator->next < iterator->count) {
+		entry = iterator->entries[iterator->next++];
+		iou_name_retain(entry, IOU_SERVICE);
+	} else {
+		iterator->drained = true;
+		if (iterator->ended)
+			drop_entries(iterator); /* a notification's: each is returned once */
+	}
+	pthread_mutex_unlock(&iterator->lock);
+	iou_object_release(&iterator->object);
+	return entry;
+}
+
+void IOIteratorReset(io_iterator_t name)
+{
+	struct iou_iterator *iterator = iou_name_lookup(name, IOU_ITERATOR);
+
+	if (!iterator)
+		return;
+	pthread_mutex_lock(&iterator->lock);
+	iterator->next = 0;
+	pthread_mutex_unlock(&iterator->lock);
+	iou_object_release(&iterator->object);
 }
 
 /* An iterator over those of @list that match, or NULL without memory. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The socket on which other processes find this one's services. */
+/* The server: accepts the connections of other processes to the services of this one. */
 #include "common/fd-dispose.h"
 #include "common/listen-socket.h"
 #include "iokit/admission.h"
-#include "iokit/places.h"
+#include "iokit/client-table.h"
 #include "iokit/session.h"
 #include "iokit/wire.h"
 
@@ -20,40 +20,40 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Clients at a time. Once it has said something, each has a thread. */
+/* Connections at a time. Each has a thread from its first message on. */
 #define CLIENTS_MAX 1024
-/* Of these, for this process's user and root. */
+/* Of these, reserved for this process's user and root. */
 #define CLIENTS_RESERVED 64
-/* Of one process, and of one user besides those two, unless the options say otherwise. */
+/* Defaults of the limits per process, and per user other than those two. */
 #define CONNECTIONS_DEFAULT 256
-/* Clients that are to be told that they are not served. They have no thread. */
+/* Connections that wait for the answer that they are refused. They have no thread. */
 #define REFUSED_MAX 64
-/* How long a client may take to say HELLO, and one that is not served. */
+/* Time for the first message of a connection, and of one that is refused. */
 #define GREETING_MS 5000
 #define REFUSAL_MS  1000
-/* A session's thread needs little: a few message buffers and the driver's frames. */
+/* For a few message buffers and the driver's stack frames. */
 #define CLIENT_STACK_SIZE (512u << 10)
 
-/* What iouser_server_run() is woken for, besides clients: those by number, with what happened. */
+/* The epoll events of iouser_server_run(): one of these, or a client's number and event. */
 #define EVENT_STOP	       UINT64_MAX
 #define EVENT_ACCEPT	       (UINT64_MAX - 1)
-#define EVENT_GREETED	       0u /* it has said something, or gone, before it has a thread */
-#define EVENT_ENDED	       1u /* its process has */
+#define EVENT_READABLE	       0u /* its first message, or end of file; it has no thread yet */
+#define EVENT_EXITED	       1u /* its process has exited */
 #define EVENT_OF(client, what) ((client)->number << 1 | (what))
 
 /*
- * A connection. It begins without a thread, as one that has a place and has not greeted, or as
- * one that is refused. Until a thread is begun for it only iouser_server_run() removes it.
+ * A connection. It starts without a thread, either in the table or in the list of refused ones.
+ * Until it has a thread, only iouser_server_run() removes it.
  */
 struct client {
-	struct iou_place place; /* first; in the server's places, or its refused ones */
+	struct iou_client_entry entry; /* first; in server->clients or server->refused */
 	struct iouser_server *server;
 	int fd;
-	struct fd_peer *charged; /* for fd and all descriptors that the client sends */
-	uint64_t number;	 /* never used again */
-	int process;	       /* a pidfd: the session ends with the process; -1: it is not known */
-	int64_t deadline;      /* to say something, on the clock of iou_now_ms() */
-	kern_return_t refusal; /* kIOReturnSuccess: it is served */
+	struct fd_peer *charged; /* charged for fd and all descriptors that the client sends */
+	uint64_t number;	 /* unique */
+	int process;		 /* a pidfd, or -1: the session ends with the process */
+	int64_t deadline;	 /* of the first message, as iou_now_ms() */
+	kern_return_t refusal;	 /* kIOReturnSuccess: it is not refused */
 };
 
 struct iouser_server {
@@ -61,14 +61,14 @@ struct iouser_server {
 	struct iouser_server_options options; /* its arrays are copies */
 	struct listen_socket listener;
 	int stop;
-	int epoll; /* what iouser_server_run() waits for */
+	int epoll; /* of iouser_server_run() */
 	uint64_t last_number;
-	struct iou_place_list refused; /* iouser_server_run()'s own; the oldest first */
+	struct iou_client_list refused; /* used by iouser_server_run() alone; the oldest first */
 	unsigned refused_count;
-	/* The lock guards what follows. Nothing is waited for while it is held. */
+	/* The lock guards what follows, and is not held while anything blocks. */
 	pthread_mutex_t lock;
 	pthread_cond_t client_gone;
-	struct iou_places places;
+	struct iou_client_table clients;
 };
 
 static bool fail(char *error, size_t size, const char *what, const char *path, int code)
@@ -107,7 +107,7 @@ static void server_free(struct iouser_server *server)
 	free(server);
 }
 
-/* A copy of an array, which is not NULL even for none. */
+/* A copy of an array; not NULL for an empty one. */
 static void *copy_array(const void *array, size_t count, size_t size)
 {
 	void *copy = calloc(count + 1, size);
@@ -126,10 +126,10 @@ static bool copy_options(struct iouser_server *server, const struct iouser_serve
 		own->connections_max = CONNECTIONS_DEFAULT;
 	if (!own->user_connections_max)
 		own->user_connections_max = CONNECTIONS_DEFAULT;
-	server->places.per_process = own->connections_max;
-	server->places.per_user = own->user_connections_max;
-	server->places.total = CLIENTS_MAX;
-	server->places.reserved = CLIENTS_RESERVED;
+	server->clients.per_process = own->connections_max;
+	server->clients.per_user = own->user_connections_max;
+	server->clients.total = CLIENTS_MAX;
+	server->clients.reserved = CLIENTS_RESERVED;
 	server->path = strdup(options->path);
 	own->path = server->path;
 	own->allowed_uids =
@@ -139,7 +139,7 @@ static bool copy_options(struct iouser_server *server, const struct iouser_serve
 	return server->path && own->allowed_uids && own->allowed_gids;
 }
 
-static bool wait_for_events(struct iouser_server *server, char *error, size_t size)
+static bool create_epoll(struct iouser_server *server, char *error, size_t size)
 {
 	struct epoll_event stop = { .events = EPOLLIN, .data.u64 = EVENT_STOP };
 	struct epoll_event accept = { .events = EPOLLIN, .data.u64 = EVENT_ACCEPT };
@@ -149,7 +149,7 @@ static bool wait_for_events(struct iouser_server *server, char *error, size_t si
 		epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->stop, &stop) == 0 &&
 		epoll_ctl(server->epoll, EPOLL_CTL_ADD, server->listener.fd, &accept) == 0)
 		return true;
-	return fail(error, size, "cannot be waited for", server->path, errno);
+	return fail(error, size, "epoll", server->path, errno);
 }
 
 struct iouser_server *iouser_server_create(const char *path, char *error, size_t error_size)
@@ -171,23 +171,23 @@ struct iouser_server *iouser_server_create_with(
 	server->listener.fd = server->epoll = -1;
 	pthread_mutex_init(&server->lock, NULL);
 	pthread_cond_init(&server->client_gone, NULL);
-	TAILQ_INIT(&server->places.all);
+	TAILQ_INIT(&server->clients.all);
 	TAILQ_INIT(&server->refused);
 	server->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (!copy_options(server, options) || server->stop < 0)
 		snprintf(error, error_size, "out of memory or descriptors");
 	else if (bind_listener(server, error, error_size) &&
-		 wait_for_events(server, error, error_size))
+		 create_epoll(server, error, error_size))
 		return server;
 	server_free(server);
 	return NULL;
 }
 
 /*
- * End a connection. The other end learns of it at once; the socket is disposed of, since
- * messages that nobody has received may be in it, with descriptors.
+ * Shut a connection down and dispose of the socket: close() may wait, since messages with
+ * descriptors may be in its queue.
  */
-static void hang_up(int fd, struct fd_peer *charged)
+static void close_connection(int fd, struct fd_peer *charged)
 {
 	shutdown(fd, SHUT_RDWR);
 	fd_dispose(fd, charged);
@@ -196,14 +196,14 @@ static void hang_up(int fd, struct fd_peer *charged)
 
 static void client_free(struct client *client)
 {
-	hang_up(client->fd, client->charged);
+	close_connection(client->fd, client->charged);
 	if (client->process >= 0)
 		close(client->process);
 	free(client);
 }
 
-/* Watch a descriptor of a client's. Those of one that goes leave the set when they are closed. */
-static bool watch(struct client *client, int fd, unsigned what)
+/* Add a descriptor of a client to the epoll set, which it leaves when it is closed. */
+static bool watch_fd(struct client *client, int fd, unsigned what)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.u64 = EVENT_OF(client, what) };
 
@@ -211,29 +211,29 @@ static bool watch(struct client *client, int fd, unsigned what)
 }
 
 /*
- * A process that ends must lose its connection even if somebody else still holds an end of
- * it: another process, or this one, to which it was sent as a port.
+ * When a process exits, its connection ends even if another process still has the socket, or
+ * this one, to which it may have been sent as a port.
  */
 static void watch_process(struct client *client)
 {
-	client->process = iou_peer_process(client->fd, client->place.pid);
+	client->process = iou_peer_process(client->fd, client->entry.pid);
 	if (client->process >= 0)
-		watch(client, client->process, EVENT_ENDED);
+		watch_fd(client, client->process, EVENT_EXITED);
 }
 
 /* Remove a client that has no thread. */
-static void drop(struct client *client)
+static void client_remove(struct client *client)
 {
 	struct iouser_server *server = client->server;
 
-	/* The kernel may keep the socket for a while. */
+	/* Disposal may close the socket later. */
 	epoll_ctl(server->epoll, EPOLL_CTL_DEL, client->fd, NULL);
 	if (client->refusal != kIOReturnSuccess) {
-		TAILQ_REMOVE(&server->refused, &client->place, link);
+		TAILQ_REMOVE(&server->refused, &client->entry, link);
 		server->refused_count--;
 	} else {
 		pthread_mutex_lock(&server->lock);
-		TAILQ_REMOVE(&server->places.all, &client->place, link);
+		TAILQ_REMOVE(&server->clients.all, &client->entry, link);
 		pthread_mutex_unlock(&server->lock);
 	}
 	client_free(client);
@@ -246,71 +246,71 @@ static void *client_thread(void *argument)
 
 	pthread_setname_np(pthread_self(), "client");
 	iou_session_run(client->fd, client->charged);
-	/* Under the lock: nobody shuts down a descriptor that is used anew. */
+	/* Under the lock, so that no other thread shuts down a descriptor that has been reused. */
 	pthread_mutex_lock(&server->lock);
-	TAILQ_REMOVE(&server->places.all, &client->place, link);
+	TAILQ_REMOVE(&server->clients.all, &client->entry, link);
 	client_free(client);
 	pthread_cond_broadcast(&server->client_gone);
 	pthread_mutex_unlock(&server->lock);
 	return NULL;
 }
 
-/* Give a client that has said something its thread. */
-static void begin_session(struct client *client)
+/* Start the thread of a client, after its first message. */
+static void start_session(struct client *client)
 {
 	struct iouser_server *server = client->server;
 	pthread_attr_t attributes;
 	pthread_t thread;
-	bool begun;
+	bool started;
 
 	epoll_ctl(server->epoll, EPOLL_CTL_DEL, client->fd, NULL);
 	pthread_attr_init(&attributes);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attributes, CLIENT_STACK_SIZE);
 	pthread_mutex_lock(&server->lock);
-	client->place.greeted = true;
-	begun = pthread_create(&thread, &attributes, client_thread, client) == 0;
+	client->entry.greeted = true;
+	started = pthread_create(&thread, &attributes, client_thread, client) == 0;
 	pthread_mutex_unlock(&server->lock);
 	pthread_attr_destroy(&attributes);
-	if (begun)
+	if (started)
 		return;
 	iou_peer_refuse(client->fd, kIOReturnNoResources);
-	drop(client);
+	client_remove(client);
 }
 
-/* The kernel says who connected; whether that one is served, and then it has a place. */
+/* Check the credentials and the limits, and add the connection to the table. */
 static kern_return_t admit(struct iouser_server *server, struct client *client)
 {
-	struct iou_place *leaves;
+	struct iou_client_entry *evicted;
 	struct ucred peer;
 	bool allowed = iou_peer_is_allowed(&server->options, client->fd, &peer);
 	kern_return_t status;
 
-	client->place.uid = peer.uid;
-	client->place.pid = peer.pid;
-	client->place.privileged = iou_uid_is_privileged(peer.uid);
+	client->entry.uid = peer.uid;
+	client->entry.pid = peer.pid;
+	client->entry.privileged = iou_uid_is_privileged(peer.uid);
 	if (!allowed)
 		return kIOReturnNotPermitted;
 	pthread_mutex_lock(&server->lock);
-	status = iou_places_find(&server->places, &client->place, &leaves);
+	status = iou_client_table_check(&server->clients, &client->entry, &evicted);
 	if (status == kIOReturnSuccess)
-		TAILQ_INSERT_TAIL(&server->places.all, &client->place, link);
+		TAILQ_INSERT_TAIL(&server->clients.all, &client->entry, link);
 	pthread_mutex_unlock(&server->lock);
-	if (status == kIOReturnSuccess && leaves)
-		drop((struct client *)leaves);
+	if (status == kIOReturnSuccess && evicted)
+		client_remove((struct client *)evicted);
 	return status;
 }
 
-static void refuse(struct iouser_server *server, struct client *client)
+static void add_refused(struct iouser_server *server, struct client *client)
 {
 	if (server->refused_count == REFUSED_MAX)
-		drop((struct client *)TAILQ_FIRST(&server->refused));
-	TAILQ_INSERT_TAIL(&server->refused, &client->place, link);
+		client_remove((struct client *)TAILQ_FIRST(&server->refused));
+	TAILQ_INSERT_TAIL(&server->refused, &client->entry, link);
 	server->refused_count++;
 }
 
-/* Take over a connection: it waits until it greets, or is dropped. False without memory. */
-static bool begin_client(struct iouser_server *server, int fd, struct fd_peer *charged)
+/* Ownership of @fd and @charged passes to this function; not when it returns false (no memory). */
+static bool add_client(struct iouser_server *server, int fd, struct fd_peer *charged)
 {
 	struct client *client = calloc(1, sizeof(*client));
 
@@ -325,15 +325,15 @@ static bool begin_client(struct iouser_server *server, int fd, struct fd_peer *c
 	client->deadline =
 		iou_now_ms() + (client->refusal == kIOReturnSuccess ? GREETING_MS : REFUSAL_MS);
 	if (client->refusal != kIOReturnSuccess)
-		refuse(server, client);
+		add_refused(server, client);
 	else
 		watch_process(client);
-	if (!watch(client, fd, EVENT_GREETED))
-		drop(client);
+	if (!watch_fd(client, fd, EVENT_READABLE))
+		client_remove(client);
 	return true;
 }
 
-/* A connection, and who is charged for it: false when there is none, with errno set. */
+/* Accept a connection and create its account of descriptors; false with errno set. */
 static bool accept_connection(struct iouser_server *server, int *fd, struct fd_peer **charged)
 {
 	*fd = accept4(server->listener.fd, NULL, NULL, SOCK_CLOEXEC);
@@ -356,13 +356,13 @@ static void accept_client(struct iouser_server *server)
 
 	if (!accept_connection(server, &fd, &charged)) {
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
-			poll(NULL, 0, 50); /* out of descriptors: wait for clients to go */
-	} else if (!begin_client(server, fd, charged)) {
-		hang_up(fd, charged);
+			poll(NULL, 0, 50); /* wait for clients to disconnect */
+	} else if (!add_client(server, fd, charged)) {
+		close_connection(fd, charged);
 	}
 }
 
-/* Nobody connects any more; those that nobody has accepted are turned away. */
+/* Stop accepting, and close the connections that are in the backlog. */
 static void stop_listening(struct iouser_server *server)
 {
 	struct fd_peer *charged;
@@ -370,42 +370,42 @@ static void stop_listening(struct iouser_server *server)
 
 	shutdown(server->listener.fd, SHUT_RDWR);
 	while (accept_connection(server, &fd, &charged))
-		hang_up(fd, charged);
+		close_connection(fd, charged);
 }
 
-static struct client *find_in(struct iou_place_list *list, uint64_t number)
+static struct client *find_in(struct iou_client_list *list, uint64_t number)
 {
-	struct iou_place *place;
+	struct iou_client_entry *entry;
 
-	TAILQ_FOREACH (place, list, link)
-		if (((struct client *)place)->number == number)
-			return (struct client *)place;
+	TAILQ_FOREACH (entry, list, link)
+		if (((struct client *)entry)->number == number)
+			return (struct client *)entry;
 	return NULL;
 }
 
-/* A client, which is refused or has not greeted, has said something or gone. */
-static void client_greets(struct iouser_server *server, uint64_t number)
+/* A client without a thread has sent its first message or disconnected. */
+static void handle_readable(struct iouser_server *server, uint64_t number)
 {
 	struct client *client = find_in(&server->refused, number);
 
 	if (client) {
 		iou_peer_refuse(client->fd, client->refusal);
-		drop(client);
+		client_remove(client);
 		return;
 	}
 	pthread_mutex_lock(&server->lock);
-	client = find_in(&server->places.all, number);
+	client = find_in(&server->clients.all, number);
 	pthread_mutex_unlock(&server->lock);
 	if (client)
-		begin_session(client);
+		start_session(client);
 }
 
-static void process_ended(struct iouser_server *server, uint64_t number)
+static void handle_exit(struct iouser_server *server, uint64_t number)
 {
 	struct client *client;
 
 	pthread_mutex_lock(&server->lock);
-	client = find_in(&server->places.all, number);
+	client = find_in(&server->clients.all, number);
 	if (client) {
 		epoll_ctl(server->epoll, EPOLL_CTL_DEL, client->process, NULL);
 		shutdown(client->fd, SHUT_RDWR);
@@ -413,21 +413,21 @@ static void process_ended(struct iouser_server *server, uint64_t number)
 	pthread_mutex_unlock(&server->lock);
 }
 
-/* The oldest client in a list that has said nothing: it has no thread. */
-static struct client *first_silent(struct iouser_server *server, struct iou_place_list *list)
+/* The oldest client in a list that has sent nothing, and so has no thread. */
+static struct client *first_silent(struct iouser_server *server, struct iou_client_list *list)
 {
-	struct iou_place *place;
+	struct iou_client_entry *entry;
 
 	pthread_mutex_lock(&server->lock);
-	TAILQ_FOREACH (place, list, link)
-		if (!place->greeted)
+	TAILQ_FOREACH (entry, list, link)
+		if (!entry->greeted)
 			break;
 	pthread_mutex_unlock(&server->lock);
-	return (struct client *)place;
+	return (struct client *)entry;
 }
 
-/* Drop those that are past their time. Returns how long to wait for the next: -1 for ever. */
-static int drop_overdue(struct iouser_server *server, struct iou_place_list *list)
+/* Remove clients past their deadline. Returns the milliseconds to the next deadline, or -1. */
+static int remove_overdue(struct iouser_server *server, struct iou_client_list *list)
 {
 	struct client *client;
 
@@ -436,17 +436,9 @@ static int drop_overdue(struct iouser_server *server, struct iou_place_list *lis
 
 		if (left > 0)
 			return (int)left;
-		drop(client);
+		client_remove(client);
 	}
 	return -1;
-}
-
-static int drop_silent(struct iouser_server *server)
-{
-	int served = drop_overdue(server, &server->places.all);
-	int refused = drop_overdue(server, &server->refused);
-
-	return served < 0 || (refused >= 0 && refused < served) ? refused : served;
 }
 
 void iouser_server_run(struct iouser_server *server)
@@ -454,7 +446,11 @@ void iouser_server_run(struct iouser_server *server)
 	struct epoll_event event;
 
 	for (;;) {
-		int ready = epoll_wait(server->epoll, &event, 1, drop_silent(server));
+		int admitted = remove_overdue(server, &server->clients.all);
+		int refused = remove_overdue(server, &server->refused);
+		bool refused_first = admitted < 0 || (refused >= 0 && refused < admitted);
+		int ready =
+			epoll_wait(server->epoll, &event, 1, refused_first ? refused : admitted);
 
 		if (ready < 0 && errno != EINTR)
 			return;
@@ -464,10 +460,10 @@ void iouser_server_run(struct iouser_server *server)
 			return;
 		if (event.data.u64 == EVENT_ACCEPT)
 			accept_client(server);
-		else if (event.data.u64 & EVENT_ENDED)
-			process_ended(server, event.data.u64 >> 1);
+		else if (event.data.u64 & EVENT_EXITED)
+			handle_exit(server, event.data.u64 >> 1);
 		else
-			client_greets(server, event.data.u64 >> 1);
+			handle_readable(server, event.data.u64 >> 1);
 	}
 }
 
@@ -481,17 +477,17 @@ void iouser_server_stop(struct iouser_server *server)
 void iouser_server_destroy(struct iouser_server *server)
 {
 	struct client *client;
-	struct iou_place *place;
+	struct iou_client_entry *entry;
 
 	stop_listening(server);
 	while ((client = first_silent(server, &server->refused)))
-		drop(client);
-	while ((client = first_silent(server, &server->places.all)))
-		drop(client);
+		client_remove(client);
+	while ((client = first_silent(server, &server->clients.all)))
+		client_remove(client);
 	pthread_mutex_lock(&server->lock);
-	TAILQ_FOREACH (place, &server->places.all, link)
-		shutdown(((struct client *)place)->fd, SHUT_RDWR);
-	while (!TAILQ_EMPTY(&server->places.all))
+	TAILQ_FOREACH (entry, &server->clients.all, link)
+		shutdown(((struct client *)entry)->fd, SHUT_RDWR);
+	while (!TAILQ_EMPTY(&server->clients.all))
 		pthread_cond_wait(&server->client_gone, &server->lock);
 	pthread_mutex_unlock(&server->lock);
 	server_free(server);

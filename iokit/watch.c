@@ -5,7 +5,6 @@
  * driver service on a connection of the watch's own; where there is no service, it is
  * looked for a few times a second.
  */
-#include "iokit/iterator.h"
 #include "iokit/port.h"
 #include "iokit/registry.h"
 #include "iokit/service-socket.h"

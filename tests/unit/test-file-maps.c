@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Files mapped for a client: sharing, growth, and descriptors that are not what they should be. */
-#include "iokit/address-space.h"
 #include "iokit/file-maps.h"
 #include "tests/lib/cmocka-all.h"
 

@@ -1,44 +1,46 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Who gets a place among connections, and who makes room. */
-#include "iokit/places.h"
+/* Which connections the limits admit, and which one is evicted for a new one. */
+#include "iokit/client-table.h"
 #include "tests/lib/cmocka-all.h"
 
-#define PLACES 32
+#define ENTRIES 32
 
-static struct iou_places places;
-static struct iou_place pool[PLACES];
+static struct iou_client_table table;
+static struct iou_client_entry pool[ENTRIES];
 static unsigned used;
 
 static int setup(void **state)
 {
 	(void)state;
-	places = (struct iou_places){ .per_process = 3, .per_user = 5, .total = 12, .reserved = 4 };
-	TAILQ_INIT(&places.all);
+	table = (struct iou_client_table){
+		.per_process = 3, .per_user = 5, .total = 12, .reserved = 4
+	};
+	TAILQ_INIT(&table.all);
 	used = 0;
 	return 0;
 }
 
-static struct iou_place peer(uid_t uid, pid_t pid)
+static struct iou_client_entry peer(uid_t uid, pid_t pid)
 {
-	return (struct iou_place){ .uid = uid, .pid = pid, .privileged = uid == 0 };
+	return (struct iou_client_entry){ .uid = uid, .pid = pid, .privileged = uid == 0 };
 }
 
-/* Add one if it gets a place; one that leaves is removed, and *left set to its uid, pid. */
-static bool add(uid_t uid, pid_t pid, bool greeted, struct iou_place *left)
+/* Add one if it is admitted. One that is evicted is removed, and *left set to a copy of it. */
+static bool add(uid_t uid, pid_t pid, bool greeted, struct iou_client_entry *left)
 {
-	struct iou_place *leaves = NULL, *place;
+	struct iou_client_entry *evicted = NULL, *entry;
 
-	assert_true(used < PLACES);
-	place = &pool[used++];
-	*place = peer(uid, pid);
-	place->greeted = greeted;
-	if (iou_places_find(&places, place, &leaves) != kIOReturnSuccess)
+	assert_true(used < ENTRIES);
+	entry = &pool[used++];
+	*entry = peer(uid, pid);
+	entry->greeted = greeted;
+	if (iou_client_table_check(&table, entry, &evicted) != kIOReturnSuccess)
 		return false;
 	if (left)
-		*left = leaves ? *leaves : (struct iou_place){ .pid = -1 };
-	if (leaves)
-		TAILQ_REMOVE(&places.all, leaves, link);
-	TAILQ_INSERT_TAIL(&places.all, place, link);
+		*left = evicted ? *evicted : (struct iou_client_entry){ .pid = -1 };
+	if (evicted)
+		TAILQ_REMOVE(&table.all, evicted, link);
+	TAILQ_INSERT_TAIL(&table.all, entry, link);
 	return true;
 }
 
@@ -87,7 +89,7 @@ static void others_leave_a_reserve(void **state)
 
 static void the_oldest_silent_one_of_a_process_makes_room(void **state)
 {
-	struct iou_place left;
+	struct iou_client_entry left;
 
 	(void)state;
 	assert_true(add(7, 9, false, NULL));
@@ -105,7 +107,7 @@ static void the_oldest_silent_one_of_a_process_makes_room(void **state)
 
 static void silence_of_one_user_costs_no_other(void **state)
 {
-	struct iou_place left;
+	struct iou_client_entry left;
 
 	(void)state;
 	assert_true(add(8, 1, false, NULL));
@@ -133,5 +135,5 @@ int main(void)
 		ON(silence_of_one_user_costs_no_other),
 	};
 
-	return cmocka_run_group_tests_name("places", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("table", tests, NULL, NULL);
 }
