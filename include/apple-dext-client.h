@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The client library of the PCI driver extension. Every function is one or a
- * few IOKit calls on a connection; on a host without IOKit, link it with
- * iokit-user, which provides them.
+ * The client library of the PCI driver extension. Every function makes one or a few IOKit calls
+ * on a connection. On a host without IOKit, iokit-user provides these calls.
  *
- * Threads: every function may be called from any thread, on any connection, at
- * any time, with one exception: a connection must not be disconnected, and a
- * notification not destroyed, while another thread is still about to use it.
- * Calls on one connection are carried out one at a time, so a slow one (a reset)
- * holds back the others; open a second connection where that matters.
+ * Threads: all functions are thread-safe. Do not disconnect a connection, or destroy a
+ * notification, while another thread may still use it. The driver executes the calls on one
+ * connection one at a time: a slow call (a reset) delays the others. Open a second connection
+ * where that matters.
  *
- * Errors: kIOReturnBadArgument for a null connection or a null pointer that is
- * needed. kIOReturnNotAttached when the driver has gone, kIOReturnOffline when
- * the device has, kIOReturnTimeout when the driver does not answer: any call can
- * return these three, and they are not repeated below.
+ * Errors: a null connection, or a null pointer that is not documented as optional, is
+ * kIOReturnBadArgument. Any call can return kIOReturnNotAttached (the driver has exited),
+ * kIOReturnOffline (the device was removed or the service terminated) and kIOReturnTimeout (the
+ * driver does not answer); they are not repeated below.
  */
 #ifndef APPLE_DEXT_CLIENT_H
 #define APPLE_DEXT_CLIENT_H
@@ -32,16 +30,17 @@ typedef struct AppleDextInterruptNotify AppleDextInterruptNotify;
 /* --- Connections ------------------------------------------------------------ */
 
 /**
- * apple_dext_connect - find a device by its address and open it
+ * apple_dext_connect - open a connection to the device at a PCI address
  * @bus: 0 to 255
  * @device: 0 to 31
  * @function: 0 to 7
  *
- * Opening is not claiming: the device can be looked at, not yet driven.
+ * A connection without a claim can read the device's identity, config space and BAR
+ * information. Everything else needs apple_dext_claim().
  *
- * Return: a connection to be closed with apple_dext_disconnect(), or
- * IO_OBJECT_NULL when no device of that address exists, when several do (on
- * several PCI roots), or when it refuses; apple_dext_last_error() says which.
+ * Return: a connection, to be closed with apple_dext_disconnect(); IO_OBJECT_NULL when there is
+ * no such device, when several PCI roots have a device at this address, or when the driver
+ * refuses the connection. apple_dext_last_error() returns the reason.
  */
 io_connect_t apple_dext_connect(uint8_t bus, uint8_t device, uint8_t function);
 
@@ -49,80 +48,81 @@ io_connect_t apple_dext_connect(uint8_t bus, uint8_t device, uint8_t function);
  * apple_dext_disconnect - close a connection
  * @connection: may be IO_OBJECT_NULL
  *
- * The driver drops the connection's DMA regions, buffer, interrupts and claim;
- * BARs mapped through it are unmapped. Destroy its notifications first.
+ * The driver releases the connection's DMA regions, DMA buffer, interrupts and claim. BARs
+ * that are mapped through it are unmapped. Destroy its notifications first.
  */
 void apple_dext_disconnect(io_connect_t connection);
 
 /**
- * apple_dext_claim - take the device for use
+ * apple_dext_claim - claim the device, shared with other clients
  *
- * The first claim opens the device and turns on memory space and bus mastering.
- * Further clients share it. A second claim on one connection changes nothing.
+ * The first claim opens the device, and enables memory space and bus mastering. When the last
+ * claim ends, bus mastering is disabled, the device is reset and its config space restored.
+ * A second claim on the same connection has no effect.
  *
- * Clients that share a device trust each other. They reach the same registers, and what one
- * of them programs may move data into another's memory. A client that keeps the memory of a
- * BAR mapped after it has gone still reaches the device, as long as another client has that
- * BAR mapped: the registers are one piece of memory for all of them. Where that is not
- * wanted, use apple_dext_claim_exclusive().
+ * Clients that share a device must trust each other: they access the same registers, and one of
+ * them can program the device to access the memory of another. Memory of a BAR that a client
+ * leaves mapped after its connection has ended still accesses the device as long as another
+ * client has the BAR mapped. apple_dext_claim_exclusive() avoids both.
  *
- * Return: kIOReturnSuccess; kIOReturnExclusiveAccess when another client has
- * claimed it for itself alone; kIOReturnNotResponding when the device does not answer.
+ * Return: kIOReturnSuccess; kIOReturnExclusiveAccess when another client has an exclusive claim;
+ * kIOReturnNotResponding when the device does not answer.
  */
 kern_return_t apple_dext_claim(io_connect_t connection);
 
 /* --- DMA -------------------------------------------------------------------- */
 
 /**
- * apple_dext_register_dma - let the device reach memory of this process
+ * apple_dext_register_dma - map memory of this process for DMA
  * @connection: a connection that has claimed the device
- * @iova: the key of the region; with an IOMMU that the host programs, its bus address too
- * @client_va: where the memory begins in this process; not 0
+ * @iova: identifies the region; where the client chooses bus addresses
+ *	(apple_dext_get_dma_limits()), also its bus address
+ * @client_va: address of the memory in this process; not 0
  * @size: in bytes; not 0
- * @out_bus_addr: set to the address that the device must use; may be NULL
- * @out_bus_len: set to how many bytes from there on; may be NULL. A region over 1.5 GiB
- *	has several pieces, of which this is the first.
+ * @out_bus_addr: set to the bus address of the first segment; may be NULL
+ * @out_bus_len: set to the length of the first segment in bytes; may be NULL. A region of more
+ *	than 1.5 GiB has several segments: see apple_dext_register_dma_segments().
  *
- * The memory stays wired until it is unregistered or the connection ends. It
- * must stay mapped that long.
+ * The memory is wired until the region is unregistered or the connection ends, and must stay
+ * mapped until then.
  *
  * Return: kIOReturnSuccess; kIOReturnNotOpen without a claim;
  * kIOReturnBadArgument for a size or address of 0, or a range that wraps;
- * kIOReturnStillOpen when the iova is a region's already; kIOReturnNoSpace past
- * 65,536 regions or 128 pieces of 1.5 GiB, where the driver has no address space for it,
- * or past what the IOMMU can map; kIOReturnNotAligned when the IOMMU does not map a piece as
- * one; kIOReturnBusy when another region, of this client or another, has some of these bus
- * addresses; kIOReturnNoMemory; kIOReturnVMError when there is no such memory;
- * kIOReturnNotPermitted for private memory of a process that may not be looked into, and for
- * memory of a file that may stall (FUSE, network file systems); kIOReturnNoResources past the
- * driver's quota of wired memory, or when it is out of descriptors.
+ * kIOReturnStillOpen when the connection has a region with this iova; kIOReturnNoSpace past
+ * 65,536 regions, 128 segments, the driver's limits of address space, or the capacity of the
+ * IOMMU; kIOReturnNotAligned when the IOMMU cannot map a segment at contiguous bus addresses;
+ * kIOReturnBusy when these bus addresses overlap another region, of any client;
+ * kIOReturnNoMemory; kIOReturnVMError when the range is not mapped in this process;
+ * kIOReturnNotPermitted for private memory of a process that the driver may not access, and for
+ * memory of a file whose pages may never arrive (FUSE, network file systems);
+ * kIOReturnNoResources past the quota of wired memory, or when the driver is out of descriptors.
  */
 kern_return_t apple_dext_register_dma(io_connect_t connection, uint64_t iova, uint64_t client_va,
 	uint64_t size, uint64_t *out_bus_addr, uint64_t *out_bus_len);
 
 /**
- * apple_dext_unregister_dma - take memory away from the device again
+ * apple_dext_unregister_dma - unmap a DMA region
  * @iova: as given to apple_dext_register_dma()
  *
- * When it returns kIOReturnSuccess, the device does not touch the memory any more.
+ * After kIOReturnSuccess the device cannot access the memory any more.
  *
- * Return: kIOReturnSuccess; kIOReturnNotOpen; kIOReturnNotFound; kIOReturnTimeout when the
- * region is gone, but an access that was under way has not ended within a second, since the
- * memory itself holds it up: what the memory is used for next may meet it.
+ * Return: kIOReturnSuccess; kIOReturnNotOpen without a claim; kIOReturnNotFound for an unknown
+ * region; kIOReturnTimeout when the region was unmapped, but an access in progress has not ended
+ * within a second, because the memory itself stalls it: it may still read or write the memory.
  */
 kern_return_t apple_dext_unregister_dma(io_connect_t connection, uint64_t iova);
 
 /**
- * apple_dext_probe_dma - what the driver sees in a region
+ * apple_dext_probe_dma - read 8 bytes of a region through the driver
  * @iova: the region
- * @offset: in bytes from its beginning
- * @out_word: set to the 8 bytes found there
+ * @offset: in bytes from the beginning of the region
+ * @out_word: set to the 8 bytes at @offset
  *
- * Return: kIOReturnSuccess; kIOReturnNotOpen; kIOReturnNotFound for an unknown
- * region; kIOReturnOverrun past its end; kIOReturnDMAError when the memory has
- * gone; kIOReturnTimeout when it does not answer within a second; kIOReturnBusy while the
- * connection's last probe that timed out has not ended; kIOReturnNoResources when too many
- * have not; kIOReturnNoMemory.
+ * Return: kIOReturnSuccess; kIOReturnNotOpen without a claim; kIOReturnNotFound for an unknown
+ * region; kIOReturnOverrun past its end; kIOReturnDMAError when the memory is not mapped any
+ * more; kIOReturnTimeout when the read takes longer than a second; kIOReturnBusy while an
+ * earlier probe of the connection that timed out is still in progress; kIOReturnNoResources
+ * when too many such probes are in progress; kIOReturnNoMemory.
  */
 kern_return_t apple_dext_probe_dma(
 	io_connect_t connection, uint64_t iova, uint64_t offset, uint64_t *out_word);
@@ -135,10 +135,10 @@ kern_return_t apple_dext_probe_dma(
  * @width: 1, 2 or 4 bytes
  * @out_value: set to the value
  *
- * BAR registers show their type bits alone: the host owns the addresses.
+ * BAR registers read as their type bits: the host assigns the addresses.
  *
- * Return: kIOReturnSuccess; kIOReturnBadArgument for another width or past the
- * end; kIOReturnNotAligned.
+ * Return: kIOReturnSuccess; kIOReturnBadArgument for another width, or past the end of config
+ * space; kIOReturnNotAligned.
  */
 kern_return_t apple_dext_config_read(
 	io_connect_t connection, uint64_t offset, uint64_t width, uint64_t *out_value);
@@ -147,7 +147,7 @@ kern_return_t apple_dext_config_read(
  * apple_dext_config_write - write config space
  * @offset: 0 to 4095, a multiple of @width
  * @width: 1, 2 or 4 bytes
- * @value: the value; bits past @width are refused
+ * @value: the value; bits beyond @width must be 0, else kIOReturnBadArgument
  *
  * Return: as apple_dext_config_read(), and kIOReturnNotOpen without a claim.
  */
@@ -155,14 +155,14 @@ kern_return_t apple_dext_config_write(
 	io_connect_t connection, uint64_t offset, uint64_t width, uint64_t value);
 
 /**
- * apple_dext_config_read_block - read a stretch of config space
+ * apple_dext_config_read_block - read a range of config space
  * @offset: 0 to 4095
- * @buf: gets the bytes
- * @len: how many; @offset + @len at most 4096
+ * @buf: the bytes are stored here
+ * @len: number of bytes; @offset + @len is at most 4096
  *
- * Reads aligned words of 32 bits, and single bytes at ragged ends.
+ * Reads aligned 32-bit words, and single bytes before and after them.
  *
- * Return: as apple_dext_config_read(); after an error @buf holds nothing of use.
+ * Return: as apple_dext_config_read(); after an error the contents of @buf are undefined.
  */
 kern_return_t apple_dext_config_read_block(
 	io_connect_t connection, uint64_t offset, void *buf, size_t len);
@@ -170,14 +170,14 @@ kern_return_t apple_dext_config_read_block(
 /* --- BARs ------------------------------------------------------------------- */
 
 /**
- * apple_dext_get_bar_info - what a BAR is
+ * apple_dext_get_bar_info - get the size and type of a BAR
  * @bar: 0 to 5
  * @out_mem_idx: set to the memory index for apple_dext_mmio_read(); may be NULL
  * @out_size: set to the size in bytes; may be NULL
  * @out_type: set to the low bits of the BAR register; may be NULL
  *
- * Return: kIOReturnSuccess; kIOReturnBadArgument past 5; kIOReturnNotFound for
- * an absent BAR or the upper half of a 64-bit one.
+ * Return: kIOReturnSuccess; kIOReturnBadArgument for a @bar above 5; kIOReturnNotFound for
+ * a BAR that the device does not implement, or the upper half of a 64-bit BAR.
  */
 kern_return_t apple_dext_get_bar_info(io_connect_t connection, uint8_t bar, uint8_t *out_mem_idx,
 	uint64_t *out_size, uint8_t *out_type);
@@ -185,18 +185,18 @@ kern_return_t apple_dext_get_bar_info(io_connect_t connection, uint8_t bar, uint
 /**
  * apple_dext_map_bar - map a BAR into this process
  * @bar: 0 to 5, a memory BAR
- * @out_addr: set to where it is
+ * @out_addr: set to its address in this process
  * @out_size: set to its size in bytes
  * @out_type: set as by apple_dext_get_bar_info(); may be NULL
  *
- * Prefetchable BARs are mapped write-combined. Access it with aligned loads and
- * stores of the device's widths.
+ * Prefetchable BARs are mapped write-combined. Use aligned loads and stores of the widths that
+ * the device supports.
  *
  * Return: as apple_dext_get_bar_info(); kIOReturnNotOpen without a claim; kIOReturnNotReady
- * when it cannot be mapped (an I/O BAR, a software device without memory there, a physical one
- * that is not for this user): apple_dext_mmio_read() and apple_dext_mmio_write() reach it;
- * kIOReturnNoResources and kIOReturnNoMemory without descriptors or memory, here or in the
- * service; kIOReturnVMError.
+ * when the BAR cannot be mapped (an I/O BAR, a software device without memory behind it, a
+ * physical device to which this user has no access), in which case apple_dext_mmio_read() and
+ * apple_dext_mmio_write() can access it; kIOReturnNoResources or kIOReturnNoMemory when this
+ * process or the service is out of descriptors or memory; kIOReturnVMError.
  */
 kern_return_t apple_dext_map_bar(io_connect_t connection, uint8_t bar, mach_vm_address_t *out_addr,
 	mach_vm_size_t *out_size, uint8_t *out_type);
@@ -204,25 +204,25 @@ kern_return_t apple_dext_map_bar(io_connect_t connection, uint8_t bar, mach_vm_a
 /**
  * apple_dext_unmap_bar - undo apple_dext_map_bar()
  *
- * Return: kIOReturnSuccess; kIOReturnBadArgument for an address that it did not give.
+ * Return: kIOReturnSuccess; kIOReturnBadArgument for any other address than that of a mapping.
  */
 kern_return_t apple_dext_unmap_bar(io_connect_t connection, uint8_t bar, mach_vm_address_t addr);
 
 /**
- * apple_dext_mmio_read - one read of a BAR, made by the driver
- * @mem_idx: the memory index, from apple_dext_get_bar_info(), not the BAR's number
+ * apple_dext_mmio_read - read a register of a BAR through the driver
+ * @mem_idx: the memory index from apple_dext_get_bar_info(), not the number of the BAR
  * @offset: in bytes, a multiple of @width
  * @width: 1, 2, 4 or 8 bytes
  * @out_value: set to the value
  *
- * Return: kIOReturnSuccess; kIOReturnNotOpen; kIOReturnBadArgument for a width or
- * an offset out of range; kIOReturnNotAligned; kIOReturnNotFound for an unknown index.
+ * Return: kIOReturnSuccess; kIOReturnNotOpen without a claim; kIOReturnBadArgument for another
+ * width or an offset past the end; kIOReturnNotAligned; kIOReturnNotFound for an unknown index.
  */
 kern_return_t apple_dext_mmio_read(io_connect_t connection, uint8_t mem_idx, uint64_t offset,
 	uint64_t width, uint64_t *out_value);
 
 /**
- * apple_dext_mmio_write - one write to a BAR, made by the driver
+ * apple_dext_mmio_write - write a register of a BAR through the driver
  *
  * Parameters and return as apple_dext_mmio_read().
  */
@@ -232,68 +232,68 @@ kern_return_t apple_dext_mmio_write(
 /* --- Interrupts ------------------------------------------------------------- */
 
 /**
- * apple_dext_setup_interrupts - begin to take the device's interrupts
- * @out_num_vectors: set to how many vectors there are, 1 to 256; may be NULL
+ * apple_dext_setup_interrupts - enable the device's interrupts for this connection
+ * @out_num_vectors: set to the number of vectors, 1 to 256; may be NULL
  *
- * All vectors start enabled, none pending.
+ * Initially all vectors are enabled in the mask, and none is pending.
  *
- * Return: kIOReturnSuccess; kIOReturnNotOpen; kIOReturnStillOpen a second time on
- * one connection; kIOReturnUnsupported when the device has no interrupts.
+ * Return: kIOReturnSuccess; kIOReturnNotOpen without a claim; kIOReturnStillOpen when the
+ * connection has interrupts already; kIOReturnUnsupported when the device has none.
  */
 kern_return_t apple_dext_setup_interrupts(io_connect_t connection, uint32_t *out_num_vectors);
 
 /**
- * apple_dext_set_irq_mask - say which vectors are wanted
+ * apple_dext_set_irq_mask - select the vectors that are delivered to this connection
  * @mask: bit n of word n/64 enables vector n
  *
- * What fires while its bit is clear is dropped, not kept.
+ * An interrupt whose bit is clear is dropped; it does not become pending.
  *
  * Return: kIOReturnSuccess; kIOReturnNotReady before apple_dext_setup_interrupts().
  */
 kern_return_t apple_dext_set_irq_mask(io_connect_t connection, const uint64_t mask[4]);
 
 /**
- * apple_dext_read_pending_irqs - take the pending vectors
- * @pending: gets the 256 bits, which are cleared in the same moment
+ * apple_dext_read_pending_irqs - read and clear the pending vectors
+ * @pending: set to the 256 pending bits; bit n of word n/64 is vector n. Each word is read and
+ *	cleared by one atomic operation.
  *
  * Return: kIOReturnSuccess; kIOReturnNotReady before apple_dext_setup_interrupts().
  */
 kern_return_t apple_dext_read_pending_irqs(io_connect_t connection, uint64_t pending[4]);
 
 /**
- * apple_dext_interrupt_notify_create - be called when interrupts are pending
+ * apple_dext_interrupt_notify_create - call a handler when interrupts are pending
  * @connection: after apple_dext_setup_interrupts()
- * @handler_fn: called on a serial queue of its own, once an arming. It takes the
- *	pending bits, then arms again with apple_dext_interrupt_notify_rearm().
- * @opaque: handed to it
+ * @handler_fn: called once each time the notification is armed, on a serial queue of the
+ *	notification. It reads the pending bits, then calls apple_dext_interrupt_notify_rearm().
+ * @opaque: argument of @handler_fn
  *
- * Armed at once. If bits are pending already, the handler runs at once: perhaps
- * before this function has returned, so that a handler that arms again must wait
- * until its creator has stored what is returned. Where the handler uses the notification,
- * apple_dext_interrupt_notify_create_into() spares that.
+ * The notification is armed when it is created. If a vector is pending, the handler may run
+ * before this function has returned. A handler that uses the notification should be created
+ * with apple_dext_interrupt_notify_create_into(), which stores the pointer first.
  *
- * Return: the notification, for apple_dext_interrupt_notify_destroy(); NULL for a
- * null connection or handler, before apple_dext_setup_interrupts(), without memory.
+ * Return: the notification, for apple_dext_interrupt_notify_destroy(); NULL for a null
+ * connection or handler, before apple_dext_setup_interrupts(), or when memory is out.
  */
 AppleDextInterruptNotify *apple_dext_interrupt_notify_create(
 	io_connect_t connection, void (*handler_fn)(void *opaque), void *opaque);
 
 /**
- * apple_dext_interrupt_notify_rearm - arm again
+ * apple_dext_interrupt_notify_rearm - arm a notification after its handler has run
  *
- * One connection has one armed notification: arming replaces the one armed before.
+ * A connection has at most one armed notification: arming one disarms the other.
  *
- * Return: kIOReturnSuccess; kIOReturnBadArgument for NULL; kIOReturnAborted once
- * it is being destroyed.
+ * Return: kIOReturnSuccess; kIOReturnBadArgument for NULL; kIOReturnAborted when the
+ * notification is being destroyed.
  */
 kern_return_t apple_dext_interrupt_notify_rearm(AppleDextInterruptNotify *notify);
 
 /**
- * apple_dext_interrupt_notify_destroy - end it
+ * apple_dext_interrupt_notify_destroy - destroy a notification
  * @notify: may be NULL
  *
- * After it returns the handler is not running and never runs again. From inside
- * the handler itself, that holds from the handler's own return on.
+ * Waits for the handler if it is running; it does not run again after this function has
+ * returned. The handler itself may call this: the notification is freed when it returns.
  */
 void apple_dext_interrupt_notify_destroy(AppleDextInterruptNotify *notify);
 
@@ -302,39 +302,46 @@ void apple_dext_interrupt_notify_destroy(AppleDextInterruptNotify *notify);
 /**
  * apple_dext_reset_device - reset the device
  *
- * Function level reset, else hot reset, else a power cycle. Interrupts stay set
- * up, config space is restored, DMA regions stay mapped.
+ * By a function level reset where the device supports it, else a hot reset, else a power cycle.
+ * Interrupts stay set up, config space is restored, and DMA regions stay mapped.
  *
- * Return: kIOReturnSuccess; kIOReturnNotOpen; kIOReturnUnsupported when the device
- * has no way of being reset; kIOReturnTimeout when it does not come back.
+ * Return: kIOReturnSuccess; kIOReturnNotOpen without a claim; kIOReturnUnsupported when the
+ * device supports no kind of reset; kIOReturnTimeout when it does not become ready again.
  */
 kern_return_t apple_dext_reset_device(io_connect_t connection);
 
-/* === Additions =============================================================== */
+/* === Extensions ============================================================= */
 /*
- * What follows is this project's own. Against a driver that lacks what a
- * function needs, it does without where its comment says so, and returns
- * kIOReturnUnsupported otherwise.
+ * The functions below are specific to this project; most of them use extension selectors
+ * (dext-abi.h). With a driver that does not implement the selector a function returns
+ * kIOReturnUnsupported, or falls back to other selectors where its comment says so.
  */
 
 /**
- * apple_dext_connect_with_root - apple_dext_connect() where one address exists under several PCI roots
- * @root: the root's name, as apple_dext_copy_bound_devices() gives it; NULL for any,
- *	"" for the devices that name none
+ * apple_dext_connect_with_root - open a connection to the device at an address under a PCI root
+ * @root: the name of the root, as returned by apple_dext_copy_bound_devices(); NULL for any
+ *	root, "" for devices without a named root
+ * @bus: 0 to 255
+ * @device: 0 to 31
+ * @function: 0 to 7
  *
- * Plain connect fails where an address is ambiguous, and its error lists the roots.
+ * apple_dext_connect() fails when several roots have a device at the address; its error lists
+ * them.
+ *
+ * Return: as apple_dext_connect().
  */
 io_connect_t apple_dext_connect_with_root(
 	const char *root, uint8_t bus, uint8_t device, uint8_t function);
 
 /**
- * apple_dext_last_error - why this thread's last apple_dext_connect() or
- * apple_dext_copy_bound_devices() failed, or found no driver service
+ * apple_dext_last_error - get the reason for the last failure to connect or to list devices
  *
- * Where the driver service could not be reached the line has the path of its socket and the
- * system's error.
+ * For apple_dext_connect(), apple_dext_connect_with_root() and apple_dext_copy_bound_devices(),
+ * the last call in this thread. If the driver service could not be connected to, the message
+ * contains the path of its socket and the system's error.
  *
- * Return: one line without a newline, valid until the next of these calls; "" after a success.
+ * Return: one line without a newline, valid until the thread calls one of these functions again;
+ * "" after a success.
  */
 const char *apple_dext_last_error(void);
 
@@ -344,7 +351,7 @@ typedef struct AppleDextIdentity {
 	uint32_t class_code; /* 24 bits: base class, subclass, programming interface */
 } AppleDextIdentity;
 
-/** apple_dext_get_identity - who the device is (selector 0). */
+/** apple_dext_get_identity - get the address, IDs and class of the device. */
 kern_return_t apple_dext_get_identity(io_connect_t connection, AppleDextIdentity *out_identity);
 
 typedef struct AppleDextDevice {
@@ -354,88 +361,86 @@ typedef struct AppleDextDevice {
 } AppleDextDevice;
 
 /**
- * apple_dext_copy_bound_devices - list the devices that driver extensions own
- * @out_devices: set to an array for apple_dext_free_bound_devices(), or NULL for none,
- *	in order of root and address
- * @out_count: set to how many
+ * apple_dext_copy_bound_devices - list the devices that are bound to driver extensions
+ * @out_devices: set to an array, sorted by root and address, for
+ *	apple_dext_free_bound_devices(); NULL for an empty list
+ * @out_count: set to the number of devices
  *
- * Return: kIOReturnSuccess, with none too, also where there is no driver service;
- * kIOReturnNoMemory; where there is one that this process cannot use:
- * kIOReturnNotPermitted (its user may not connect), kIOReturnNoResources (it has too many
- * connections or open descriptors), kIOReturnBadArgument (the path of the socket is too
- * long; a NULL argument), kIOReturnUnsupported (another version), kIOReturnTimeout (it does
- * not answer). apple_dext_last_error() says why.
+ * Return: kIOReturnSuccess, also for an empty list and without a driver service;
+ * kIOReturnNoMemory; kIOReturnNotPermitted when the user of this process may not connect to the
+ * service; kIOReturnNoResources when the process has too many connections or open descriptors;
+ * kIOReturnBadArgument when the path of the socket is too long; kIOReturnUnsupported when the
+ * service has another version; kIOReturnTimeout when it does not answer.
+ * apple_dext_last_error() returns the reason.
  */
 kern_return_t apple_dext_copy_bound_devices(AppleDextDevice **out_devices, size_t *out_count);
-/** apple_dext_free_bound_devices - free what apple_dext_copy_bound_devices() gave; NULL is fine. */
+/** apple_dext_free_bound_devices - free the array of apple_dext_copy_bound_devices(); may be NULL. */
 void apple_dext_free_bound_devices(AppleDextDevice *devices);
 
 /**
- * apple_dext_claim_exclusive - claim the device for this connection alone
+ * apple_dext_claim_exclusive - claim the device for this connection only
  *
- * Others can neither claim it nor share it until this connection goes. A driver
- * without the addition gets a plain claim. What earlier clients kept mapped does not reach
- * the device: a connection that has shared it must have its BARs unmapped when it makes
- * its claim exclusive.
+ * No other connection can claim the device until this one ends. Memory of BARs that earlier
+ * clients have left mapped does not access the device: so a connection with a shared claim must
+ * unmap its BARs before it makes the claim exclusive. With a driver without this selector the
+ * claim is a shared one.
  *
- * Return: as apple_dext_claim(), and kIOReturnExclusiveAccess when anybody else has a claim;
- * kIOReturnBusy when BARs are mapped by this connection, which has shared the device.
+ * Return: as apple_dext_claim(), and kIOReturnExclusiveAccess when another connection has any
+ * claim; kIOReturnBusy when this connection has a shared claim and BARs mapped.
  */
 kern_return_t apple_dext_claim_exclusive(io_connect_t connection);
 
 /**
- * apple_dext_interrupt_notify_create_into - create a notification that the handler can use at once
+ * apple_dext_interrupt_notify_create_into - create a notification and store it before it is armed
  * @connection, @handler_fn, @opaque: as apple_dext_interrupt_notify_create()
- * @out_notify: set to the notification before it is armed, so before the handler can run;
- *	to NULL on failure
+ * @out_notify: set to the notification before the handler can run; set to NULL on failure
  *
- * A handler may destroy the notification, through *@out_notify, before this has returned.
+ * The handler may use and destroy *@out_notify before this function has returned.
  *
  * Return: kIOReturnSuccess; kIOReturnNotReady before apple_dext_setup_interrupts();
- * kIOReturnNoMemory; kIOReturnNoResources without descriptors, here or in the driver.
+ * kIOReturnNoMemory; kIOReturnNoResources when this process or the driver is out of descriptors.
  */
 kern_return_t apple_dext_interrupt_notify_create_into(io_connect_t connection,
 	void (*handler_fn)(void *opaque), void *opaque, AppleDextInterruptNotify **out_notify);
 
 /**
- * apple_dext_terminate - make the driver extension let go of its device (selector 2)
+ * apple_dext_terminate - terminate the driver extension's service and release the device
  *
- * The service leaves the registry, and every connection to it is cut off:
- * calls on them return kIOReturnOffline.
+ * The service is removed from the registry. All further calls on any connection to it return
+ * kIOReturnOffline.
  *
- * Return: kIOReturnSuccess; kIOReturnNotPrivileged without a claim, unless the process is
- * root's or of the user that the driver service runs as.
+ * Return: kIOReturnSuccess; kIOReturnNotPrivileged without a claim, unless the process runs as
+ * root or as the user of the driver service.
  */
 kern_return_t apple_dext_terminate(io_connect_t connection);
 
 /**
- * apple_dext_copy_bar_descriptor - the descriptor behind a BAR, for another process to map
+ * apple_dext_copy_bar_descriptor - get a descriptor of a BAR that another process can map
  * @bar: 0 to 5
- * @out_fd: set to a descriptor of the caller's own, which the caller closes
- * @out_offset: set to where in the file the BAR begins, in bytes
+ * @out_fd: set to a new descriptor, which the caller closes
+ * @out_offset: set to the offset of the BAR in the file, in bytes
  * @out_size: set to its size in bytes
  *
- * Whoever maps it, shared, reaches the device's registers by loads and stores, as with
- * apple_dext_map_bar(), until the descriptor is given back or the connection ends. Closing
- * it gives nothing back. What is mapped then stays mapped; of a software device it is
- * memory without a device behind it once nobody else has the BAR mapped (apple_dext_claim()
- * says what that means to clients that share a device).
+ * A process that maps the descriptor with MAP_SHARED accesses the registers of the device, as
+ * with apple_dext_map_bar(), until apple_dext_return_bar_descriptor() is called or the
+ * connection ends; closing the descriptor is not enough. After that the mapping stays in place.
+ * If the device is a software device and no other client has the BAR mapped, it is then memory
+ * without a device (apple_dext_claim() describes the case of several clients).
  *
- * Return: as apple_dext_map_bar(); kIOReturnUnsupported where the host's IOKit has no
- * descriptors behind memory; kIOReturnNoResources without descriptors or memory, here or
- * in the driver.
+ * Return: as apple_dext_map_bar(); kIOReturnUnsupported on a host whose IOKit has no descriptors
+ * for memory.
  */
 kern_return_t apple_dext_copy_bar_descriptor(io_connect_t connection, uint8_t bar, int *out_fd,
 	uint64_t *out_offset, uint64_t *out_size);
 
 /**
- * apple_dext_return_bar_descriptor - give a descriptor back
- * @bar: of the copy; once for each
+ * apple_dext_return_bar_descriptor - end one use of apple_dext_copy_bar_descriptor()
+ * @bar: 0 to 5; call it once for each copy
  *
- * The driver has heard of it before it carries out the connection's next call.
+ * The driver processes it before the connection's next call.
  *
- * Return: kIOReturnSuccess; kIOReturnBadArgument when there is none that was copied;
- * kIOReturnUnsupported as above.
+ * Return: kIOReturnSuccess; kIOReturnBadArgument when no copy is outstanding;
+ * kIOReturnUnsupported as apple_dext_copy_bar_descriptor().
  */
 kern_return_t apple_dext_return_bar_descriptor(io_connect_t connection, uint8_t bar);
 
@@ -444,16 +449,16 @@ typedef struct AppleDextSegment {
 } AppleDextSegment;
 
 /**
- * apple_dext_register_dma_segments - register a region of any size, and learn all of its segments
+ * apple_dext_register_dma_segments - map memory for DMA and get all segments of the region
  * @iova, @client_va, @size: as apple_dext_register_dma()
- * @segments: gets the segments, in order; together they are @size bytes
- * @count: in: the room in @segments; out: how many there are
+ * @segments: the segments are stored here, in order; their lengths add up to @size
+ * @count: in: the number of elements of @segments; out: the number of segments
  *
- * Against a driver that tells of the first segment alone, memory of more than 1.5 GiB is
- * registered as several regions, at @iova and every 1.5 GiB from there on.
+ * With a driver without GetDMASegments, memory of more than 1.5 GiB is registered as several
+ * regions, one every 1.5 GiB beginning at @iova.
  *
- * Return: as apple_dext_register_dma(); kIOReturnOverrun when there are more segments than
- * room (*count then says how many, and nothing stays registered).
+ * Return: as apple_dext_register_dma(); kIOReturnOverrun when @segments is too small: *@count is
+ * then the number needed, and no region is registered.
  */
 kern_return_t apple_dext_register_dma_segments(io_connect_t connection, uint64_t iova,
 	uint64_t client_va, uint64_t size, AppleDextSegment *segments, size_t *count);
@@ -472,28 +477,30 @@ typedef struct AppleDextDMARequest {
 } AppleDextDMARequest;
 
 typedef struct AppleDextDMAResult {
-	kern_return_t status; /* as apple_dext_register_dma() would have returned it */
+	kern_return_t status; /* as returned by apple_dext_register_dma() */
 	uint32_t segments;
 	uint64_t bus_address, bus_length; /* of the first segment */
 } AppleDextDMAResult;
 
 /**
- * apple_dext_register_dma_batch - register many regions in few calls
- * @requests: @count regions, carried out in order
- * @results: gets the result of each; one that fails does not end the others
+ * apple_dext_register_dma_batch - map several regions for DMA with few calls
+ * @requests: @count regions, processed in order
+ * @count: number of elements of @requests and @results
+ * @results: set to the result of each request; a failed request does not stop the others
  *
- * A driver without batches gets them one by one.
+ * With a driver without batches the regions are registered one by one.
  *
- * Return: kIOReturnSuccess when all have been tried, whatever came of each; else why
- * not, and the results of those that were not tried have that status.
+ * Return: kIOReturnSuccess when all requests have been processed, whatever their results; else
+ * an error, which is also the status of all requests that have not been processed.
  */
 kern_return_t apple_dext_register_dma_batch(io_connect_t connection,
 	const AppleDextDMARequest *requests, size_t count, AppleDextDMAResult *results);
 
 /**
- * apple_dext_unregister_dma_batch - unregister many regions in few calls
- * @iovas: @count keys
- * @statuses: gets the result of each; may be NULL
+ * apple_dext_unregister_dma_batch - unmap several DMA regions with few calls
+ * @iovas: the iovas of @count regions
+ * @count: number of elements of @iovas and @statuses
+ * @statuses: set to the status of each; may be NULL
  *
  * Return: as apple_dext_register_dma_batch().
  */
@@ -502,15 +509,15 @@ kern_return_t apple_dext_unregister_dma_batch(
 
 typedef struct AppleDextDMALimits {
 	uint32_t kind;	      /* enum dext_iommu_kind (dext-abi.h) */
-	uint64_t bytes, maps; /* at a time; UINT64_MAX: no limit */
+	uint64_t bytes, maps; /* capacity: bytes and mappings; UINT64_MAX: no limit */
 	uint64_t bytes_used, maps_used;
 } AppleDextDMALimits;
 
 /**
- * apple_dext_get_dma_limits - what the device's IOMMU can map, and what is in use
+ * apple_dext_get_dma_limits - get the kind, capacity and use of the device's IOMMU
  * @out_limits: filled in
  *
- * Return: kIOReturnSuccess; kIOReturnUnsupported by a driver that has the fixed selectors alone.
+ * Return: kIOReturnSuccess; kIOReturnUnsupported.
  */
 kern_return_t apple_dext_get_dma_limits(io_connect_t connection, AppleDextDMALimits *out_limits);
 
@@ -524,15 +531,15 @@ typedef struct AppleDextDMABuffer {
 } AppleDextDMABuffer;
 
 /**
- * apple_dext_allocate_dma_buffer - memory of the driver's that the device can reach
+ * apple_dext_allocate_dma_buffer - allocate memory in the driver, mapped for DMA and into this process
  * @size: in bytes, not 0; rounded up to pages
  * @alignment: of the bus address, a power of two; 0 for 4096
- * @out_buffer: filled in, its memory mapped into this process
+ * @out_buffer: set to the buffer's addresses
  *
- * One connection has one buffer.
+ * A connection has at most one buffer.
  *
- * Return: kIOReturnSuccess; kIOReturnNotOpen; kIOReturnBadArgument;
- * kIOReturnStillOpen when there is one; kIOReturnNoMemory; kIOReturnNotAligned.
+ * Return: kIOReturnSuccess; kIOReturnNotOpen without a claim; kIOReturnBadArgument;
+ * kIOReturnStillOpen when the connection has a buffer; kIOReturnNoMemory; kIOReturnNotAligned.
  */
 kern_return_t apple_dext_allocate_dma_buffer(
 	io_connect_t connection, uint64_t size, uint64_t alignment, AppleDextDMABuffer *out_buffer);
@@ -540,14 +547,15 @@ kern_return_t apple_dext_allocate_dma_buffer(
  * apple_dext_free_dma_buffer - unmap the buffer and free it
  * @buffer: as apple_dext_allocate_dma_buffer() filled it in; its address is set to 0
  *
- * Return: kIOReturnSuccess; kIOReturnNotFound when there is none; kIOReturnNotOpen.
+ * Return: kIOReturnSuccess; kIOReturnNotFound when the connection has no buffer;
+ * kIOReturnNotOpen without a claim.
  */
 kern_return_t apple_dext_free_dma_buffer(io_connect_t connection, AppleDextDMABuffer *buffer);
 
 /**
  * apple_dext_map_irq_state - map the IRQ state page (memory type 7)
- * @out_address: set to a struct dext_irq_state (dext-abi.h): take pending bits
- *	and set enabled ones there, atomically, without a call
+ * @out_address: set to the address of a struct dext_irq_state (dext-abi.h), in which pending
+ *	bits are read and cleared, and the mask is set, by atomic operations without a call
  *
  * Return: kIOReturnSuccess; kIOReturnNotReady before apple_dext_setup_interrupts();
  * kIOReturnNoResources, kIOReturnNoMemory and kIOReturnVMError as apple_dext_map_bar();
@@ -558,35 +566,35 @@ kern_return_t apple_dext_map_irq_state(io_connect_t connection, mach_vm_address_
 kern_return_t apple_dext_unmap_irq_state(io_connect_t connection, mach_vm_address_t address);
 
 typedef struct AppleDextStatus {
-	uint32_t claims;  /* how many clients have claimed it */
-	uint32_t clients; /* how many have it open */
+	uint32_t claims;  /* connections with a claim */
+	uint32_t clients; /* connections */
 	bool claimed_by_caller;
 	bool claimed_exclusive;
-	uint32_t interrupt_vectors; /* how many it has */
+	uint32_t interrupt_vectors; /* number of them */
 	uint32_t interrupt_kind;    /* enum dext_interrupt_kind (dext-abi.h) */
 	uint32_t dma_regions;	    /* of all clients */
 	uint64_t dma_bytes;
-	uint64_t dma_faults; /* accesses of the device to what was not mapped */
+	uint64_t dma_faults; /* accesses of the device to addresses that are not mapped */
 	uint64_t resets;
 } AppleDextStatus;
 
 /**
- * apple_dext_get_status - what the driver knows of the device's use
+ * apple_dext_get_status - get counters of the device's use by all clients
  * @out_status: filled in
  *
- * Return: kIOReturnSuccess; kIOReturnUnsupported by a driver that has the fixed selectors alone.
+ * Return: kIOReturnSuccess; kIOReturnUnsupported.
  */
 kern_return_t apple_dext_get_status(io_connect_t connection, AppleDextStatus *out_status);
 
 typedef struct AppleDextRegionInfo {
-	uint32_t client; /* number, as in AppleDextClientInfo */
+	uint32_t client; /* as in AppleDextClientInfo */
 	uint32_t segments;
 	uint64_t iova, size;
 	uint64_t bus_address, bus_length; /* of the first segment */
 } AppleDextRegionInfo;
 
 typedef struct AppleDextClientInfo {
-	uint32_t client; /* number: nobody else's as long as the driver lives */
+	uint32_t client; /* a number, unique while the driver runs */
 	int32_t pid;
 	bool claimed, exclusive, takes_interrupts, is_caller;
 	uint32_t regions;
@@ -596,13 +604,13 @@ typedef struct AppleDextClientInfo {
 /**
  * apple_dext_copy_dma_regions - list the regions of all clients, by client and iova
  * apple_dext_copy_clients - list all clients of the device, by number
- * @out_regions, @out_clients: set to an array for free(), or NULL for none
- * @out_count: set to how many
+ * @out_regions, @out_clients: set to an array for free(), or NULL for an empty list
+ * @out_count: set to the number of elements
  *
- * What comes and goes while the list is made may be in it or not.
+ * Regions and clients that are added or removed meanwhile may be in the list or not.
  *
  * Return: kIOReturnSuccess; kIOReturnNoMemory; kIOReturnUnsupported; kIOReturnNotPrivileged
- * without a claim, unless the process is root's or of the user that the driver service runs as.
+ * without a claim, unless the process runs as root or as the user of the driver service.
  */
 kern_return_t apple_dext_copy_dma_regions(
 	io_connect_t connection, AppleDextRegionInfo **out_regions, size_t *out_count);
@@ -610,13 +618,13 @@ kern_return_t apple_dext_copy_clients(
 	io_connect_t connection, AppleDextClientInfo **out_clients, size_t *out_count);
 
 /**
- * apple_dext_map_trace - map the trace of the driver's calls, and begin to trace
- * @out_address: set to a struct dext_trace (dext-abi.h), read-only
+ * apple_dext_map_trace - map the trace of the driver's calls
+ * @out_address: set to the address of a struct dext_trace (dext-abi.h), which is read-only
  *
- * Calls are traced as long as somebody has it mapped.
+ * Calls are traced while at least one client has the trace mapped.
  *
- * Return: kIOReturnSuccess; kIOReturnNotPrivileged without a claim, unless the process is
- * root's or of the user that the driver service runs as; kIOReturnUnsupported;
+ * Return: kIOReturnSuccess; kIOReturnNotPrivileged without a claim, unless the process runs as
+ * root or as the user of the driver service; kIOReturnUnsupported;
  * kIOReturnNoMemory; kIOReturnIPCError when the driver's ring is too small.
  */
 kern_return_t apple_dext_map_trace(io_connect_t connection, mach_vm_address_t *out_address);
@@ -624,27 +632,27 @@ kern_return_t apple_dext_map_trace(io_connect_t connection, mach_vm_address_t *o
 kern_return_t apple_dext_unmap_trace(io_connect_t connection, mach_vm_address_t address);
 
 /**
- * apple_dext_trigger_interrupt - make a software device's vector fire
- * @vector: 0 to one less than the device has
+ * apple_dext_trigger_interrupt - trigger an interrupt of a software device
+ * @vector: 0 to one less than the number of vectors
  *
- * For tests and for looking what a guest does.
+ * For tests and debugging.
  *
- * Return: kIOReturnSuccess, also when nobody takes interrupts; kIOReturnBadArgument for a
- * vector that the device does not have; kIOReturnUnsupported for a physical device;
- * kIOReturnNotPrivileged without a claim, unless the process is root's or of the user that
- * the driver service runs as.
+ * Return: kIOReturnSuccess, also when no client has set interrupts up; kIOReturnBadArgument for
+ * a vector that the device does not have; kIOReturnUnsupported for a physical device;
+ * kIOReturnNotPrivileged without a claim, unless the process runs as root or as the user of the
+ * driver service.
  */
 kern_return_t apple_dext_trigger_interrupt(io_connect_t connection, uint32_t vector);
 
 /**
- * apple_dext_remove_device - pull a software device out, as from a running machine
+ * apple_dext_remove_device - remove a software device, as by a surprise removal
  *
- * Its config space reads as ones, other calls on it return kIOReturnOffline, and its
- * service leaves the registry.
+ * Its config space reads as all ones, other calls return kIOReturnOffline, and its service is
+ * removed from the registry.
  *
  * Return: kIOReturnSuccess; kIOReturnUnsupported for a physical device;
- * kIOReturnNotPrivileged without a claim, unless the process is root's or of the user that
- * the driver service runs as.
+ * kIOReturnNotPrivileged without a claim, unless the process runs as root or as the user of the
+ * driver service.
  */
 kern_return_t apple_dext_remove_device(io_connect_t connection);
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The ABI between a client and the driver extension: selectors, memory types
- * and layouts. One table; the driver dispatches from it, the client names its
- * calls by it, and the tests and documents enumerate it. No selector's number
- * stands anywhere else.
+ * and layouts. The driver dispatches from this table, the client library and the
+ * tests use its names; no other file contains a selector's number.
  */
 #ifndef DEXT_ABI_H
 #define DEXT_ABI_H
@@ -16,10 +15,9 @@
 #define DEXT_USER_CLIENT_TYPE 0
 
 /*
- * What a client must have or have done before a selector is carried out, or memory of a
- * type mapped.
+ * The precondition of a selector, or of mapping a type of memory.
  *
- * What shows or changes the state of other clients needs DEXT_NEEDS_CLAIM_OR_OWNER: a claim
+ * Whatever shows or changes the state of other clients needs DEXT_NEEDS_CLAIM_OR_OWNER: a claim
  * of the device, which another client's exclusive claim excludes; or the user that the driver
  * service runs as, or root, who can inspect and end the service anyway.
  * Identity, config space, BAR information, and sums over all clients (GetStatus,
@@ -35,8 +33,8 @@ enum dext_need {
 /*
  * X(number, name, scalars in, scalars out, needs)
  *
- * The first eighteen are fixed; programs in the field speak them. Terminate needs more than
- * it does in the field, where every client is the service's own user or root.
+ * The first eighteen are fixed: existing programs use them. Only the precondition of Terminate is
+ * stricter than in existing drivers, whose clients are all of the service's own user or root.
  */
 #define DEXT_SELECTORS(X)                                                                          \
 	X(0, GetIdentity, 0, 6, DEXT_NEEDS_NOTHING)                                                \
@@ -59,8 +57,8 @@ enum dext_need {
 	X(17, ResetDevice, 0, 0, DEXT_NEEDS_CLAIM)
 
 /*
- * Extension selectors of this project, far above the fixed ones. A driver that lacks one
- * answers kIOReturnUnsupported, and the client library does without.
+ * Extension selectors of this project. A driver that does not implement one returns
+ * kIOReturnUnsupported; the client library then falls back to the fixed ones where it can.
  */
 #define DEXT_EXTENSION_SELECTORS(X)                                                                \
 	X(0x1000, ClaimExclusive, 0, 0, DEXT_NEEDS_NOTHING)                                        \
@@ -80,7 +78,7 @@ enum dext_selector {
 #undef DEXT_SELECTOR_ENUM
 };
 
-/* How many scalars each selector takes and gives: DEXT_IN_ConfigRead, DEXT_OUT_ConfigRead, ... */
+/* The numbers of input and output scalars: DEXT_IN_ConfigRead, DEXT_OUT_ConfigRead, ... */
 enum {
 #define DEXT_SELECTOR_COUNTS(number, name, in, out, needs)                                         \
 	DEXT_IN_##name = (in), DEXT_OUT_##name = (out),
@@ -135,11 +133,11 @@ enum dext_iommu_kind {
 };
 
 /*
- * Structures that extension selectors transfer. GetDMASegments takes the iova and the first
- * segment wanted, and gives how many there are and how many of them follow, as
- * dext_segment; GetDMARegions and GetClients take the first one wanted and give how
- * many there are, and as many as fit follow. The batches take an array and give one
- * of results, entry by entry.
+ * Structures of the extension selectors. GetDMASegments takes the iova and the index of the
+ * first segment, and returns the total number of segments and the number of dext_segment that
+ * follow. GetDMARegions and GetClients take the index of the first entry, and return the total
+ * number and as many entries as fit. The batches take an array of requests and return an array
+ * of results in the same order.
  */
 struct dext_segment {
 	uint64_t bus_address, length;
@@ -158,7 +156,7 @@ struct dext_region_info {
 	uint64_t iova, size, bus_address, length;
 };
 struct dext_client_info {
-	uint32_t client; /* its number: as long as the driver lives, nobody else's */
+	uint32_t client; /* its number, unique while the driver runs */
 	int32_t pid;
 	uint32_t flags; /* DEXT_CLIENT_* */
 	uint32_t regions;
@@ -231,11 +229,11 @@ struct dext_irq_state {
 };
 
 /*
- * The trace (memory type DEXT_MEMORY_TRACE): the calls that the driver carried out
- * since somebody first mapped it, in a ring. @next counts the entries ever written;
+ * The trace (memory type DEXT_MEMORY_TRACE): a ring of the calls that the driver has executed
+ * while a client had it mapped. @next is the number of entries written so far;
  * entry n is in slot n % DEXT_TRACE_ENTRIES. While the driver writes a slot its
- * sequence is 0, afterwards n + 1: a reader copies a slot and looks at the sequence
- * before and after.
+ * sequence is 0, afterwards n + 1: a reader copies a slot, and compares the
+ * sequence before and after.
  */
 #define DEXT_TRACE_ENTRIES 4096u
 #define DEXT_TRACE_SCALARS 4
@@ -244,7 +242,7 @@ struct dext_trace_entry {
 	uint64_t began, took; /* nanoseconds: of CLOCK_MONOTONIC, and from there on */
 	uint32_t client, selector;
 	int32_t status;
-	uint16_t in_count, out_count; /* of scalars, which may be more than are kept */
+	uint16_t in_count, out_count; /* of scalars; the first DEXT_TRACE_SCALARS are recorded */
 	uint64_t in[DEXT_TRACE_SCALARS], out[DEXT_TRACE_SCALARS];
 };
 struct dext_trace {

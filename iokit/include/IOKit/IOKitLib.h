@@ -5,8 +5,8 @@
  * behaves the same with Apple's.
  *
  * Threads: every function is safe to call from any thread. Calls on one
- * connection are carried out one at a time; calls on several connections run
- * side by side. A handle must not be released while another thread uses it.
+ * connection are executed one at a time; calls on different connections run
+ * concurrently. A handle must not be released while another thread uses it.
  *
  * Processes: a connection belongs to the process that opened it and does not
  * survive fork(); in a child, calls on it return kIOReturnNotPermitted.
@@ -76,8 +76,8 @@ enum {
 
 /**
  * IOServiceMatching - match services by class
- * @name: a class: the service's own, or one that it inherits from. A driver
- *	extension's service is an IOUserService, and is found by its IOUserClass too.
+ * @name: the service's class or one that it inherits from. The service of a driver extension is
+ *	an IOUserService, and also matches by its IOUserClass.
  *
  * Return: a new dictionary, or NULL without memory.
  */
@@ -102,29 +102,30 @@ io_object_t IOIteratorNext(io_iterator_t iterator);
 /** IOIteratorReset - begin again with the first object. */
 void IOIteratorReset(io_iterator_t iterator);
 
-/* What IOServiceAddMatchingNotification() can tell of (IOKit/IOKitKeys.h). */
+/* Types of IOServiceAddMatchingNotification() (IOKit/IOKitKeys.h). */
 #define kIOPublishNotification	    "IOServicePublish"
 #define kIOFirstPublishNotification "IOServiceFirstPublish"
 #define kIOMatchedNotification	    "IOServiceMatched"
 #define kIOFirstMatchNotification   "IOServiceFirstMatch"
 #define kIOTerminatedNotification   "IOServiceTerminate"
 
-/** IOServiceMatchingCallback - services have come or gone: they are in the iterator */
+/** IOServiceMatchingCallback - services were published or terminated; the iterator has them */
 typedef void (*IOServiceMatchingCallback)(void *refcon, io_iterator_t iterator);
 
 /**
- * IOServiceAddMatchingNotification - be told of services that come or go
+ * IOServiceAddMatchingNotification - call back when services are published or terminated
  * @port: on whose queue the callback runs
- * @type: one of the names above; of those that come, all mean the same here, where a
- *	service is published once it is complete
+ * @type: one of the names above. All but kIOTerminatedNotification mean the same here, where a
+ *	service is complete when it is published.
  * @matching: consumed, whatever happens
- * @callback: called when the iterator has got something and has been empty before
+ * @callback: called when services are added to the iterator, if it is armed
  * @refcon: its first argument
- * @notification: set to an iterator, which holds what is there already (of those that
- *	come). Emptying it arms the notification, releasing it ends it.
+ * @notification: set to an iterator over the services that exist already (empty for
+ *	kIOTerminatedNotification). Iterating to its end arms the notification; releasing it
+ *	cancels the notification.
  *
- * A driver service that ends terminates its services; one that begins later is found
- * within a moment.
+ * When a driver service exits, its services count as terminated. A service that starts later is
+ * looked for every 200 ms.
  *
  * Return: kIOReturnSuccess; kIOReturnBadArgument for a NULL or another type;
  * kIOReturnNoMemory or kIOReturnNoResources.
@@ -133,9 +134,9 @@ kern_return_t IOServiceAddMatchingNotification(IONotificationPortRef port, const
 	CFDictionaryRef matching, IOServiceMatchingCallback callback, void *refcon,
 	io_iterator_t *notification);
 
-/** IOObjectRetain - one more reference. kIOReturnBadArgument for what is no object. */
+/** IOObjectRetain - add a reference. kIOReturnBadArgument for an unknown name. */
 kern_return_t IOObjectRetain(io_object_t object);
-/** IOObjectRelease - one reference less. kIOReturnBadArgument for what is no object. */
+/** IOObjectRelease - drop a reference. kIOReturnBadArgument for an unknown name. */
 kern_return_t IOObjectRelease(io_object_t object);
 /** IOObjectConformsTo - whether the object's class is, or inherits from, @class_name. */
 int IOObjectConformsTo(io_object_t object, const char *class_name); /* an io_name_t */
@@ -143,7 +144,7 @@ int IOObjectConformsTo(io_object_t object, const char *class_name); /* an io_nam
 /** IORegistryEntryCreateCFProperty - a copy of one property (a new reference), or NULL. */
 CFTypeRef IORegistryEntryCreateCFProperty(
 	io_registry_entry_t entry, CFStringRef key, CFAllocatorRef allocator, IOOptionBits options);
-/** IORegistryEntryGetRegistryEntryID - a number that names the entry while it exists, and none after it. */
+/** IORegistryEntryGetRegistryEntryID - get the unique ID of the entry; IDs are not reused. */
 kern_return_t IORegistryEntryGetRegistryEntryID(io_registry_entry_t entry, uint64_t *entry_id);
 /** IORegistryEntryGetName - the entry's name. */
 kern_return_t IORegistryEntryGetName(io_registry_entry_t entry, io_name_t name);
@@ -155,84 +156,84 @@ kern_return_t IORegistryEntryGetName(io_registry_entry_t entry, io_name_t name);
  * @type: which kind of user client, the driver's own choice
  * @connect: set to a new connection, closed with IOServiceClose()
  *
- * Return: kIOReturnSuccess; kIOReturnBadArgument; kIOReturnNotAttached when the
- * service has gone; else what the driver answers.
+ * Return: kIOReturnSuccess; kIOReturnBadArgument; kIOReturnNotAttached when the service has
+ * terminated; else the driver's status.
  */
 kern_return_t IOServiceOpen(
 	io_service_t service, task_port_t owning_task, uint32_t type, io_connect_t *connect);
 /**
  * IOServiceClose - close a connection
  *
- * The driver drops everything that the connection holds, and memory mapped
- * through it is unmapped. kIOReturnBadArgument for what is no connection.
+ * The driver releases all resources of the connection, and memory mapped through it is
+ * unmapped. kIOReturnBadArgument for an unknown connection.
  */
 kern_return_t IOServiceClose(io_connect_t connect);
 
 /**
  * IOConnectCallMethod - call the driver and wait for the answer
  * @connect: the connection
- * @selector: which method
+ * @selector: number of the method
  * @input: scalars in; may be NULL when @input_count is 0
- * @input_count: how many, at most 16
+ * @input_count: number of scalars, at most 16
  * @input_struct: bytes in; may be NULL when @input_struct_size is 0
- * @input_struct_size: how many
- * @output: room for scalars out
- * @output_count: in: the room; out: how many came
- * @output_struct: room for bytes out
- * @output_struct_size: in: the room; out: how many came
+ * @input_struct_size: number of bytes, at most 4096
+ * @output: buffer of scalars out
+ * @output_count: in: size of @output in scalars; out: number of scalars returned
+ * @output_struct: buffer of bytes out
+ * @output_struct_size: in: size of @output_struct; out: number of bytes returned
  *
- * Return: what the driver answers; kIOReturnBadArgument for what is no
- * connection or for counts past the limits; kIOReturnNotAttached when the driver
- * has gone; kIOReturnTimeout when it does not answer.
+ * Return: the driver's status; kIOReturnBadArgument for an unknown connection or counts past the
+ * limits; kIOReturnNotAttached when the driver has exited; kIOReturnTimeout when it does not
+ * answer.
  */
 kern_return_t IOConnectCallMethod(mach_port_t connect, uint32_t selector, const uint64_t *input,
 	uint32_t input_count, const void *input_struct, size_t input_struct_size, uint64_t *output,
 	uint32_t *output_count, void *output_struct, size_t *output_struct_size);
-/** IOConnectCallScalarMethod - IOConnectCallMethod() with scalars alone. */
+/** IOConnectCallScalarMethod - IOConnectCallMethod() with scalars only. */
 kern_return_t IOConnectCallScalarMethod(mach_port_t connect, uint32_t selector,
 	const uint64_t *input, uint32_t input_count, uint64_t *output, uint32_t *output_count);
-/** IOConnectCallStructMethod - IOConnectCallMethod() with bytes alone. */
+/** IOConnectCallStructMethod - IOConnectCallMethod() with bytes only. */
 kern_return_t IOConnectCallStructMethod(mach_port_t connect, uint32_t selector,
 	const void *input_struct, size_t input_struct_size, void *output_struct,
 	size_t *output_struct_size);
 /**
- * IOConnectCallAsyncMethod - call the driver; its completion arrives on a port
+ * IOConnectCallAsyncMethod - call the driver, with a completion on a notification port
  * @wake_port: IONotificationPortGetMachPort() of the port
  * @reference: kIOAsyncCalloutCount words: the callout at kIOAsyncCalloutFuncIndex,
  *	its first argument at kIOAsyncCalloutRefconIndex; copied
  * @reference_count: kIOAsyncCalloutCount, or more (at most 8)
  *
- * The other parameters, and the return, are IOConnectCallMethod()'s. After a
- * success the callout runs once, on the port's queue, unless the driver drops
- * the call or goes; after a failure it does not run. At most 128 calls wait on one
- * port at a time: kIOReturnNoResources past that.
+ * The other parameters and the return value are as IOConnectCallMethod(). After a success the
+ * callout runs once on the port's queue, unless the driver drops the call or exits. After a
+ * failure it does not run. A port has at most 128 outstanding calls: kIOReturnNoResources past
+ * that.
  */
 kern_return_t IOConnectCallAsyncMethod(mach_port_t connect, uint32_t selector,
 	mach_port_t wake_port, uint64_t *reference, uint32_t reference_count, const uint64_t *input,
 	uint32_t input_count, const void *input_struct, size_t input_struct_size, uint64_t *output,
 	uint32_t *output_count, void *output_struct, size_t *output_struct_size);
-/** IOConnectCallAsyncScalarMethod - IOConnectCallAsyncMethod() with scalars alone. */
+/** IOConnectCallAsyncScalarMethod - IOConnectCallAsyncMethod() with scalars only. */
 kern_return_t IOConnectCallAsyncScalarMethod(mach_port_t connect, uint32_t selector,
 	mach_port_t wake_port, uint64_t *reference, uint32_t reference_count, const uint64_t *input,
 	uint32_t input_count, uint64_t *output, uint32_t *output_count);
 
 /**
- * IOConnectMapMemory64 - map memory of the driver's into the calling task
+ * IOConnectMapMemory64 - map memory of the driver into the calling task
  * @connect: the connection
- * @memory_type: which memory, the driver's own numbering
+ * @memory_type: type of memory, defined by the driver
  * @into_task: mach_task_self()
- * @address: set to where it was mapped
+ * @address: set to the address of the mapping
  * @size: set to its size in bytes
  * @options: kIOMapAnywhere, with a caching mode; a fixed address is refused
  *
  * Return: kIOReturnSuccess, kIOReturnBadArgument, kIOReturnUnsupported without
- * kIOMapAnywhere, kIOReturnVMError when the host refuses, kIOReturnTimeout when the
- * driver does not answer, which ends the connection, or what it answers.
+ * kIOMapAnywhere, kIOReturnVMError when mmap() fails, kIOReturnTimeout when the driver does not
+ * answer, after which the connection is closed, or the driver's status.
  */
 kern_return_t IOConnectMapMemory64(io_connect_t connect, uint32_t memory_type,
 	task_port_t into_task, mach_vm_address_t *address, mach_vm_size_t *size,
 	IOOptionBits options);
-/** IOConnectUnmapMemory64 - undo one IOConnectMapMemory64(). kIOReturnBadArgument for an address that it did not give. */
+/** IOConnectUnmapMemory64 - undo one IOConnectMapMemory64(). kIOReturnBadArgument for an address that is no mapping of that type. */
 kern_return_t IOConnectUnmapMemory64(io_connect_t connect, uint32_t memory_type,
 	task_port_t from_task, mach_vm_address_t address);
 
@@ -241,9 +242,8 @@ IONotificationPortRef IONotificationPortCreate(mach_port_t main_port);
 /**
  * IONotificationPortDestroy - destroy a port
  *
- * Callouts that have not begun never run. One that runs on the queue at this
- * moment may still be running at the return; dispatch_sync_f() on the queue
- * waits for it.
+ * Callouts that have not started do not run. One that is running may still be running when this
+ * returns; dispatch_sync_f() on the queue waits for it.
  */
 void IONotificationPortDestroy(IONotificationPortRef port);
 /** IONotificationPortSetDispatchQueue - run the port's callouts on @queue, which is retained; NULL stops them. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The client's side of the runtime, where it has more than IOKit: what a program uses that
- * may do without on a host with IOKit of its own.
+ * Functions of the client's side that Apple's IOKit does not have. A portable program uses them
+ * where the macros below are defined.
  */
 #ifndef IOKIT_USER_CLIENT_H
 #define IOKIT_USER_CLIENT_H
@@ -13,61 +13,62 @@
 extern "C" {
 #endif
 
-/* Says at compile time that the two below are there. */
+/* Defined where the next two functions exist. */
 #define IOKIT_USER_MEMORY_DESCRIPTORS 1
 
 /**
- * IOUserConnectCopyMemoryDescriptor - the descriptor behind memory of the driver's
+ * IOUserConnectCopyMemoryDescriptor - get a descriptor of the driver's memory
  * @connect: the connection
- * @memory_type: which memory, as for IOConnectMapMemory64()
- * @out_fd: set to a descriptor of the caller's own, to be mapped shared or handed to
- *	another process; closed on exec; the caller closes it
- * @out_offset: set to where in the file the memory begins, in bytes
+ * @memory_type: as for IOConnectMapMemory64()
+ * @out_fd: set to a new descriptor, to be mapped with MAP_SHARED or sent to another process;
+ *	close-on-exec; the caller closes it
+ * @out_offset: set to the offset of the memory in the file, in bytes
  * @out_size: set to its size in bytes
  *
- * For the driver the memory is mapped from here on, until the descriptor is given back
- * with IOUserConnectReturnMemoryDescriptor() or the connection ends; after that a driver
- * may leave the memory, and what is still mapped of it, to whoever has it, and go on with
- * other memory. Closing @out_fd alone gives nothing back.
+ * The driver counts the memory as mapped until IOUserConnectReturnMemoryDescriptor() is called or
+ * the connection ends; closing @out_fd is not enough. After that the driver may replace the
+ * memory: existing mappings of the descriptor then stay in place, without a device.
  *
  * Threads: any.
  *
- * Return: kIOReturnSuccess; kIOReturnBadArgument for a NULL or what is no connection;
- * kIOReturnNotPermitted for memory that clients may only read, and in another process than
- * the connection's; kIOReturnVMError for memory that cannot be mapped; kIOReturnNoMemory,
- * kIOReturnNoResources; else what the driver answers, as for IOConnectMapMemory64().
+ * Return: kIOReturnSuccess; kIOReturnBadArgument for a NULL pointer or an unknown
+ * connection; kIOReturnNotPermitted for memory that is read-only for clients, and in another
+ * process than that of the connection; kIOReturnVMError for memory that cannot be mapped;
+ * kIOReturnNoMemory; kIOReturnNoResources; else the driver's status, as IOConnectMapMemory64().
  */
 kern_return_t IOUserConnectCopyMemoryDescriptor(io_connect_t connect, uint32_t memory_type,
 	int *out_fd, uint64_t *out_offset, uint64_t *out_size);
 
 /**
- * IOUserConnectReturnMemoryDescriptor - give one descriptor of that memory back
+ * IOUserConnectReturnMemoryDescriptor - end one use of IOUserConnectCopyMemoryDescriptor()
+ * @connect: the connection
+ * @memory_type: as given to it
  *
- * Once for each that was copied. The driver hears of it before the connection's next call.
+ * Call it once for each copy. The driver processes it before the connection's next call.
  *
- * Return: kIOReturnSuccess; kIOReturnBadArgument when there is none that was copied.
+ * Return: kIOReturnSuccess; kIOReturnBadArgument when no copy is outstanding.
  */
 kern_return_t IOUserConnectReturnMemoryDescriptor(io_connect_t connect, uint32_t memory_type);
 
-/* Says at compile time that the one below is there. */
+/* Defined where IOUserServiceStatus() exists. */
 #define IOKIT_USER_SERVICE_STATUS 1
 
 /**
- * IOUserServiceStatus - whether this thread reached the driver service when it last tried
+ * IOUserServiceStatus - get the result of this thread's last connection to the driver service
  * @why: NULL, or set to one line without a newline, with the path of the socket and the
- *	system's error; "" for success. The thread's own, valid until it tries again.
+ *	system's error; "" for success. Valid until the thread connects again.
  *
- * IOServiceGetMatchingServices() finds nothing where no service is reached, as IOKit would;
- * this tells that apart from a service that has nothing.
+ * IOServiceGetMatchingServices() finds nothing where it cannot connect to the service, as IOKit
+ * would. This function distinguishes that from a service without devices.
  *
- * Threads: any; each has a status of its own.
+ * Threads: any; the status is per thread.
  *
- * Return: kIOReturnSuccess, also when it never tried or publishes services itself;
- * kIOReturnNotAttached: there is no service; kIOReturnNotPermitted: the system or the
- * service does not let this user in; kIOReturnNoResources: too many connections or open
- * descriptors; kIOReturnBadArgument: the path of the socket is too long;
- * kIOReturnUnsupported: it speaks another version of the protocol; kIOReturnTimeout: it does
- * not answer; kIOReturnNoMemory.
+ * Return: kIOReturnSuccess, also when the thread has never tried, or the process publishes
+ * services itself; kIOReturnNotAttached without a service; kIOReturnNotPermitted when the file
+ * system or the service refuses this user; kIOReturnNoResources for too many connections or open
+ * descriptors; kIOReturnBadArgument when the path of the socket is too long;
+ * kIOReturnUnsupported for another version of the protocol; kIOReturnTimeout when the service
+ * does not answer; kIOReturnNoMemory.
  */
 kern_return_t IOUserServiceStatus(const char **why);
 

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The driver's side of the runtime: publishing services, and being called by
- * user clients. The words are DriverKit's (IOUserClient::ExternalMethod,
- * CopyClientMemoryForType, AsyncCompletion); the transport, a socket or none at
- * all, is not seen here.
+ * The driver's side of the runtime: publishing services and serving user clients. The terms are
+ * DriverKit's (IOUserClient::ExternalMethod, CopyClientMemoryForType, AsyncCompletion). The
+ * transport is a socket, or a function call within one process.
  *
- * A process that publishes services finds these alone when it looks services up;
- * any other process finds those of the driver service at iouser_socket_path().
+ * In a process that publishes services, look-ups find only these. In any other process they
+ * find those of the driver service at iouser_socket_path().
  */
 #ifndef IOKIT_USER_SERVICE_H
 #define IOKIT_USER_SERVICE_H
@@ -24,14 +23,14 @@ extern "C" {
 #define IOUSER_SCALARS_MAX 16
 #define IOUSER_STRUCT_MAX  4096
 
-/* Who is at the other end of a user client, and the key to its memory. */
+/* The client of a user client; gives access to its memory. */
 struct iouser_peer;
 /* An asynchronous call that has not been completed. */
 struct iouser_completion;
 /* A published service. */
 struct iouser_service;
 
-/* The arguments of one call (IOUserClientMethodArguments). Everything in it is borrowed. */
+/* The arguments of one call (IOUserClientMethodArguments). All pointers are valid during the call. */
 struct iouser_arguments {
 	uint32_t selector;
 	const uint64_t *scalar_input;
@@ -39,8 +38,8 @@ struct iouser_arguments {
 	const void *structure_input;
 	size_t structure_input_size;
 	/*
-	 * What the call gives. Buffers are zeroed and counts are 0 when the driver is called; what
-	 * it does not count does not reach the client.
+	 * Output. Buffers are zeroed and counts are 0 when the driver is called. Only what the
+	 * driver counts is sent to the client.
 	 */
 	uint64_t *scalar_output;
 	uint32_t scalar_output_room, scalar_output_count;
@@ -49,26 +48,25 @@ struct iouser_arguments {
 	struct iouser_completion *completion; /* of an asynchronous call, else NULL */
 };
 
-/* Memory that a user client gives to its client. */
+/* Memory of the driver that a client maps. */
 struct iouser_memory {
-	int fd; /* borrowed; the runtime duplicates it */
+	int fd; /* of the driver; the runtime duplicates it */
 	uint64_t offset;
 	uint64_t size;
 	/*
-	 * Pages of it that the client does not get (hole_size 0: none): the client's mapping has
-	 * zeroed memory of its own there. A multiple of the page size, both.
+	 * A range that is not shared with the client (hole_size 0: none): its mapping has private
+	 * zeroed memory there. Both are multiples of the page size.
 	 */
 	uint64_t hole, hole_size;
 	bool read_only;
 };
 
 /*
- * What a driver provides. new_user_client, external_method, copy_client_memory
- * and client_closed of one user client are never called at the same time; those
- * of different ones are.
+ * The operations of a driver. They are not called concurrently for one user client, but for
+ * different ones they are.
  */
 struct iouser_class {
-	/* A client opens the service. On success *client is handed to the others. */
+	/* A client opens the service. On success *@client is the argument of the others. */
 	kern_return_t (*new_user_client)(
 		void *driver, uint32_t type, struct iouser_peer *peer, void **client);
 	kern_return_t (*external_method)(void *client, struct iouser_arguments *arguments);
@@ -76,15 +74,15 @@ struct iouser_class {
 		void *client, uint32_t memory_type, struct iouser_memory *memory);
 	/* The client has unmapped one mapping of that memory. */
 	void (*client_unmapped)(void *client, uint32_t memory_type);
-	/* The client has gone, however it went. Frees the user client. */
+	/* The client has closed the connection or exited. Frees the user client. */
 	void (*client_closed)(void *client);
 };
 
 /**
- * iouser_service_publish - put a service into the registry
+ * iouser_service_publish - add a service to the registry
  * @user_class: the driver's class, property IOUserClass; also the entry's name
- * @provides: what the class provides; must outlive the service
- * @driver: handed to new_user_client
+ * @provides: the operations; must outlive the service
+ * @driver: argument of new_user_client
  *
  * Return: the service, or NULL without memory.
  */
@@ -96,39 +94,38 @@ struct iouser_property {
 };
 
 /**
- * iouser_service_publish_with - iouser_service_publish() with properties of the driver's own
- * @properties: an array that ends with a NULL key, copied; NULL for none. All keys and
- *	values together have room in 256 bytes, with a NUL after each.
+ * iouser_service_publish_with - iouser_service_publish() with registry properties
+ * @properties: an array that ends with a NULL key, copied; NULL for none. All keys and values,
+ *	with a NUL after each, fit 256 bytes.
  *
- * Return: the service, or NULL without memory or when the properties have no room.
+ * Return: the service, or NULL when memory is out or the properties are too long.
  */
 struct iouser_service *iouser_service_publish_with(const char *user_class,
 	const struct iouser_class *provides, void *driver,
 	const struct iouser_property *properties);
 /**
- * iouser_service_terminate - take a service out of the registry
+ * iouser_service_terminate - remove a service from the registry
  *
- * No user client is opened any more. Those that are open go on until their
- * clients close them.
+ * No new user client is opened. Those that are open work until their clients close them.
  */
 void iouser_service_terminate(struct iouser_service *service);
 /**
  * iouser_service_release - free a service
  *
- * Terminates it if need be and waits until no user client is left.
+ * Terminates it if it is published, and waits until all its user clients are closed.
  */
 void iouser_service_release(struct iouser_service *service);
 
-/** iouser_completion_retain - keep a completion beyond the call that brought it. */
+/** iouser_completion_retain - add a reference, to use the completion after its call has returned. */
 struct iouser_completion *iouser_completion_retain(struct iouser_completion *completion);
-/** iouser_completion_release - give it up; uncompleted, the client's call never completes. */
+/** iouser_completion_release - drop a reference; with the last one, a call that is not complete never completes. */
 void iouser_completion_release(struct iouser_completion *completion);
 /**
  * iouser_async_completion - complete an asynchronous call (AsyncCompletion)
- * @count: how many of @args, at most IOUSER_SCALARS_MAX
+ * @count: number of elements of @args, at most IOUSER_SCALARS_MAX
  *
- * Once for each completion; never blocks; safe from any thread. Does not
- * release it.
+ * Only the first call for a completion has an effect. Does not block, and does not drop a
+ * reference. Any thread.
  */
 void iouser_async_completion(struct iouser_completion *completion, IOReturn status,
 	const uint64_t *args, uint32_t count);
@@ -143,35 +140,33 @@ struct iouser_task_memory {
 };
 
 /**
- * iouser_copy_task_memory - get hold of a client's memory
+ * iouser_copy_task_memory - get access to a client's memory
  * @peer: the client
- * @va: where it begins in the client; the call being carried out must have brought
- *	both @va and @size among its arguments
+ * @va: address in the client; both @va and @size must be among the arguments of the current call
  * @size: in bytes
  * @memory: set to the memory, for iouser_task_memory_release()
  *
  * Only from within external_method of the same user client.
  *
  * Return: kIOReturnSuccess; kIOReturnVMError when the client has no such memory;
- * kIOReturnNoMemory; kIOReturnNotAttached when the client has gone meanwhile;
- * kIOReturnNotPermitted when it is private memory of a process that may not be looked into, or
- * of a file whose pages may never come (FUSE, network file systems); kIOReturnNoSpace when it is
- * in too many pieces, or there is no address space for it; kIOReturnNoResources when descriptors
- * are used up.
+ * kIOReturnNoMemory; kIOReturnNotAttached when the client has disconnected;
+ * kIOReturnNotPermitted for private memory of a process that this one may not access, and for
+ * memory of a file whose pages may never arrive (FUSE, network file systems); kIOReturnNoSpace
+ * past the limits of spans and address space; kIOReturnNoResources when out of descriptors.
  */
 kern_return_t iouser_copy_task_memory(
 	struct iouser_peer *peer, uint64_t va, uint64_t size, struct iouser_task_memory **memory);
-/** iouser_task_memory_release - let go of it. From any thread; the peer can be gone. */
+/** iouser_task_memory_release - release it. Any thread, also after the peer has disconnected. */
 void iouser_task_memory_release(struct iouser_task_memory *memory);
 
-/** iouser_peer_pid - the client's process, 0 when unknown. */
+/** iouser_peer_pid - the PID of the client, 0 when unknown. */
 pid_t iouser_peer_pid(const struct iouser_peer *peer);
 
 /**
- * iouser_peer_is_privileged - whether the client is of this service's own user, or root
+ * iouser_peer_is_privileged - whether the client runs as this service's user or as root
  *
- * As the kernel says of the process that connected (IOUserClient::clientHasPrivilege).
- * False when the kernel cannot tell. Any thread.
+ * By the credentials of the process that connected (IOUserClient::clientHasPrivilege). False
+ * when they are unknown. Any thread.
  */
 bool iouser_peer_is_privileged(const struct iouser_peer *peer);
 
@@ -185,26 +180,26 @@ struct iouser_server;
  * The value of the environment variable that the runtime was built with, else a path below
  * $XDG_RUNTIME_DIR, else the same path below /run (docs/runtime-protocol.md names them).
  *
- * Return: a string of the calling thread's, valid until its next call of this.
+ * Return: a string that is valid until the calling thread calls this again.
  */
 const char *iouser_socket_path(void);
 
 /**
  * iouser_server_create - serve this process's published services on a socket
- * @path: of the socket; a stale socket there is replaced, one in use is not
- * @error: gets one line without a newline when it fails
+ * @path: of the socket; a stale socket at the path is replaced, one in use is not
+ * @error: set to one line without a newline on failure
  * @error_size: its size
  *
  * Return: the server, already listening, or NULL.
  */
 struct iouser_server *iouser_server_create(const char *path, char *error, size_t error_size);
-/* Who may use a server, and how much of it. */
+/* Which clients may use a server, and its limits. */
 struct iouser_server_options {
 	const char *path;
-	/* Of the socket; 0: so that whoever is allowed can connect, 0600, 0660 or 0666. */
+	/* Of the socket; 0: the most restrictive of 0600, 0660 and 0666 for the allowed clients. */
 	mode_t mode;
-	gid_t group; /* of the socket; (gid_t)-1: as it comes */
-	/* Besides this process's own user and root; checked on accept, whatever the mode says. */
+	gid_t group; /* of the socket; (gid_t)-1: not changed */
+	/* Besides this process's own user and root; checked on accept, independent of the mode. */
 	const uid_t *allowed_uids;
 	size_t allowed_uid_count;
 	const gid_t *allowed_gids; /* a client's group, or one of its supplementary ones */
@@ -217,24 +212,24 @@ struct iouser_server_options {
 /**
  * iouser_server_create_with - iouser_server_create() with options
  *
- * A client that is not allowed gets kIOReturnNotPermitted, one with too many connections
- * (of its process, of its user, or of all, which are 1024, 64 of them for the service's own
- * user and root) kIOReturnNoResources. A connection that says nothing is closed after 5
- * seconds, or when its place is needed. Of those refused: the look-ups of its runtime find nothing, and
- * iouser_service_probe() says why.
+ * A client that is not allowed is refused with kIOReturnNotPermitted; one past the limits of its
+ * process, of its user, or of all connections (1024, of which 64 are reserved for the service's
+ * own user and root) with kIOReturnNoResources. Look-ups in a refused process find nothing, and
+ * iouser_service_probe() returns the reason. A connection that sends nothing is closed after
+ * 5 seconds, or earlier for a new connection past the limits.
  */
 struct iouser_server *iouser_server_create_with(
 	const struct iouser_server_options *options, char *error, size_t error_size);
-/** iouser_server_run - accept clients until iouser_server_stop(); one thread a connection. */
+/** iouser_server_run - accept clients until iouser_server_stop(); one thread for each connection. */
 void iouser_server_run(struct iouser_server *server);
-/** iouser_server_stop - make iouser_server_run() return. Safe in a signal handler. */
+/** iouser_server_stop - make iouser_server_run() return. Async-signal-safe. */
 void iouser_server_stop(struct iouser_server *server);
-/** iouser_server_destroy - cut off every client, wait for their threads, remove the socket. */
+/** iouser_server_destroy - disconnect all clients, wait for their threads, remove the socket. */
 void iouser_server_destroy(struct iouser_server *server);
 
 /**
  * iouser_service_probe - whether a driver service answers at iouser_socket_path()
- * @error: gets one line that says why not
+ * @error: set to one line with the reason when it does not
  *
  * Return: true when it does, or when this process publishes services itself.
  */
