@@ -5,7 +5,7 @@
 
 #include "common/pci-address.h"
 #include "tools/option-table.h"
-#include "vfio-user/server.h"
+#include "vfio-user/vfio-user.h"
 
 /* One device to be served. */
 struct entry {

@@ -40,4 +40,45 @@ int vu_bar_read(struct vu_bar_space *space, uint32_t index, uint64_t offset, uin
 int vu_bar_write(struct vu_bar_space *space, uint32_t index, uint64_t offset, const uint8_t *data,
 	size_t count, uint16_t command);
 
+/*
+ * Sharing (VU_BARS_SHARED): the client maps BARs itself, by descriptors that it gets for one
+ * session. At its end they are returned to the driver, which replaces the memory behind the BARs,
+ * so that mappings that a client has kept no longer reach the device. The driver requires that
+ * nobody has the memory mapped at that moment, so this server unmaps the BAR and maps it again.
+ */
+struct vu_mmap_area {
+	uint64_t offset, size; /* in the BAR; whole pages */
+};
+
+struct vu_shared_bar {
+	int fd;			  /* lent by the device: not to be closed */
+	uint64_t offset;	  /* where in the file the BAR begins */
+	struct vu_mmap_area area; /* what may be mapped: the whole BAR, or less */
+};
+
+/**
+ * vu_bar_mmap_area - what of a BAR may be mapped, page by page
+ * @page: the size of a page
+ *
+ * Pages of the MSI-X table and of its pending bits are left out: these are the server's
+ * (bar.h). Of what remains it is the largest part alone: of several parts clients want one
+ * descriptor in all, or one for each, according to which client it is.
+ *
+ * Return: false when nothing remains.
+ */
+bool vu_bar_mmap_area(
+	const struct vu_device *device, uint32_t index, uint64_t page, struct vu_mmap_area *area);
+
+/**
+ * vu_bar_share - lend a BAR to the client
+ * @index: 0 to 5
+ *
+ * Return: whether it can be: not an I/O BAR, nor one whose memory the driver does not hand
+ * out or that is not made of whole pages; and only with VU_BARS_SHARED.
+ */
+bool vu_bar_share(struct vu_device *device, uint32_t index, struct vu_shared_bar *shared);
+
+/** vu_bar_unshare_all - the client has gone: give back what was lent to it. Its DMA is off. */
+void vu_bar_unshare_all(struct vu_device *device);
+
 #endif

@@ -157,7 +157,7 @@ static const struct {
 static int read_device(
 	struct vu_config_view *view, uint32_t offset, uint64_t width, uint64_t *value)
 {
-	return vu_device_result(view->device,
+	return vu_device_error(view->device,
 		apple_dext_config_read(view->device->connection, offset, width, value));
 }
 
@@ -322,9 +322,9 @@ static int apply_bars(struct vu_config_view *view)
 	return error;
 }
 
-int vu_config_rules(struct vu_config_view *view)
+int vu_config_apply_rules(struct vu_config_view *view)
 {
-	const struct vu_caps *caps = &view->device->caps;
+	const struct vu_caps *caps = &view->device->pci.caps;
 	int error;
 
 	memset(view->forwarded, 0xff, sizeof(view->forwarded));

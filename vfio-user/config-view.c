@@ -11,21 +11,21 @@ int vu_config_view_init(struct vu_config_view *view, struct vu_device *device)
 
 	memset(view, 0, sizeof(*view));
 	view->device = device;
-	error = vu_config_rules(view);
+	error = vu_config_apply_rules(view);
 	if (error == 0)
-		error = vu_device_result(device,
+		error = vu_device_error(device,
 			apple_dext_config_read(device->connection, PCI_COMMAND, 2, &command));
 	view->command = (uint16_t)command;
 	return error;
 }
 
-int vu_config_view_restore(struct vu_config_view *view)
+int vu_config_view_restore_command(struct vu_config_view *view)
 {
-	return vu_device_result(view->device,
+	return vu_device_error(view->device,
 		apple_dext_config_write(view->device->connection, PCI_COMMAND, 2, view->command));
 }
 
-void vu_config_view_was_reset(struct vu_config_view *view)
+void vu_config_view_reset_power_state(struct vu_config_view *view)
 {
 	if (view->power_control != 0)
 		view->value[view->power_control] &= (uint8_t)~PCI_PM_CTRL_STATE_MASK;
@@ -55,7 +55,7 @@ static int read_piece(struct vu_config_view *view, uint64_t offset, uint8_t *dat
 	if (!all_own(view, offset, width) && !vu_device_is_present(view->device))
 		error = ENODEV;
 	else if (!all_own(view, offset, width))
-		error = vu_device_result(view->device,
+		error = vu_device_error(view->device,
 			apple_dext_config_read(view->device->connection, offset, width, &value));
 	if (error != 0)
 		return error;
@@ -129,9 +129,9 @@ static int forward_piece(
 	for (size_t i = 0; i < width; i++)
 		value |= (uint64_t)(data[i] & view->forwarded[offset + i]) << (8 * i);
 	if (vu_device_is_present(view->device))
-		error = vu_device_result(view->device,
+		error = vu_device_error(view->device,
 			apple_dext_config_write(view->device->connection, offset, width, value));
-	/* A device that is away gets it later: see vu_config_view_restore(). */
+	/* A device that is away gets it later: see vu_config_view_restore_command(). */
 	if (error != 0 && vu_device_is_present(view->device))
 		return error;
 	for (size_t i = 0; i < width; i++) {

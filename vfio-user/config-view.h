@@ -38,11 +38,11 @@ struct vu_config_view {
  */
 int vu_config_view_init(struct vu_config_view *view, struct vu_device *device);
 
-/** vu_config_view_restore - write COMMAND as the VMM last had it. Return: an errno or 0. */
-int vu_config_view_restore(struct vu_config_view *view);
+/** vu_config_view_restore_command - write COMMAND as the VMM last had it. Return: an errno or 0. */
+int vu_config_view_restore_command(struct vu_config_view *view);
 
-/** vu_config_view_was_reset - the device has been reset: it is at full power again. */
-void vu_config_view_was_reset(struct vu_config_view *view);
+/** vu_config_view_reset_power_state - the device has been reset: it is at full power again. */
+void vu_config_view_reset_power_state(struct vu_config_view *view);
 
 /**
  * vu_config_read - read any stretch
@@ -61,7 +61,7 @@ int vu_config_read(struct vu_config_view *view, uint64_t offset, uint8_t *data, 
 int vu_config_write(struct vu_config_view *view, uint64_t offset, const uint8_t *data, size_t count,
 	bool *reset);
 
-/** vu_config_rules - fill in which bit is of which kind (config-rules.c). Return: an errno or 0. */
-int vu_config_rules(struct vu_config_view *view);
+/** vu_config_apply_rules - fill in which bit is of which kind (config-rules.c). Return: an errno or 0. */
+int vu_config_apply_rules(struct vu_config_view *view);
 
 #endif

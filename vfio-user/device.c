@@ -3,26 +3,136 @@
 #include "vfio-user/log.h"
 #include "vfio-user/platform.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+/* The errno for each IOKit status; EIO for all others. */
+static const struct {
+	kern_return_t status;
+	int error;
+} errors[] = {
+	{ kIOReturnSuccess, 0 },
+	{ kIOReturnNoMemory, ENOMEM },
+	{ kIOReturnNoResources, ENOMEM },
+	{ kIOReturnNoDevice, ENODEV },
+	{ kIOReturnNotPrivileged, EPERM },
+	{ kIOReturnNotPermitted, EPERM },
+	{ kIOReturnBadArgument, EINVAL },
+	{ kIOReturnNotAligned, EINVAL },
+	{ kIOReturnOverrun, EINVAL },
+	{ kIOReturnExclusiveAccess, EBUSY },
+	{ kIOReturnBusy, EBUSY },
+	{ kIOReturnStillOpen, EEXIST },
+	{ kIOReturnUnsupported, ENOTSUP },
+	{ kIOReturnVMError, EFAULT },
+	{ kIOReturnNoSpace, ENOSPC },
+	{ kIOReturnNotFound, ENOENT },
+	{ kIOReturnTimeout, ETIMEDOUT },
+	{ kIOReturnNotAttached, ENODEV },
+	{ kIOReturnOffline, ENODEV },
+};
+
+static void leave_present(struct vu_device *device, int state, const char *what)
+{
+	int present = VU_DEVICE_PRESENT;
+
+	if (atomic_compare_exchange_strong(&device->state, &present, state))
+		vu_log("device %s: %s", device->name, what);
+}
+
+int vu_device_error(struct vu_device *device, kern_return_t status)
+{
+	if (status == kIOReturnNotAttached)
+		leave_present(device,
+			device->options.reconnect ? VU_DEVICE_DISCONNECTED : VU_DEVICE_REMOVED,
+			"the driver service has exited");
+	else if (status == kIOReturnOffline)
+		leave_present(device, VU_DEVICE_REMOVED, "the driver has released the device");
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+		if (errors[i].status == status)
+			return errors[i].error;
+	return EIO;
+}
+
+/*
+ * Both calls are needed: when the device is unplugged, the driver still answers config reads,
+ * with ones; BAR information is refused when the driver has released the device.
+ */
+void vu_device_check(struct vu_device *device)
+{
+	uint64_t ids = 0;
+
+	if (!vu_device_is_present(device))
+		return;
+	vu_device_error(device, apple_dext_get_bar_info(device->connection, 0, NULL, NULL, NULL));
+	if (vu_device_error(device,
+		    apple_dext_config_read(device->connection, PCI_VENDOR_ID, 4, &ids)) == 0 &&
+		ids == UINT32_MAX)
+		leave_present(device, VU_DEVICE_REMOVED,
+			"config space reads as ones: the device was removed");
+}
+
+bool vu_device_intx_asserted(struct vu_device *device)
+{
+	uint64_t status = 0;
+
+	return vu_device_is_present(device) &&
+	       vu_device_error(device,
+		       apple_dext_config_read(device->connection, PCI_STATUS, 2, &status)) == 0 &&
+	       status != UINT16_MAX && (status & PCI_STATUS_INTERRUPT) != 0;
+}
+
+int vu_device_enable_bars(struct vu_device *device)
+{
+	uint64_t command = 0;
+
+	for (size_t i = 0; i < DEXT_BARS; i++)
+		if (device->bars[i].size != 0)
+			command |= (device->bars[i].type & DEXT_BAR_IO) != 0 ? PCI_COMMAND_IO :
+									       PCI_COMMAND_MEMORY;
+	return vu_device_error(
+		device, apple_dext_config_write(device->connection, PCI_COMMAND, 2, command));
+}
+
+void vu_device_disable_bus_master(struct vu_device *device)
+{
+	uint64_t command;
+	kern_return_t status;
+
+	if (!vu_device_is_present(device))
+		return;
+	status = apple_dext_config_read(device->connection, PCI_COMMAND, 2, &command);
+	if (status == kIOReturnSuccess)
+		status = apple_dext_config_write(device->connection, PCI_COMMAND, 2,
+			command & ~(uint64_t)PCI_COMMAND_MASTER);
+	vu_device_error(device, status);
+}
+
+int vu_device_reset(struct vu_device *device)
+{
+	if (!vu_device_is_present(device))
+		return ENODEV;
+	return vu_device_error(device, apple_dext_reset_device(device->connection));
+}
+
 kern_return_t vu_device_map_bar(struct vu_device *device, uint8_t index)
 {
 	struct vu_bar *bar = &device->bars[index];
 	mach_vm_size_t size;
-	kern_return_t result =
+	kern_return_t status =
 		apple_dext_map_bar(device->connection, index, &bar->mapped, &size, NULL);
 
-	if (result == kIOReturnSuccess && size < bar->size) {
+	if (status == kIOReturnSuccess && size < bar->size) {
 		apple_dext_unmap_bar(device->connection, index, bar->mapped);
-		result = kIOReturnNotReady;
+		status = kIOReturnNotReady;
 	}
-	if (result != kIOReturnSuccess)
+	if (status != kIOReturnSuccess)
 		bar->mapped = 0;
-	/* What cannot be mapped is reached by calls. */
-	return result == kIOReturnNotReady ? kIOReturnSuccess : result;
+	/* A BAR that cannot be mapped is accessed by calls. */
+	return status == kIOReturnNotReady ? kIOReturnSuccess : status;
 }
 
 void vu_device_unmap_bar(struct vu_device *device, uint8_t index)
@@ -39,140 +149,61 @@ void vu_device_unmap_bar(struct vu_device *device, uint8_t index)
 	bar->mapped = 0;
 }
 
-static kern_return_t open_bar(struct vu_device *device, uint8_t index)
-{
-	struct vu_bar *bar = &device->bars[index];
-	kern_return_t result = apple_dext_get_bar_info(
-		device->connection, index, &bar->memory_index, &bar->size, &bar->type);
-
-	if (result == kIOReturnNotFound) {
-		bar->size = 0;
-		return kIOReturnSuccess;
-	}
-	if (result != kIOReturnSuccess || device->options.bar_access == VU_BARS_CALLS)
-		return result;
-	return vu_device_map_bar(device, index);
-}
-
 static kern_return_t open_bars(struct vu_device *device)
 {
-	kern_return_t result = kIOReturnSuccess;
+	kern_return_t status = kIOReturnSuccess;
 
-	for (uint8_t i = 0; i < DEXT_BARS && result == kIOReturnSuccess; i++)
-		result = open_bar(device, i);
-	return result;
-}
+	for (uint8_t i = 0; i < DEXT_BARS && status == kIOReturnSuccess; i++) {
+		struct vu_bar *bar = &device->bars[i];
 
-static kern_return_t read_msi(struct vu_device *device)
-{
-	uint16_t at = vu_caps_find(&device->caps, PCI_CAP_ID_MSI);
-	uint64_t control;
-	kern_return_t result;
-
-	if (at == 0)
-		return kIOReturnSuccess;
-	result = apple_dext_config_read(device->connection, at + PCI_MSI_FLAGS, 2, &control);
-	/* 6 and 7 are reserved: no device has more than 32 messages. */
-	if (result == kIOReturnSuccess && ((control >> 1) & 7) <= 5)
-		device->msi_vectors = 1u << ((control >> 1) & 7);
-	return result;
-}
-
-static kern_return_t read_msix(struct vu_device *device)
-{
-	uint16_t at = vu_caps_find(&device->caps, PCI_CAP_ID_MSIX);
-	struct vu_msix *msix = &device->msix;
-	uint64_t control, table, pending;
-	kern_return_t result;
-
-	if (at == 0 || at + PCI_MSIX_TABLE + 8u > PCI_CFG_SPACE_SIZE)
-		return kIOReturnSuccess;
-	result = apple_dext_config_read(device->connection, at + PCI_MSIX_FLAGS, 2, &control);
-	if (result == kIOReturnSuccess)
-		result = apple_dext_config_read(device->connection, at + PCI_MSIX_TABLE, 4, &table);
-	if (result == kIOReturnSuccess)
-		result = apple_dext_config_read(
-			device->connection, at + PCI_MSIX_TABLE + 4, 4, &pending);
-	if (result != kIOReturnSuccess)
-		return result;
-	msix->vectors = (control & 0x7ff) + 1;
-	msix->table_bar = table & 7;
-	msix->table_offset = table & 0xfffffff8;
-	msix->pending_bar = pending & 7;
-	msix->pending_offset = pending & 0xfffffff8;
-	return kIOReturnSuccess;
-}
-
-static kern_return_t read_identity(struct vu_device *device)
-{
-	static const uint64_t offsets[] = { PCI_VENDOR_ID, PCI_CLASS_REVISION,
-		PCI_SUBSYSTEM_VENDOR_ID };
-	kern_return_t result = kIOReturnSuccess;
-
-	for (size_t i = 0; i < 3 && result == kIOReturnSuccess; i++) {
-		uint64_t value = 0;
-
-		result = apple_dext_config_read(device->connection, offsets[i], 4, &value);
-		device->identity[i] = (uint32_t)value;
+		status = apple_dext_get_bar_info(
+			device->connection, i, &bar->memory_index, &bar->size, &bar->type);
+		if (status == kIOReturnNotFound) {
+			bar->size = 0;
+			status = kIOReturnSuccess;
+		} else if (status == kIOReturnSuccess &&
+			   device->options.bar_access != VU_BARS_CALLS) {
+			status = vu_device_map_bar(device, i);
+		}
 	}
-	return result;
-}
-
-static kern_return_t read_config(struct vu_device *device)
-{
-	uint64_t pin = 0;
-	kern_return_t result = vu_caps_read(device->connection, &device->caps);
-
-	if (result == kIOReturnSuccess)
-		result = read_identity(device);
-	if (result == kIOReturnSuccess)
-		result = read_msi(device);
-	if (result == kIOReturnSuccess)
-		result = read_msix(device);
-	if (result == kIOReturnSuccess)
-		result = apple_dext_config_read(device->connection, PCI_INTERRUPT_PIN, 1, &pin);
-	device->interrupt_pin = (uint8_t)pin;
-	device->config_size = vu_caps_find(&device->caps, PCI_CAP_ID_EXP) != 0 ?
-				      PCI_CFG_SPACE_EXP_SIZE :
-				      PCI_CFG_SPACE_SIZE;
-	return result;
+	return status;
 }
 
 static bool claim(struct vu_device *device, char *error)
 {
-	kern_return_t result = apple_dext_claim_exclusive(device->connection);
+	kern_return_t status = apple_dext_claim_exclusive(device->connection);
 
-	if (result == kIOReturnExclusiveAccess)
+	if (status == kIOReturnExclusiveAccess)
 		snprintf(error, VU_ERROR_SIZE, "device %s is in use by another client",
 			device->name);
-	else if (result != kIOReturnSuccess)
+	else if (status != kIOReturnSuccess)
 		snprintf(error, VU_ERROR_SIZE, "device %s cannot be claimed: error 0x%08x",
-			device->name, (unsigned)result);
-	return result == kIOReturnSuccess;
+			device->name, (unsigned)status);
+	return status == kIOReturnSuccess;
 }
 
-static bool look_into(struct vu_device *device, char *error)
+static bool set_up(struct vu_device *device, char *error)
 {
-	kern_return_t result = read_config(device);
+	kern_return_t status = vu_pci_info_read(device->connection, &device->pci);
 
-	if (result == kIOReturnSuccess)
-		result = open_bars(device);
-	/* The claim has turned bus mastering on; that is the guest's to do. */
-	vu_device_silence(device);
-	if (result != kIOReturnSuccess)
-		snprintf(error, VU_ERROR_SIZE, "device %s cannot be looked into: error 0x%08x",
-			device->name, (unsigned)result);
-	return result == kIOReturnSuccess;
+	if (status == kIOReturnSuccess)
+		status = open_bars(device);
+	/* The claim has enabled bus mastering; it stays disabled until the guest enables it. */
+	vu_device_disable_bus_master(device);
+	if (status != kIOReturnSuccess)
+		snprintf(error, VU_ERROR_SIZE, "device %s cannot be set up: error 0x%08x",
+			device->name, (unsigned)status);
+	return status == kIOReturnSuccess;
 }
 
-static bool take_interrupts(struct vu_device *device, char *error)
+static bool create_irq(struct vu_device *device, char *error)
 {
-	kern_return_t result;
+	kern_return_t status;
 
-	device->irq = vu_irq_create(device, &result);
+	device->irq = vu_irq_create(device, &status);
 	if (!device->irq)
 		snprintf(error, VU_ERROR_SIZE, "device %s: no interrupts: error 0x%08x",
-			device->name, (unsigned)result);
+			device->name, (unsigned)status);
 	return device->irq != NULL;
 }
 
@@ -184,8 +215,8 @@ static io_connect_t connect_to(const struct vu_device_options *options)
 		options->root, options->bus, options->device, options->function);
 }
 
-/* Everything but its interrupts. */
-static struct vu_device *find(const struct vu_device_options *options, char *error)
+/* Connect, claim and set up everything but interrupts. */
+static struct vu_device *open_without_irq(const struct vu_device_options *options, char *error)
 {
 	struct vu_device *device = calloc(1, sizeof(*device));
 
@@ -194,7 +225,7 @@ static struct vu_device *find(const struct vu_device_options *options, char *err
 		return NULL;
 	}
 	device->options = *options;
-	atomic_init(&device->presence, VU_PRESENT);
+	atomic_init(&device->state, VU_DEVICE_PRESENT);
 	for (size_t i = 0; i < DEXT_BARS; i++)
 		device->bars[i].descriptor = -1;
 	snprintf(device->name, sizeof(device->name), "%s%s%02x:%02x.%x", options->root,
@@ -203,14 +234,13 @@ static struct vu_device *find(const struct vu_device_options *options, char *err
 	device->connection = connect_to(options);
 	if (device->connection == IO_OBJECT_NULL)
 		snprintf(error, VU_ERROR_SIZE, "%s", apple_dext_last_error());
-	else if (claim(device, error) && look_into(device, error))
+	else if (claim(device, error) && set_up(device, error))
 		return device;
 	vu_device_close(device);
 	return NULL;
 }
 
-/* Let go of the driver: what it gave is gone. */
-static void let_go(struct vu_device *device)
+static void disconnect(struct vu_device *device)
 {
 	for (uint8_t i = 0; i < DEXT_BARS; i++)
 		vu_device_unmap_bar(device, i);
@@ -221,16 +251,16 @@ static void let_go(struct vu_device *device)
 struct vu_device *vu_device_open(const struct vu_device_options *options, char *error)
 {
 	struct vu_device *device;
-	int why = vu_platform_prepare_events();
+	int reason = vu_platform_prepare_events();
 
-	if (why != 0) {
+	if (reason != 0) {
 		snprintf(error, VU_ERROR_SIZE,
 			"eventfds cannot be signalled: io_setup: %s (see fs.aio-max-nr)",
-			strerror(why));
+			strerror(reason));
 		return NULL;
 	}
-	device = find(options, error);
-	if (device && take_interrupts(device, error))
+	device = open_without_irq(options, error);
+	if (device && create_irq(device, error))
 		return device;
 	vu_device_close(device);
 	return NULL;
@@ -241,50 +271,32 @@ void vu_device_close(struct vu_device *device)
 	if (!device)
 		return;
 	vu_irq_destroy(device->irq);
-	let_go(device);
+	disconnect(device);
 	free(device);
 }
 
-static bool is_alike(const struct vu_device *one, const struct vu_device *other)
+static bool is_same_device(const struct vu_device *one, const struct vu_device *other)
 {
 	for (size_t i = 0; i < DEXT_BARS; i++)
 		if (one->bars[i].size != other->bars[i].size ||
 			one->bars[i].type != other->bars[i].type)
 			return false;
-	return memcmp(one->identity, other->identity, sizeof(one->identity)) == 0 &&
-	       memcmp(&one->caps, &other->caps, sizeof(one->caps)) == 0 &&
-	       memcmp(&one->msix, &other->msix, sizeof(one->msix)) == 0 &&
-	       one->msi_vectors == other->msi_vectors && one->interrupt_pin == other->interrupt_pin;
+	return memcmp(&one->pci, &other->pci, sizeof(one->pci)) == 0;
 }
 
-/* Become what was found, which is consumed; the interrupts stay as they are. */
-static void adopt(struct vu_device *device, struct vu_device *found)
+/* Keep the eventfds that the client has connected (@same), or replace @irq. */
+static bool renew_irq(struct vu_device *device, bool same)
 {
-	device->connection = found->connection;
-	memcpy(device->bars, found->bars, sizeof(device->bars));
-	memcpy(device->identity, found->identity, sizeof(device->identity));
-	device->caps = found->caps;
-	device->msix = found->msix;
-	device->msi_vectors = found->msi_vectors;
-	device->interrupt_pin = found->interrupt_pin;
-	device->config_size = found->config_size;
-	free(found);
-}
-
-/* With the eventfds that are connected to them, or afresh. */
-static bool renew_interrupts(struct vu_device *device, bool same)
-{
+	struct vu_irq *previous = device->irq;
 	char error[VU_ERROR_SIZE];
 
-	struct vu_irq *before = device->irq;
-
 	if (same)
-		return vu_irq_attach(before) == kIOReturnSuccess;
-	if (!take_interrupts(device, error)) {
-		device->irq = before;
+		return vu_irq_attach(previous) == kIOReturnSuccess;
+	if (!create_irq(device, error)) {
+		device->irq = previous;
 		return false;
 	}
-	vu_irq_destroy(before);
+	vu_irq_destroy(previous);
 	return true;
 }
 
@@ -293,30 +305,33 @@ bool vu_device_reopen(struct vu_device *device, bool same)
 	char error[VU_ERROR_SIZE];
 	struct vu_device *found;
 
-	if (same && device->lent) {
-		vu_log("device %s: gone with the memory of BARs that its client may have mapped",
+	if (same && device->bars_shared) {
+		vu_log("device %s: cannot be reconnected: its client may have mapped BARs",
 			device->name);
-		atomic_store(&device->presence, VU_GONE);
+		atomic_store(&device->state, VU_DEVICE_REMOVED);
 		return false;
 	}
 	vu_irq_detach(device->irq);
-	let_go(device);
-	found = find(&device->options, error);
+	disconnect(device);
+	found = open_without_irq(&device->options, error);
 	if (!found)
 		return false;
-	if (same && !is_alike(device, found)) {
-		vu_log("device %s: another device is there now than before", device->name);
+	if (same && !is_same_device(device, found)) {
+		vu_log("device %s: a different device is at this address now", device->name);
 		vu_device_close(found);
-		atomic_store(&device->presence, VU_GONE);
+		atomic_store(&device->state, VU_DEVICE_REMOVED);
 		return false;
 	}
-	adopt(device, found);
-	atomic_store(&device->presence, VU_PRESENT);
-	if (renew_interrupts(device, same)) {
+	device->connection = found->connection;
+	device->pci = found->pci;
+	memcpy(device->bars, found->bars, sizeof(device->bars));
+	free(found);
+	atomic_store(&device->state, VU_DEVICE_PRESENT);
+	if (renew_irq(device, same)) {
 		vu_log("device %s: it is back", device->name);
 		return true;
 	}
-	atomic_store(&device->presence, VU_AWAY);
+	atomic_store(&device->state, VU_DEVICE_DISCONNECTED);
 	return false;
 }
 

@@ -1,41 +1,34 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The device behind the client library, for as long as the server runs. What a
- * VMM makes of it while it is connected is the session's (session.h).
+ * The device, reached through the client library, open as long as the server runs.
+ * The state that belongs to one VMM connection is in session.h.
  *
- * Threads: everything here belongs to the thread that runs the server, apart
- * from @presence, which the notification queue changes too.
+ * Threads: the thread that runs the server; @state is also changed by the
+ * notification queue.
  */
 #ifndef VFIO_USER_DEVICE_H
 #define VFIO_USER_DEVICE_H
 
-#include "vfio-user/caps.h"
 #include "vfio-user/irq.h"
-#include "vfio-user/server.h"
+#include "vfio-user/pci-info.h"
+#include "vfio-user/vfio-user.h"
 
 #include <dext-abi.h>
 #include <stdatomic.h>
 
 struct vu_bar {
-	uint64_t size;		    /* 0: not there */
+	uint64_t size;		    /* 0: not implemented */
 	uint8_t type;		    /* DEXT_BAR_* */
 	uint8_t memory_index;	    /* for apple_dext_mmio_read() */
 	mach_vm_address_t mapped;   /* 0: not mapped */
-	int descriptor;		    /* lent to the client: share.h; -1: it is not */
-	uint64_t descriptor_offset; /* where in the file it begins */
+	int descriptor;		    /* shared with the client, see bar.h; -1: not shared */
+	uint64_t descriptor_offset; /* offset of the BAR in the file */
 };
 
-/* Where the MSI-X table lies. It is the host's: see bar.h. */
-struct vu_msix {
-	uint32_t vectors; /* 0: no MSI-X */
-	unsigned table_bar, pending_bar;
-	uint32_t table_offset, pending_offset;
-};
-
-enum vu_presence {
-	VU_PRESENT,
-	VU_AWAY, /* its driver service has gone, and is expected back */
-	VU_GONE, /* it has been taken away */
+enum vu_device_state {
+	VU_DEVICE_PRESENT,
+	VU_DEVICE_DISCONNECTED, /* its driver service exited; the server waits for it to restart */
+	VU_DEVICE_REMOVED,	/* the device was removed, for good */
 };
 
 struct vu_device {
@@ -43,79 +36,74 @@ struct vu_device {
 	char name[32]; /* 01:00.0, or with its root, left/01:00.0 */
 	io_connect_t connection;
 	struct vu_bar bars[DEXT_BARS];
-	struct vu_caps caps;
-	struct vu_msix msix;
-	uint32_t msi_vectors;
-	uint8_t interrupt_pin; /* 0: no INTx */
-	uint32_t config_size;
-	uint32_t identity[3]; /* config space: ids, class, subsystem */
+	struct vu_pci_info pci;
 	struct vu_irq *irq;
-	atomic_int presence; /* enum vu_presence */
-	bool lent;	     /* the client may have BARs mapped */
+	atomic_int state; /* enum vu_device_state */
+	bool bars_shared; /* the client may have mapped BARs */
 };
 
-/** vu_device_is_present - whether calls make sense. Any thread. */
+/** vu_device_is_present - whether the driver can be called for it. Any thread. */
 static inline bool vu_device_is_present(const struct vu_device *device)
 {
-	return atomic_load(&device->presence) == VU_PRESENT;
+	return atomic_load(&device->state) == VU_DEVICE_PRESENT;
 }
 
 /**
- * vu_device_result - an errno for what a call returned
+ * vu_device_error - convert the status of a client library call to an errno
  *
- * Notes that the device has gone, or gone away, when it says so, with one line for
- * the first that notices. Safe from any thread.
+ * kIOReturnNotAttached and kIOReturnOffline also change the device's state; the first
+ * change is logged. Any thread.
  *
  * Return: an errno; 0 for kIOReturnSuccess.
  */
-int vu_device_result(struct vu_device *device, kern_return_t result);
+int vu_device_error(struct vu_device *device, kern_return_t status);
 
 /**
- * vu_device_line - whether the device asserts its interrupt pin, as STATUS has it
+ * vu_device_intx_asserted - read Interrupt Status from the STATUS register
  *
- * Any thread. Return: whether; false when there is no answer.
+ * Any thread. Return: whether INTx is asserted; false when STATUS cannot be read.
  */
-bool vu_device_line(struct vu_device *device);
+bool vu_device_intx_asserted(struct vu_device *device);
 
 /**
- * vu_device_wake - make the device ready for a client
+ * vu_device_enable_bars - set I/O and memory space enable in COMMAND, as the BARs need
  *
- * Its BARs answer; bus mastering is off until the VMM wants it, as on a machine
- * just switched on.
+ * Bus mastering is disabled.
  *
  * Return: an errno or 0.
  */
-int vu_device_wake(struct vu_device *device);
+int vu_device_enable_bars(struct vu_device *device);
 
-/** vu_device_check - ask whether it is still there, and note it when not. */
+/** vu_device_check - query whether the device still exists, and update its state. */
 void vu_device_check(struct vu_device *device);
 
 /**
- * vu_device_reopen - find it again, and claim it and set it up as vu_device_open() does
- * @same: only if nothing about it has changed; else any device of that address will do,
- *	and @irq is another afterwards
+ * vu_device_reopen - connect to the device again, claim it and set it up as vu_device_open() does
+ * @same: accept only a device with the same identity, BARs and capabilities, and keep the
+ *	eventfds that are connected; otherwise accept any device at the address, and
+ *	replace @irq
  *
- * Quiet as long as there is no such device. When there is another one than before,
- * and @same, that is said, and the device counts as gone; so it does, with @same, when the
- * client may have mapped BARs: it would go on with memory that the new one does not have.
+ * Logs nothing while there is no such device. With @same, the device is considered removed when
+ * a different one is found, or when the client may have mapped BARs: the client's
+ * mappings would refer to memory that the new device does not use.
  *
- * Return: whether it is present again.
+ * Return: whether the device is present again.
  */
 bool vu_device_reopen(struct vu_device *device, bool same);
 
 /**
- * vu_device_map_bar - map a BAR that is not mapped, for this server itself
+ * vu_device_map_bar - map a BAR into this process
  *
- * Return: kIOReturnSuccess, also for one that can be reached by calls alone.
+ * Return: kIOReturnSuccess, also for a BAR that can only be accessed by calls.
  */
 kern_return_t vu_device_map_bar(struct vu_device *device, uint8_t index);
-/** vu_device_unmap_bar - give up its mapping and its descriptor, as far as there are. */
+/** vu_device_unmap_bar - remove the BAR's mapping and return its descriptor, if there are any. */
 void vu_device_unmap_bar(struct vu_device *device, uint8_t index);
 
-/** vu_device_silence - stop its DMA: bus mastering off. */
-void vu_device_silence(struct vu_device *device);
+/** vu_device_disable_bus_master - clear Bus Master Enable, which stops DMA and MSI. */
+void vu_device_disable_bus_master(struct vu_device *device);
 
-/** vu_device_reset - reset it. Return: an errno or 0. */
+/** vu_device_reset - reset the device. Return: an errno or 0. */
 int vu_device_reset(struct vu_device *device);
 
 #endif

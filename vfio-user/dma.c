@@ -30,9 +30,9 @@ static void free_range(struct vu_dma *dma, struct vu_dma_range *range)
 
 	if (range->registered) {
 		status = apple_dext_unregister_dma(dma->device->connection, range->address);
-		vu_device_result(dma->device, status);
+		vu_device_error(dma->device, status);
 	}
-	/* An access that has not ended must not meet what would be mapped there next. */
+	/* An access is still running: it must not reach what is mapped there next. */
 	if (range->mapping && status != kIOReturnTimeout)
 		munmap(range->mapping, range->mapping_size);
 	if (range->fd >= 0)
@@ -97,18 +97,18 @@ static int check_map(const struct vu_dma *dma, const struct vfio_user_dma_map *r
 	return 0;
 }
 
-/* Memory that ends inside the range would kill whoever touches what is missing. */
+/* An access past the end of the file would raise SIGBUS. */
 static int check_file(struct vu_dma *dma, const struct vfio_user_dma_map *request, int fd)
 {
 	enum fd_kind kind = fd_kind(fd);
 	struct stat status;
 
 	if (kind != FD_KIND_MEMORY && kind != FD_KIND_LOCAL_FILE) {
-		if (!dma->refused)
+		if (!dma->logged_file_kind)
 			vu_log("device %s: guest memory refused: it must be a memfd, or a file of "
 			       "tmpfs, hugetlbfs or a local disk",
 				dma->device->name);
-		dma->refused = true;
+		dma->logged_file_kind = true;
 		return EINVAL;
 	}
 	if (fstat(fd, &status) != 0 || status.st_size < 0 ||
@@ -137,13 +137,13 @@ static int map_file(struct vu_dma_range *range, const struct vfio_user_dma_map *
 	return 0;
 }
 
-static void tell_of_bus_address(struct vu_dma *dma, uint64_t address, uint64_t bus_address)
+static void log_translation(struct vu_dma *dma, uint64_t address, uint64_t bus_address)
 {
-	if (dma->told || bus_address == address)
+	if (dma->logged_translation || bus_address == address)
 		return;
-	dma->told = true;
+	dma->logged_translation = true;
 	vu_log("device %s: guest memory at 0x%" PRIx64 " is at bus address 0x%" PRIx64
-	       ": DMA works only for a guest that translates",
+	       ": DMA does not work unless the guest translates addresses",
 		dma->device->name, address, bus_address);
 }
 
@@ -155,15 +155,15 @@ static int register_range(struct vu_dma *dma, struct vu_dma_range *range)
 
 	if (!vu_device_is_present(dma->device))
 		return 0;
-	error = vu_device_result(
+	error = vu_device_error(
 		dma->device, apple_dext_register_dma(dma->device->connection, range->address,
 				     (uint64_t)(uintptr_t)range->mapping + lead, range->size,
 				     &bus_address, &bus_length));
-	/* It has just gone: the range waits for it. */
+	/* Disconnected meanwhile: registered when the device is back. */
 	if (error != 0)
 		return vu_device_is_present(dma->device) ? error : 0;
 	range->registered = true;
-	tell_of_bus_address(dma, range->address, bus_address);
+	log_translation(dma, range->address, bus_address);
 	return 0;
 }
 
@@ -282,7 +282,7 @@ int vu_dma_unmap(struct vu_dma *dma, const struct vfio_user_dma_unmap *request)
 	return 0;
 }
 
-void vu_dma_resume(struct vu_dma *dma)
+void vu_dma_register_all(struct vu_dma *dma)
 {
 	for (size_t i = 0; i < dma->count; i++) {
 		struct vu_dma_range *range = dma->ranges[i];
@@ -292,19 +292,20 @@ void vu_dma_resume(struct vu_dma *dma)
 		if (range->mapping)
 			error = register_range(dma, range);
 		if (error != 0)
-			vu_log("device %s: guest memory at 0x%" PRIx64 " is lost to it: %s",
+			vu_log("device %s: guest memory at 0x%" PRIx64 " cannot be registered: %s",
 				dma->device->name, range->address, vu_errno_name(error));
 	}
 }
 
-void vu_dma_expect(struct vu_dma *dma)
+void vu_dma_warn_if_unshared(struct vu_dma *dma)
 {
 	for (size_t i = 0; i < dma->count; i++)
 		if (dma->ranges[i]->fd >= 0)
 			return;
-	if (!dma->warned)
-		vu_log("device %s: its client has shared no memory so far, so it cannot reach any: "
+	if (!dma->logged_unshared)
+		vu_log("device %s: bus mastering is enabled, but the client has not shared any "
+		       "memory: "
 		       "for QEMU, -object memory-backend-memfd,...,share=on",
 			dma->device->name);
-	dma->warned = true;
+	dma->logged_unshared = true;
 }

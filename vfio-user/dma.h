@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The guest's memory, as the VMM shares it.
+ * Guest memory that the VMM shares.
  *
- * A range that comes with a descriptor is mapped here and registered with the
- * driver, which reaches it through this process's descriptors: each stays open
- * as long as its range. A range without one (ROMs, video memory) is remembered
- * alone; the device cannot reach it: a device that is passed through moves its data
- * itself, so there is nothing here that could fetch it by messages.
+ * A range with a descriptor is mapped into this process and registered with the driver, which
+ * reaches the memory through this process's descriptors: each stays open as long as its range.
+ * A range without one (ROMs, video memory) is recorded only, and the device cannot access it: a
+ * passed-through device does its own DMA, so nothing here could use DMA_READ and DMA_WRITE.
  *
- * While the device is away, ranges come and go all the same; vu_dma_resume() registers
- * those that are there when it is back.
+ * Ranges can also be added and removed while the device is disconnected;
+ * vu_dma_register_all() registers them when it is back.
  *
  * Threads: the session's alone.
  */
@@ -26,28 +25,29 @@ struct vu_dma {
 	size_t count, room;
 	size_t limit;
 	uint64_t page_size;
-	bool told;    /* that bus addresses are not the guest's */
-	bool warned;  /* that nothing is shared */
-	bool refused; /* what is no memory; that has been said */
+	/* Messages that are logged once. */
+	bool logged_translation; /* bus addresses differ from the guest's */
+	bool logged_unshared;	 /* no memory is shared */
+	bool logged_file_kind;	 /* a descriptor that is not memory */
 };
 
 /**
  * vu_dma_init - no ranges
- * @limit: how many there may be at a time
- * @page_size: what addresses and sizes are multiples of; a power of two
+ * @limit: maximum number of ranges
+ * @page_size: alignment of addresses and sizes; a power of two
  */
 void vu_dma_init(struct vu_dma *dma, struct vu_device *device, size_t limit, uint64_t page_size);
-/** vu_dma_destroy - take every range away from the device. */
+/** vu_dma_destroy - remove every range. */
 void vu_dma_destroy(struct vu_dma *dma);
 
 /**
  * vu_dma_map - add a range
  * @request: from the wire; checked here
- * @fd: the memory, or -1; taken over if it succeeds, else the caller's
+ * @fd: the memory, or -1; ownership passes to this function if it succeeds
  *
  * Return: 0 or an errno: EINVAL for flags, addresses or sizes that make no
- * sense, a file that ends before the range does, or one of a file system that may keep
- * whoever touches it waiting (fd_kind()); EEXIST for a range that
+ * sense, a file that ends before the range does, or one of a file system that may block
+ * accesses to its memory (fd_kind()); EEXIST for a range that
  * overlaps another; ENOSPC past the limit; EACCES when the descriptor does not
  * allow what the flags ask for; else what mmap() or the driver says.
  */
@@ -64,10 +64,10 @@ int vu_dma_map(struct vu_dma *dma, const struct vfio_user_dma_map *request, int 
  */
 int vu_dma_unmap(struct vu_dma *dma, const struct vfio_user_dma_unmap *request);
 
-/** vu_dma_resume - register every range with the device, which is back and knows of none. */
-void vu_dma_resume(struct vu_dma *dma);
+/** vu_dma_register_all - register every range, after the device was reopened. */
+void vu_dma_register_all(struct vu_dma *dma);
 
-/** vu_dma_expect - the guest lets its device master the bus: say so, once, if that is no use. */
-void vu_dma_expect(struct vu_dma *dma);
+/** vu_dma_warn_if_unshared - bus mastering was enabled: log, once, if no memory is shared. */
+void vu_dma_warn_if_unshared(struct vu_dma *dma);
 
 #endif

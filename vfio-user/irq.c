@@ -11,19 +11,19 @@
 struct vector {
 	int fd; /* -1: none */
 	bool masked;
-	bool kept; /* it came and could not be delivered */
+	bool pending; /* raised, and could not be delivered */
 };
 
 struct irq_index {
 	uint32_t count; /* constant */
 	struct vector *vectors;
 	uint32_t in_use; /* one more than the last vector with an eventfd */
-	bool active;	 /* the VMM has chosen it, with eventfds or without */
+	bool active;	 /* enabled by the VMM, with eventfds or without */
 };
 
 struct vu_irq {
 	struct vu_device *device;
-	bool level;			/* constant: STATUS tells what the line shows */
+	bool level;			/* constant: the device has INTx alone, see STATUS */
 	bool vectors_enabled;		/* at the device; the session's thread alone */
 	int controls[VU_INTX_CONTROLS]; /* likewise; -1: none */
 	/*
@@ -34,8 +34,8 @@ struct vu_irq {
 	pthread_mutex_t lock;
 	AppleDextInterruptNotify *notify; /* NULL: the device has no interrupts */
 	struct irq_index indices[VFIO_PCI_NUM_IRQS];
-	bool intx_off;
-	unsigned line_changes; /* counts what makes an earlier look at the line worthless */
+	bool intx_disabled;
+	unsigned intx_changes; /* incremented when an earlier read of STATUS is out of date */
 };
 
 /* What each index can do. Error interrupts do not exist here: their count is 0. */
@@ -65,83 +65,84 @@ static void deliver(struct vu_irq *irq, uint32_t index, uint32_t number)
 	struct vector *vector = &irq->indices[index].vectors[number];
 
 	if (vector->masked || vector->fd < 0 ||
-		(index == VFIO_PCI_INTX_IRQ_INDEX && irq->intx_off)) {
-		vector->kept = true;
+		(index == VFIO_PCI_INTX_IRQ_INDEX && irq->intx_disabled)) {
+		vector->pending = true;
 		return;
 	}
-	vector->kept = false;
+	vector->pending = false;
 	if ((index_flags[index] & VFIO_IRQ_INFO_AUTOMASKED) != 0)
 		vector->masked = true;
 	vu_platform_signal_event(vector->fd);
 }
 
-static void deliver_kept(struct vu_irq *irq, uint32_t index, uint32_t number)
+static void deliver_pending(struct vu_irq *irq, uint32_t index, uint32_t number)
 {
-	if (irq->indices[index].vectors[number].kept)
+	if (irq->indices[index].vectors[number].pending)
 		deliver(irq, index, number);
 }
 
-/* --- The line of a device that has nothing better ------------------------------- */
+/* --- INTx of a device without MSI and MSI-X ------------------------------- */
 
 /* The lock is held. */
-static bool line_is_open(const struct vu_irq *irq)
+static bool intx_deliverable(const struct vu_irq *irq)
 {
 	const struct vector *line = irq->indices[VFIO_PCI_INTX_IRQ_INDEX].vectors;
 
-	return !line->masked && line->fd >= 0 && !irq->intx_off;
+	return !line->masked && line->fd >= 0 && !irq->intx_disabled;
 }
 
 /*
- * Tell the VMM if the line is asserted and it wants to know. The driver is asked without
- * the lock; when something has changed meanwhile, once more.
+ * Deliver INTx if STATUS says that it is asserted and the VMM can take it. STATUS is read without
+ * the lock, and read again when something has changed meanwhile.
  */
-static void look_at_line(struct vu_irq *irq)
+static void poll_intx(struct vu_irq *irq)
 {
-	bool open, asserted, settled = false;
+	bool deliverable, asserted, settled = false;
 	unsigned changes;
 
 	while (!settled) {
 		pthread_mutex_lock(&irq->lock);
-		changes = irq->line_changes;
-		open = line_is_open(irq);
+		changes = irq->intx_changes;
+		deliverable = intx_deliverable(irq);
 		pthread_mutex_unlock(&irq->lock);
-		if (!open)
+		if (!deliverable)
 			return;
-		asserted = vu_device_line(irq->device);
+		asserted = vu_device_intx_asserted(irq->device);
 		pthread_mutex_lock(&irq->lock);
-		settled = changes == irq->line_changes;
+		settled = changes == irq->intx_changes;
 		if (settled && asserted) {
-			irq->line_changes++;
+			irq->intx_changes++;
 			deliver(irq, VFIO_PCI_INTX_IRQ_INDEX, 0);
 		}
 		pthread_mutex_unlock(&irq->lock);
 	}
 }
 
-/* Vectors can be delivered that could not before. The lock is held, and released. */
-static void opened(struct vu_irq *irq, uint32_t index, uint32_t start, uint32_t count)
+/* Deliver vectors that have just become deliverable. Called with the lock, releases it. */
+static void deliver_enabled_and_unlock(
+	struct vu_irq *irq, uint32_t index, uint32_t start, uint32_t count)
 {
-	bool look = irq->level && index == VFIO_PCI_INTX_IRQ_INDEX;
+	bool poll = irq->level && index == VFIO_PCI_INTX_IRQ_INDEX;
 
-	irq->line_changes += look;
-	for (uint32_t i = 0; i < count && !look; i++)
-		deliver_kept(irq, index, start + i);
+	irq->intx_changes += poll;
+	for (uint32_t i = 0; i < count && !poll; i++)
+		deliver_pending(irq, index, start + i);
 	pthread_mutex_unlock(&irq->lock);
-	if (look)
-		look_at_line(irq);
+	if (poll)
+		poll_intx(irq);
 }
 
 /* --- From vectors to indices; the lock is held ---------------------------------- */
 
-/* The device's own, the best first. */
+/* In order of preference. */
 static const uint32_t order[] = { VFIO_PCI_MSIX_IRQ_INDEX, VFIO_PCI_MSI_IRQ_INDEX,
 	VFIO_PCI_INTX_IRQ_INDEX };
 #define ORDERS (sizeof(order) / sizeof(order[0]))
 
 /*
- * The index that interrupts go to: the best one with an eventfd. Without any,
- * the best one that the VMM has chosen: it will bring its eventfds, and what
- * comes meanwhile is kept.
+ * The index that interrupts are delivered to: the preferred one that has an eventfd. Without any,
+ * the preferred one that the VMM has enabled: interrupts are pending there until it connects
+ * eventfds.
  */
 static uint32_t current_index(const struct vu_irq *irq)
 {
@@ -178,7 +179,7 @@ static AppleDextInterruptNotify *raise_pending(
 	AppleDextInterruptNotify *notify;
 
 	if (irq->level)
-		look_at_line(irq);
+		poll_intx(irq);
 	pthread_mutex_lock(&irq->lock);
 	notify = irq->notify;
 	for (uint32_t word = 0; word < DEXT_IRQ_WORDS && !irq->level; word++)
@@ -192,19 +193,19 @@ static void on_interrupt(void *opaque)
 {
 	struct vu_irq *irq = opaque;
 	uint64_t pending[DEXT_IRQ_WORDS] = { 0 };
-	kern_return_t result = apple_dext_read_pending_irqs(irq->device->connection, pending);
+	kern_return_t status = apple_dext_read_pending_irqs(irq->device->connection, pending);
 
-	/* A driver that was late is asked again; after any other failure that would be no use. */
-	if (vu_device_result(irq->device, result) != 0 && result != kIOReturnTimeout)
+	/* After a timeout the driver is queried again; any other failure is permanent. */
+	if (vu_device_error(irq->device, status) != 0 && status != kIOReturnTimeout)
 		return;
-	result = apple_dext_interrupt_notify_rearm(raise_pending(irq, pending));
-	if (result != kIOReturnAborted)
-		vu_device_result(irq->device, result);
+	status = apple_dext_interrupt_notify_rearm(raise_pending(irq, pending));
+	if (status != kIOReturnAborted)
+		vu_device_error(irq->device, status);
 }
 
 /* --- The session's thread ------------------------------------------------------ */
 
-/* Vectors that nobody listens to are masked at the device, so that they cost nothing. */
+/* Mask the vectors at the device while no eventfd is connected: they cost nothing then. */
 static void update_device_mask(struct vu_irq *irq)
 {
 	uint64_t mask[DEXT_IRQ_WORDS];
@@ -216,7 +217,7 @@ static void update_device_mask(struct vu_irq *irq)
 	if (!irq->notify || wanted == irq->vectors_enabled || !vu_device_is_present(irq->device))
 		return;
 	memset(mask, wanted ? 0xff : 0, sizeof(mask));
-	if (vu_device_result(irq->device, apple_dext_set_irq_mask(irq->device->connection, mask)) ==
+	if (vu_device_error(irq->device, apple_dext_set_irq_mask(irq->device->connection, mask)) ==
 		0)
 		irq->vectors_enabled = wanted;
 }
@@ -246,10 +247,10 @@ void vu_irq_assign(
 		replace_fd(&chosen->vectors[start + i].fd, fds ? fds[i] : -1);
 	count_in_use(chosen);
 	pthread_mutex_unlock(&irq->lock);
-	/* Before the line is looked at: what it shows after that is an interrupt. */
+	/* Before STATUS is read: INTx asserted from now on is an interrupt. */
 	update_device_mask(irq);
 	pthread_mutex_lock(&irq->lock);
-	opened(irq, index, start, count);
+	deliver_enabled_and_unlock(irq, index, start, count);
 }
 
 static void disable_locked(struct irq_index *index)
@@ -257,7 +258,7 @@ static void disable_locked(struct irq_index *index)
 	for (uint32_t i = 0; i < index->count; i++) {
 		replace_fd(&index->vectors[i].fd, -1);
 		index->vectors[i].masked = false;
-		index->vectors[i].kept = false;
+		index->vectors[i].pending = false;
 	}
 	index->in_use = 0;
 	index->active = false;
@@ -282,7 +283,7 @@ void vu_irq_unmask(struct vu_irq *irq, uint32_t index, uint32_t vector)
 {
 	pthread_mutex_lock(&irq->lock);
 	irq->indices[index].vectors[vector].masked = false;
-	opened(irq, index, vector, 1);
+	deliver_enabled_and_unlock(irq, index, vector, 1);
 }
 
 void vu_irq_trigger(struct vu_irq *irq, uint32_t index, uint32_t vector)
@@ -298,29 +299,29 @@ void vu_irq_request(struct vu_irq *irq)
 	vu_irq_trigger(irq, VFIO_PCI_REQ_IRQ_INDEX, 0);
 }
 
-void vu_irq_set_intx_off(struct vu_irq *irq, bool off)
+void vu_irq_set_intx_disable(struct vu_irq *irq, bool disabled)
 {
 	pthread_mutex_lock(&irq->lock);
-	irq->intx_off = off;
-	opened(irq, VFIO_PCI_INTX_IRQ_INDEX, 0,
-		off ? 0 : irq->indices[VFIO_PCI_INTX_IRQ_INDEX].count);
+	irq->intx_disabled = disabled;
+	deliver_enabled_and_unlock(irq, VFIO_PCI_INTX_IRQ_INDEX, 0,
+		disabled ? 0 : irq->indices[VFIO_PCI_INTX_IRQ_INDEX].count);
 }
 
-void vu_irq_forget(struct vu_irq *irq)
+void vu_irq_clear_pending(struct vu_irq *irq)
 {
 	pthread_mutex_lock(&irq->lock);
 	for (size_t i = 0; i < VFIO_PCI_NUM_IRQS; i++)
 		for (uint32_t v = 0; v < irq->indices[i].count; v++)
-			irq->indices[i].vectors[v].kept = false;
+			irq->indices[i].vectors[v].pending = false;
 	pthread_mutex_unlock(&irq->lock);
 }
 
-void vu_irq_release(struct vu_irq *irq)
+void vu_irq_disconnect_all(struct vu_irq *irq)
 {
 	pthread_mutex_lock(&irq->lock);
 	for (size_t i = 0; i < VFIO_PCI_NUM_IRQS; i++)
 		disable_locked(&irq->indices[i]);
-	irq->intx_off = false;
+	irq->intx_disabled = false;
 	pthread_mutex_unlock(&irq->lock);
 	for (size_t i = 0; i < VU_INTX_CONTROLS; i++)
 		replace_fd(&irq->controls[i], -1);
@@ -332,13 +333,13 @@ void vu_irq_set_control(struct vu_irq *irq, enum vu_irq_control control, int fd)
 	replace_fd(&irq->controls[control], fd);
 }
 
-void vu_irq_poll(const struct vu_irq *irq, struct pollfd *entries)
+void vu_irq_fill_poll(const struct vu_irq *irq, struct pollfd *entries)
 {
 	for (size_t i = 0; i < VU_INTX_CONTROLS; i++)
 		entries[i] = (struct pollfd){ .fd = irq->controls[i], .events = POLLIN };
 }
 
-void vu_irq_polled(struct vu_irq *irq, const struct pollfd *entries)
+void vu_irq_handle_poll(struct vu_irq *irq, const struct pollfd *entries)
 {
 	for (size_t i = 0; i < VU_INTX_CONTROLS; i++) {
 		int taken;
@@ -355,7 +356,7 @@ void vu_irq_polled(struct vu_irq *irq, const struct pollfd *entries)
 	}
 }
 
-/* --- Life ---------------------------------------------------------------------- */
+/* --- Creation and destruction ---------------------------------------------------------------------- */
 
 static bool make_index(struct irq_index *index, uint32_t count)
 {
@@ -372,9 +373,9 @@ static bool make_indices(struct vu_irq *irq)
 {
 	const struct vu_device *device = irq->device;
 	const uint32_t counts[VFIO_PCI_NUM_IRQS] = {
-		[VFIO_PCI_INTX_IRQ_INDEX] = device->interrupt_pin != 0,
-		[VFIO_PCI_MSI_IRQ_INDEX] = device->msi_vectors,
-		[VFIO_PCI_MSIX_IRQ_INDEX] = device->msix.vectors,
+		[VFIO_PCI_INTX_IRQ_INDEX] = device->pci.interrupt_pin != 0,
+		[VFIO_PCI_MSI_IRQ_INDEX] = device->pci.msi_vectors,
+		[VFIO_PCI_MSIX_IRQ_INDEX] = device->pci.msix.vectors,
 		[VFIO_PCI_REQ_IRQ_INDEX] = 1,
 	};
 
@@ -386,16 +387,16 @@ static bool make_indices(struct vu_irq *irq)
 
 kern_return_t vu_irq_attach(struct vu_irq *irq)
 {
-	kern_return_t result = apple_dext_setup_interrupts(irq->device->connection, NULL);
+	kern_return_t status = apple_dext_setup_interrupts(irq->device->connection, NULL);
 
-	if (result != kIOReturnSuccess)
-		return result == kIOReturnUnsupported ? kIOReturnSuccess : result;
-	vu_irq_forget(irq);
+	if (status != kIOReturnSuccess)
+		return status == kIOReturnUnsupported ? kIOReturnSuccess : status;
+	vu_irq_clear_pending(irq);
 	irq->vectors_enabled = true;
-	result = apple_dext_interrupt_notify_create_into(
+	status = apple_dext_interrupt_notify_create_into(
 		irq->device->connection, on_interrupt, irq, &irq->notify);
-	if (result != kIOReturnSuccess)
-		return result;
+	if (status != kIOReturnSuccess)
+		return status;
 	update_device_mask(irq);
 	return kIOReturnSuccess;
 }
@@ -411,22 +412,22 @@ void vu_irq_detach(struct vu_irq *irq)
 	apple_dext_interrupt_notify_destroy(notify);
 }
 
-struct vu_irq *vu_irq_create(struct vu_device *device, kern_return_t *result)
+struct vu_irq *vu_irq_create(struct vu_device *device, kern_return_t *status)
 {
 	struct vu_irq *irq = calloc(1, sizeof(*irq));
 
-	*result = kIOReturnNoMemory;
+	*status = kIOReturnNoMemory;
 	if (!irq)
 		return NULL;
 	irq->device = device;
 	pthread_mutex_init(&irq->lock, NULL);
 	for (size_t i = 0; i < VU_INTX_CONTROLS; i++)
 		irq->controls[i] = -1;
-	irq->level =
-		device->interrupt_pin != 0 && device->msi_vectors == 0 && device->msix.vectors == 0;
+	irq->level = device->pci.interrupt_pin != 0 && device->pci.msi_vectors == 0 &&
+		     device->pci.msix.vectors == 0;
 	if (make_indices(irq))
-		*result = vu_irq_attach(irq);
-	if (*result == kIOReturnSuccess)
+		*status = vu_irq_attach(irq);
+	if (*status == kIOReturnSuccess)
 		return irq;
 	vu_irq_destroy(irq);
 	return NULL;

@@ -2,20 +2,19 @@
 /*
  * Interrupts: from the device's vectors to the VMM's eventfds.
  *
- * The host takes the device's interrupts once, in the best way the device has,
- * and keeps them. What the VMM sees is made of that here: with MSI-X, vector by
- * vector; with MSI, vector v as message v modulo the messages in use; with INTx,
- * any vector as the one line, which masks itself until the VMM unmasks it. An
- * interrupt that cannot be delivered now (masked, or no eventfd yet) is kept and
- * delivered when it can.
+ * The server enables the device's interrupts once, of the best type that the device has. The
+ * types that the VMM enables are emulated on top: MSI-X vector by vector; for MSI, vector v is
+ * message v modulo the messages in use; for INTx, any vector is the one line, which is masked
+ * automatically until the VMM unmasks it. An interrupt that cannot be delivered (masked, or no
+ * eventfd yet) is pending, and delivered later.
  *
- * Of a device that has nothing better than INTx, STATUS tells what the line shows: it is
- * looked at before the VMM is told, and again when the VMM unmasks. One interrupt too
- * many would be one too many for ever: a guest that finds nothing to do does not touch
- * the device, and that is what QEMU takes for the end of the interrupt.
+ * For a device that has only INTx, Interrupt Status in the STATUS register is read before an
+ * interrupt is delivered, and when the VMM unmasks. A spurious interrupt would never end: the
+ * guest's driver does not access the device for it, and QEMU takes that access as the end of
+ * the interrupt.
  *
- * One more is the server's own: by the request interrupt it asks the VMM to unplug a
- * device that has gone.
+ * By the request interrupt (VFIO_PCI_REQ_IRQ_INDEX) the server asks the VMM to unplug a device
+ * that was removed.
  */
 #ifndef VFIO_USER_IRQ_H
 #define VFIO_USER_IRQ_H
@@ -29,70 +28,69 @@ struct vu_device;
 struct vu_irq;
 
 /**
- * vu_irq_create - take the device's interrupts
+ * vu_irq_create - enable the device's interrupts
  * @device: its capabilities have been read
- * @result: set to why not
+ * @status: set to the reason for a failure
  *
- * A device without interrupts is served all the same.
+ * A device without interrupts is no failure.
  *
  * Return: the interrupts, or NULL.
  */
-struct vu_irq *vu_irq_create(struct vu_device *device, kern_return_t *result);
-/** vu_irq_destroy - no handler is running afterwards. NULL is fine. */
+struct vu_irq *vu_irq_create(struct vu_device *device, kern_return_t *status);
+/** vu_irq_destroy - free them; no handler is running afterwards. NULL is fine. */
 void vu_irq_destroy(struct vu_irq *irq);
 
 /**
- * vu_irq_detach - let go of the device's interrupts, before its connection changes
+ * vu_irq_detach - release the device's interrupts, before its connection is closed
  *
  * The session's thread alone. No handler is running afterwards.
  */
 void vu_irq_detach(struct vu_irq *irq);
 /**
- * vu_irq_attach - take them again, on a new connection to the same device
+ * vu_irq_attach - enable the device's interrupts on its new connection
  *
- * What the VMM has connected stays so. What was kept is forgotten: nobody waits for it
- * any more. Return: kIOReturnSuccess, or why not.
+ * Eventfds stay connected; pending interrupts are cleared. Return: a status.
  */
 kern_return_t vu_irq_attach(struct vu_irq *irq);
 
 /** vu_irq_count - how many interrupts an index has; 0 for an unknown one. Any thread. */
 uint32_t vu_irq_count(const struct vu_irq *irq, uint32_t index);
-/** vu_irq_flags - what an index can do: VU_IRQ_*. Any thread. */
+/** vu_irq_flags - what an index supports: VFIO_IRQ_INFO_*. Any thread. */
 uint32_t vu_irq_flags(uint32_t index);
 
 /*
- * What follows is called by the session's thread alone. Indices, and ranges
- * within them, have been checked by the caller.
+ * The functions below are called by the session's thread alone. The caller has checked indices,
+ * and ranges within them.
  */
 
-/** vu_irq_assign - connect interrupts with eventfds, which are consumed; NULL disconnects. */
+/** vu_irq_assign - connect eventfds, which are consumed; NULL disconnects. */
 void vu_irq_assign(
 	struct vu_irq *irq, uint32_t index, uint32_t start, uint32_t count, const int *fds);
-/** vu_irq_disable - disconnect a whole index; masks and kept interrupts are forgotten. */
+/** vu_irq_disable - disconnect an index; unmasks it and clears its pending interrupts. */
 void vu_irq_disable(struct vu_irq *irq, uint32_t index);
-/** vu_irq_mask - hold one interrupt back. */
+/** vu_irq_mask - mask one interrupt. */
 void vu_irq_mask(struct vu_irq *irq, uint32_t index, uint32_t vector);
-/** vu_irq_unmask - deliver it again, and what was kept of it now. */
+/** vu_irq_unmask - unmask one interrupt, and deliver it if it is pending. */
 void vu_irq_unmask(struct vu_irq *irq, uint32_t index, uint32_t vector);
 /** vu_irq_trigger - as if the device had raised it; nothing without an eventfd. */
 void vu_irq_trigger(struct vu_irq *irq, uint32_t index, uint32_t vector);
-/** vu_irq_request - ask the VMM to give the device up. */
+/** vu_irq_request - ask the VMM to unplug the device. */
 void vu_irq_request(struct vu_irq *irq);
-/** vu_irq_set_intx_off - the VMM has set or cleared COMMAND's interrupt disable bit. */
-void vu_irq_set_intx_off(struct vu_irq *irq, bool off);
-/** vu_irq_forget - the device has been reset: what was kept is no longer true. */
-void vu_irq_forget(struct vu_irq *irq);
-/** vu_irq_release - the client has gone: everything disconnected, vectors masked at the device. */
-void vu_irq_release(struct vu_irq *irq);
+/** vu_irq_set_intx_disable - the VMM has written Interrupt Disable in COMMAND. */
+void vu_irq_set_intx_disable(struct vu_irq *irq, bool disabled);
+/** vu_irq_clear_pending - the device has been reset: no interrupt is pending. */
+void vu_irq_clear_pending(struct vu_irq *irq);
+/** vu_irq_disconnect_all - the client has gone: disconnect eventfds, mask vectors at the device. */
+void vu_irq_disconnect_all(struct vu_irq *irq);
 
 /* Eventfds by which the VMM masks and unmasks INTx without a message. */
 enum vu_irq_control { VU_INTX_MASK, VU_INTX_UNMASK, VU_INTX_CONTROLS };
 
-/** vu_irq_set_control - use @fd from now on, which becomes the interrupts' own; -1 for none. */
+/** vu_irq_set_control - set the eventfd of a control, which is consumed; -1 for none. */
 void vu_irq_set_control(struct vu_irq *irq, enum vu_irq_control control, int fd);
-/** vu_irq_poll - what to poll for: fills in VU_INTX_CONTROLS entries. */
-void vu_irq_poll(const struct vu_irq *irq, struct pollfd *entries);
-/** vu_irq_polled - do what the entries that vu_irq_poll() filled in say after poll(). */
-void vu_irq_polled(struct vu_irq *irq, const struct pollfd *entries);
+/** vu_irq_fill_poll - fill in VU_INTX_CONTROLS entries for poll(). */
+void vu_irq_fill_poll(const struct vu_irq *irq, struct pollfd *entries);
+/** vu_irq_handle_poll - mask and unmask INTx as poll() has reported in the entries. */
+void vu_irq_handle_poll(struct vu_irq *irq, const struct pollfd *entries);
 
 #endif

@@ -50,7 +50,7 @@ static bool tick(struct vu_loop *loop, int *timeout)
 }
 
 /* Descriptors that were sent and not received are closed with the socket, and that may wait. */
-void vu_loop_hang_up(int fd)
+void vu_loop_close_client(int fd)
 {
 	struct fd_peer *peer = fd_peer_create(vu_platform_peer_user(fd));
 
@@ -68,7 +68,7 @@ static bool turn_away(struct vu_loop *loop)
 
 	if (fd < 0)
 		return !is_shortage(errno);
-	vu_loop_hang_up(fd);
+	vu_loop_close_client(fd);
 	vu_log("device %s: a second client was turned away: one is connected", loop->name);
 	return true;
 }
@@ -81,7 +81,7 @@ static void fill_in(const struct vu_loop *loop, struct pollfd *entries, int fd, 
 	for (size_t i = CONTROLS; i < ENTRIES; i++)
 		entries[i] = (struct pollfd){ .fd = -1 };
 	if (loop->irq)
-		vu_irq_poll(loop->irq, entries + CONTROLS);
+		vu_irq_fill_poll(loop->irq, entries + CONTROLS);
 }
 
 bool vu_loop_wait(void *context, int fd, short events)
@@ -109,7 +109,7 @@ bool vu_loop_wait(void *context, int fd, short events)
 		if (entries[STOP].revents != 0)
 			return false;
 		if (loop->irq)
-			vu_irq_polled(loop->irq, entries + CONTROLS);
+			vu_irq_handle_poll(loop->irq, entries + CONTROLS);
 		/* When the client has just gone, whoever knocks is the next. */
 		if (entries[LISTEN].revents != 0 &&
 			(entries[CLIENT].revents & (POLLHUP | POLLERR)) == 0)

@@ -47,11 +47,11 @@ bool vu_loop_wait(void *context, int fd, short events);
 int vu_loop_accept(struct vu_loop *loop);
 
 /**
- * vu_loop_hang_up - close the socket of a client
+ * vu_loop_close_client - close the socket of a client
  *
  * Never waits, whatever the client has left in the socket's queue. The client notices at once;
  * the descriptor is closed some time later.
  */
-void vu_loop_hang_up(int fd);
+void vu_loop_close_client(int fd);
 
 #endif

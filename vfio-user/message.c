@@ -113,7 +113,7 @@ static bool wait_for_more(struct vu_channel *channel)
 }
 
 /* Exactly @size bytes. Descriptors may come with any of them. */
-static enum vu_received receive_all(
+static enum vu_receive_status receive_all(
 	struct vu_channel *channel, struct vu_message *message, void *data, size_t size)
 {
 	size_t done = 0;
@@ -122,41 +122,41 @@ static enum vu_received receive_all(
 		ssize_t got;
 
 		if (fd_peer_waiting(message->peer) > FD_PEER_WAITING_MAX)
-			return VU_CLOGGED;
+			return VU_RECEIVE_FD_LIMIT;
 		if (channel->received++ >= RECEIVED_MAX && !wait_for_more(channel))
-			return VU_STOPPED;
+			return VU_RECEIVE_STOPPED;
 		got = receive_some(channel, message, (unsigned char *)data + done, size - done);
 		if (got > 0) {
 			done += (size_t)got;
 		} else if (got == 0) {
-			return done == 0 ? VU_CLOSED : VU_BROKEN;
+			return done == 0 ? VU_RECEIVE_CLOSED : VU_RECEIVE_TRUNCATED;
 		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
 			if (!wait_for_more(channel))
-				return VU_STOPPED;
+				return VU_RECEIVE_STOPPED;
 		} else if (errno != EINTR) {
-			return VU_BROKEN;
+			return VU_RECEIVE_TRUNCATED;
 		}
 	}
-	return VU_RECEIVED;
+	return VU_RECEIVE_OK;
 }
 
-enum vu_received vu_message_receive(struct vu_channel *channel, struct vu_message *message)
+enum vu_receive_status vu_message_receive(struct vu_channel *channel, struct vu_message *message)
 {
-	enum vu_received result;
+	enum vu_receive_status result;
 
 	vu_message_dispose_fds(message);
 	message->payload_size = 0;
 	result = receive_all(channel, message, &message->header, sizeof(message->header));
-	if (result != VU_RECEIVED)
+	if (result != VU_RECEIVE_OK)
 		return result;
 	if (message->header.size < sizeof(message->header) ||
 		message->header.size - sizeof(message->header) > VU_PAYLOAD_MAX)
-		return VU_BAD_SIZE;
+		return VU_RECEIVE_BAD_SIZE;
 	message->payload_size = message->header.size - sizeof(message->header);
 	if (message->payload_size == 0)
-		return VU_RECEIVED;
+		return VU_RECEIVE_OK;
 	result = receive_all(channel, message, message->payload, message->payload_size);
-	return result == VU_CLOSED ? VU_BROKEN : result;
+	return result == VU_RECEIVE_CLOSED ? VU_RECEIVE_TRUNCATED : result;
 }
 
 /* Skip @bytes that have been sent. */

@@ -32,13 +32,13 @@ struct vu_message {
 	bool fds_lost; /* more descriptors came than a message may have */
 };
 
-enum vu_received {
-	VU_RECEIVED,
-	VU_CLOSED,   /* the client has gone, between two messages */
-	VU_BROKEN,   /* the client has gone in the midst of one, or the socket failed */
-	VU_BAD_SIZE, /* the header's size cannot be: @header is set, the stream is lost */
-	VU_CLOGGED,  /* too many of the client's descriptors are still being closed */
-	VU_STOPPED,  /* the server is to stop */
+enum vu_receive_status {
+	VU_RECEIVE_OK,
+	VU_RECEIVE_CLOSED,    /* the client has gone, between two messages */
+	VU_RECEIVE_TRUNCATED, /* the client has gone in the midst of one, or the socket failed */
+	VU_RECEIVE_BAD_SIZE,  /* the header's size cannot be: @header is set, the stream is lost */
+	VU_RECEIVE_FD_LIMIT,  /* too many of the client's descriptors are still being closed */
+	VU_RECEIVE_STOPPED,   /* the server is to stop */
 };
 
 /** vu_message_init - make room; @peer stays the caller's. Return: false without memory. */
@@ -53,7 +53,7 @@ void vu_message_destroy(struct vu_message *message);
  * However much the client sends, once in a while it waits as if there were nothing, so that
  * the server hears of whatever else it waits for.
  */
-enum vu_received vu_message_receive(struct vu_channel *channel, struct vu_message *message);
+enum vu_receive_status vu_message_receive(struct vu_channel *channel, struct vu_message *message);
 
 /** vu_message_take_fd - take descriptor @index, checked, out of the message; the caller closes it. */
 int vu_message_take_fd(struct vu_message *message, size_t index);

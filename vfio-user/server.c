@@ -3,7 +3,7 @@
 #include "vfio-user/log.h"
 #include "vfio-user/loop.h"
 #include "vfio-user/platform.h"
-#include "vfio-user/session.h"
+#include "vfio-user/serve.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -93,8 +93,8 @@ bool vu_server_run(struct vu_server *server)
 		look_after_device(device);
 		loop.irq = device->irq;
 		/* One that was told to stop leaves the byte in the pipe. */
-		vu_session_run(device, client, &loop);
-		vu_loop_hang_up(client);
+		vu_serve_client(device, client, &loop);
+		vu_loop_close_client(client);
 	}
 }
 

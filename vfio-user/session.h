@@ -1,14 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One client, from its first message to its last. It begins by agreeing on the
- * version; anything else before that ends it. A command that is refused is
- * answered with an error and changes nothing; a stream that cannot be followed
- * any more ends the session.
- *
- * While the device is away, what needs it is answered with ENODEV, and the rest is
- * carried out: the client goes on sharing memory and connecting eventfds, and when the
- * device is back it gets all of that. A device that has gone for good is asked back
- * from the VMM by the request interrupt.
+ * The state of one client's connection, from VERSION to its end.
  *
  * Threads: the server's alone.
  */
@@ -18,69 +10,60 @@
 #include "vfio-user/bar.h"
 #include "vfio-user/config-view.h"
 #include "vfio-user/dma.h"
-#include "vfio-user/loop.h"
 #include "vfio-user/message.h"
 
-/* What the client said of itself, and what was agreed on. */
+/* Negotiated with VERSION. */
 struct vu_limits {
-	uint32_t client_fds;  /* descriptors it takes with one message of ours */
-	uint64_t client_data; /* bytes of data it takes in one */
-	uint32_t maps;	      /* DMA ranges at a time */
-	uint64_t page_sizes;  /* of DMA ranges, or'ed; the smallest is what counts */
+	uint32_t client_fds;  /* max_msg_fds of the client */
+	uint64_t client_data; /* max_data_xfer_size of the client, in bytes */
+	uint32_t maps;	      /* max_dma_maps */
+	uint64_t page_sizes;  /* pgsizes: a bit mask; DMA ranges are multiples of the smallest */
 	bool write_multiple;
 };
 
 struct vu_session {
 	struct vu_device *device;
 	struct vu_channel channel;
-	bool agreed; /* on the version; the device is the client's */
+	struct fd_peer *peer; /* accounts for the client's descriptors */
+	bool negotiated;      /* VERSION succeeded: everything below is initialised */
 	struct vu_limits limits;
 	struct vu_config_view view;
 	struct vu_bar_space bars;
 	struct vu_dma dma;
-	unsigned ticks_silent;	   /* without an agreement */
-	unsigned ticks_gone;	   /* since the device went */
-	struct fd_peer *peer;	   /* who pays for the client's descriptors */
-	struct vu_message message; /* the one being carried out */
-	unsigned char *reply;	   /* room for VU_PAYLOAD_MAX bytes */
-	size_t reply_size;	   /* set by the handler; 0 before */
-	int reply_fd;		   /* to go with it, borrowed; -1 before */
+	unsigned ticks_unnegotiated;
+	unsigned ticks_removed;	   /* since the device was removed */
+	struct vu_message message; /* the command being executed */
+	unsigned char *reply;	   /* VU_PAYLOAD_MAX bytes */
+	size_t reply_size;	   /* set by the command's handler; 0 before */
+	int reply_fd;		   /* sent with the reply, borrowed; -1: none */
 };
 
+/** vu_session_create - a client's state, not negotiated. Return: NULL without memory. */
+struct vu_session *vu_session_create(struct vu_device *device, const struct vu_channel *channel);
+
 /**
- * vu_session_run - serve a client until it goes, or the server is to stop
- * @fd: its socket; stays the caller's
- * @loop: where to wait
+ * vu_session_destroy - end the session and free it; NULL is fine
  *
- * At the return the client has no memory, no eventfd and no interrupt left
- * here, and its device has been reset and masters the bus no more.
+ * The device has been reset afterwards, with bus mastering disabled, and no memory, eventfd or
+ * shared BAR of the client is in use.
  */
-void vu_session_run(struct vu_device *device, int fd, struct vu_loop *loop);
+void vu_session_destroy(struct vu_session *session);
 
-/** vu_session_begin - make the device the client's, now that they agree. Return: an errno or 0. */
-int vu_session_begin(struct vu_session *session);
+/** vu_session_begin - set up the device for the client, with @limits. Return: an errno or 0. */
+int vu_session_begin(struct vu_session *session, const struct vu_limits *limits);
 
-/** vu_session_reset - reset the device at the client's wish. Return: an errno or 0. */
-int vu_session_reset(struct vu_session *session);
+/** vu_session_reset_device - reset the device for the client. Return: an errno or 0. */
+int vu_session_reset_device(struct vu_session *session);
 
-/*
- * Handlers: carry out session->message, leave a payload in session->reply.
- * They may take descriptors out of the message. Return: an errno or 0.
+/**
+ * vu_session_tick - check the device, once a second
+ * @context: the session
+ *
+ * Reconnects to a driver service that has restarted. When the device was removed, asks the VMM
+ * to unplug it by the request interrupt.
+ *
+ * Return: false when the client has not sent VERSION in time.
  */
-int vu_version(struct vu_session *session);
-int vu_dma_map_command(struct vu_session *session);
-int vu_dma_unmap_command(struct vu_session *session);
-int vu_get_device_info(struct vu_session *session);
-int vu_get_region_info(struct vu_session *session);
-int vu_get_region_io_fds(struct vu_session *session);
-int vu_device_feature(struct vu_session *session);
-int vu_get_irq_info(struct vu_session *session);
-int vu_set_irqs(struct vu_session *session);
-int vu_region_read(struct vu_session *session);
-int vu_region_write(struct vu_session *session);
-int vu_region_write_multi(struct vu_session *session);
-
-/** vu_region_size - how many bytes a region has; 0 when it is not there. */
-uint64_t vu_region_size(const struct vu_device *device, uint32_t index);
+bool vu_session_tick(void *context);
 
 #endif

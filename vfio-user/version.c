@@ -4,7 +4,7 @@
  * the reply names is what this server takes, and of what is optional only what
  * the client proposed.
  */
-#include "vfio-user/session.h"
+#include "vfio-user/commands.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -126,7 +126,7 @@ static void answer(struct vu_session *session, uint16_t minor, const struct vu_l
 	session->reply_size = sizeof(version) + (size_t)length + 1;
 }
 
-int vu_version(struct vu_session *session)
+int vu_command_version(struct vu_session *session)
 {
 	const struct vu_message *message = &session->message;
 	struct vu_limits limits = defaults;
@@ -148,6 +148,5 @@ int vu_version(struct vu_session *session)
 	answer(session,
 		version.minor < VFIO_USER_VERSION_MINOR ? version.minor : VFIO_USER_VERSION_MINOR,
 		&limits);
-	session->limits = limits;
-	return vu_session_begin(session);
+	return vu_session_begin(session, &limits);
 }

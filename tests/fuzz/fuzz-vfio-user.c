@@ -10,7 +10,8 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/lib/fake-client.h"
 #include "vfio-user/platform.h"
-#include "vfio-user/session.h"
+#include "vfio-user/message.h"
+#include "vfio-user/serve.h"
 
 #include <poll.h>
 #include <stdlib.h>
@@ -529,7 +530,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.tick_ms = 1u << 30 };
 	if ((fuzz_byte(&run.input) & 0xf0) != 0xf0)
 		send_message(0, false); /* most inputs begin as they should */
-	vu_session_run(run.device, run.session, &run.loop);
+	vu_serve_client(run.device, run.session, &run.loop);
 	hang_up();
 	close(run.session);
 	require_nothing_left();

@@ -36,8 +36,8 @@ static void *run(void *argument)
 {
 	struct rig *rig = argument;
 
-	vu_session_run(rig->device, rig->session_fd, &rig->loop);
-	vu_loop_hang_up(rig->session_fd);
+	vu_serve_client(rig->device, rig->session_fd, &rig->loop);
+	vu_loop_close_client(rig->session_fd);
 	assert_int_equal(write(rig->ended[1], "", 1), 1);
 	return NULL;
 }

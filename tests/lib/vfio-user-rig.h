@@ -3,11 +3,12 @@
  * A session of the vfio-user server on one end of a socket pair, in a thread of
  * its own, on the double of the client library; the test is the VMM at the other.
  */
-#ifndef TESTS_LIB_VFIO_USER_RIG_H
-#define TESTS_LIB_VFIO_USER_RIG_H
+#ifndef TEST_VFIO_USER_RIG_H
+#define TEST_VFIO_USER_RIG_H
 
 #include "tests/lib/fake-client.h"
-#include "vfio-user/session.h"
+#include "vfio-user/message.h"
+#include "vfio-user/serve.h"
 
 #include <pthread.h>
 #include <setjmp.h>

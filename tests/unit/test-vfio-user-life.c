@@ -224,7 +224,7 @@ static void another_device_is_not_taken_for_it(void **state)
 	while (event_take(request) == 0)
 		poll(NULL, 0, 1);
 	assert_false(answers(rig));
-	assert_int_equal(atomic_load(&rig->device->presence), VU_GONE);
+	assert_int_equal(atomic_load(&rig->device->state), VU_DEVICE_REMOVED);
 	close(request);
 }
 
@@ -307,7 +307,7 @@ static void mapped_memory_does_not_survive_the_service(void **state)
 	while (event_take(request) == 0)
 		poll(NULL, 0, 1);
 	assert_false(answers(rig));
-	assert_int_equal(atomic_load(&rig->device->presence), VU_GONE);
+	assert_int_equal(atomic_load(&rig->device->state), VU_DEVICE_REMOVED);
 	assert_false(is_offered(rig));
 	rig_hang_up(rig);
 	assert_int_equal(fake_client_lock()->lent, 0);
@@ -328,7 +328,7 @@ static struct vu_device *handing_out;
 static void service_dies(void)
 {
 	fake_client_stop();
-	vu_device_result(handing_out, kIOReturnNotAttached);
+	vu_device_error(handing_out, kIOReturnNotAttached);
 }
 
 static void nor_does_memory_that_is_just_being_handed_out(void **state)
@@ -345,7 +345,7 @@ static void nor_does_memory_that_is_just_being_handed_out(void **state)
 	while (event_take(request) == 0 && !answers(rig))
 		poll(NULL, 0, 1);
 	assert_false(answers(rig));
-	assert_int_equal(atomic_load(&rig->device->presence), VU_GONE);
+	assert_int_equal(atomic_load(&rig->device->state), VU_DEVICE_REMOVED);
 	close(request);
 }
 

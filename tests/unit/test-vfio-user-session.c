@@ -213,7 +213,7 @@ static void every_command_wants_its_payload(void **state)
 	unsigned char payload[64] = { 0 };
 
 	for (uint16_t command = 0; command < 32; command++) {
-		const struct vu_command_row *row = vu_command_find(command);
+		const struct vu_command *row = vu_command_find(command);
 
 		if (!row || !row->handler)
 			continue;
@@ -232,7 +232,7 @@ static void every_command_refuses_descriptors_it_has_no_use_for(void **state)
 	for (size_t i = 0; i < 20; i++)
 		fds[i] = eventfd(0, EFD_CLOEXEC);
 	for (uint16_t command = 0; command < 32; command++) {
-		const struct vu_command_row *row = vu_command_find(command);
+		const struct vu_command *row = vu_command_find(command);
 
 		if (!row || !row->handler)
 			continue;
@@ -494,7 +494,7 @@ static void a_device_that_has_gone_reads_as_ones(void **state)
 	assert_memory_equal(data, "\xff\xff\xff\xff", 4);
 	assert_int_equal(rig_call(rig, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL), ENODEV);
 	rig_hang_up(rig);
-	assert_int_equal(atomic_load(&rig->device->presence), VU_GONE);
+	assert_int_equal(atomic_load(&rig->device->state), VU_DEVICE_REMOVED);
 }
 
 static void a_device_in_use_is_said_to_be(void **state)

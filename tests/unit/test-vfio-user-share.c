@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* BARs that the client maps: what it is told, what it gets, and what is taken back. */
 #include "tests/lib/vfio-user-rig.h"
-#include "vfio-user/share.h"
+#include "vfio-user/bar.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -360,16 +360,16 @@ static void areas(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct vu_device device = {
 			.bars = { { .size = cases[i].bar } },
-			.msix = { .vectors = cases[i].vectors,
+			.pci.msix = { .vectors = cases[i].vectors,
 				.table_bar = cases[i].table_bar,
 				.table_offset = cases[i].table,
 				.pending_bar = cases[i].pending_bar,
 				.pending_offset = cases[i].pending },
 		};
-		struct vu_area area;
+		struct vu_mmap_area area;
 
 		assert_int_equal(
-			vu_share_area(&device, 0, cases[i].page, &area), cases[i].size != 0);
+			vu_bar_mmap_area(&device, 0, cases[i].page, &area), cases[i].size != 0);
 		assert_int_equal(area.offset, cases[i].offset);
 		assert_int_equal(area.size, cases[i].size);
 	}

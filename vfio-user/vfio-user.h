@@ -7,8 +7,8 @@
  * vu_server_run(), with one more that the client library brings, for
  * interrupts. A process may have several of both.
  */
-#ifndef VFIO_USER_SERVER_H
-#define VFIO_USER_SERVER_H
+#ifndef VFIO_USER_VFIO_USER_H
+#define VFIO_USER_VFIO_USER_H
 
 #include <dext-abi.h>
 #include <stdbool.h>

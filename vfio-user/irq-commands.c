@@ -1,13 +1,30 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * SET_IRQS: three kinds of data (none, a byte for each interrupt, an eventfd
- * for each) by three actions (mask, unmask, trigger).
+ * DEVICE_GET_IRQ_INFO and DEVICE_SET_IRQS: three types of data (none, a byte for each
+ * interrupt, an eventfd for each) by three actions (mask, unmask, trigger).
  */
+#include "vfio-user/commands.h"
 #include "vfio-user/platform.h"
-#include "vfio-user/session.h"
 
 #include <errno.h>
 #include <string.h>
+
+int vu_command_irq_info(struct vu_session *session)
+{
+	struct vfio_user_irq_info info;
+
+	memcpy(&info, session->message.payload, sizeof(info));
+	if (info.index >= VFIO_PCI_NUM_IRQS)
+		return EINVAL;
+	info = (struct vfio_user_irq_info){
+		.argsz = sizeof(info),
+		.flags = vu_irq_flags(info.index),
+		.index = info.index,
+		.count = vu_irq_count(session->device->irq, info.index),
+	};
+	vu_command_reply(session, &info, sizeof(info));
+	return 0;
+}
 
 /* What is done to one interrupt, for data of the kinds none and bool. */
 typedef void (*irq_action)(struct vu_irq *irq, uint32_t index, uint32_t vector);
@@ -108,7 +125,7 @@ static void act(struct vu_session *session, const struct vfio_user_irq_set *set)
 			action(session->device->irq, set->index, set->start + i);
 }
 
-int vu_set_irqs(struct vu_session *session)
+int vu_command_set_irqs(struct vu_session *session)
 {
 	struct vfio_user_irq_set set;
 	int error;
