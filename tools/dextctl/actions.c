@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* dextctl irq trigger, reset, remove: commands that do one thing to a device. */
 #include "tools/dextctl/dextctl.h"
-#include "tools/dextctl/json.h"
+#include "tools/dextctl/format.h"
 
 #include <dext-abi.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* dextctl bar read, bar write: one register of a BAR; bar dump: a stretch of them. */
 #include "common/number.h"
-#include "tools/dextctl/access.h"
-#include "tools/dextctl/json.h"
+#include "tools/dextctl/dextctl.h"
+#include "tools/dextctl/format.h"
 
 struct bar {
 	uint8_t index, memory_index;

@@ -5,7 +5,7 @@
  */
 #include "common/host-pci.h"
 #include "tools/dextctl/dextctl.h"
-#include "tools/dextctl/json.h"
+#include "tools/dextctl/format.h"
 #include "tools/dextctl/names.h"
 
 #include <errno.h>

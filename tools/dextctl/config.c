@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* dextctl config read, config write: one register of config space; config dump: all of it. */
-#include "tools/dextctl/access.h"
-#include "tools/dextctl/json.h"
+#include "tools/dextctl/dextctl.h"
+#include "tools/dextctl/format.h"
 #include "tools/dextctl/registers.h"
 #include "tools/dextctl/view.h"
 
@@ -306,3 +306,42 @@ const struct ctl_command ctl_config_dump = {
 		    "dextctl config dump 01:00.0 >dump && lspci -F dump -vv\n",
 	.run = config_dump,
 };
+
+/* --- Output of accesses to config space and BARs ------------------------------------- */
+
+struct json_object *access_json(const struct access *access)
+{
+	struct json_object *object = json_new_object();
+
+	json_put_text(object, "address", access->device);
+	if (access->bar >= 0)
+		json_put_number(object, "bar", (uint64_t)access->bar);
+	else
+		json_put_text(object, "register", access->name[0] ? access->name : NULL);
+	json_put_number(object, "offset", access->offset);
+	json_put_number(object, "width", access->width);
+	return object;
+}
+
+static void print_access_json(const struct access *access)
+{
+	struct json_object *object = access_json(access);
+
+	json_put_hex(object, "value", (int)access->width * 2, access->value);
+	json_print(object);
+}
+
+void access_print(const struct access *access, const struct ctl_options *options)
+{
+	if (options->json)
+		print_access_json(access);
+	else
+		printf("0x%0*llx%s%s\n", (int)access->width * 2, (unsigned long long)access->value,
+			access->name[0] ? "  " : "", access->name);
+}
+
+void access_print_written(const struct access *access, const struct ctl_options *options)
+{
+	if (options->json)
+		print_access_json(access);
+}

@@ -8,6 +8,7 @@
 
 #include "common/pci-address.h"
 #include "tools/cli.h"
+#include "tools/dextctl/registers.h"
 
 #include <apple-dext-client.h>
 
@@ -143,5 +144,24 @@ enum ctl_intent {
 void ctl_note_company(const struct ctl_device *device, enum ctl_intent intent);
 /** ctl_claim - claim the device for that purpose. Return: as ctl_open(). */
 enum ctl_exit ctl_claim(const struct ctl_device *device, enum ctl_intent intent);
+
+/* Accesses to config space and BARs. */
+
+/* One access, or with values the first of several. */
+struct access {
+	const char *device; /* its address */
+	int bar;	    /* -1 for config space */
+	uint64_t offset, width, value;
+	char name[REGISTER_NAME_SIZE]; /* of a register of config space; "" for none */
+};
+
+/** access_print - the value that was read, and its register; as JSON the whole access. */
+void access_print(const struct access *access, const struct ctl_options *options);
+/** access_print_written - nothing; as JSON the whole access. */
+void access_print_written(const struct access *access, const struct ctl_options *options);
+
+struct json_object;
+/** access_json - a new object with the keys address, bar or register, offset, width. */
+struct json_object *access_json(const struct access *access);
 
 #endif

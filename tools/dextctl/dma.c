@@ -2,7 +2,6 @@
 /* dextctl dma: what a device may reach by DMA: limits, faults, and everybody's regions. */
 #include "tools/dextctl/dextctl.h"
 #include "tools/dextctl/format.h"
-#include "tools/dextctl/json.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -2,7 +2,6 @@
 /* dextctl irq watch: interrupts, live. */
 #include "tools/dextctl/dextctl.h"
 #include "tools/dextctl/format.h"
-#include "tools/dextctl/json.h"
 #include "tools/dextctl/terminal.h"
 #include "tools/dextctl/vectors.h"
 

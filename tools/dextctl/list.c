@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* dextctl list: the devices of the driver service, one a line; info: one of them in full. */
 #include "tools/dextctl/dextctl.h"
-#include "tools/dextctl/json.h"
+#include "tools/dextctl/format.h"
 #include "tools/dextctl/view.h"
 
 #include <stdlib.h>

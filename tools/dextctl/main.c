@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* dextctl: look at, poke, watch and reset the devices of a driver service. */
+/* dextctl: inspect, access, watch and reset the devices of a driver service. */
 #include "tools/dextctl/dextctl.h"
 
 #include <errno.h>

@@ -134,7 +134,7 @@ void ctl_print_usage(const struct ctl_command *const *commands, FILE *out)
 		if (usage_width(commands[i]) > width)
 			width = usage_width(commands[i]);
 	fputs("Usage: dextctl [OPTION]... COMMAND [ARGUMENT]...\n"
-	      "Look at, poke, watch and reset the PCI devices of a driver service (dextd).\n"
+	      "Inspect, access, watch and reset the PCI devices of a driver service (dextd).\n"
 	      "\n"
 	      "Commands:\n",
 		out);

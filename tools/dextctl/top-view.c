@@ -2,7 +2,6 @@
 /* What clients do a second, from two looks at their counters; as text or as JSON. */
 #include "tools/cli.h"
 #include "tools/dextctl/format.h"
-#include "tools/dextctl/json.h"
 #include "tools/dextctl/top.h"
 
 #include <inttypes.h>

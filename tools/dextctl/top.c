@@ -2,7 +2,6 @@
 /* dextctl top: who does how much, live. */
 #include "tools/dextctl/dextctl.h"
 #include "tools/dextctl/format.h"
-#include "tools/dextctl/json.h"
 #include "tools/dextctl/terminal.h"
 #include "tools/dextctl/top.h"
 

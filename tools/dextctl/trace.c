@@ -2,7 +2,6 @@
 /* dextctl trace: the calls that the driver carries out, live. */
 #include "tools/dextctl/dextctl.h"
 #include "tools/dextctl/format.h"
-#include "tools/dextctl/json.h"
 #include "tools/dextctl/terminal.h"
 #include "tools/dextctl/trace.h"
 

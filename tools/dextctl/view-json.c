@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* A device as JSON. The keys are documented in dextctl(1); they are added to, never changed. */
 #include "tools/dextctl/format.h"
-#include "tools/dextctl/json.h"
 #include "tools/dextctl/view.h"
 
 #include <pci/pci.h>
