@@ -51,7 +51,7 @@ static void as_memory(struct vu_client *vmm, int fd)
 		struct vfio_user_dma_map map;
 	} message = { { .command = VFIO_USER_DMA_MAP, .size = sizeof(message) }, map };
 
-	vu_client_send(vmm, &message, sizeof(message), &fd, 1);
+	vu_client_try_send(vmm, &message, sizeof(message), &fd, 1);
 }
 
 static void as_event(struct vu_client *vmm, int fd)
@@ -65,12 +65,12 @@ static void as_event(struct vu_client *vmm, int fd)
 			.index = VFIO_PCI_MSIX_IRQ_INDEX,
 			.count = 1 } };
 
-	vu_client_send(vmm, &message, sizeof(message), &fd, 1);
+	vu_client_try_send(vmm, &message, sizeof(message), &fd, 1);
 }
 
 static void with_half_a_message(struct vu_client *vmm, int fd)
 {
-	vu_client_send(vmm, "\1\0\1", 3, &fd, 1);
+	vu_client_try_send(vmm, "\1\0\1", 3, &fd, 1);
 }
 
 /* Each kind by a VMM that goes; then one of them by a VMM that stays. */

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/attacks/victim.h"
 #include "iokit/wire.h"
-#include "tests/lib/vfio-user-client.h"
+#include "tests/lib/program.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
@@ -12,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -70,31 +68,25 @@ static void omit_leaks(void)
 	setenv("ASAN_OPTIONS", options, 1);
 }
 
-static _Noreturn void execute(const struct victim_program *program, const struct attack *attack)
-{
-	const struct rlimit descriptors = { DESCRIPTORS_SOFT, DESCRIPTORS_HARD };
-	const char *path = victim_program_path(attack->target);
-	char config[96];
-	int log = open(program->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+struct preparation {
+	const struct attack *attack;
+	const char *log;
+};
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (attack->keeps_thread)
+/* In the child: limits, and the log. */
+static void prepare(const void *context)
+{
+	const struct preparation *preparation = context;
+	const struct rlimit descriptors = { DESCRIPTORS_SOFT, DESCRIPTORS_HARD };
+	int log = open(preparation->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+
+	if (preparation->attack->keeps_thread)
 		omit_leaks();
 	setrlimit(RLIMIT_NOFILE, &descriptors);
 	dup2(log, STDOUT_FILENO);
 	dup2(log, STDERR_FILENO);
-	if (attack->target == ON_DEXTD) {
-		execl(path, "dextd", "--socket", program->service, "--device", HONEST_DEVICE,
-			"--device", ATTACKED_DEVICE, "--device", BYSTANDER_DEVICE,
-			geteuid() == 0 ? "--group" : NULL, "65534", NULL);
-	} else {
-		snprintf(config, sizeof(config), "%s/config", program->folder);
+	if (preparation->attack->target == ON_VFIO_USER)
 		umask(0); /* attackers of another user connect as well */
-		if (write_config(program, config))
-			execl(path, "dext-vfio-user", "--config", config, NULL);
-	}
-	fprintf(stderr, "%s: %s\n", path, strerror(errno));
-	_exit(127);
 }
 
 static bool name_paths(struct victim_program *program, enum attack_target target)
@@ -115,23 +107,41 @@ static bool name_paths(struct victim_program *program, enum attack_target target
 	return true;
 }
 
+/* Listening is what both programs do last; the group of dextd's socket is set then, too. */
+static bool start_dextd(struct victim_program *program, const struct preparation *preparation)
+{
+	const char *const argv[] = { victim_program_path(ON_DEXTD), "--socket", program->service,
+		"--device", HONEST_DEVICE, "--device", ATTACKED_DEVICE, "--device",
+		BYSTANDER_DEVICE, geteuid() == 0 ? "--group" : NULL, "65534", NULL };
+
+	program->victim.pid = program_start(argv, prepare, preparation);
+	return program_wait_listening(program->service, program->victim.pid);
+}
+
+static bool start_dext_vfio_user(
+	struct victim_program *program, const struct preparation *preparation)
+{
+	char config[96];
+	const char *const argv[] = { victim_program_path(ON_VFIO_USER), "--config", config, NULL };
+
+	snprintf(config, sizeof(config), "%s/config", program->folder);
+	if (!write_config(program, config))
+		return false;
+	program->victim.pid = program_start(argv, prepare, preparation);
+	return program_wait_listening(program->vfio_user, program->victim.pid) &&
+	       program_wait_listening(program->honest_vfio_user, program->victim.pid);
+}
+
 bool victim_start(struct victim_program *program, const struct attack *attack)
 {
+	const struct preparation preparation = { attack, program->log };
+
 	*program = (struct victim_program){ .victim = { .pid = 0 } };
 	if (!name_paths(program, attack->target))
 		return false;
 	setenv("DEXT_SOCKET", program->service, 1);
-	program->victim.pid = fork();
-	if (program->victim.pid == 0)
-		execute(program, attack);
-	/* Listening is what both do last; a path of dextd's becomes a stranger's then, too. */
-	if (attack->target == ON_DEXTD) {
-		wait_for_socket(program->service);
-	} else {
-		wait_for_socket(program->vfio_user);
-		wait_for_socket(program->honest_vfio_user);
-	}
-	return true;
+	return attack->target == ON_DEXTD ? start_dextd(program, &preparation) :
+					    start_dext_vfio_user(program, &preparation);
 }
 
 bool victim_has_ended(struct victim_program *program)

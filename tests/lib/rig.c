@@ -2,16 +2,15 @@
 #include "tests/lib/rig.h"
 #include "driver/driver.h"
 #include "provider/spec.h"
+#include "tests/lib/program.h"
 
 #include <apple-dext-client.h>
 #include <dirent.h>
-#include <errno.h>
 #include <iokit-user/service.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -41,9 +40,11 @@ static bool start_local(struct rig *rig, const char *const *specs)
 	return true;
 }
 
-static void exec_dextd(const struct rig *rig, const char *const *specs)
+/* Start the program and wait until it answers. */
+static bool start_dextd(struct rig *rig, const char *const *specs)
 {
 	const char *argv[4 + 2 * RIG_DEVICES_MAX] = { getenv("DEXTD"), "--socket", rig->socket };
+	char why[200] = "$DEXTD is not set";
 	size_t count = 3;
 
 	for (; *specs && count + 2 < sizeof(argv) / sizeof(*argv); specs++) {
@@ -51,22 +52,8 @@ static void exec_dextd(const struct rig *rig, const char *const *specs)
 		argv[count++] = *specs;
 	}
 	argv[count] = NULL;
-	prctl(PR_SET_PDEATHSIG, SIGKILL); /* nothing is left over when a test dies */
-	if (argv[0])
-		execv(argv[0], (char **)(uintptr_t)argv);
-	fprintf(stderr, "$DEXTD: %s\n", strerror(argv[0] ? errno : EINVAL));
-	_exit(127);
-}
-
-/* Begin the program and wait until it answers. */
-static bool start_dextd(struct rig *rig, const char *const *specs)
-{
-	char why[200] = "";
-
-	rig->dextd = fork();
-	if (rig->dextd == 0)
-		exec_dextd(rig, specs);
-	for (int i = 0; i < 2000; i++, nap()) {
+	rig->dextd = argv[0] ? program_start(argv, NULL, NULL) : -1;
+	for (int i = 0; rig->dextd > 0 && i < 2000; i++, nap()) {
 		if (iouser_service_probe(why, sizeof(why)))
 			return true;
 		if (waitpid(rig->dextd, NULL, WNOHANG) == rig->dextd)
@@ -103,20 +90,18 @@ bool rig_stop(struct rig *rig)
 	while (rig->driver_count)
 		dext_driver_destroy(rig->drivers[--rig->driver_count]);
 	if (rig->dextd > 0) {
-		kill(rig->dextd, SIGTERM);
-		waitpid(rig->dextd, &status, 0);
+		status = program_end(rig->dextd, SIGTERM);
 		rmdir(rig->folder); /* dextd has removed what it made there */
 	}
 	rig->dextd = 0;
-	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	return status == 0;
 }
 
 void rig_kill(struct rig *rig)
 {
 	if (rig->dextd <= 0)
 		return;
-	kill(rig->dextd, SIGKILL);
-	waitpid(rig->dextd, NULL, 0);
+	program_end(rig->dextd, SIGKILL);
 	rig->dextd = 0;
 	unlink(rig->socket);
 	rmdir(rig->folder);

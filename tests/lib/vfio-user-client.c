@@ -1,35 +1,41 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/lib/vfio-user-client.h"
-#include "tests/lib/send-fds.h"
 #include "tests/lib/cmocka-all.h"
+#include "tests/lib/send-fds.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-void vu_client_connect(struct vu_client *client, const char *path)
+#define WRITE_MAX 64
+
+int vu_client_try_connect(struct vu_client *client, const char *path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
-	*client = (struct vu_client){ .fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) };
-	assert_true(client->fd >= 0);
-	assert_true(strlen(path) < sizeof(address.sun_path));
+	if (strlen(path) >= sizeof(address.sun_path))
+		return ENAMETOOLONG;
 	strcpy(address.sun_path, path);
-	assert_int_equal(
-		connect(client->fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+	*client = (struct vu_client){ .fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) };
+	if (client->fd < 0)
+		return errno;
+	if (connect(client->fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
+		return 0;
+	return errno;
+}
+
+void vu_client_connect(struct vu_client *client, const char *path)
+{
+	assert_int_equal(vu_client_try_connect(client, path), 0);
 }
 
 void vu_client_close(struct vu_client *client)
 {
-	close(client->fd);
+	if (client->fd >= 0)
+		close(client->fd);
 	client->fd = -1;
 }
 
@@ -38,8 +44,8 @@ int vu_client_propose(struct vu_client *client)
 	static const char proposal[] = "\0\0\1\0{\"capabilities\":{\"max_msg_fds\":16,"
 				       "\"write_multiple\":true}}";
 
-	return vu_client_call(
-		client, VFIO_USER_VERSION, proposal, sizeof(proposal), NULL, 0, NULL, 0);
+	return vu_client_exchange(
+		client, VFIO_USER_VERSION, proposal, sizeof(proposal), NULL, 0, NULL);
 }
 
 int vu_client_agree(struct vu_client *client, const char *path)
@@ -48,116 +54,174 @@ int vu_client_agree(struct vu_client *client, const char *path)
 	return vu_client_propose(client);
 }
 
+/* --- Messages ---------------------------------------------------------------------------- */
+
+bool vu_client_try_send(
+	struct vu_client *client, const void *data, size_t size, const int *fds, size_t count)
+{
+	return send_fds(client->fd, data, size, fds, count);
+}
+
 void vu_client_send(
 	struct vu_client *client, const void *data, size_t size, const int *fds, size_t count)
 {
-	/* The server may have hung up: the reply that does not come tells. */
-	(void)send_fds(client->fd, data, size, fds, count);
+	assert_true(vu_client_try_send(client, data, size, fds, count));
 }
 
-static bool receive(int fd, void *data, size_t size)
+static bool send_command(struct vu_client *client, uint16_t command, uint32_t flags,
+	const void *payload, size_t size, const int *fds, size_t count)
 {
-	return size == 0 || recv(fd, data, size, MSG_WAITALL) == (ssize_t)size;
+	struct vfio_user_header header = { .id = ++client->id,
+		.command = command,
+		.size = (uint32_t)(sizeof(header) + size),
+		.flags = flags };
+	unsigned char *message = malloc(sizeof(header) + size);
+	bool sent;
+
+	assert_non_null(message);
+	memcpy(message, &header, sizeof(header));
+	if (size > 0)
+		memcpy(message + sizeof(header), payload, size);
+	sent = vu_client_try_send(client, message, sizeof(header) + size, fds, count);
+	free(message);
+	return sent;
 }
 
-/* A header, and the descriptor that came with it, or -1. */
+void vu_client_send_command(struct vu_client *client, uint16_t command, uint32_t flags,
+	const void *payload, size_t size, const int *fds, size_t count)
+{
+	assert_true(send_command(client, command, flags, payload, size, fds, count));
+}
+
+/*
+ * The header is read by itself, and must bring the descriptor: some clients read so. There is room
+ * for more than one, to see that no more come.
+ */
 static bool receive_header(int socket, struct vfio_user_header *header, int *fd)
 {
 	union {
 		struct cmsghdr align;
-		unsigned char space[CMSG_SPACE(sizeof(int))];
+		unsigned char space[CMSG_SPACE(4 * sizeof(int))];
 	} control;
 	struct iovec vector = { .iov_base = header, .iov_len = sizeof(*header) };
 	struct msghdr message = { .msg_iov = &vector,
 		.msg_iovlen = 1,
 		.msg_control = &control,
 		.msg_controllen = sizeof(control) };
+	struct cmsghdr *first;
 
 	*fd = -1;
 	if (recvmsg(socket, &message, MSG_WAITALL | MSG_CMSG_CLOEXEC) != sizeof(*header))
 		return false;
-	if (CMSG_FIRSTHDR(&message))
-		memcpy(fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(*fd));
+	assert_int_equal(message.msg_flags & MSG_CTRUNC, 0);
+	first = CMSG_FIRSTHDR(&message);
+	if (first) {
+		assert_int_equal(first->cmsg_type, SCM_RIGHTS);
+		assert_int_equal(first->cmsg_len, CMSG_LEN(sizeof(int)));
+		assert_null(CMSG_NXTHDR(&message, first));
+		memcpy(fd, CMSG_DATA(first), sizeof(*fd));
+	}
 	return true;
 }
 
-static int receive_reply(
-	struct vu_client *client, uint16_t command, void *reply, size_t room, int *fd)
+bool vu_client_receive(struct vu_client *client, struct vu_reply *reply)
 {
-	unsigned char rest[256];
-	struct vfio_user_header header;
-	size_t size, kept;
-
-	if (!receive_header(client->fd, &header, fd))
-		return -1;
-	assert_int_equal(header.id, client->id);
-	assert_int_equal(header.command, command);
-	assert_int_equal(header.flags & VFIO_USER_TYPE_MASK, VFIO_USER_TYPE_REPLY);
-	size = header.size - sizeof(header);
-	kept = size < room ? size : room;
-	assert_true(receive(client->fd, reply, kept));
-	for (size -= kept; size > 0; size -= kept) {
-		kept = size < sizeof(rest) ? size : sizeof(rest);
-		assert_true(receive(client->fd, rest, kept));
-	}
-	return (header.flags & VFIO_USER_ERROR) != 0 ? (int)header.error : 0;
+	if (!receive_header(client->fd, &reply->header, &reply->fd))
+		return false;
+	assert_int_equal(reply->header.flags & VFIO_USER_TYPE_MASK, VFIO_USER_TYPE_REPLY);
+	reply->size = reply->header.size - sizeof(reply->header);
+	assert_true(reply->size <= sizeof(reply->payload));
+	if (reply->size > 0)
+		assert_int_equal(
+			recv(client->fd, reply->payload, reply->size, MSG_WAITALL), reply->size);
+	return true;
 }
 
-static int call(struct vu_client *client, uint16_t command, const void *payload, size_t size,
-	const int *fds, size_t count, void *reply, size_t room, int *fd)
+/* A reply to the last command. Return: as vu_client_call(). */
+static int receive_reply(struct vu_client *client, uint16_t command, struct vu_reply *reply)
 {
-	struct {
-		struct vfio_user_header header;
-		unsigned char payload[512];
-	} message = { .header = { .id = ++client->id,
-			      .command = command,
-			      .size = (uint32_t)(sizeof(struct vfio_user_header) + size) } };
+	int error;
 
-	assert_true(size <= sizeof(message.payload));
-	if (size > 0)
-		memcpy(message.payload, payload, size);
-	vu_client_send(client, &message, message.header.size, fds, count);
-	return receive_reply(client, command, reply, room, fd);
+	if (!vu_client_receive(client, reply))
+		return -1;
+	assert_int_equal(reply->header.id, client->id);
+	assert_int_equal(reply->header.command, command);
+	error = (int)reply->header.error;
+	assert_int_equal((reply->header.flags & VFIO_USER_ERROR) != 0, error != 0);
+	if (error != 0)
+		assert_int_equal(reply->size, 0);
+	return error;
+}
+
+int vu_client_exchange(struct vu_client *client, uint16_t command, const void *payload, size_t size,
+	const int *fds, size_t count, struct vu_reply *reply)
+{
+	if (!reply)
+		return vu_client_call(client, command, payload, size, fds, count, NULL, 0);
+	/* Whether the server has hung up is seen when there is no reply. */
+	(void)send_command(client, command, VFIO_USER_TYPE_COMMAND, payload, size, fds, count);
+	return receive_reply(client, command, reply);
 }
 
 int vu_client_call(struct vu_client *client, uint16_t command, const void *payload, size_t size,
 	const int *fds, size_t count, void *reply, size_t room)
 {
-	int fd, error = call(client, command, payload, size, fds, count, reply, room, &fd);
+	struct vu_reply *whole = malloc(sizeof(*whole));
+	int error;
 
-	assert_int_equal(fd, -1);
+	assert_non_null(whole);
+	error = vu_client_exchange(client, command, payload, size, fds, count, whole);
+	assert_int_equal(whole->fd, -1);
+	if (error == 0 && room > 0)
+		memcpy(reply, whole->payload, whole->size < room ? whole->size : room);
+	free(whole);
 	return error;
 }
 
+/* --- Regions ------------------------------------------------------------------------------ */
+
 int vu_client_region(struct vu_client *client, uint32_t index, struct vu_client_region *region)
 {
-	struct {
-		struct vfio_user_region_info info;
-		struct vfio_user_sparse_mmap sparse;
-	} reply = { .info = { .argsz = 0 } };
-	struct vfio_user_region_info info = { .argsz = sizeof(reply), .index = index };
-	int error = call(client, VFIO_USER_DEVICE_GET_REGION_INFO, &info, sizeof(info), NULL, 0,
-		&reply, sizeof(reply), &region->fd);
+	const size_t both = sizeof(region->info) + sizeof(region->sparse);
+	struct vfio_user_region_info info = { .argsz = (uint32_t)both, .index = index };
+	struct vu_reply *reply = malloc(sizeof(*reply));
+	int error;
 
-	region->info = reply.info;
-	region->sparse = reply.sparse;
+	assert_non_null(reply);
+	*region = (struct vu_client_region){ .fd = -1 };
+	error = vu_client_exchange(
+		client, VFIO_USER_DEVICE_GET_REGION_INFO, &info, sizeof(info), NULL, 0, reply);
+	if (error == 0) {
+		assert_true(reply->size >= sizeof(info) && reply->size <= both);
+		memcpy(&region->info, reply->payload, sizeof(info));
+		if (reply->size == both)
+			memcpy(&region->sparse, reply->payload + sizeof(info),
+				sizeof(region->sparse));
+		region->fd = reply->fd;
+	}
+	free(reply);
 	return error;
 }
 
 int vu_client_read(
 	struct vu_client *client, uint32_t region, uint64_t offset, void *data, uint32_t count)
 {
-	struct {
-		struct vfio_user_region_access access;
-		unsigned char data[8];
-	} reply, request = { .access = { .offset = offset, .region = region, .count = count } };
+	struct vfio_user_region_access access = {
+		.offset = offset, .region = region, .count = count
+	};
+	struct vu_reply *reply = malloc(sizeof(*reply));
 	int error;
 
-	assert_true(count <= sizeof(reply.data));
-	error = vu_client_call(client, VFIO_USER_REGION_READ, &request, sizeof(request.access),
-		NULL, 0, &reply, sizeof(reply));
-	if (error == 0)
-		memcpy(data, reply.data, count);
+	assert_non_null(reply);
+	error = vu_client_exchange(
+		client, VFIO_USER_REGION_READ, &access, sizeof(access), NULL, 0, reply);
+	if (error == 0) {
+		assert_int_equal(reply->size, sizeof(access) + count);
+		assert_memory_equal(reply->payload, &access, sizeof(access));
+		if (count > 0)
+			memcpy(data, reply->payload + sizeof(access), count);
+	}
+	free(reply);
 	return error;
 }
 
@@ -166,14 +230,41 @@ int vu_client_write(struct vu_client *client, uint32_t region, uint64_t offset, 
 {
 	struct {
 		struct vfio_user_region_access access;
-		unsigned char data[8];
+		unsigned char data[WRITE_MAX];
 	} request = { .access = { .offset = offset, .region = region, .count = count } };
+	struct vfio_user_region_access written = { .count = 0 };
+	int error;
 
 	assert_true(count <= sizeof(request.data));
 	memcpy(request.data, data, count);
-	return vu_client_call(client, VFIO_USER_REGION_WRITE, &request,
-		sizeof(request.access) + count, NULL, 0, NULL, 0);
+	error = vu_client_call(client, VFIO_USER_REGION_WRITE, &request,
+		sizeof(request.access) + count, NULL, 0, &written, sizeof(written));
+	if (error == 0)
+		assert_memory_equal(&written, &request.access, sizeof(written));
+	return error;
 }
+
+uint32_t vu_client_config(struct vu_client *client, uint64_t offset, uint32_t width)
+{
+	uint8_t bytes[4] = { 0 };
+
+	assert_int_equal(
+		vu_client_read(client, VFIO_PCI_CONFIG_REGION_INDEX, offset, bytes, width), 0);
+	return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
+	       (uint32_t)bytes[3] << 24;
+}
+
+void vu_client_set_config(struct vu_client *client, uint64_t offset, uint32_t width, uint32_t value)
+{
+	uint8_t bytes[4];
+
+	for (size_t i = 0; i < 4; i++)
+		bytes[i] = (uint8_t)(value >> (8 * i));
+	assert_int_equal(
+		vu_client_write(client, VFIO_PCI_CONFIG_REGION_INDEX, offset, bytes, width), 0);
+}
+
+/* --- DMA and interrupts --------------------------------------------------------------------- */
 
 int vu_client_map(struct vu_client *client, uint64_t address, uint64_t size, int fd)
 {
@@ -182,69 +273,41 @@ int vu_client_map(struct vu_client *client, uint64_t address, uint64_t size, int
 		.address = address,
 		.size = size };
 
-	return vu_client_call(
-		client, VFIO_USER_DMA_MAP, &map, sizeof(map), &fd, fd >= 0 ? 1 : 0, NULL, 0);
+	return vu_client_exchange(
+		client, VFIO_USER_DMA_MAP, &map, sizeof(map), &fd, fd >= 0 ? 1 : 0, NULL);
+}
+
+int vu_client_set_irqs(struct vu_client *client, uint32_t index, uint32_t flags, uint32_t start,
+	uint32_t count, const int *fds, size_t fd_count)
+{
+	struct vfio_user_irq_set set = {
+		.argsz = sizeof(set), .flags = flags, .index = index, .start = start, .count = count
+	};
+
+	return vu_client_exchange(
+		client, VFIO_USER_DEVICE_SET_IRQS, &set, sizeof(set), fds, fd_count, NULL);
+}
+
+int vu_client_set_bools(struct vu_client *client, uint32_t index, uint32_t action, uint32_t start,
+	uint32_t count, const void *bools, size_t bool_count)
+{
+	struct {
+		struct vfio_user_irq_set set;
+		unsigned char bools[64];
+	} request = { .set = { .argsz = (uint32_t)(sizeof(request.set) + bool_count),
+			      .flags = VFIO_IRQ_SET_DATA_BOOL | action,
+			      .index = index,
+			      .start = start,
+			      .count = count } };
+
+	assert_true(bool_count <= sizeof(request.bools));
+	memcpy(request.bools, bools, bool_count);
+	return vu_client_exchange(client, VFIO_USER_DEVICE_SET_IRQS, &request,
+		sizeof(request.set) + bool_count, NULL, 0, NULL);
 }
 
 int vu_client_event(struct vu_client *client, uint32_t index, uint32_t vector, int fd)
 {
-	struct vfio_user_irq_set set = { .argsz = sizeof(set),
-		.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
-		.index = index,
-		.start = vector,
-		.count = 1 };
-
-	return vu_client_call(
-		client, VFIO_USER_DEVICE_SET_IRQS, &set, sizeof(set), &fd, 1, NULL, 0);
-}
-
-/* --- Programs --------------------------------------------------------------------------- */
-
-pid_t program_start(const char *const *argv)
-{
-	pid_t program = fork();
-
-	assert_true(program >= 0);
-	if (program > 0)
-		return program;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	execv(argv[0], (char **)(uintptr_t)argv);
-	fprintf(stderr, "%s: %s\n", argv[0], strerror(errno));
-	_exit(127);
-}
-
-int program_end(pid_t program, int signal)
-{
-	int status;
-
-	kill(program, signal);
-	assert_int_equal(waitpid(program, &status, 0), program);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-}
-
-/*
- * A datagram socket asks: it is refused where nobody is bound, and told of the wrong type
- * where somebody is, who does not hear of it. Servers put a socket into its place when it
- * listens.
- */
-static bool is_listening(const char *path)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool bound;
-
-	assert_true(fd >= 0);
-	assert_true(strlen(path) < sizeof(address.sun_path));
-	strcpy(address.sun_path, path);
-	bound = connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0 &&
-		errno == EPROTOTYPE;
-	close(fd);
-	return bound;
-}
-
-void wait_for_socket(const char *path)
-{
-	for (int i = 0; i < 4000 && !is_listening(path); i++)
-		poll(NULL, 0, 5);
-	assert_true(is_listening(path));
+	return vu_client_set_irqs(client, index,
+		VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, vector, 1, &fd, 1);
 }

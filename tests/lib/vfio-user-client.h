@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A vfio-user client that is no VMM, and the programs that it talks to: for tests of the
- * whole server. What does not work ends the test.
+ * A vfio-user client that is no VMM, on a connected socket: for tests of a session in this process
+ * and of the server as a program. What goes wrong fails the test that runs (cmocka), unless a
+ * function returns it.
  */
 #ifndef TESTS_LIB_VFIO_USER_CLIENT_H
 #define TESTS_LIB_VFIO_USER_CLIENT_H
@@ -9,57 +10,87 @@
 #include "vfio-user/protocol.h"
 
 #include <stdbool.h>
-#include <sys/types.h>
+#include <stddef.h>
+#include <stdint.h>
 
 struct vu_client {
 	int fd;
-	uint16_t id; /* of the last message */
+	uint16_t id; /* of the last command */
 };
 
-/** vu_client_connect - connect to a socket that is listening. */
+struct vu_reply {
+	struct vfio_user_header header;
+	unsigned char payload[VU_PAYLOAD_MAX];
+	size_t size; /* of the payload */
+	int fd;	     /* the descriptor that came with it, or -1; the caller closes it */
+};
+
+/** vu_client_try_connect - connect to a listening socket. Return: 0 or an errno. */
+int vu_client_try_connect(struct vu_client *client, const char *path);
+/** vu_client_connect - the same; a failure fails the test. */
 void vu_client_connect(struct vu_client *client, const char *path);
 void vu_client_close(struct vu_client *client);
-/** vu_client_propose - agree on the version. Return: an errno or 0; -1 when turned away. */
+/** vu_client_propose - agree on the version. Return: as vu_client_call(). */
 int vu_client_propose(struct vu_client *client);
-/** vu_client_agree - connect, and both. Return: as vu_client_propose(). */
+/** vu_client_agree - connect and agree on the version. Return: as vu_client_call(). */
 int vu_client_agree(struct vu_client *client, const char *path);
 
-/** vu_client_send - send bytes as they are, with up to 16 descriptors. */
+/** vu_client_send - send bytes as they are; a failure fails the test. */
 void vu_client_send(
 	struct vu_client *client, const void *data, size_t size, const int *fds, size_t count);
+/** vu_client_try_send - send bytes as they are. Return: false when the server has hung up. */
+bool vu_client_try_send(
+	struct vu_client *client, const void *data, size_t size, const int *fds, size_t count);
+/** vu_client_send_command - a header with the next id and @flags, and @payload. */
+void vu_client_send_command(struct vu_client *client, uint16_t command, uint32_t flags,
+	const void *payload, size_t size, const int *fds, size_t count);
+/** vu_client_receive - the next reply. Return: false when the server has hung up. */
+bool vu_client_receive(struct vu_client *client, struct vu_reply *reply);
+
 /**
- * vu_client_call - one command and its reply
- * @reply: gets at most @room bytes of payload
+ * vu_client_exchange - send a command and receive its reply
+ * @reply: NULL: the reply must bring no descriptor
  *
- * Return: the errno in it, 0 for a success; -1 when the server has hung up.
+ * Return: the errno in the reply, 0 for success; -1 when the server has hung up.
+ */
+int vu_client_exchange(struct vu_client *client, uint16_t command, const void *payload, size_t size,
+	const int *fds, size_t count, struct vu_reply *reply);
+/**
+ * vu_client_call - the same, for a reply that must bring no descriptor
+ * @reply: gets at most @room bytes of the payload
  */
 int vu_client_call(struct vu_client *client, uint16_t command, const void *payload, size_t size,
 	const int *fds, size_t count, void *reply, size_t room);
 
-/* What the server says of a region; the descriptor is the caller's, -1 when there is none. */
+/* The reply to DEVICE_GET_REGION_INFO. */
 struct vu_client_region {
 	struct vfio_user_region_info info;
 	struct vfio_user_sparse_mmap sparse; /* with VFIO_REGION_INFO_FLAG_CAPS */
-	int fd;
+	int fd;				     /* as in struct vu_reply */
 };
 /** vu_client_region - ask with room for all of it. Return: as vu_client_call(). */
 int vu_client_region(struct vu_client *client, uint32_t index, struct vu_client_region *region);
 
-/* Config space and BARs, up to 8 bytes. Return: as vu_client_call(). */
+/* Region accesses; writes of up to 64 bytes. Return: as vu_client_call(). */
 int vu_client_read(
 	struct vu_client *client, uint32_t region, uint64_t offset, void *data, uint32_t count);
 int vu_client_write(struct vu_client *client, uint32_t region, uint64_t offset, const void *data,
 	uint32_t count);
-/** vu_client_map - share @fd at @address; -1 for memory that is not shared. */
-int vu_client_map(struct vu_client *client, uint64_t address, uint64_t size, int fd);
-/** vu_client_event - connect an eventfd to an interrupt. */
-int vu_client_event(struct vu_client *client, uint32_t index, uint32_t vector, int fd);
+/* Config space, little-endian; a failure fails the test. */
+uint32_t vu_client_config(struct vu_client *client, uint64_t offset, uint32_t width);
+void vu_client_set_config(
+	struct vu_client *client, uint64_t offset, uint32_t width, uint32_t value);
 
-/** program_start - run a program, which dies with the test. @argv ends with NULL. */
-pid_t program_start(const char *const *argv);
-/** program_end - a signal, and wait. Return: its exit status; 128 and more: the signal. */
-int program_end(pid_t program, int signal);
-/** wait_for_socket - until somebody listens there: asks the kernel, without connecting. */
-void wait_for_socket(const char *path);
+/** vu_client_map - DMA_MAP of @fd at @address; -1: memory without a descriptor. */
+int vu_client_map(struct vu_client *client, uint64_t address, uint64_t size, int fd);
+
+/* DEVICE_SET_IRQS. Return: as vu_client_call(). */
+int vu_client_set_irqs(struct vu_client *client, uint32_t index, uint32_t flags, uint32_t start,
+	uint32_t count, const int *fds, size_t fd_count);
+/* The same with DATA_BOOL and up to 64 bytes. */
+int vu_client_set_bools(struct vu_client *client, uint32_t index, uint32_t action, uint32_t start,
+	uint32_t count, const void *bools, size_t bool_count);
+/** vu_client_event - have @fd signalled by an interrupt. */
+int vu_client_event(struct vu_client *client, uint32_t index, uint32_t vector, int fd);
 
 #endif

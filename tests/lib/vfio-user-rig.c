@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/lib/vfio-user-rig.h"
-#include "tests/lib/send-fds.h"
 #include "vfio-user/platform.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,18 +10,6 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-
-size_t count_fds(void)
-{
-	DIR *directory = opendir("/proc/self/fd");
-	size_t count = 0;
-
-	assert_non_null(directory);
-	while (readdir(directory))
-		count++;
-	closedir(directory);
-	return count;
-}
 
 void expect_fds(size_t count)
 {
@@ -47,7 +33,7 @@ void rig_open(struct rig *rig)
 	int ends[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-	rig->fd = ends[0];
+	rig->client.fd = ends[0];
 	rig->session_fd = ends[1];
 }
 
@@ -75,9 +61,7 @@ void rig_wait_end(struct rig *rig)
 
 void rig_hang_up(struct rig *rig)
 {
-	if (rig->fd >= 0)
-		close(rig->fd);
-	rig->fd = -1;
+	vu_client_close(&rig->client);
 	if (rig->running)
 		rig_wait_end(rig);
 }
@@ -92,7 +76,7 @@ static int setup(void **state, enum vu_bar_access access, void (*prepare)(void),
 	/* Keeps descriptors for good. */
 	assert_int_equal(vu_platform_prepare_events(), 0);
 	rig->fds_before = count_fds();
-	rig->fd = -1;
+	rig->client.fd = -1;
 	fake_client_begin();
 	if (prepare)
 		prepare();
@@ -159,167 +143,18 @@ int rig_teardown(void **state)
 	return 0;
 }
 
-void rig_send_raw(struct rig *rig, const void *data, size_t size, const int *fds, size_t count)
-{
-	assert_true(send_fds(rig->fd, data, size, fds, count));
-}
-
-void rig_send(struct rig *rig, uint16_t command, uint32_t flags, const void *payload, size_t size,
-	const int *fds, size_t count)
-{
-	struct vfio_user_header header = { .id = (uint16_t)(0x5500 + command),
-		.command = command,
-		.size = (uint32_t)(sizeof(header) + size),
-		.flags = flags };
-	unsigned char *whole = malloc(sizeof(header) + size);
-
-	assert_non_null(whole);
-	memcpy(whole, &header, sizeof(header));
-	if (size > 0)
-		memcpy(whole + sizeof(header), payload, size);
-	rig_send_raw(rig, whole, sizeof(header) + size, fds, count);
-	free(whole);
-}
-
-static bool receive_all(int fd, void *data, size_t size)
-{
-	return size == 0 || recv(fd, data, size, MSG_WAITALL) == (ssize_t)size;
-}
-
-bool rig_receive(struct rig *rig, struct reply *reply)
-{
-	if (!receive_all(rig->fd, &reply->header, sizeof(reply->header)))
-		return false;
-	assert_int_equal(reply->header.flags & VFIO_USER_TYPE_MASK, VFIO_USER_TYPE_REPLY);
-	reply->size = reply->header.size - sizeof(reply->header);
-	assert_true(reply->size <= sizeof(reply->payload));
-	assert_true(receive_all(rig->fd, reply->payload, reply->size));
-	return true;
-}
-
-int rig_call(struct rig *rig, uint16_t command, const void *payload, size_t size, const int *fds,
-	size_t count, struct reply *reply)
-{
-	struct reply *own = reply ? reply : malloc(sizeof(*own));
-	int error;
-
-	assert_non_null(own);
-	rig_send(rig, command, VFIO_USER_TYPE_COMMAND, payload, size, fds, count);
-	assert_true(rig_receive(rig, own));
-	assert_int_equal(own->header.command, command);
-	assert_int_equal(own->header.id, (uint16_t)(0x5500 + command));
-	error = (int)own->header.error;
-	assert_int_equal((own->header.flags & VFIO_USER_ERROR) != 0, error != 0);
-	if (error != 0)
-		assert_int_equal(own->size, 0);
-	if (!reply)
-		free(own);
-	return error;
-}
-
 void rig_expect_closed(struct rig *rig)
 {
 	char byte;
 
 	/* Closing it unread is a reset. */
-	assert_true(recv(rig->fd, &byte, 1, 0) == 0 || errno == ECONNRESET);
+	assert_true(recv(rig->client.fd, &byte, 1, 0) == 0 || errno == ECONNRESET);
 	rig_wait_end(rig);
 }
 
 void rig_agree(struct rig *rig)
 {
-	static const char proposal[] = "\0\0\1\0{\"capabilities\":{\"max_msg_fds\":16,"
-				       "\"write_multiple\":true}}";
-
-	assert_int_equal(
-		rig_call(rig, VFIO_USER_VERSION, proposal, sizeof(proposal), NULL, 0, NULL), 0);
-}
-
-int rig_read(struct rig *rig, uint32_t region, uint64_t offset, void *data, uint32_t count)
-{
-	struct vfio_user_region_access access = {
-		.offset = offset, .region = region, .count = count
-	};
-	struct reply *reply = malloc(sizeof(*reply));
-	int error;
-
-	assert_non_null(reply);
-	error = rig_call(rig, VFIO_USER_REGION_READ, &access, sizeof(access), NULL, 0, reply);
-	if (error == 0) {
-		assert_int_equal(reply->size, sizeof(access) + count);
-		assert_memory_equal(reply->payload, &access, sizeof(access));
-		if (count > 0)
-			memcpy(data, reply->payload + sizeof(access), count);
-	}
-	free(reply);
-	return error;
-}
-
-int rig_write(struct rig *rig, uint32_t region, uint64_t offset, const void *data, uint32_t count)
-{
-	struct {
-		struct vfio_user_region_access access;
-		unsigned char data[64];
-	} request = { .access = { .offset = offset, .region = region, .count = count } };
-	struct reply *reply = malloc(sizeof(*reply));
-	int error;
-
-	assert_non_null(reply);
-	assert_true(count <= sizeof(request.data));
-	memcpy(request.data, data, count);
-	error = rig_call(rig, VFIO_USER_REGION_WRITE, &request, sizeof(request.access) + count,
-		NULL, 0, reply);
-	if (error == 0) {
-		assert_int_equal(reply->size, sizeof(request.access));
-		assert_memory_equal(reply->payload, &request.access, sizeof(request.access));
-	}
-	free(reply);
-	return error;
-}
-
-uint32_t rig_config(struct rig *rig, uint64_t offset, uint32_t width)
-{
-	uint8_t bytes[4] = { 0 };
-
-	assert_int_equal(rig_read(rig, VFIO_PCI_CONFIG_REGION_INDEX, offset, bytes, width), 0);
-	return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
-	       (uint32_t)bytes[3] << 24;
-}
-
-void rig_set_config(struct rig *rig, uint64_t offset, uint32_t width, uint32_t value)
-{
-	uint8_t bytes[4];
-
-	for (size_t i = 0; i < 4; i++)
-		bytes[i] = (uint8_t)(value >> (8 * i));
-	assert_int_equal(rig_write(rig, VFIO_PCI_CONFIG_REGION_INDEX, offset, bytes, width), 0);
-}
-
-int rig_set_irqs(struct rig *rig, uint32_t index, uint32_t flags, uint32_t start, uint32_t count,
-	const int *fds, size_t fd_count)
-{
-	struct vfio_user_irq_set set = {
-		.argsz = sizeof(set), .flags = flags, .index = index, .start = start, .count = count
-	};
-
-	return rig_call(rig, VFIO_USER_DEVICE_SET_IRQS, &set, sizeof(set), fds, fd_count, NULL);
-}
-
-int rig_set_bools(struct rig *rig, uint32_t index, uint32_t action, uint32_t start, uint32_t count,
-	const void *bools, size_t bool_count)
-{
-	struct {
-		struct vfio_user_irq_set set;
-		unsigned char bools[64];
-	} request = { .set = { .argsz = (uint32_t)(sizeof(request.set) + bool_count),
-			      .flags = VFIO_IRQ_SET_DATA_BOOL | action,
-			      .index = index,
-			      .start = start,
-			      .count = count } };
-
-	memcpy(request.bools, bools, bool_count);
-	return rig_call(rig, VFIO_USER_DEVICE_SET_IRQS, &request, sizeof(request.set) + bool_count,
-		NULL, 0, NULL);
+	assert_int_equal(vu_client_propose(&rig->client), 0);
 }
 
 #ifdef VFIO_USER_POSIX

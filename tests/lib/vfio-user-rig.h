@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A session of the vfio-user server on one end of a socket pair, in a thread of
- * its own, on the double of the client library; the test is the VMM at the other.
+ * its own, on the fake client library. The test is the VMM at the other end.
  */
-#ifndef TEST_VFIO_USER_RIG_H
-#define TEST_VFIO_USER_RIG_H
+#ifndef TESTS_LIB_VFIO_USER_RIG_H
+#define TESTS_LIB_VFIO_USER_RIG_H
 
 #include "tests/lib/fake-client.h"
+#include "tests/lib/fds.h"
+#include "tests/lib/vfio-user-client.h"
 #include "vfio-user/message.h"
 #include "vfio-user/serve.h"
 
@@ -19,8 +21,8 @@
 #include <cmocka.h>
 
 struct rig {
+	struct vu_client client; /* the VMM; first, so that *state is one; fd: -1 once hung up */
 	struct vu_device *device;
-	int fd; /* the VMM's end; -1 once hung up */
 	int session_fd;
 	int stop[2];
 	struct vu_loop loop;
@@ -30,14 +32,7 @@ struct rig {
 	size_t fds_before;
 };
 
-/* A reply, received. */
-struct reply {
-	struct vfio_user_header header;
-	unsigned char payload[VU_PAYLOAD_MAX];
-	size_t size; /* of the payload */
-};
-
-/* For cmocka: a fresh double and a device. A session is begun by the test, or by the second. */
+/* For cmocka: a new fake and a device. The test begins a session; rig_setup_agreed() has begun one. */
 int rig_setup(void **state);
 int rig_setup_agreed(void **state);
 int rig_setup_calls(void **state); /* likewise, BARs reached by calls */
@@ -58,32 +53,11 @@ void rig_wait_end(struct rig *rig);
 /** rig_agree - the version message. */
 void rig_agree(struct rig *rig);
 
-void rig_send_raw(struct rig *rig, const void *data, size_t size, const int *fds, size_t count);
-void rig_send(struct rig *rig, uint16_t command, uint32_t flags, const void *payload, size_t size,
-	const int *fds, size_t count);
-/** rig_receive - the next reply; false when the session has closed the socket. */
-bool rig_receive(struct rig *rig, struct reply *reply);
-/** rig_call - send a command and take its reply. Return: its errno, 0 for a success. */
-int rig_call(struct rig *rig, uint16_t command, const void *payload, size_t size, const int *fds,
-	size_t count, struct reply *reply);
 /** rig_expect_closed - the session has closed the socket. */
 void rig_expect_closed(struct rig *rig);
 
-/* Region accesses, of up to 64 bytes. Return: an errno or 0. */
-int rig_read(struct rig *rig, uint32_t region, uint64_t offset, void *data, uint32_t count);
-int rig_write(struct rig *rig, uint32_t region, uint64_t offset, const void *data, uint32_t count);
-/* Config space, little-endian, which must succeed. */
-uint32_t rig_config(struct rig *rig, uint64_t offset, uint32_t width);
-void rig_set_config(struct rig *rig, uint64_t offset, uint32_t width, uint32_t value);
-
 #define CONNECT (VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER)
 #define DISABLE (VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER)
-
-/* SET_IRQS, with descriptors or with @bool_count bytes. Return: an errno or 0. */
-int rig_set_irqs(struct rig *rig, uint32_t index, uint32_t flags, uint32_t start, uint32_t count,
-	const int *fds, size_t fd_count);
-int rig_set_bools(struct rig *rig, uint32_t index, uint32_t action, uint32_t start, uint32_t count,
-	const void *bools, size_t bool_count);
 
 /** event_new - an event that does not block, of the kind that the server was built for. */
 int event_new(void);
@@ -99,8 +73,6 @@ int memory_new(uint64_t size);
 void raise_vector(unsigned vector);
 void close_all(const int *fds, size_t count);
 
-/** count_fds - how many descriptors this process has. */
-size_t count_fds(void);
 /**
  * expect_fds - this process has @count descriptors
  *

@@ -4,6 +4,7 @@
  * driver in this process, which counts what it has lent.
  */
 #include "tests/lib/cmocka-all.h"
+#include "tests/lib/fds.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -63,18 +64,6 @@ static const struct iouser_class class = {
 	.client_unmapped = unmapped,
 	.client_closed = closed,
 };
-
-static size_t count_fds(void)
-{
-	DIR *directory = opendir("/proc/self/fd");
-	size_t count = 0;
-
-	assert_non_null(directory);
-	while (readdir(directory))
-		count++;
-	closedir(directory);
-	return count;
-}
 
 static void a_descriptor_counts_until_it_is_given_back(void **state)
 {

@@ -5,6 +5,7 @@
  * built with its sandbox, $NOTIFY when both tell systemd.
  */
 #include "tests/lib/lingering.h"
+#include "tests/lib/program.h"
 #include "tests/lib/vfio-user-client.h"
 #include "tests/lib/cmocka-all.h"
 
@@ -41,8 +42,8 @@ static void start_dextd(void)
 		"nvme,addr=01:00.0,size=1M", "--device", "nvme,addr=02:00.0,size=1M", NULL };
 
 	unlink(dextd_socket);
-	dextd = program_start(argv);
-	wait_for_socket(dextd_socket);
+	dextd = program_start(argv, NULL, NULL);
+	assert_true(program_wait_listening(dextd_socket, 0));
 }
 
 static void kill_dextd(void)
@@ -56,8 +57,8 @@ static void start_server(const char *option, const char *value)
 	const char *const argv[] = { getenv("DEXT_VFIO_USER"), "--socket", first, option, value,
 		NULL };
 
-	server = program_start(argv);
-	wait_for_socket(first);
+	server = program_start(argv, NULL, NULL);
+	assert_true(program_wait_listening(first, 0));
 }
 
 static void write_config(const char *format, ...)
@@ -75,9 +76,9 @@ static void start_two_servers(void)
 {
 	const char *const argv[] = { getenv("DEXT_VFIO_USER"), "--config", config, NULL };
 
-	server = program_start(argv);
-	wait_for_socket(first);
-	wait_for_socket(second);
+	server = program_start(argv, NULL, NULL);
+	assert_true(program_wait_listening(first, 0));
+	assert_true(program_wait_listening(second, 0));
 }
 
 static int read_ids(struct vu_client *client, uint32_t *ids)
@@ -128,13 +129,13 @@ static void descriptors_that_linger_hold_nobody_up(void **state)
 	start_server("--device", "nvme,addr=01:00.0,size=1M");
 	assert_int_equal(vu_client_agree(&one, first), 0);
 	/* The server's copy is the last one before it has the whole message. */
-	vu_client_send(&one, &header, 1, &fds[0], 1);
+	vu_client_try_send(&one, &header, 1, &fds[0], 1);
 	close(fds[0]);
-	vu_client_send(&one, (const char *)&header + 1, sizeof(header) - 1, NULL, 0);
-	vu_client_send(&one, &map, sizeof(map), NULL, 0);
+	vu_client_try_send(&one, (const char *)&header + 1, sizeof(header) - 1, NULL, 0);
+	vu_client_try_send(&one, &map, sizeof(map), NULL, 0);
 	expect_nvme(&one);
 	/* The next one is in the midst of a message when the client goes. */
-	vu_client_send(&one, "a", 1, &fds[1], 1);
+	vu_client_try_send(&one, "a", 1, &fds[1], 1);
 	close(fds[1]);
 	vu_client_close(&one);
 	while (vu_client_agree(&other, first) != 0)
@@ -161,7 +162,7 @@ static void devices_of_a_file_do_not_wait_for_each_other(void **state)
 	start_two_servers();
 	assert_int_equal(vu_client_agree(&one, first), 0);
 	/* In the middle of a message. */
-	vu_client_send(&one, "abc", 3, NULL, 0);
+	vu_client_try_send(&one, "abc", 3, NULL, 0);
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(vu_client_agree(&other, second), 0);
 		expect_nvme(&other);
@@ -364,7 +365,7 @@ static pid_t start_told(const char *const *argv)
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s/notify", folder);
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	setenv("NOTIFY_SOCKET", address.sun_path, 1);
-	program = program_start(argv);
+	program = program_start(argv, NULL, NULL);
 	unsetenv("NOTIFY_SOCKET");
 	assert_true(recv(fd, text, sizeof(text) - 1, 0) > 0);
 	assert_non_null(strstr(text, "READY=1"));

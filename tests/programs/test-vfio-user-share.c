@@ -4,6 +4,7 @@
  * and keeps that when it should not. The server is $DEXT_VFIO_USER, with a device of its own
  * and with one of a driver service, $DEXTD.
  */
+#include "tests/lib/program.h"
 #include "tests/lib/vfio-user-client.h"
 #include "tests/lib/cmocka-all.h"
 
@@ -57,8 +58,8 @@ static void start_dextd(void)
 		"nvme,addr=01:00.0,size=1M,serial=shared", NULL };
 
 	unlink(dextd_socket);
-	dextd = program_start(argv);
-	wait_for_socket(dextd_socket);
+	dextd = program_start(argv, NULL, NULL);
+	assert_true(program_wait_listening(dextd_socket, 0));
 }
 
 static void start_server(const char *option, const char *value, const char *access)
@@ -66,8 +67,8 @@ static void start_server(const char *option, const char *value, const char *acce
 	const char *const argv[] = { getenv("DEXT_VFIO_USER"), "--socket", path, option, value,
 		"--bar-access", access, NULL };
 
-	server = program_start(argv);
-	wait_for_socket(path);
+	server = program_start(argv, NULL, NULL);
+	assert_true(program_wait_listening(path, 0));
 }
 
 /* A driver service learns of a client's death a moment after it. */

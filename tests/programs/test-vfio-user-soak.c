@@ -7,6 +7,7 @@
  * 1000 and 100000), $VFIO_USER_SEED from which seed. $SANITIZED is "yes" when memory that
  * was freed stays, so that there is no telling whether it grows.
  */
+#include "tests/lib/program.h"
 #include "tests/lib/vfio-user-client.h"
 #include "tests/lib/cmocka-all.h"
 
@@ -162,7 +163,7 @@ static void one_cycle(void)
 		break;
 	case 1: /* half a message */
 		vu_client_connect(&client, path);
-		vu_client_send(&client, half, sizeof(half), NULL, 0);
+		vu_client_try_send(&client, half, sizeof(half), NULL, 0);
 		break;
 	case 2:
 		assert_int_equal(vu_client_agree(&client, path), 0);
@@ -272,7 +273,7 @@ static bool one_batch(struct vu_client *client, unsigned long *errors)
 	for (uint16_t i = 0; i < BATCH; i++)
 		size += make_message(batch + size, i);
 	/* Descriptors belong to whatever message is the first. */
-	vu_client_send(client, batch, size, descriptors, any(4) == 0 ? any(4) : 0);
+	vu_client_try_send(client, batch, size, descriptors, any(4) == 0 ? any(4) : 0);
 	free(batch);
 	for (unsigned i = 0; i < BATCH && there; i++) {
 		there = receive(client->fd, &header, sizeof(header)) &&
@@ -351,10 +352,10 @@ static int setup(void **state)
 	printf("seed %u\n", seed);
 	/* One line for each client that was turned away is not what anybody wants to read. */
 	assert_non_null(freopen("/dev/null", "w", stderr));
-	server = program_start(argv);
+	server = program_start(argv, NULL, NULL);
 	dup2(log, STDERR_FILENO);
 	close(log);
-	wait_for_socket(path);
+	assert_true(program_wait_listening(path, 0));
 	return 0;
 }
 

@@ -28,9 +28,9 @@ static void expect_writes(const struct fake_client_access *expected, size_t coun
 
 static void ids_are_the_devices(void **state)
 {
-	assert_int_equal(rig_config(*state, 0, 4), 0x00101b36);
-	assert_int_equal(rig_config(*state, 2, 2), 0x0010);
-	assert_int_equal(rig_config(*state, 0x0b, 1), 0x01);
+	assert_int_equal(vu_client_config(*state, 0, 4), 0x00101b36);
+	assert_int_equal(vu_client_config(*state, 2, 2), 0x0010);
+	assert_int_equal(vu_client_config(*state, 0x0b, 1), 0x01);
 }
 
 /* Registers of the view's own: what is read back after each of some writes. */
@@ -62,11 +62,11 @@ static void own_registers_keep_what_is_written(void **state)
 	for (size_t i = 0; i < sizeof(registers) / sizeof(registers[0]); i++) {
 		uint16_t at = registers[i].offset, width = registers[i].width;
 
-		assert_int_equal(rig_config(*state, at, width), registers[i].fresh);
-		rig_set_config(*state, at, width, 0xffffffff);
-		assert_int_equal(rig_config(*state, at, width), registers[i].after_ones);
-		rig_set_config(*state, at, width, 0xa5a5a5a5);
-		assert_int_equal(rig_config(*state, at, width), registers[i].after_pattern);
+		assert_int_equal(vu_client_config(*state, at, width), registers[i].fresh);
+		vu_client_set_config(*state, at, width, 0xffffffff);
+		assert_int_equal(vu_client_config(*state, at, width), registers[i].after_ones);
+		vu_client_set_config(*state, at, width, 0xa5a5a5a5);
+		assert_int_equal(vu_client_config(*state, at, width), registers[i].after_pattern);
 	}
 	expect_writes(NULL, 0);
 }
@@ -79,10 +79,10 @@ static void read_only_registers_stay(void **state)
 
 	forget_writes();
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-		uint32_t before = rig_config(*state, words[i], 4);
+		uint32_t before = vu_client_config(*state, words[i], 4);
 
-		rig_set_config(*state, words[i], 4, ~before);
-		assert_int_equal(rig_config(*state, words[i], 4), before);
+		vu_client_set_config(*state, words[i], 4, ~before);
+		assert_int_equal(vu_client_config(*state, words[i], 4), before);
 	}
 	expect_writes(NULL, 0);
 }
@@ -93,13 +93,13 @@ static void command_reaches_the_device_and_status_does_not(void **state)
 	static const struct fake_client_access bytes[] = { { 5, 1, 0x00 }, { 4, 1, 0x06 } };
 
 	forget_writes();
-	rig_set_config(*state, 4, 4, 0xffff0407);
+	vu_client_set_config(*state, 4, 4, 0xffff0407);
 	expect_writes(whole, 1);
-	assert_int_equal(rig_config(*state, 4, 4), 0x00100407);
-	rig_set_config(*state, 5, 1, 0x00);
-	rig_set_config(*state, 4, 1, 0x06);
+	assert_int_equal(vu_client_config(*state, 4, 4), 0x00100407);
+	vu_client_set_config(*state, 5, 1, 0x00);
+	vu_client_set_config(*state, 4, 1, 0x06);
 	expect_writes(bytes, 2);
-	rig_set_config(*state, 6, 2, 0xffff);
+	vu_client_set_config(*state, 6, 2, 0xffff);
 	expect_writes(NULL, 0);
 }
 
@@ -109,12 +109,12 @@ static void other_registers_are_forwarded(void **state)
 		{ FAKE_AER + 8, 4, 0x55667788 }, { 0xf0, 1, 0x99 }, { 0x0c, 2, 0x4010 } };
 
 	forget_writes();
-	rig_set_config(*state, FAKE_VENDOR + 4, 4, 0x11223344);
-	rig_set_config(*state, FAKE_AER + 8, 4, 0x55667788);
-	rig_set_config(*state, 0xf0, 1, 0x99);
-	rig_set_config(*state, 0x0c, 4, 0xffff4010); /* header type and BIST beside it */
+	vu_client_set_config(*state, FAKE_VENDOR + 4, 4, 0x11223344);
+	vu_client_set_config(*state, FAKE_AER + 8, 4, 0x55667788);
+	vu_client_set_config(*state, 0xf0, 1, 0x99);
+	vu_client_set_config(*state, 0x0c, 4, 0xffff4010); /* header type and BIST beside it */
 	expect_writes(expected, 4);
-	assert_int_equal(rig_config(*state, FAKE_VENDOR + 4, 4), 0x11223344);
+	assert_int_equal(vu_client_config(*state, FAKE_VENDOR + 4, 4), 0x11223344);
 }
 
 static void device_status_is_cleared_by_ones_alone(void **state)
@@ -123,29 +123,30 @@ static void device_status_is_cleared_by_ones_alone(void **state)
 
 	forget_writes();
 	/* Device control beside it is the view's own. */
-	rig_set_config(*state, FAKE_PCIE + 8, 4, 0x00250910);
+	vu_client_set_config(*state, FAKE_PCIE + 8, 4, 0x00250910);
 	expect_writes(expected, 1);
-	assert_int_equal(rig_config(*state, FAKE_PCIE + 8, 2), 0x0910);
+	assert_int_equal(vu_client_config(*state, FAKE_PCIE + 8, 2), 0x0910);
 }
 
 static void function_level_reset_resets(void **state)
 {
-	rig_set_config(*state, FAKE_PM + 4, 2, 0x0003);
+	vu_client_set_config(*state, FAKE_PM + 4, 2, 0x0003);
 	forget_writes();
-	rig_set_config(*state, FAKE_PCIE + 8, 2, 0x8000 | 0x2810);
+	vu_client_set_config(*state, FAKE_PCIE + 8, 2, 0x8000 | 0x2810);
 	assert_int_equal(fake_client_lock()->resets, 1);
 	fake_client_unlock();
 	/* The bit reads as 0, and the device is at full power. */
-	assert_int_equal(rig_config(*state, FAKE_PCIE + 8, 2), 0x2810);
-	assert_int_equal(rig_config(*state, FAKE_PM + 4, 2) & 3, 0);
+	assert_int_equal(vu_client_config(*state, FAKE_PCIE + 8, 2), 0x2810);
+	assert_int_equal(vu_client_config(*state, FAKE_PM + 4, 2) & 3, 0);
 	expect_writes(NULL, 0);
 	/* As a byte too. */
-	rig_set_config(*state, FAKE_PCIE + 9, 1, 0x80);
+	vu_client_set_config(*state, FAKE_PCIE + 9, 1, 0x80);
 	assert_int_equal(fake_client_lock()->resets, 2);
 	fake_client_unlock();
 	fake_client_lock()->reset_result = kIOReturnTimeout;
 	fake_client_unlock();
-	assert_int_equal(rig_write(*state, VFIO_PCI_CONFIG_REGION_INDEX, FAKE_PCIE + 9, "\x80", 1),
+	assert_int_equal(
+		vu_client_write(*state, VFIO_PCI_CONFIG_REGION_INDEX, FAKE_PCIE + 9, "\x80", 1),
 		ETIMEDOUT);
 }
 
@@ -153,12 +154,12 @@ static void whole_space_is_read_at_once(void **state)
 {
 	struct vfio_user_region_access access = { .region = VFIO_PCI_CONFIG_REGION_INDEX,
 		.count = 4096 };
-	struct reply *reply = malloc(sizeof(*reply));
+	struct vu_reply *reply = malloc(sizeof(*reply));
 	const unsigned char *config = reply->payload + sizeof(access);
 
-	rig_set_config(*state, 0x10, 4, 0xfebf0000);
-	assert_int_equal(
-		rig_call(*state, VFIO_USER_REGION_READ, &access, sizeof(access), NULL, 0, reply),
+	vu_client_set_config(*state, 0x10, 4, 0xfebf0000);
+	assert_int_equal(vu_client_exchange(*state, VFIO_USER_REGION_READ, &access, sizeof(access),
+				 NULL, 0, reply),
 		0);
 	assert_memory_equal(config, "\x36\x1b\x10\x00", 4);
 	assert_memory_equal(config + 0x10, "\x04\x00\xbf\xfe", 4);
@@ -170,27 +171,27 @@ static void unaligned_stretches_are_put_together(void **state)
 {
 	unsigned char data[7];
 
-	assert_int_equal(rig_read(*state, VFIO_PCI_CONFIG_REGION_INDEX, 1, data, 7), 0);
+	assert_int_equal(vu_client_read(*state, VFIO_PCI_CONFIG_REGION_INDEX, 1, data, 7), 0);
 	assert_memory_equal(data, "\x1b\x10\x00\x03\x00\x10\x00", 7);
-	assert_int_equal(
-		rig_write(*state, VFIO_PCI_CONFIG_REGION_INDEX, 0x11, "\xff\xff\xff\x01\x02", 5),
+	assert_int_equal(vu_client_write(*state, VFIO_PCI_CONFIG_REGION_INDEX, 0x11,
+				 "\xff\xff\xff\x01\x02", 5),
 		0);
-	assert_int_equal(rig_config(*state, 0x10, 4), 0xffffc004);
-	assert_int_equal(rig_config(*state, 0x14, 4), 0x00000201);
+	assert_int_equal(vu_client_config(*state, 0x10, 4), 0xffffc004);
+	assert_int_equal(vu_client_config(*state, 0x14, 4), 0x00000201);
 }
 
 static void the_next_client_finds_a_fresh_view(void **state)
 {
-	rig_set_config(*state, 0x10, 4, 0xfebf0000);
-	rig_set_config(*state, FAKE_MSIX + 2, 2, 0x8000);
-	rig_set_config(*state, 4, 2, 0x0407);
+	vu_client_set_config(*state, 0x10, 4, 0xfebf0000);
+	vu_client_set_config(*state, FAKE_MSIX + 2, 2, 0x8000);
+	vu_client_set_config(*state, 4, 2, 0x0407);
 	rig_hang_up(*state);
 	rig_connect(*state);
 	rig_agree(*state);
-	assert_int_equal(rig_config(*state, 0x10, 4), 0x4);
-	assert_int_equal(rig_config(*state, FAKE_MSIX + 2, 2), 0x0027);
+	assert_int_equal(vu_client_config(*state, 0x10, 4), 0x4);
+	assert_int_equal(vu_client_config(*state, FAKE_MSIX + 2, 2), 0x0027);
 	/* Both kinds of BARs answer, and the device is no bus master. */
-	assert_int_equal(rig_config(*state, 4, 2), 0x0003);
+	assert_int_equal(vu_client_config(*state, 4, 2), 0x0003);
 }
 
 #define ON(setup, test) cmocka_unit_test_setup_teardown(test, setup, rig_teardown)

@@ -20,8 +20,8 @@ static int map(
 		.address = address,
 		.size = size };
 
-	return rig_call(
-		rig, VFIO_USER_DMA_MAP, &request, sizeof(request), &fd, fd >= 0 ? 1 : 0, NULL);
+	return vu_client_exchange(&rig->client, VFIO_USER_DMA_MAP, &request, sizeof(request), &fd,
+		fd >= 0 ? 1 : 0, NULL);
 }
 
 static int unmap(struct rig *rig, uint64_t address, uint64_t size, uint32_t flags)
@@ -29,8 +29,9 @@ static int unmap(struct rig *rig, uint64_t address, uint64_t size, uint32_t flag
 	struct vfio_user_dma_unmap request = {
 		.argsz = sizeof(request), .flags = flags, .address = address, .size = size
 	};
-	struct reply *reply = malloc(sizeof(*reply));
-	int error = rig_call(rig, VFIO_USER_DMA_UNMAP, &request, sizeof(request), NULL, 0, reply);
+	struct vu_reply *reply = malloc(sizeof(*reply));
+	int error = vu_client_exchange(
+		&rig->client, VFIO_USER_DMA_UNMAP, &request, sizeof(request), NULL, 0, reply);
 
 	if (error == 0) {
 		assert_int_equal(reply->size, sizeof(request));
@@ -118,8 +119,8 @@ static void ranges_that_make_no_sense_are_refused(void **state)
 		assert_int_equal(map(*state, cases[i].address, cases[i].size, cases[i].offset,
 					 cases[i].flags, fd),
 			EINVAL);
-	assert_int_equal(
-		rig_call(*state, VFIO_USER_DMA_MAP, &request, sizeof(request), NULL, 0, NULL),
+	assert_int_equal(vu_client_exchange(*state, VFIO_USER_DMA_MAP, &request, sizeof(request),
+				 NULL, 0, NULL),
 		EINVAL);
 	assert_int_equal(registered(), 0);
 	expect_fds(before);
@@ -205,8 +206,8 @@ static void only_what_was_mapped_is_unmapped(void **state)
 	assert_int_equal(
 		unmap(*state, 0, 0, VFIO_DMA_UNMAP_FLAG_ALL | VFIO_DMA_UNMAP_FLAG_GET_DIRTY_BITMAP),
 		EINVAL);
-	assert_int_equal(
-		rig_call(*state, VFIO_USER_DMA_UNMAP, &request, sizeof(request), NULL, 0, NULL),
+	assert_int_equal(vu_client_exchange(*state, VFIO_USER_DMA_UNMAP, &request, sizeof(request),
+				 NULL, 0, NULL),
 		EINVAL);
 	assert_int_equal(registered(), 1);
 	assert_int_equal(unmap(*state, 0x4000, 0x4000, 0), 0);
@@ -223,12 +224,13 @@ static void a_descriptor_may_come_along(void **state)
 	int fds[2] = { memory_new(0x10000), memory_new(0x10000) };
 
 	assert_int_equal(map(*state, 0x4000, 0x4000, 0, RW, fds[0]), 0);
-	assert_int_equal(
-		rig_call(*state, VFIO_USER_DMA_UNMAP, &request, sizeof(request), fds, 2, NULL),
+	assert_int_equal(vu_client_exchange(*state, VFIO_USER_DMA_UNMAP, &request, sizeof(request),
+				 fds, 2, NULL),
 		EINVAL);
 	assert_int_equal(registered(), 1);
-	assert_int_equal(
-		rig_call(*state, VFIO_USER_DMA_UNMAP, &request, sizeof(request), fds, 1, NULL), 0);
+	assert_int_equal(vu_client_exchange(*state, VFIO_USER_DMA_UNMAP, &request, sizeof(request),
+				 fds, 1, NULL),
+		0);
 	assert_int_equal(registered(), 0);
 	close_all(fds, 2);
 	expect_fds(before);
@@ -285,7 +287,7 @@ static void a_client_that_goes_leaves_no_memory(void **state)
 	size_t before = count_fds();
 	struct fake_client *device;
 
-	rig_set_config(rig, 4, 2, 0x0006);
+	vu_client_set_config(&rig->client, 4, 2, 0x0006);
 	for (uint64_t i = 0; i < 10; i++)
 		assert_int_equal(map(rig, i * 0x1000, 0x1000, i * 0x1000, RW, fd), 0);
 	rig_hang_up(rig);
@@ -310,9 +312,10 @@ static void descriptors_of_refused_messages_are_closed(void **state)
 	};
 	size_t before = count_fds();
 
-	assert_int_equal(rig_call(*state, VFIO_USER_DMA_MAP, &request, 8, &fd, 1, NULL), EINVAL);
 	assert_int_equal(
-		rig_call(*state, VFIO_USER_DMA_MAP, &request, sizeof(request), two, 2, NULL),
+		vu_client_exchange(*state, VFIO_USER_DMA_MAP, &request, 8, &fd, 1, NULL), EINVAL);
+	assert_int_equal(vu_client_exchange(*state, VFIO_USER_DMA_MAP, &request, sizeof(request),
+				 two, 2, NULL),
 		EINVAL);
 	expect_fds(before);
 	assert_int_equal(registered(), 0);

@@ -54,29 +54,29 @@ static void sets_that_make_no_sense_are_refused(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
-		assert_int_equal(rig_set_irqs(*state, cases[i].index, cases[i].flags,
+		assert_int_equal(vu_client_set_irqs(*state, cases[i].index, cases[i].flags,
 					 cases[i].start, cases[i].count, NULL, 0),
 			EINVAL);
-	assert_int_equal(
-		rig_call(*state, VFIO_USER_DEVICE_SET_IRQS, &set, sizeof(set), NULL, 0, NULL),
+	assert_int_equal(vu_client_exchange(*state, VFIO_USER_DEVICE_SET_IRQS, &set, sizeof(set),
+				 NULL, 0, NULL),
 		EINVAL);
 	/* Only INTx is masked by eventfds. */
 	assert_int_equal(
-		rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
+		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
 			VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_MASK, 0, 1, NULL, 0),
 		ENOTSUP);
 }
 
 static void bools_must_be_as_many_as_they_say(void **state)
 {
-	assert_int_equal(rig_set_bools(*state, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_ACTION_TRIGGER,
-				 0, 2, "\0", 1),
+	assert_int_equal(vu_client_set_bools(*state, VFIO_PCI_MSIX_IRQ_INDEX,
+				 VFIO_IRQ_SET_ACTION_TRIGGER, 0, 2, "\0", 1),
 		EINVAL);
-	assert_int_equal(rig_set_bools(*state, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_ACTION_TRIGGER,
-				 0, 2, "\0\0\0", 3),
+	assert_int_equal(vu_client_set_bools(*state, VFIO_PCI_MSIX_IRQ_INDEX,
+				 VFIO_IRQ_SET_ACTION_TRIGGER, 0, 2, "\0\0\0", 3),
 		EINVAL);
-	assert_int_equal(rig_set_bools(*state, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_ACTION_TRIGGER,
-				 0, 2, "\0\0", 2),
+	assert_int_equal(vu_client_set_bools(*state, VFIO_PCI_MSIX_IRQ_INDEX,
+				 VFIO_IRQ_SET_ACTION_TRIGGER, 0, 2, "\0\0", 2),
 		0);
 }
 
@@ -86,12 +86,12 @@ static void eventfds_must_be_as_many_as_they_say(void **state)
 	size_t before = count_fds();
 
 	assert_int_equal(
-		rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 2, fds, 1), EINVAL);
+		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 2, fds, 1), EINVAL);
 	assert_int_equal(
-		rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 2, fds, 3), EINVAL);
+		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 2, fds, 3), EINVAL);
 	assert_int_equal(
-		rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, DISABLE, 0, 0, fds, 1), EINVAL);
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
+		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, DISABLE, 0, 0, fds, 1), EINVAL);
+	assert_int_equal(vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
 				 VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK, 0, 1, fds, 1),
 		EINVAL);
 	expect_fds(before);
@@ -111,9 +111,10 @@ static void other_descriptors_are_refused(void **state)
 #ifdef VFIO_USER_POSIX
 	/* What is an event there must not end the process when its reader has gone. */
 	assert_int_equal(
-		rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, &ends[1], 1), 0);
+		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, &ends[1], 1), 0);
 	raise_vector(0);
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, DISABLE, 0, 0, NULL, 0), 0);
+	assert_int_equal(
+		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, DISABLE, 0, 0, NULL, 0), 0);
 	close(ends[1]);
 	ends[1] = open("/", O_RDONLY | O_CLOEXEC);
 #endif
@@ -126,11 +127,12 @@ static void other_descriptors_are_refused(void **state)
 	fds[6] = fds[2];
 	before = count_fds();
 	for (size_t i = 0; i < 5; i++)
-		assert_int_equal(
-			rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, &fds[i], 1),
+		assert_int_equal(vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1,
+					 &fds[i], 1),
 			EINVAL);
 	assert_int_equal(
-		rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 2, fds + 5, 2), EINVAL);
+		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 2, fds + 5, 2),
+		EINVAL);
 	expect_fds(before);
 	close_all(fds, 6);
 }
@@ -148,17 +150,17 @@ static void odd_descriptors_do_no_harm(void **state)
 
 	assert_int_equal(timerfd_settime(fds[0], 0, &soon, NULL), 0);
 	for (uint32_t i = 0; i < 2; i++) {
-		assert_int_equal(
-			rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, i, 1, &fds[i], 1),
+		assert_int_equal(vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, i, 1,
+					 &fds[i], 1),
 			answer);
-		assert_int_equal(rig_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX,
+		assert_int_equal(vu_client_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX,
 					 VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK, 0,
 					 1, &fds[i], 1),
 			answer);
 	}
 	raise_vector(0);
 	raise_vector(1);
-	assert_int_equal(rig_config(*state, 0, 2), 0x1b36);
+	assert_int_equal(vu_client_config(*state, 0, 2), 0x1b36);
 	close_all(fds, 2);
 }
 
@@ -168,8 +170,10 @@ static void a_full_event_holds_nobody_up(void **state)
 	int full = event_new(), fd = event_new();
 	uint64_t count = event_fill(full);
 
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, &full, 1), 0);
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 1, 1, &fd, 1), 0);
+	assert_int_equal(
+		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, &full, 1), 0);
+	assert_int_equal(
+		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 1, 1, &fd, 1), 0);
 	raise_vector(0);
 	raise_vector(1);
 	/* The kernel's own signal goes to the counter's very last value, a write's does not. */
@@ -265,31 +269,35 @@ static void interrupts_come_at_any_time(void **state)
 	int fds[2] = { event_new(), event_new() }, last = event_new();
 	pthread_t thread;
 
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 2, fds, 2), 0);
+	assert_int_equal(
+		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 2, fds, 2), 0);
 	assert_int_equal(pthread_create(&thread, NULL, storm, NULL), 0);
 	for (int i = 0; i < 60; i++) {
 		assert_int_equal(
-			rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 2, fds, 2), 0);
+			vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 2, fds, 2),
+			0);
 		assert_int_equal(
-			rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
+			vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
 				VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK, 0, 2, NULL, 0),
 			0);
 		assert_int_equal(
-			rig_call(*state, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL), 0);
+			vu_client_exchange(*state, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL),
+			0);
 		assert_int_equal(
-			rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
+			vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
 				VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK, 0, 2, NULL, 0),
 			0);
 		if (i % 10 == 0)
-			assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, DISABLE, 0,
-						 0, NULL, 0),
+			assert_int_equal(vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
+						 DISABLE, 0, 0, NULL, 0),
 				0);
 	}
 	pthread_join(thread, NULL);
 	fake_client_wait_idle();
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, DISABLE, 0, 0, NULL, 0), 0);
 	assert_int_equal(
-		rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 39, 1, &last, 1), 0);
+		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, DISABLE, 0, 0, NULL, 0), 0);
+	assert_int_equal(
+		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 39, 1, &last, 1), 0);
 	raise_vector(39);
 	assert_int_equal(event_take(last), 1);
 	close_all(fds, 2);

@@ -10,7 +10,8 @@ static void msix_goes_vector_by_vector(void **state)
 
 	for (size_t i = 0; i < 4; i++)
 		fds[i] = event_new();
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 4, fds, 4), 0);
+	assert_int_equal(
+		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 4, fds, 4), 0);
 	raise_vector(2);
 	assert_int_equal(event_take(fds[2]), 1);
 	raise_vector(0);
@@ -27,12 +28,16 @@ static void large_sets_come_in_chunks(void **state)
 
 	for (size_t i = 0; i < FAKE_MSIX_VECTORS; i++)
 		fds[i] = event_new();
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 16, fds, 16), 0);
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 16, 4, NULL, 0), 0);
 	assert_int_equal(
-		rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 20, 16, fds + 20, 16), 0);
+		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 16, fds, 16), 0);
 	assert_int_equal(
-		rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 36, 4, fds + 36, 4), 0);
+		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 16, 4, NULL, 0), 0);
+	assert_int_equal(
+		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 20, 16, fds + 20, 16),
+		0);
+	assert_int_equal(
+		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 36, 4, fds + 36, 4),
+		0);
 	for (unsigned i = 0; i < FAKE_MSIX_VECTORS; i++) {
 		raise_vector(i);
 		assert_int_equal(event_take(fds[i]), i < 16 || i >= 20);
@@ -46,9 +51,9 @@ static void a_vector_gets_another_eventfd(void **state)
 	size_t before = count_fds();
 
 	assert_int_equal(
-		rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 5, 1, &fds[0], 1), 0);
+		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 5, 1, &fds[0], 1), 0);
 	assert_int_equal(
-		rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 5, 1, &fds[1], 1), 0);
+		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 5, 1, &fds[1], 1), 0);
 	raise_vector(5);
 	assert_int_equal(event_take(fds[0]), 0);
 	assert_int_equal(event_take(fds[1]), 1);
@@ -61,15 +66,19 @@ static void what_comes_before_the_eventfd_is_kept(void **state)
 {
 	int fd = event_new();
 
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, NULL, 0), 0);
+	assert_int_equal(
+		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, NULL, 0), 0);
 	raise_vector(3);
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 3, 1, &fd, 1), 0);
+	assert_int_equal(
+		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 3, 1, &fd, 1), 0);
 	assert_int_equal(event_take(fd), 1);
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 3, 1, NULL, 0), 0);
+	assert_int_equal(
+		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 3, 1, NULL, 0), 0);
 	raise_vector(3);
 	raise_vector(3);
 	assert_int_equal(event_take(fd), 0);
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 3, 1, &fd, 1), 0);
+	assert_int_equal(
+		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 3, 1, &fd, 1), 0);
 	assert_int_equal(event_take(fd), 1);
 	close(fd);
 }
@@ -80,18 +89,22 @@ static void disabled_is_forgotten(void **state)
 	size_t before = count_fds();
 	struct fake_client *device;
 
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, &fd, 1), 0);
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
+	assert_int_equal(
+		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, &fd, 1), 0);
+	assert_int_equal(vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
 				 VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK, 0, 1, NULL, 0),
 		0);
 	raise_vector(0);
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, DISABLE, 0, 0, NULL, 0), 0);
+	assert_int_equal(
+		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, DISABLE, 0, 0, NULL, 0), 0);
 	expect_fds(before);
 	raise_vector(0);
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, &fd, 1), 0);
+	assert_int_equal(
+		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, &fd, 1), 0);
 	assert_int_equal(event_take(fd), 0);
 	/* While nothing is connected, the device's vectors are masked. */
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, DISABLE, 0, 0, NULL, 0), 0);
+	assert_int_equal(
+		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, DISABLE, 0, 0, NULL, 0), 0);
 	device = fake_client_lock();
 	assert_int_equal(device->irq_mask[0] | device->irq_mask[3], 0);
 	fake_client_unlock();
@@ -104,7 +117,8 @@ static void msi_takes_all_vectors_to_its_messages(void **state)
 
 	for (size_t i = 0; i < 4; i++)
 		fds[i] = event_new();
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSI_IRQ_INDEX, CONNECT, 0, 4, fds, 4), 0);
+	assert_int_equal(
+		vu_client_set_irqs(*state, VFIO_PCI_MSI_IRQ_INDEX, CONNECT, 0, 4, fds, 4), 0);
 	raise_vector(1);
 	raise_vector(5);
 	raise_vector(39);
@@ -118,7 +132,7 @@ static void msi_takes_all_vectors_to_its_messages(void **state)
 
 static int unmask_intx(struct rig *rig)
 {
-	return rig_set_irqs(rig, VFIO_PCI_INTX_IRQ_INDEX,
+	return vu_client_set_irqs(&rig->client, VFIO_PCI_INTX_IRQ_INDEX,
 		VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK, 0, 1, NULL, 0);
 }
 
@@ -126,7 +140,8 @@ static void intx_masks_itself(void **state)
 {
 	int fd = event_new();
 
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX, CONNECT, 0, 1, &fd, 1), 0);
+	assert_int_equal(
+		vu_client_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX, CONNECT, 0, 1, &fd, 1), 0);
 	raise_vector(7);
 	assert_int_equal(event_take(fd), 1);
 	raise_vector(7);
@@ -146,11 +161,12 @@ static void intx_is_quiet_while_command_disables_it(void **state)
 {
 	int fd = event_new();
 
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX, CONNECT, 0, 1, &fd, 1), 0);
-	rig_set_config(*state, 4, 2, 0x0406);
+	assert_int_equal(
+		vu_client_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX, CONNECT, 0, 1, &fd, 1), 0);
+	vu_client_set_config(*state, 4, 2, 0x0406);
 	raise_vector(0);
 	assert_int_equal(event_take(fd), 0);
-	rig_set_config(*state, 5, 1, 0x00);
+	vu_client_set_config(*state, 5, 1, 0x00);
 	assert_int_equal(event_take(fd), 1);
 	close(fd);
 }
@@ -160,13 +176,14 @@ static void intx_is_unmasked_by_an_eventfd(void **state)
 	int fd = event_new(), unmask = event_new(), mask = event_new();
 	size_t before = count_fds();
 
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX, CONNECT, 0, 1, &fd, 1), 0);
 	assert_int_equal(
-		rig_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX,
+		vu_client_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX, CONNECT, 0, 1, &fd, 1), 0);
+	assert_int_equal(
+		vu_client_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX,
 			VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK, 0, 1, &unmask, 1),
 		0);
 	assert_int_equal(
-		rig_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX,
+		vu_client_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX,
 			VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_MASK, 0, 1, &mask, 1),
 		0);
 	raise_vector(0);
@@ -182,15 +199,16 @@ static void intx_is_unmasked_by_an_eventfd(void **state)
 		event_signal(mask);
 		usleep(100);
 	}
-	assert_int_equal(rig_config(*state, 0, 2), 0x1b36);
+	assert_int_equal(vu_client_config(*state, 0, 2), 0x1b36);
 	raise_vector(0);
 	assert_int_equal(event_take(fd), 0);
 	/* Disconnected, and with the whole index. */
 	assert_int_equal(
-		rig_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX,
+		vu_client_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX,
 			VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_MASK, 0, 1, NULL, 0),
 		0);
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX, DISABLE, 0, 0, NULL, 0), 0);
+	assert_int_equal(
+		vu_client_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX, DISABLE, 0, 0, NULL, 0), 0);
 	expect_fds(before);
 	close(fd);
 	close(unmask);
@@ -201,14 +219,16 @@ static void a_guest_goes_from_intx_to_msix_and_back(void **state)
 {
 	int line = event_new(), vector = event_new();
 
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX, CONNECT, 0, 1, &line, 1), 0);
+	assert_int_equal(
+		vu_client_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX, CONNECT, 0, 1, &line, 1), 0);
 	raise_vector(0);
 	assert_int_equal(event_take(line), 1);
 	assert_int_equal(
-		rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, &vector, 1), 0);
+		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, &vector, 1), 0);
 	raise_vector(0);
 	assert_int_equal(event_take(vector), 1);
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, NULL, 0), 0);
+	assert_int_equal(
+		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, NULL, 0), 0);
 	assert_int_equal(unmask_intx(*state), 0);
 	raise_vector(0);
 	assert_int_equal(event_take(line), 1);
@@ -226,27 +246,27 @@ static void masked_vectors_wait(void **state)
 	for (size_t i = 0; i < 2; i++) {
 		int fds[2] = { event_new(), event_new() };
 
-		assert_int_equal(rig_set_irqs(*state, indices[i], CONNECT, 0, 2, fds, 2), 0);
+		assert_int_equal(vu_client_set_irqs(*state, indices[i], CONNECT, 0, 2, fds, 2), 0);
 		assert_int_equal(
-			rig_set_irqs(*state, indices[i],
+			vu_client_set_irqs(*state, indices[i],
 				VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK, 0, 2, NULL, 0),
 			0);
 		raise_vector(0);
 		raise_vector(1);
 		raise_vector(1);
 		assert_int_equal(event_take(fds[0]) + event_take(fds[1]), 0);
-		assert_int_equal(rig_set_bools(*state, indices[i], VFIO_IRQ_SET_ACTION_UNMASK, 0, 2,
-					 "\0\1", 2),
+		assert_int_equal(vu_client_set_bools(*state, indices[i], VFIO_IRQ_SET_ACTION_UNMASK,
+					 0, 2, "\0\1", 2),
 			0);
 		assert_int_equal(event_take(fds[0]), 0);
 		assert_int_equal(event_take(fds[1]), 1);
 		assert_int_equal(
-			rig_set_irqs(*state, indices[i],
+			vu_client_set_irqs(*state, indices[i],
 				VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK, 0, 2, NULL, 0),
 			0);
 		assert_int_equal(event_take(fds[0]), 1);
 		assert_int_equal(event_take(fds[1]), 0);
-		assert_int_equal(rig_set_irqs(*state, indices[i], DISABLE, 0, 0, NULL, 0), 0);
+		assert_int_equal(vu_client_set_irqs(*state, indices[i], DISABLE, 0, 0, NULL, 0), 0);
 		close_all(fds, 2);
 	}
 }
@@ -255,21 +275,22 @@ static void the_vmm_triggers_interrupts(void **state)
 {
 	int fds[2] = { event_new(), event_new() };
 
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 2, fds, 2), 0);
 	assert_int_equal(
-		rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
+		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 2, fds, 2), 0);
+	assert_int_equal(
+		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
 			VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER, 1, 1, NULL, 0),
 		0);
 	assert_int_equal(event_take(fds[0]), 0);
 	assert_int_equal(event_take(fds[1]), 1);
-	assert_int_equal(rig_set_bools(*state, VFIO_PCI_MSIX_IRQ_INDEX, VFIO_IRQ_SET_ACTION_TRIGGER,
-				 0, 2, "\1\0", 2),
+	assert_int_equal(vu_client_set_bools(*state, VFIO_PCI_MSIX_IRQ_INDEX,
+				 VFIO_IRQ_SET_ACTION_TRIGGER, 0, 2, "\1\0", 2),
 		0);
 	assert_int_equal(event_take(fds[0]), 1);
 	assert_int_equal(event_take(fds[1]), 0);
 	/* Nothing to signal: nothing happens. */
 	assert_int_equal(
-		rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
+		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
 			VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER, 2, 10, NULL, 0),
 		0);
 	close_all(fds, 2);
@@ -279,14 +300,16 @@ static void a_reset_forgets_what_was_kept(void **state)
 {
 	int fd = event_new();
 
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, &fd, 1), 0);
-	assert_int_equal(rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
+	assert_int_equal(
+		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, &fd, 1), 0);
+	assert_int_equal(vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
 				 VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_MASK, 0, 1, NULL, 0),
 		0);
 	raise_vector(0);
-	assert_int_equal(rig_call(*state, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL), 0);
 	assert_int_equal(
-		rig_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
+		vu_client_exchange(*state, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL), 0);
+	assert_int_equal(
+		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
 			VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK, 0, 1, NULL, 0),
 		0);
 	assert_int_equal(event_take(fd), 0);
@@ -304,10 +327,14 @@ static void a_client_that_goes_leaves_no_eventfd(void **state)
 	size_t before = count_fds();
 	struct fake_client *device;
 
-	assert_int_equal(rig_set_irqs(rig, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 2, fds, 2), 0);
-	assert_int_equal(rig_set_irqs(rig, VFIO_PCI_INTX_IRQ_INDEX, CONNECT, 0, 1, fds + 2, 1), 0);
 	assert_int_equal(
-		rig_set_irqs(rig, VFIO_PCI_INTX_IRQ_INDEX,
+		vu_client_set_irqs(&rig->client, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 2, fds, 2),
+		0);
+	assert_int_equal(vu_client_set_irqs(
+				 &rig->client, VFIO_PCI_INTX_IRQ_INDEX, CONNECT, 0, 1, fds + 2, 1),
+		0);
+	assert_int_equal(
+		vu_client_set_irqs(&rig->client, VFIO_PCI_INTX_IRQ_INDEX,
 			VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK, 0, 1, fds + 2, 1),
 		0);
 	rig_hang_up(rig);
@@ -320,7 +347,9 @@ static void a_client_that_goes_leaves_no_eventfd(void **state)
 	/* The next one gets interrupts, and none of the last one's. */
 	rig_connect(rig);
 	rig_agree(rig);
-	assert_int_equal(rig_set_irqs(rig, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, fds, 1), 0);
+	assert_int_equal(
+		vu_client_set_irqs(&rig->client, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, fds, 1),
+		0);
 	assert_int_equal(event_take(fds[0]), 0);
 	raise_vector(0);
 	assert_int_equal(event_take(fds[0]), 1);

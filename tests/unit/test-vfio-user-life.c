@@ -51,11 +51,13 @@ static int map(struct rig *rig, uint64_t address, uint64_t size, bool shared)
 
 	if (shared) {
 		fd = memory_new(size);
-		error = rig_call(rig, VFIO_USER_DMA_MAP, &request, sizeof(request), &fd, 1, NULL);
+		error = vu_client_exchange(
+			&rig->client, VFIO_USER_DMA_MAP, &request, sizeof(request), &fd, 1, NULL);
 		close(fd);
 		return error;
 	}
-	return rig_call(rig, VFIO_USER_DMA_MAP, &request, sizeof(request), NULL, 0, NULL);
+	return vu_client_exchange(
+		&rig->client, VFIO_USER_DMA_MAP, &request, sizeof(request), NULL, 0, NULL);
 }
 
 static int unmap(struct rig *rig, uint64_t address, uint64_t size)
@@ -64,13 +66,14 @@ static int unmap(struct rig *rig, uint64_t address, uint64_t size)
 		.argsz = sizeof(request), .address = address, .size = size
 	};
 
-	return rig_call(rig, VFIO_USER_DMA_UNMAP, &request, sizeof(request), NULL, 0, NULL);
+	return vu_client_exchange(
+		&rig->client, VFIO_USER_DMA_UNMAP, &request, sizeof(request), NULL, 0, NULL);
 }
 
 /* It reads as something else than ones. */
 static bool answers(struct rig *rig)
 {
-	return rig_config(rig, 0, 4) != UINT32_MAX;
+	return vu_client_config(&rig->client, 0, 4) != UINT32_MAX;
 }
 
 static void wait_until_it_answers(struct rig *rig, bool wanted)
@@ -81,7 +84,7 @@ static void wait_until_it_answers(struct rig *rig, bool wanted)
 
 static void set_memory_and_master(struct rig *rig)
 {
-	rig_set_config(rig, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	vu_client_set_config(&rig->client, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 }
 
 static void a_restart_is_survived(void **state)
@@ -94,15 +97,19 @@ static void a_restart_is_survived(void **state)
 	assert_int_equal(map(rig, 0, 0x10000, true), 0);
 	assert_int_equal(map(rig, 0x100000, 0x1000, true), 0);
 	assert_int_equal(map(rig, 0x200000, 0x1000, false), 0);
-	assert_int_equal(rig_set_irqs(rig, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 3, 1, &event, 1), 0);
+	assert_int_equal(
+		vu_client_set_irqs(&rig->client, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 3, 1, &event, 1),
+		0);
 	set_memory_and_master(rig);
 
 	fake_client_stop();
 	wait_until_it_answers(rig, false);
-	assert_int_equal(rig_write(rig, 0, 0, data, 4), 0);
-	assert_int_equal(rig_read(rig, 0, 0, data, 4), 0);
+	assert_int_equal(vu_client_write(&rig->client, 0, 0, data, 4), 0);
+	assert_int_equal(vu_client_read(&rig->client, 0, 0, data, 4), 0);
 	assert_memory_equal(data, "\xff\xff\xff\xff", 4);
-	assert_int_equal(rig_call(rig, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL), ENODEV);
+	assert_int_equal(
+		vu_client_exchange(&rig->client, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL),
+		ENODEV);
 	/* What is the server's own goes on. */
 	assert_int_equal(map(rig, 0x300000, 0x1000, true), 0);
 	assert_int_equal(unmap(rig, 0x100000, 0x1000), 0);
@@ -119,7 +126,7 @@ static void a_restart_is_survived(void **state)
 	assert_int_equal(device->config[PCI_COMMAND], PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 	assert_int_equal(device->irq_mask[0], UINT64_MAX);
 	fake_client_unlock();
-	assert_int_equal(rig_write(rig, 0, 0, data, 4), 0);
+	assert_int_equal(vu_client_write(&rig->client, 0, 0, data, 4), 0);
 	raise_vector(3);
 	assert_int_equal(event_take(event), 1);
 	close(event);
@@ -133,10 +140,12 @@ static void what_the_guest_wrote_meanwhile_is_known(void **state)
 	set_memory_and_master(rig);
 	fake_client_stop();
 	wait_until_it_answers(rig, false);
-	assert_int_equal(rig_write(rig, VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND, none, 2), 0);
+	assert_int_equal(
+		vu_client_write(&rig->client, VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND, none, 2),
+		0);
 	/* The view's own registers work without a device. */
-	rig_set_config(rig, PCI_INTERRUPT_LINE, 1, 7);
-	assert_int_equal(rig_config(rig, PCI_INTERRUPT_LINE, 1), 7);
+	vu_client_set_config(&rig->client, PCI_INTERRUPT_LINE, 1, 7);
+	assert_int_equal(vu_client_config(&rig->client, PCI_INTERRUPT_LINE, 1), 7);
 	fake_client_restart();
 	wait_until_it_answers(rig, true);
 	assert_int_equal(fake_client_lock()->config[PCI_COMMAND], 0);
@@ -215,7 +224,9 @@ static void another_device_is_not_taken_for_it(void **state)
 	struct rig *rig = *state;
 	int request = event_new();
 
-	assert_int_equal(rig_set_irqs(rig, VFIO_PCI_REQ_IRQ_INDEX, CONNECT, 0, 1, &request, 1), 0);
+	assert_int_equal(vu_client_set_irqs(
+				 &rig->client, VFIO_PCI_REQ_IRQ_INDEX, CONNECT, 0, 1, &request, 1),
+		0);
 	fake_client_stop();
 	fake_client_lock()->config[PCI_SUBSYSTEM_VENDOR_ID] ^= 1;
 	fake_client_unlock();
@@ -233,7 +244,9 @@ static void removal_asks_the_vmm_to_unplug(void **state)
 	struct rig *rig = *state;
 	int request = event_new();
 
-	assert_int_equal(rig_set_irqs(rig, VFIO_PCI_REQ_IRQ_INDEX, CONNECT, 0, 1, &request, 1), 0);
+	assert_int_equal(vu_client_set_irqs(
+				 &rig->client, VFIO_PCI_REQ_IRQ_INDEX, CONNECT, 0, 1, &request, 1),
+		0);
 	assert_int_equal(event_take(request), 0);
 	fake_client_lock()->failure = kIOReturnOffline;
 	fake_client_unlock();
@@ -245,7 +258,9 @@ static void removal_asks_the_vmm_to_unplug(void **state)
 	/* While it unplugs, it takes its memory back. */
 	assert_int_equal(map(rig, 0, 0x10000, true), 0);
 	assert_int_equal(unmap(rig, 0, 0x10000), 0);
-	assert_int_equal(rig_set_irqs(rig, VFIO_PCI_MSIX_IRQ_INDEX, DISABLE, 0, 0, NULL, 0), 0);
+	assert_int_equal(
+		vu_client_set_irqs(&rig->client, VFIO_PCI_MSIX_IRQ_INDEX, DISABLE, 0, 0, NULL, 0),
+		0);
 	close(request);
 }
 
@@ -254,7 +269,9 @@ static void ones_for_config_space_are_a_removal(void **state)
 	struct rig *rig = *state;
 	int request = event_new();
 
-	assert_int_equal(rig_set_irqs(rig, VFIO_PCI_REQ_IRQ_INDEX, CONNECT, 0, 1, &request, 1), 0);
+	assert_int_equal(vu_client_set_irqs(
+				 &rig->client, VFIO_PCI_REQ_IRQ_INDEX, CONNECT, 0, 1, &request, 1),
+		0);
 	memset(fake_client_lock()->config, 0xff, 4);
 	fake_client_unlock();
 	while (event_take(request) == 0)
@@ -268,7 +285,9 @@ static void a_driver_that_is_not_expected_back_is_a_removal(void **state)
 	struct rig *rig = *state;
 	int request = event_new();
 
-	assert_int_equal(rig_set_irqs(rig, VFIO_PCI_REQ_IRQ_INDEX, CONNECT, 0, 1, &request, 1), 0);
+	assert_int_equal(vu_client_set_irqs(
+				 &rig->client, VFIO_PCI_REQ_IRQ_INDEX, CONNECT, 0, 1, &request, 1),
+		0);
 	fake_client_stop();
 	while (event_take(request) == 0)
 		poll(NULL, 0, 1);
@@ -277,17 +296,19 @@ static void a_driver_that_is_not_expected_back_is_a_removal(void **state)
 
 /* --- BARs that the client maps -------------------------------------------------------- */
 
-/* Ask for a BAR that can be mapped; the descriptor, if one comes, is dropped. */
+/* Ask for a BAR that can be mapped; the descriptor, if one comes, is closed. */
 static bool is_offered(struct rig *rig)
 {
 	struct vfio_user_region_info info = { .argsz = sizeof(info), .index = 4 };
-	struct reply *reply = malloc(sizeof(*reply));
+	struct vu_reply *reply = malloc(sizeof(*reply));
 
 	assert_non_null(reply);
-	assert_int_equal(rig_call(rig, VFIO_USER_DEVICE_GET_REGION_INFO, &info, sizeof(info), NULL,
-				 0, reply),
+	assert_int_equal(vu_client_exchange(&rig->client, VFIO_USER_DEVICE_GET_REGION_INFO, &info,
+				 sizeof(info), NULL, 0, reply),
 		0);
 	memcpy(&info, reply->payload, sizeof(info));
+	if (reply->fd >= 0)
+		close(reply->fd);
 	free(reply);
 	return (info.flags & VFIO_REGION_INFO_FLAG_MMAP) != 0;
 }
@@ -297,7 +318,9 @@ static void mapped_memory_does_not_survive_the_service(void **state)
 	struct rig *rig = *state;
 	int request = event_new();
 
-	assert_int_equal(rig_set_irqs(rig, VFIO_PCI_REQ_IRQ_INDEX, CONNECT, 0, 1, &request, 1), 0);
+	assert_int_equal(vu_client_set_irqs(
+				 &rig->client, VFIO_PCI_REQ_IRQ_INDEX, CONNECT, 0, 1, &request, 1),
+		0);
 	assert_true(is_offered(rig));
 	fake_client_stop();
 	while (event_take(request) == 0)
@@ -336,7 +359,9 @@ static void nor_does_memory_that_is_just_being_handed_out(void **state)
 	struct rig *rig = *state;
 	int request = event_new();
 
-	assert_int_equal(rig_set_irqs(rig, VFIO_PCI_REQ_IRQ_INDEX, CONNECT, 0, 1, &request, 1), 0);
+	assert_int_equal(vu_client_set_irqs(
+				 &rig->client, VFIO_PCI_REQ_IRQ_INDEX, CONNECT, 0, 1, &request, 1),
+		0);
 	handing_out = rig->device;
 	fake_client_lock()->descriptor_hook = service_dies;
 	fake_client_unlock();

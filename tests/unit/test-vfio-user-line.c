@@ -10,8 +10,8 @@
 
 static int act(struct rig *rig, uint32_t action)
 {
-	return rig_set_irqs(
-		rig, VFIO_PCI_INTX_IRQ_INDEX, VFIO_IRQ_SET_DATA_NONE | action, 0, 1, NULL, 0);
+	return vu_client_set_irqs(&rig->client, VFIO_PCI_INTX_IRQ_INDEX,
+		VFIO_IRQ_SET_DATA_NONE | action, 0, 1, NULL, 0);
 }
 
 static void unmask(struct rig *rig)
@@ -21,7 +21,8 @@ static void unmask(struct rig *rig)
 
 static void connect_line(struct rig *rig, int *fd)
 {
-	assert_int_equal(rig_set_irqs(rig, VFIO_PCI_INTX_IRQ_INDEX, CONNECT, 0, 1, fd, 1), 0);
+	assert_int_equal(
+		vu_client_set_irqs(&rig->client, VFIO_PCI_INTX_IRQ_INDEX, CONNECT, 0, 1, fd, 1), 0);
 }
 
 static void it_is_all_there_is(void **state)
@@ -100,11 +101,11 @@ static void command_holds_it_back(void **state)
 	int fd = event_new();
 
 	connect_line(rig, &fd);
-	rig_set_config(rig, 0x04, 2, 0x0406);
+	vu_client_set_config(&rig->client, 0x04, 2, 0x0406);
 	fake_client_set_line(true);
 	raise_vector(0);
 	assert_int_equal(event_take(fd), 0);
-	rig_set_config(rig, 0x04, 2, 0x0006);
+	vu_client_set_config(&rig->client, 0x04, 2, 0x0006);
 	assert_int_equal(event_take(fd), 1);
 	close(fd);
 }

@@ -44,27 +44,27 @@ static void send_last_copy(
 	struct vfio_user_header header = { .command = command,
 		.size = (uint32_t)(sizeof(header) + size) };
 
-	rig_send_raw(rig, &header, 1, &fd, 1);
+	vu_client_send(&rig->client, &header, 1, &fd, 1);
 	close(fd);
-	rig_send_raw(rig, (char *)&header + 1, sizeof(header) - 1, NULL, 0);
-	rig_send_raw(rig, payload, size, NULL, 0);
+	vu_client_send(&rig->client, (char *)&header + 1, sizeof(header) - 1, NULL, 0);
+	vu_client_send(&rig->client, payload, size, NULL, 0);
 }
 
 /* Also when the session has hung up. */
 static void expect_something(struct rig *rig)
 {
-	struct pollfd answer = { .fd = rig->fd, .events = POLLIN };
+	struct pollfd answer = { .fd = rig->client.fd, .events = POLLIN };
 
 	assert_int_equal(poll(&answer, 1, HANGS_MS), 1);
 }
 
 static void expect_error(struct rig *rig, uint32_t error)
 {
-	struct reply *reply = malloc(sizeof(*reply));
+	struct vu_reply *reply = malloc(sizeof(*reply));
 
 	assert_non_null(reply);
 	expect_something(rig);
-	assert_true(rig_receive(rig, reply));
+	assert_true(vu_client_receive(&rig->client, reply));
 	assert_int_equal(reply->header.error, error);
 	free(reply);
 }
@@ -72,7 +72,8 @@ static void expect_error(struct rig *rig, uint32_t error)
 /* The descriptors of one command have been done with when the next is answered. */
 static void expect_next_answer(struct rig *rig)
 {
-	rig_send(rig, VFIO_USER_DEVICE_RESET, VFIO_USER_TYPE_COMMAND, NULL, 0, NULL, 0);
+	vu_client_send_command(
+		&rig->client, VFIO_USER_DEVICE_RESET, VFIO_USER_TYPE_COMMAND, NULL, 0, NULL, 0);
 	expect_error(rig, 0);
 }
 
@@ -126,8 +127,9 @@ static void a_message_with_too_many(void **state)
 			fds[i] = event_new();
 		fds[SEND_FDS_MAX - 1] = makers[m]();
 		rig_open(*state);
-		rig_send(*state, VFIO_USER_VERSION, 0, "\0\0\1\0", 4, NULL, 0);
-		rig_send(*state, VFIO_USER_DEVICE_SET_IRQS, 0, NULL, 0, fds, SEND_FDS_MAX);
+		vu_client_send_command(*state, VFIO_USER_VERSION, 0, "\0\0\1\0", 4, NULL, 0);
+		vu_client_send_command(
+			*state, VFIO_USER_DEVICE_SET_IRQS, 0, NULL, 0, fds, SEND_FDS_MAX);
 		/* These closes are not the last ones. */
 		close_all(fds, SEND_FDS_MAX);
 		rig_begin(*state);
@@ -155,10 +157,10 @@ static void half_a_message(void **state)
 	struct rig *rig = *state;
 	int fd = new_lingering();
 
-	rig_send_raw(rig, "abc", 3, &fd, 1);
+	vu_client_send(&rig->client, "abc", 3, &fd, 1);
 	close(fd);
-	close(rig->fd);
-	rig->fd = -1;
+	close(rig->client.fd);
+	rig->client.fd = -1;
 	expect_end(rig);
 	close_reader();
 }
@@ -172,11 +174,11 @@ static void too_many_messages(void **state)
 	struct rig *rig = *state;
 
 	rig_open(rig);
-	rig_send_raw(rig, &header, sizeof(header), NULL, 0);
+	vu_client_send(&rig->client, &header, sizeof(header), NULL, 0);
 	for (size_t i = 0; i < 2 * FD_PEER_WAITING_MAX; i++) {
 		int fd = lingering_socket(&readers[i]);
 
-		rig_send_raw(rig, " ", 1, &fd, 1);
+		vu_client_send(&rig->client, " ", 1, &fd, 1);
 		close(fd);
 	}
 	rig_begin(rig);

@@ -17,9 +17,9 @@ static void bars_are_read_and_written(void **state)
 	char data[8];
 
 	for (size_t i = 0; i < 2; i++) {
-		assert_int_equal(rig_write(*state, memory_bars[i], 0x100, "abcdefgh", 8), 0);
+		assert_int_equal(vu_client_write(*state, memory_bars[i], 0x100, "abcdefgh", 8), 0);
 		bar_contents(memory_bars[i], 0x100, "abcdefgh", 8);
-		assert_int_equal(rig_read(*state, memory_bars[i], 0x102, data, 4), 0);
+		assert_int_equal(vu_client_read(*state, memory_bars[i], 0x102, data, 4), 0);
 		assert_memory_equal(data, "cdef", 4);
 	}
 }
@@ -37,9 +37,9 @@ static void ragged_accesses_touch_what_they_name(void **state)
 			memset(fake_client_lock()->bars[0], 0, sizeof(expected));
 			fake_client_unlock();
 			memcpy(expected + 8 + offset, data, count);
-			assert_int_equal(rig_write(*state, 0, 8 + offset, data, count), 0);
+			assert_int_equal(vu_client_write(*state, 0, 8 + offset, data, count), 0);
 			bar_contents(0, 0, expected, sizeof(expected));
-			assert_int_equal(rig_read(*state, 0, 8 + offset, read, count), 0);
+			assert_int_equal(vu_client_read(*state, 0, 8 + offset, read, count), 0);
 			assert_memory_equal(read, data, count);
 		}
 	}
@@ -70,11 +70,11 @@ static void accesses_past_the_end_are_refused(void **state)
 	unsigned char data[64] = { 0 };
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		assert_int_equal(
-			rig_read(*state, cases[i].region, cases[i].offset, data, cases[i].count),
+		assert_int_equal(vu_client_read(*state, cases[i].region, cases[i].offset, data,
+					 cases[i].count),
 			cases[i].error);
-		assert_int_equal(
-			rig_write(*state, cases[i].region, cases[i].offset, data, cases[i].count),
+		assert_int_equal(vu_client_write(*state, cases[i].region, cases[i].offset, data,
+					 cases[i].count),
 			cases[i].error);
 	}
 }
@@ -88,25 +88,29 @@ static void counts_must_fit_the_message(void **state)
 
 	/* A byte less than the count says, and one more. */
 	assert_int_equal(
-		rig_call(*state, VFIO_USER_REGION_WRITE, &request, 16 + 3, NULL, 0, NULL), EINVAL);
+		vu_client_exchange(*state, VFIO_USER_REGION_WRITE, &request, 16 + 3, NULL, 0, NULL),
+		EINVAL);
 	assert_int_equal(
-		rig_call(*state, VFIO_USER_REGION_WRITE, &request, 16 + 5, NULL, 0, NULL), EINVAL);
+		vu_client_exchange(*state, VFIO_USER_REGION_WRITE, &request, 16 + 5, NULL, 0, NULL),
+		EINVAL);
 	request.access.count = UINT32_MAX;
 	assert_int_equal(
-		rig_call(*state, VFIO_USER_REGION_WRITE, &request, 16 + 8, NULL, 0, NULL), EINVAL);
+		vu_client_exchange(*state, VFIO_USER_REGION_WRITE, &request, 16 + 8, NULL, 0, NULL),
+		EINVAL);
 	assert_int_equal(
-		rig_call(*state, VFIO_USER_REGION_READ, &request, 16, NULL, 0, NULL), EINVAL);
+		vu_client_exchange(*state, VFIO_USER_REGION_READ, &request, 16, NULL, 0, NULL),
+		EINVAL);
 	bar_contents(0, 0, "\0\0\0\0\0\0\0\0", 8);
 }
 
 static void whole_bars_are_read_at_once(void **state)
 {
 	struct vfio_user_region_access access = { .region = 0, .count = FAKE_MSIX_TABLE };
-	struct reply *reply = malloc(sizeof(*reply));
+	struct vu_reply *reply = malloc(sizeof(*reply));
 
-	assert_int_equal(rig_write(*state, 0, FAKE_MSIX_TABLE - 4, "last", 4), 0);
-	assert_int_equal(
-		rig_call(*state, VFIO_USER_REGION_READ, &access, sizeof(access), NULL, 0, reply),
+	assert_int_equal(vu_client_write(*state, 0, FAKE_MSIX_TABLE - 4, "last", 4), 0);
+	assert_int_equal(vu_client_exchange(*state, VFIO_USER_REGION_READ, &access, sizeof(access),
+				 NULL, 0, reply),
 		0);
 	assert_int_equal(reply->size, sizeof(access) + FAKE_MSIX_TABLE);
 	assert_memory_equal(reply->payload + reply->size - 4, "last", 4);
@@ -115,9 +119,9 @@ static void whole_bars_are_read_at_once(void **state)
 
 static void a_count_of_nothing_is_fine(void **state)
 {
-	assert_int_equal(rig_read(*state, 0, 0, NULL, 0), 0);
-	assert_int_equal(rig_read(*state, 5, 0, NULL, 0), 0);
-	assert_int_equal(rig_read(*state, VFIO_PCI_CONFIG_REGION_INDEX, 4096, NULL, 0), 0);
+	assert_int_equal(vu_client_read(*state, 0, 0, NULL, 0), 0);
+	assert_int_equal(vu_client_read(*state, 5, 0, NULL, 0), 0);
+	assert_int_equal(vu_client_read(*state, VFIO_PCI_CONFIG_REGION_INDEX, 4096, NULL, 0), 0);
 }
 
 /* --- By calls ------------------------------------------------------------------------ */
@@ -127,8 +131,8 @@ static void io_bars_are_reached_by_calls(void **state)
 	char data[4];
 	struct fake_client *device;
 
-	assert_int_equal(rig_write(*state, 2, 8, "port", 4), 0);
-	assert_int_equal(rig_read(*state, 2, 8, data, 4), 0);
+	assert_int_equal(vu_client_write(*state, 2, 8, "port", 4), 0);
+	assert_int_equal(vu_client_read(*state, 2, 8, data, 4), 0);
 	assert_memory_equal(data, "port", 4);
 	device = fake_client_lock();
 	assert_int_equal(device->bar_call_count, 2);
@@ -145,7 +149,7 @@ static void accesses_are_split_into_natural_pieces(void **state)
 	unsigned char data[20] = { 0 };
 	struct fake_client *device;
 
-	assert_int_equal(rig_write(*state, 0, 3, data, 20), 0);
+	assert_int_equal(vu_client_write(*state, 0, 3, data, 20), 0);
 	device = fake_client_lock();
 	assert_int_equal(device->bar_call_count, sizeof(expected) / sizeof(expected[0]));
 	assert_memory_equal(device->bar_calls, expected, sizeof(expected));
@@ -162,15 +166,15 @@ static void the_msix_table_is_the_vmms_own(void **state)
 
 	memset(fake_client_lock()->bars[0] + FAKE_MSIX_TABLE, 0x5a, 16 * FAKE_MSIX_VECTORS);
 	fake_client_unlock();
-	assert_int_equal(rig_read(*state, 0, FAKE_MSIX_TABLE + 16, data, 16), 0);
+	assert_int_equal(vu_client_read(*state, 0, FAKE_MSIX_TABLE + 16, data, 16), 0);
 	assert_memory_equal(data, fresh, 16);
-	assert_int_equal(rig_write(*state, 0, FAKE_MSIX_TABLE + 16, "address.data", 12), 0);
-	assert_int_equal(rig_read(*state, 0, FAKE_MSIX_TABLE + 16, data, 12), 0);
+	assert_int_equal(vu_client_write(*state, 0, FAKE_MSIX_TABLE + 16, "address.data", 12), 0);
+	assert_int_equal(vu_client_read(*state, 0, FAKE_MSIX_TABLE + 16, data, 12), 0);
 	assert_memory_equal(data, "address.data", 12);
 	/* The host's has not been touched: neither the table's first nor its last byte. */
 	bar_contents(0, FAKE_MSIX_TABLE + 16, "ZZZZZZZZZZZZ", 12);
-	assert_int_equal(
-		rig_write(*state, 0, FAKE_MSIX_TABLE + 16 * FAKE_MSIX_VECTORS - 4, "12345678", 8),
+	assert_int_equal(vu_client_write(*state, 0, FAKE_MSIX_TABLE + 16 * FAKE_MSIX_VECTORS - 4,
+				 "12345678", 8),
 		0);
 	bar_contents(0, FAKE_MSIX_TABLE + 16 * FAKE_MSIX_VECTORS - 4, "ZZZZ5678", 8);
 }
@@ -181,11 +185,11 @@ static void pending_bits_are_read_only(void **state)
 
 	memset(fake_client_lock()->bars[0] + FAKE_MSIX_PENDING, 0x11, 16);
 	fake_client_unlock();
-	assert_int_equal(rig_write(*state, 0, FAKE_MSIX_PENDING, "12345678", 8), 0);
-	assert_int_equal(rig_read(*state, 0, FAKE_MSIX_PENDING, data, 8), 0);
+	assert_int_equal(vu_client_write(*state, 0, FAKE_MSIX_PENDING, "12345678", 8), 0);
+	assert_int_equal(vu_client_read(*state, 0, FAKE_MSIX_PENDING, data, 8), 0);
 	assert_memory_equal(data, "\x11\x11\x11\x11\x11\x11\x11\x11", 8);
 	/* 40 vectors have 8 bytes of them. */
-	assert_int_equal(rig_write(*state, 0, FAKE_MSIX_PENDING + 8, "1", 1), 0);
+	assert_int_equal(vu_client_write(*state, 0, FAKE_MSIX_PENDING + 8, "1", 1), 0);
 	bar_contents(0, FAKE_MSIX_PENDING + 7,
 		"\x11"
 		"1",
@@ -198,18 +202,18 @@ static void bars_answer_while_their_space_is_on(void **state)
 {
 	char data[4];
 
-	assert_int_equal(rig_write(*state, 0, 0, "abcd", 4), 0);
-	rig_set_config(*state, 4, 2, 0x0001);
-	assert_int_equal(rig_read(*state, 0, 0, data, 4), 0);
+	assert_int_equal(vu_client_write(*state, 0, 0, "abcd", 4), 0);
+	vu_client_set_config(*state, 4, 2, 0x0001);
+	assert_int_equal(vu_client_read(*state, 0, 0, data, 4), 0);
 	assert_memory_equal(data, "\xff\xff\xff\xff", 4);
-	assert_int_equal(rig_write(*state, 0, 0, "efgh", 4), 0);
+	assert_int_equal(vu_client_write(*state, 0, 0, "efgh", 4), 0);
 	bar_contents(0, 0, "abcd", 4);
-	assert_int_equal(rig_write(*state, 2, 0, "port", 4), 0);
+	assert_int_equal(vu_client_write(*state, 2, 0, "port", 4), 0);
 	bar_contents(2, 0, "port", 4);
-	rig_set_config(*state, 4, 2, 0x0002);
-	assert_int_equal(rig_read(*state, 0, 0, data, 4), 0);
+	vu_client_set_config(*state, 4, 2, 0x0002);
+	assert_int_equal(vu_client_read(*state, 0, 0, data, 4), 0);
 	assert_memory_equal(data, "abcd", 4);
-	assert_int_equal(rig_read(*state, 2, 0, data, 4), 0);
+	assert_int_equal(vu_client_read(*state, 2, 0, data, 4), 0);
 	assert_memory_equal(data, "\xff\xff\xff\xff", 4);
 }
 
@@ -223,9 +227,10 @@ struct multi {
 /* Return: an errno, or minus how many were done. */
 static int write_multi(struct rig *rig, const struct multi *request, size_t size)
 {
-	struct reply *reply = malloc(sizeof(*reply));
+	struct vu_reply *reply = malloc(sizeof(*reply));
 	uint64_t done;
-	int error = rig_call(rig, VFIO_USER_REGION_WRITE_MULTI, request, size, NULL, 0, reply);
+	int error = vu_client_exchange(
+		&rig->client, VFIO_USER_REGION_WRITE_MULTI, request, size, NULL, 0, reply);
 
 	if (error == 0) {
 		assert_int_equal(reply->size, sizeof(done));
@@ -250,7 +255,7 @@ static void several_writes_are_carried_out_in_order(void **state)
 
 	assert_int_equal(write_multi(*state, &request, 8 + 3 * 24), -3);
 	bar_contents(0, 0, "1234ab78", 8);
-	assert_int_equal(rig_config(*state, 0x3c, 1), 0x0b);
+	assert_int_equal(vu_client_config(*state, 0x3c, 1), 0x0b);
 }
 
 static void several_writes_stop_at_the_first_that_fails(void **state)
@@ -289,7 +294,8 @@ static void several_writes_have_to_be_agreed_on(void **state)
 
 	rig_hang_up(*state);
 	rig_connect(*state);
-	assert_int_equal(rig_call(*state, VFIO_USER_VERSION, "\0\0\1\0", 4, NULL, 0, NULL), 0);
+	assert_int_equal(
+		vu_client_exchange(*state, VFIO_USER_VERSION, "\0\0\1\0", 4, NULL, 0, NULL), 0);
 	assert_int_equal(write_multi(*state, &request, 8 + 24), ENOTSUP);
 	bar_contents(0, 0, "\0", 1);
 }

@@ -42,7 +42,7 @@ static int setup(void **state)
 	/* Keeps descriptors for good. */
 	assert_int_equal(vu_platform_prepare_events(), 0);
 	rig->rig.fds_before = count_fds();
-	rig->rig.fd = -1;
+	rig->rig.client.fd = -1;
 	fake_client_begin();
 	strcpy(rig->directory, "/tmp/test-vfio-user-XXXXXX");
 	assert_non_null(mkdtemp(rig->directory));
@@ -81,8 +81,8 @@ static int teardown(void **state)
 {
 	struct server_rig *rig = *state;
 
-	if (rig->rig.fd >= 0)
-		close(rig->rig.fd);
+	if (rig->rig.client.fd >= 0)
+		close(rig->rig.client.fd);
 	if (rig->running) {
 		vu_server_stop(rig->server);
 		join(rig);
@@ -109,13 +109,10 @@ static bool join_in_time(struct server_rig *rig)
 
 static int connect_to(const char *path)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct vu_client client;
 
-	assert_true(fd >= 0);
-	strcpy(address.sun_path, path);
-	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	return fd;
+	vu_client_connect(&client, path);
+	return client.fd;
 }
 
 static void clients_are_served_one_after_the_other(void **state)
@@ -124,14 +121,14 @@ static void clients_are_served_one_after_the_other(void **state)
 
 	start(rig);
 	for (int i = 0; i < 5; i++) {
-		rig->rig.fd = connect_to(rig->path);
+		rig->rig.client.fd = connect_to(rig->path);
 		rig_agree(&rig->rig);
-		assert_int_equal(rig_config(&rig->rig, 0, 2), 0x1b36);
-		close(rig->rig.fd);
-		rig->rig.fd = -1;
+		assert_int_equal(vu_client_config(&rig->rig.client, 0, 2), 0x1b36);
+		close(rig->rig.client.fd);
+		rig->rig.client.fd = -1;
 	}
 	/* The last one's end is seen when the next is served. */
-	rig->rig.fd = connect_to(rig->path);
+	rig->rig.client.fd = connect_to(rig->path);
 	rig_agree(&rig->rig);
 	assert_int_equal(fake_client_lock()->resets, 5);
 	fake_client_unlock();
@@ -144,7 +141,7 @@ static void a_second_client_is_turned_away_at_once(void **state)
 	int second;
 
 	start(rig);
-	rig->rig.fd = connect_to(rig->path);
+	rig->rig.client.fd = connect_to(rig->path);
 	rig_agree(&rig->rig);
 	for (int i = 0; i < 3; i++) {
 		second = connect_to(rig->path);
@@ -152,7 +149,7 @@ static void a_second_client_is_turned_away_at_once(void **state)
 		close(second);
 	}
 	/* Also while the first has sent half a message. */
-	rig_send_raw(&rig->rig, "abc", 3, NULL, 0);
+	vu_client_send(&rig->rig.client, "abc", 3, NULL, 0);
 	second = connect_to(rig->path);
 	assert_int_equal(recv(second, &byte, 1, 0), 0);
 	close(second);
@@ -170,26 +167,26 @@ static void what_is_left_in_sockets_holds_nobody_up(void **state)
 	int others[2], readers[2],
 		fds[2] = { lingering_socket(&readers[0]), lingering_socket(&readers[1]) };
 	struct pollfd answer = { .events = POLLIN };
-	struct reply *reply = malloc(sizeof(*reply));
+	struct vu_reply *reply = malloc(sizeof(*reply));
 	bool answered, stopped;
 
 	assert_non_null(reply);
 	create(rig);
 	/* In the order in which they will be accepted. */
-	rig->rig.fd = others[0] = connect_to(rig->path);
-	rig_send(&rig->rig, VFIO_USER_VERSION, 0, "\x9\0\0\0", 4, NULL, 0);
+	rig->rig.client.fd = others[0] = connect_to(rig->path);
+	vu_client_send_command(&rig->rig.client, VFIO_USER_VERSION, 0, "\x9\0\0\0", 4, NULL, 0);
 	assert_true(send_fds(others[0], "a", 1, &fds[0], 1));
-	rig->rig.fd = answer.fd = connect_to(rig->path);
+	rig->rig.client.fd = answer.fd = connect_to(rig->path);
 	others[1] = connect_to(rig->path);
 	assert_true(send_fds(others[1], "a", 1, &fds[1], 1));
 	close_all(fds, 2);
 	run_in_thread(rig);
-	rig_send(&rig->rig, VFIO_USER_VERSION, 0, "\0\0\1\0", 4, NULL, 0);
+	vu_client_send_command(&rig->rig.client, VFIO_USER_VERSION, 0, "\0\0\1\0", 4, NULL, 0);
 	answered = poll(&answer, 1, HANGS_MS) == 1;
 	if (!answered)
 		close_all(readers, 2);
 	assert_true(answered);
-	assert_true(rig_receive(&rig->rig, reply));
+	assert_true(vu_client_receive(&rig->rig.client, reply));
 	assert_int_equal(reply->header.error, 0);
 	answer.fd = others[1];
 	assert_int_equal(poll(&answer, 1, HANGS_MS), 1);
@@ -214,7 +211,7 @@ static void a_stop_ends_it_at_any_time(void **state)
 	vu_server_destroy(rig->server);
 	assert_int_equal(stat(rig->path, &status), -1);
 	start(rig);
-	rig->rig.fd = connect_to(rig->path);
+	rig->rig.client.fd = connect_to(rig->path);
 	rig_agree(&rig->rig);
 	vu_server_stop(rig->server);
 	join(rig);
@@ -228,14 +225,14 @@ static void a_device_that_goes_ends_it_with_its_client(void **state)
 	struct server_rig *rig = *state;
 
 	start(rig);
-	rig->rig.fd = connect_to(rig->path);
+	rig->rig.client.fd = connect_to(rig->path);
 	rig_agree(&rig->rig);
 	fake_client_lock()->failure = kIOReturnOffline;
 	fake_client_unlock();
 	for (int i = 0; i < 2; i++)
-		assert_int_equal(rig_config(&rig->rig, 0, 4), UINT32_MAX);
-	close(rig->rig.fd);
-	rig->rig.fd = -1;
+		assert_int_equal(vu_client_config(&rig->rig.client, 0, 4), UINT32_MAX);
+	close(rig->rig.client.fd);
+	rig->rig.client.fd = -1;
 	join(rig);
 	assert_false(rig->result);
 }
@@ -246,25 +243,26 @@ static void a_device_that_comes_back_is_served_again(void **state)
 	struct server_rig *rig = *state;
 	struct vfio_user_irq_info info = { .argsz = sizeof(info),
 		.index = VFIO_PCI_INTX_IRQ_INDEX };
-	struct reply *reply = malloc(sizeof(*reply));
+	struct vu_reply *reply = malloc(sizeof(*reply));
 
 	rig->rig.device->options.reconnect = true;
 	start(rig);
-	rig->rig.fd = connect_to(rig->path);
+	rig->rig.client.fd = connect_to(rig->path);
 	rig_agree(&rig->rig);
-	close(rig->rig.fd);
+	close(rig->rig.client.fd);
 	fake_client_stop();
-	rig->rig.fd = connect_to(rig->path);
-	assert_int_equal(
-		rig_call(&rig->rig, VFIO_USER_VERSION, "\0\0\1\0", 4, NULL, 0, NULL), ENODEV);
-	close(rig->rig.fd);
+	rig->rig.client.fd = connect_to(rig->path);
+	assert_int_equal(vu_client_exchange(
+				 &rig->rig.client, VFIO_USER_VERSION, "\0\0\1\0", 4, NULL, 0, NULL),
+		ENODEV);
+	close(rig->rig.client.fd);
 	fake_client_lock()->config[PCI_INTERRUPT_PIN] = 0;
 	fake_client_unlock();
 	fake_client_restart();
-	rig->rig.fd = connect_to(rig->path);
+	rig->rig.client.fd = connect_to(rig->path);
 	rig_agree(&rig->rig);
-	assert_int_equal(rig_call(&rig->rig, VFIO_USER_DEVICE_GET_IRQ_INFO, &info, sizeof(info),
-				 NULL, 0, reply),
+	assert_int_equal(vu_client_exchange(&rig->rig.client, VFIO_USER_DEVICE_GET_IRQ_INFO, &info,
+				 sizeof(info), NULL, 0, reply),
 		0);
 	memcpy(&info, reply->payload, sizeof(info));
 	assert_int_equal(info.count, 0);
@@ -291,7 +289,7 @@ static void a_stale_socket_is_replaced(void **state)
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	close(fd);
 	start(rig);
-	rig->rig.fd = connect_to(rig->path);
+	rig->rig.client.fd = connect_to(rig->path);
 	rig_agree(&rig->rig);
 }
 
@@ -302,7 +300,7 @@ static void a_live_socket_is_left_alone(void **state)
 	start(rig);
 	assert_null(vu_server_create(rig->rig.device, rig->path, rig->error));
 	assert_non_null(strstr(rig->error, "in use by another server"));
-	rig->rig.fd = connect_to(rig->path);
+	rig->rig.client.fd = connect_to(rig->path);
 	rig_agree(&rig->rig);
 	/* Being looked at is no reason for a reset. */
 	assert_int_equal(fake_client_lock()->resets, 0);

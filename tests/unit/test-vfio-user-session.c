@@ -16,7 +16,8 @@ static void the_version_comes_first(void **state)
 		if (command == VFIO_USER_VERSION)
 			continue;
 		rig_connect(*state);
-		assert_int_equal(rig_call(*state, command, NULL, 0, NULL, 0, NULL), EINVAL);
+		assert_int_equal(
+			vu_client_exchange(*state, command, NULL, 0, NULL, 0, NULL), EINVAL);
 		rig_expect_closed(*state);
 		rig_hang_up(*state);
 	}
@@ -27,8 +28,10 @@ static void the_version_comes_first(void **state)
 
 static void the_version_comes_once(void **state)
 {
-	assert_int_equal(rig_call(*state, VFIO_USER_VERSION, "\0\0\1\0", 4, NULL, 0, NULL), EINVAL);
-	assert_int_equal(rig_config(*state, 0, 2), 0x1b36);
+	assert_int_equal(
+		vu_client_exchange(*state, VFIO_USER_VERSION, "\0\0\1\0", 4, NULL, 0, NULL),
+		EINVAL);
+	assert_int_equal(vu_client_config(*state, 0, 2), 0x1b36);
 }
 
 /* --- Framing ------------------------------------------------------------------------- */
@@ -37,7 +40,7 @@ static void sizes_that_cannot_be_end_the_session(void **state)
 {
 	static const uint32_t sizes[] = { 0, 15,
 		sizeof(struct vfio_user_header) + VU_PAYLOAD_MAX + 1, UINT32_MAX };
-	struct reply *reply = malloc(sizeof(*reply));
+	struct vu_reply *reply = malloc(sizeof(*reply));
 
 	rig_hang_up(*state);
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
@@ -47,8 +50,8 @@ static void sizes_that_cannot_be_end_the_session(void **state)
 
 		rig_connect(*state);
 		rig_agree(*state);
-		rig_send_raw(*state, &header, sizeof(header), NULL, 0);
-		assert_true(rig_receive(*state, reply));
+		vu_client_send(*state, &header, sizeof(header), NULL, 0);
+		assert_true(vu_client_receive(*state, reply));
 		assert_int_equal(reply->header.error, EINVAL);
 		assert_int_equal(reply->header.id, 7);
 		rig_expect_closed(*state);
@@ -66,11 +69,11 @@ static void messages_in_pieces_are_put_together(void **state)
 		.header = { .command = VFIO_USER_REGION_READ, .size = sizeof(request) },
 		.access = { .region = VFIO_PCI_CONFIG_REGION_INDEX, .count = 4 },
 	};
-	struct reply *reply = malloc(sizeof(*reply));
+	struct vu_reply *reply = malloc(sizeof(*reply));
 
 	for (size_t i = 0; i < sizeof(request); i++)
-		rig_send_raw(*state, (unsigned char *)&request + i, 1, NULL, 0);
-	assert_true(rig_receive(*state, reply));
+		vu_client_send(*state, (unsigned char *)&request + i, 1, NULL, 0);
+	assert_true(vu_client_receive(*state, reply));
 	assert_int_equal(reply->header.error, 0);
 	assert_memory_equal(reply->payload + sizeof(request.access), "\x36\x1b\x10\x00", 4);
 	free(reply);
@@ -78,7 +81,7 @@ static void messages_in_pieces_are_put_together(void **state)
 
 static void messages_in_a_row_are_answered_in_order(void **state)
 {
-	struct reply *reply = malloc(sizeof(*reply));
+	struct vu_reply *reply = malloc(sizeof(*reply));
 
 	for (uint16_t i = 0; i < 20; i++) {
 		struct {
@@ -91,10 +94,10 @@ static void messages_in_a_row_are_answered_in_order(void **state)
 			.access = { .region = VFIO_PCI_CONFIG_REGION_INDEX, .count = 1 },
 		};
 
-		rig_send_raw(*state, &request, sizeof(request), NULL, 0);
+		vu_client_send(*state, &request, sizeof(request), NULL, 0);
 	}
 	for (uint16_t i = 0; i < 20; i++) {
-		assert_true(rig_receive(*state, reply));
+		assert_true(vu_client_receive(*state, reply));
 		assert_int_equal(reply->header.id, i);
 	}
 	free(reply);
@@ -105,7 +108,7 @@ static void half_a_message_is_no_message(void **state)
 	struct rig *rig = *state;
 	struct vfio_user_header header = { .command = VFIO_USER_DEVICE_RESET, .size = 64 };
 
-	rig_send_raw(rig, &header, sizeof(header), NULL, 0);
+	vu_client_send(&rig->client, &header, sizeof(header), NULL, 0);
 	rig_hang_up(rig);
 	/* Once, for the client that went. */
 	assert_int_equal(fake_client_lock()->resets, 1);
@@ -116,7 +119,7 @@ static void a_stop_interrupts_half_a_message(void **state)
 {
 	struct rig *rig = *state;
 
-	rig_send_raw(rig, "abc", 3, NULL, 0);
+	vu_client_send(&rig->client, "abc", 3, NULL, 0);
 	assert_int_equal(write(rig->stop[1], "", 1), 1);
 	rig_expect_closed(rig);
 }
@@ -128,7 +131,8 @@ static void a_stop_interrupts_a_reply_that_nobody_reads(void **state)
 	struct vfio_user_region_access access = { .region = 0, .count = FAKE_BAR0_SIZE };
 
 	for (int i = 0; i < 64; i++)
-		rig_send(rig, VFIO_USER_REGION_READ, 0, &access, sizeof(access), NULL, 0);
+		vu_client_send_command(
+			&rig->client, VFIO_USER_REGION_READ, 0, &access, sizeof(access), NULL, 0);
 	assert_int_equal(write(rig->stop[1], "", 1), 1);
 	rig_wait_end(rig);
 	assert_int_equal(fake_client_lock()->resets, 1);
@@ -146,8 +150,8 @@ static void a_client_without_a_version_is_turned_away(void **state)
 
 		rig_connect(rig);
 		if (i == 1)
-			rig_send_raw(rig, "abc", 3, NULL, 0);
-		end.fd = rig->fd;
+			vu_client_send(&rig->client, "abc", 3, NULL, 0);
+		end.fd = rig->client.fd;
 		assert_int_equal(poll(&end, 1, 60000), 1);
 		rig_expect_closed(rig);
 		rig_hang_up(rig);
@@ -166,8 +170,9 @@ static void a_stop_interrupts_messages_that_are_there(void **state)
 			.size = sizeof(resets[i]),
 			.flags = VFIO_USER_NO_REPLY };
 	rig_open(rig);
-	rig_send(rig, VFIO_USER_VERSION, VFIO_USER_NO_REPLY, "\0\0\1\0", 4, NULL, 0);
-	rig_send_raw(rig, resets, sizeof(resets), NULL, 0);
+	vu_client_send_command(
+		&rig->client, VFIO_USER_VERSION, VFIO_USER_NO_REPLY, "\0\0\1\0", 4, NULL, 0);
+	vu_client_send(&rig->client, resets, sizeof(resets), NULL, 0);
 	assert_int_equal(write(rig->stop[1], "", 1), 1);
 	rig_begin(rig);
 	rig_wait_end(rig);
@@ -182,24 +187,27 @@ static void commands_without_reply_get_none(void **state)
 	struct vfio_user_region_access access = { .region = VFIO_PCI_NUM_REGIONS, .count = 1 };
 
 	/* One that works and two that do not. */
-	rig_send(*state, VFIO_USER_DEVICE_RESET, VFIO_USER_NO_REPLY, NULL, 0, NULL, 0);
-	rig_send(*state, VFIO_USER_REGION_READ, VFIO_USER_NO_REPLY, &access, sizeof(access), NULL,
-		0);
-	rig_send(*state, VFIO_USER_DEVICE_FEATURE, VFIO_USER_NO_REPLY, NULL, 0, NULL, 0);
-	assert_int_equal(rig_config(*state, 0, 2), 0x1b36);
+	vu_client_send_command(
+		*state, VFIO_USER_DEVICE_RESET, VFIO_USER_NO_REPLY, NULL, 0, NULL, 0);
+	vu_client_send_command(*state, VFIO_USER_REGION_READ, VFIO_USER_NO_REPLY, &access,
+		sizeof(access), NULL, 0);
+	vu_client_send_command(
+		*state, VFIO_USER_DEVICE_FEATURE, VFIO_USER_NO_REPLY, NULL, 0, NULL, 0);
+	assert_int_equal(vu_client_config(*state, 0, 2), 0x1b36);
 	assert_int_equal(fake_client_lock()->resets, 1);
 	fake_client_unlock();
 }
 
 static void a_reply_to_nothing_is_refused(void **state)
 {
-	struct reply *reply = malloc(sizeof(*reply));
+	struct vu_reply *reply = malloc(sizeof(*reply));
 
-	rig_send(*state, VFIO_USER_DEVICE_RESET, VFIO_USER_TYPE_REPLY, NULL, 0, NULL, 0);
-	assert_true(rig_receive(*state, reply));
+	vu_client_send_command(
+		*state, VFIO_USER_DEVICE_RESET, VFIO_USER_TYPE_REPLY, NULL, 0, NULL, 0);
+	assert_true(vu_client_receive(*state, reply));
 	assert_int_equal(reply->header.error, EINVAL);
-	rig_send(*state, VFIO_USER_DEVICE_RESET, 0x7, NULL, 0, NULL, 0);
-	assert_true(rig_receive(*state, reply));
+	vu_client_send_command(*state, VFIO_USER_DEVICE_RESET, 0x7, NULL, 0, NULL, 0);
+	assert_true(vu_client_receive(*state, reply));
 	assert_int_equal(reply->header.error, EINVAL);
 	assert_int_equal(fake_client_lock()->resets, 0);
 	fake_client_unlock();
@@ -219,7 +227,8 @@ static void every_command_wants_its_payload(void **state)
 			continue;
 		for (uint32_t size = 0; size < row->payload_min; size++)
 			assert_int_equal(
-				rig_call(*state, command, payload, size, NULL, 0, NULL), EINVAL);
+				vu_client_exchange(*state, command, payload, size, NULL, 0, NULL),
+				EINVAL);
 	}
 }
 
@@ -236,7 +245,7 @@ static void every_command_refuses_descriptors_it_has_no_use_for(void **state)
 
 		if (!row || !row->handler)
 			continue;
-		assert_int_equal(rig_call(*state, command, payload, row->payload_min, fds,
+		assert_int_equal(vu_client_exchange(*state, command, payload, row->payload_min, fds,
 					 row->fds_max + 1, NULL),
 			EINVAL);
 		expect_fds(before + 20);
@@ -254,8 +263,9 @@ static void unknown_commands_are_refused(void **state)
 #undef ONE_MORE
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		assert_int_equal(rig_call(*state, commands[i], "abc", 3, NULL, 0, NULL), EINVAL);
-	assert_int_equal(rig_config(*state, 0, 2), 0x1b36);
+		assert_int_equal(
+			vu_client_exchange(*state, commands[i], "abc", 3, NULL, 0, NULL), EINVAL);
+	assert_int_equal(vu_client_config(*state, 0, 2), 0x1b36);
 }
 
 static void commands_that_are_not_offered_are_not_supported(void **state)
@@ -265,8 +275,8 @@ static void commands_that_are_not_offered_are_not_supported(void **state)
 	unsigned char payload[32] = { 32 };
 
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		assert_int_equal(
-			rig_call(*state, commands[i], payload, sizeof(payload), NULL, 0, NULL),
+		assert_int_equal(vu_client_exchange(*state, commands[i], payload, sizeof(payload),
+					 NULL, 0, NULL),
 			ENOTSUP);
 }
 
@@ -311,8 +321,8 @@ static void argsz_covers_what_was_sent(void **state)
 
 			memcpy(payload, &cases[i].payload, sizeof(payload));
 			memcpy(payload, &argsz, sizeof(argsz));
-			assert_int_equal(rig_call(*state, cases[i].command, payload, cases[i].size,
-						 NULL, 0, NULL),
+			assert_int_equal(vu_client_exchange(*state, cases[i].command, payload,
+						 cases[i].size, NULL, 0, NULL),
 				less == 0 ? cases[i].error : EINVAL);
 		}
 	}
@@ -323,10 +333,10 @@ static void argsz_covers_what_was_sent(void **state)
 static void device_info(void **state)
 {
 	struct vfio_user_device_info info = { .argsz = 32 };
-	struct reply *reply = malloc(sizeof(*reply));
+	struct vu_reply *reply = malloc(sizeof(*reply));
 
-	assert_int_equal(
-		rig_call(*state, VFIO_USER_DEVICE_GET_INFO, &info, sizeof(info), NULL, 0, reply),
+	assert_int_equal(vu_client_exchange(*state, VFIO_USER_DEVICE_GET_INFO, &info, sizeof(info),
+				 NULL, 0, reply),
 		0);
 	assert_int_equal(reply->size, sizeof(info));
 	memcpy(&info, reply->payload, sizeof(info));
@@ -335,8 +345,8 @@ static void device_info(void **state)
 	assert_int_equal(info.num_regions, 9);
 	assert_int_equal(info.num_irqs, 5);
 	info.argsz = 15;
-	assert_int_equal(
-		rig_call(*state, VFIO_USER_DEVICE_GET_INFO, &info, sizeof(info), NULL, 0, NULL),
+	assert_int_equal(vu_client_exchange(*state, VFIO_USER_DEVICE_GET_INFO, &info, sizeof(info),
+				 NULL, 0, NULL),
 		EINVAL);
 	free(reply);
 }
@@ -345,12 +355,12 @@ static void region_info(void **state)
 {
 	static const uint64_t sizes[VFIO_PCI_NUM_REGIONS] = { FAKE_BAR0_SIZE, 0, FAKE_BAR2_SIZE, 0,
 		FAKE_BAR4_SIZE, 0, 0, 4096, 0 };
-	struct reply *reply = malloc(sizeof(*reply));
+	struct vu_reply *reply = malloc(sizeof(*reply));
 	struct vfio_user_region_info info;
 
 	for (uint32_t i = 0; i < VFIO_PCI_NUM_REGIONS; i++) {
 		info = (struct vfio_user_region_info){ .argsz = sizeof(info), .index = i };
-		assert_int_equal(rig_call(*state, VFIO_USER_DEVICE_GET_REGION_INFO, &info,
+		assert_int_equal(vu_client_exchange(*state, VFIO_USER_DEVICE_GET_REGION_INFO, &info,
 					 sizeof(info), NULL, 0, reply),
 			0);
 		assert_int_equal(reply->size, sizeof(info));
@@ -363,25 +373,25 @@ static void region_info(void **state)
 	}
 	info = (struct vfio_user_region_info){ .argsz = sizeof(info),
 		.index = VFIO_PCI_NUM_REGIONS };
-	assert_int_equal(rig_call(*state, VFIO_USER_DEVICE_GET_REGION_INFO, &info, sizeof(info),
-				 NULL, 0, NULL),
+	assert_int_equal(vu_client_exchange(*state, VFIO_USER_DEVICE_GET_REGION_INFO, &info,
+				 sizeof(info), NULL, 0, NULL),
 		EINVAL);
 	info = (struct vfio_user_region_info){ .argsz = 8 };
-	assert_int_equal(rig_call(*state, VFIO_USER_DEVICE_GET_REGION_INFO, &info, sizeof(info),
-				 NULL, 0, NULL),
+	assert_int_equal(vu_client_exchange(*state, VFIO_USER_DEVICE_GET_REGION_INFO, &info,
+				 sizeof(info), NULL, 0, NULL),
 		EINVAL);
 	free(reply);
 }
 
-static int io_fds(struct rig *rig, struct vfio_user_region_io_fds info, struct reply *reply)
+static int io_fds(struct rig *rig, struct vfio_user_region_io_fds info, struct vu_reply *reply)
 {
-	return rig_call(
-		rig, VFIO_USER_DEVICE_GET_REGION_IO_FDS, &info, sizeof(info), NULL, 0, reply);
+	return vu_client_exchange(&rig->client, VFIO_USER_DEVICE_GET_REGION_IO_FDS, &info,
+		sizeof(info), NULL, 0, reply);
 }
 
 static void no_region_has_io_fds(void **state)
 {
-	struct reply *reply = malloc(sizeof(*reply));
+	struct vu_reply *reply = malloc(sizeof(*reply));
 
 	for (uint32_t i = 0; i < VFIO_PCI_NUM_REGIONS; i++) {
 		struct vfio_user_region_io_fds info = { .argsz = 4096, .index = i }, found;
@@ -414,7 +424,8 @@ static int feature(struct rig *rig, uint32_t argsz, uint32_t flags)
 {
 	struct vfio_user_device_feature request = { .argsz = argsz, .flags = flags };
 
-	return rig_call(rig, VFIO_USER_DEVICE_FEATURE, &request, sizeof(request), NULL, 0, NULL);
+	return vu_client_exchange(
+		&rig->client, VFIO_USER_DEVICE_FEATURE, &request, sizeof(request), NULL, 0, NULL);
 }
 
 static void there_are_no_features(void **state)
@@ -440,12 +451,12 @@ static void irq_info(void **state)
 {
 	static const uint32_t counts[VFIO_PCI_NUM_IRQS] = { 1, FAKE_MSI_VECTORS, FAKE_MSIX_VECTORS,
 		0, 1 };
-	struct reply *reply = malloc(sizeof(*reply));
+	struct vu_reply *reply = malloc(sizeof(*reply));
 	struct vfio_user_irq_info info;
 
 	for (uint32_t i = 0; i < VFIO_PCI_NUM_IRQS; i++) {
 		info = (struct vfio_user_irq_info){ .argsz = sizeof(info), .index = i };
-		assert_int_equal(rig_call(*state, VFIO_USER_DEVICE_GET_IRQ_INFO, &info,
+		assert_int_equal(vu_client_exchange(*state, VFIO_USER_DEVICE_GET_IRQ_INFO, &info,
 					 sizeof(info), NULL, 0, reply),
 			0);
 		assert_int_equal(reply->size, sizeof(info));
@@ -458,25 +469,26 @@ static void irq_info(void **state)
 		assert_true((info.flags & VFIO_IRQ_INFO_EVENTFD) != 0);
 	}
 	info = (struct vfio_user_irq_info){ .argsz = sizeof(info), .index = VFIO_PCI_NUM_IRQS };
-	assert_int_equal(
-		rig_call(*state, VFIO_USER_DEVICE_GET_IRQ_INFO, &info, sizeof(info), NULL, 0, NULL),
+	assert_int_equal(vu_client_exchange(*state, VFIO_USER_DEVICE_GET_IRQ_INFO, &info,
+				 sizeof(info), NULL, 0, NULL),
 		EINVAL);
 	info = (struct vfio_user_irq_info){ .argsz = 4 };
-	assert_int_equal(
-		rig_call(*state, VFIO_USER_DEVICE_GET_IRQ_INFO, &info, sizeof(info), NULL, 0, NULL),
+	assert_int_equal(vu_client_exchange(*state, VFIO_USER_DEVICE_GET_IRQ_INFO, &info,
+				 sizeof(info), NULL, 0, NULL),
 		EINVAL);
 	free(reply);
 }
 
 static void device_reset(void **state)
 {
-	assert_int_equal(rig_call(*state, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL), 0);
+	assert_int_equal(
+		vu_client_exchange(*state, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL), 0);
 	assert_int_equal(fake_client_lock()->resets, 1);
 	fake_client_unlock();
 	fake_client_lock()->reset_result = kIOReturnTimeout;
 	fake_client_unlock();
-	assert_int_equal(
-		rig_call(*state, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL), ETIMEDOUT);
+	assert_int_equal(vu_client_exchange(*state, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL),
+		ETIMEDOUT);
 }
 
 /* --- A device that goes -------------------------------------------------------------- */
@@ -488,11 +500,13 @@ static void a_device_that_has_gone_reads_as_ones(void **state)
 
 	fake_client_lock()->failure = kIOReturnNotAttached;
 	fake_client_unlock();
-	assert_int_equal(rig_config(rig, 0, 4), UINT32_MAX);
-	assert_int_equal(rig_write(rig, 0, 0, data, 4), 0);
-	assert_int_equal(rig_read(rig, 0, 0, data, 4), 0);
+	assert_int_equal(vu_client_config(&rig->client, 0, 4), UINT32_MAX);
+	assert_int_equal(vu_client_write(&rig->client, 0, 0, data, 4), 0);
+	assert_int_equal(vu_client_read(&rig->client, 0, 0, data, 4), 0);
 	assert_memory_equal(data, "\xff\xff\xff\xff", 4);
-	assert_int_equal(rig_call(rig, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL), ENODEV);
+	assert_int_equal(
+		vu_client_exchange(&rig->client, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL),
+		ENODEV);
 	rig_hang_up(rig);
 	assert_int_equal(atomic_load(&rig->device->state), VU_DEVICE_REMOVED);
 }

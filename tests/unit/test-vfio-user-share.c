@@ -21,53 +21,26 @@ struct answer {
 	int fd;
 };
 
-/* The header's bytes are read by themselves, and bring the descriptor: some clients do so. */
-static struct vfio_user_header receive_header(int socket, int *fd)
-{
-	union {
-		struct cmsghdr align;
-		unsigned char space[CMSG_SPACE(4 * sizeof(int))];
-	} control;
-	struct vfio_user_header header;
-	struct iovec vector = { .iov_base = &header, .iov_len = sizeof(header) };
-	struct msghdr message = { .msg_iov = &vector,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control) };
-	struct cmsghdr *first;
-
-	assert_int_equal(recvmsg(socket, &message, MSG_WAITALL), sizeof(header));
-	assert_int_equal(message.msg_flags & MSG_CTRUNC, 0);
-	*fd = -1;
-	first = CMSG_FIRSTHDR(&message);
-	if (first) {
-		assert_int_equal(first->cmsg_type, SCM_RIGHTS);
-		assert_int_equal(first->cmsg_len, CMSG_LEN(sizeof(int))); /* one */
-		memcpy(fd, CMSG_DATA(first), sizeof(*fd));
-		assert_null(CMSG_NXTHDR(&message, first));
-	}
-	return header;
-}
-
 static struct answer ask(struct rig *rig, uint32_t index, uint32_t argsz, size_t payload)
 {
 	unsigned char question[PAYLOAD_MAX] = { 0 };
 	struct vfio_user_region_info info = { .argsz = argsz, .index = index };
-	unsigned char data[sizeof(info) + sizeof(struct vfio_user_sparse_mmap)];
+	const size_t both = sizeof(info) + sizeof(struct vfio_user_sparse_mmap);
+	struct vu_reply *reply = malloc(sizeof(*reply));
 	struct answer answer = { .size = 0 };
-	struct vfio_user_header header;
 
+	assert_non_null(reply);
 	memcpy(question, &info, sizeof(info));
-	rig_send(rig, VFIO_USER_DEVICE_GET_REGION_INFO, VFIO_USER_TYPE_COMMAND, question, payload,
-		NULL, 0);
-	header = receive_header(rig->fd, &answer.fd);
-	assert_int_equal(header.flags, VFIO_USER_TYPE_REPLY);
-	answer.size = header.size - sizeof(header);
-	assert_true(answer.size >= sizeof(info) && answer.size <= sizeof(data));
-	assert_int_equal(recv(rig->fd, data, answer.size, MSG_WAITALL), answer.size);
-	memcpy(&answer.info, data, sizeof(info));
-	if (answer.size == sizeof(data))
-		memcpy(&answer.sparse, data + sizeof(info), sizeof(answer.sparse));
+	assert_int_equal(vu_client_exchange(&rig->client, VFIO_USER_DEVICE_GET_REGION_INFO,
+				 question, payload, NULL, 0, reply),
+		0);
+	answer.fd = reply->fd;
+	answer.size = reply->size;
+	assert_true(reply->size >= sizeof(info) && reply->size <= both);
+	memcpy(&answer.info, reply->payload, sizeof(info));
+	if (reply->size == both)
+		memcpy(&answer.sparse, reply->payload + sizeof(info), sizeof(answer.sparse));
+	free(reply);
 	assert_int_equal(answer.info.index, index);
 	assert_int_equal((answer.info.flags & MAP) != 0, answer.fd >= 0);
 	return answer;
@@ -104,11 +77,12 @@ static void expect_mapped(
 		(off_t)(answer->info.offset + offset));
 
 	assert_ptr_not_equal(memory, MAP_FAILED);
-	assert_int_equal(
-		rig_write(rig, answer->info.index, offset + size - 4, &value, sizeof(value)), 0);
+	assert_int_equal(vu_client_write(&rig->client, answer->info.index, offset + size - 4,
+				 &value, sizeof(value)),
+		0);
 	assert_memory_equal(memory + size - 4, &value, sizeof(value));
 	memory[0] = 0x5a;
-	assert_int_equal(rig_read(rig, answer->info.index, offset, &value, 1), 0);
+	assert_int_equal(vu_client_read(&rig->client, answer->info.index, offset, &value, 1), 0);
 	assert_int_equal(value & 0xff, 0x5a);
 	munmap(memory, size);
 }
@@ -201,8 +175,8 @@ static void the_msix_table_is_reached_by_messages(void **state)
 	struct answer answer = ask(*state, 0, 64, 32);
 	uint32_t value = 0xfee00000, found = 0;
 
-	assert_int_equal(rig_write(*state, 0, FAKE_MSIX_TABLE, &value, 4), 0);
-	assert_int_equal(rig_read(*state, 0, FAKE_MSIX_TABLE, &found, 4), 0);
+	assert_int_equal(vu_client_write(*state, 0, FAKE_MSIX_TABLE, &value, 4), 0);
+	assert_int_equal(vu_client_read(*state, 0, FAKE_MSIX_TABLE, &found, 4), 0);
 	assert_int_equal(found, value);
 	memcpy(&found, fake_client_lock()->bars[0] + FAKE_MSIX_TABLE, 4);
 	fake_client_unlock();
@@ -223,8 +197,8 @@ static int agree(struct rig *rig, const char *text)
 
 	memcpy(message + 4, text, strlen(text) + 1);
 	rig_connect(rig);
-	return rig_call(rig, VFIO_USER_VERSION, message, text[0] != '\0' ? 4 + strlen(text) + 1 : 4,
-		NULL, 0, NULL);
+	return vu_client_exchange(&rig->client, VFIO_USER_VERSION, message,
+		text[0] != '\0' ? 4 + strlen(text) + 1 : 4, NULL, 0, NULL);
 }
 
 static void a_client_that_takes_no_descriptors_gets_none(void **state)
@@ -265,7 +239,7 @@ static void what_the_driver_does_not_hand_out_is_not_offered(void **state)
 	fake_client_unlock();
 	expect_plain(*state, 4);
 	expect_lent(0);
-	assert_int_equal(rig_read(*state, 4, 0, data, 4), 0);
+	assert_int_equal(vu_client_read(*state, 4, 0, data, 4), 0);
 }
 
 static void what_was_lent_is_taken_back(void **state)
@@ -275,7 +249,7 @@ static void what_was_lent_is_taken_back(void **state)
 	struct answer answer;
 	unsigned maps, resets;
 
-	rig_set_config(rig, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	vu_client_set_config(&rig->client, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 	close(ask(rig, 4, 64, 32).fd);
 	answer = ask(rig, 0, 64, 32);
 	expect_lent(2);
@@ -318,7 +292,7 @@ static void without_memory_there_are_calls(void **state)
 	fake_client_unlock();
 	rig_connect(rig);
 	rig_agree(rig);
-	assert_int_equal(rig_read(rig, 4, 0, data, 4), 0);
+	assert_int_equal(vu_client_read(&rig->client, 4, 0, data, 4), 0);
 	assert_int_equal(fake_client_lock()->bar_call_count, 1);
 	fake_client_unlock();
 }

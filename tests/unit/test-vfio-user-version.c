@@ -9,7 +9,7 @@
 
 /* Propose a version with some text and its NUL. Return: the errno of the reply. */
 static int propose(
-	struct rig *rig, uint16_t major, uint16_t minor, const char *text, struct reply *reply)
+	struct rig *rig, uint16_t major, uint16_t minor, const char *text, struct vu_reply *reply)
 {
 	unsigned char payload[512];
 	struct vfio_user_version version = { .major = major, .minor = minor };
@@ -19,10 +19,11 @@ static int propose(
 	if (text)
 		memcpy(payload + sizeof(version), text, size);
 	rig_connect(rig);
-	return rig_call(rig, VFIO_USER_VERSION, payload, sizeof(version) + size, NULL, 0, reply);
+	return vu_client_exchange(
+		&rig->client, VFIO_USER_VERSION, payload, sizeof(version) + size, NULL, 0, reply);
 }
 
-static int64_t capability(const struct reply *reply, const char *name)
+static int64_t capability(const struct vu_reply *reply, const char *name)
 {
 	struct json_object *top, *capabilities, *member;
 	int64_t value = -1;
@@ -39,7 +40,7 @@ static int64_t capability(const struct reply *reply, const char *name)
 
 static void version_names_what_the_server_takes(void **state)
 {
-	struct reply *reply = malloc(sizeof(*reply));
+	struct vu_reply *reply = malloc(sizeof(*reply));
 
 	assert_int_equal(propose(*state, 0, 1, NULL, reply), 0);
 	assert_memory_equal(reply->payload, "\0\0\1\0", 4);
@@ -53,7 +54,7 @@ static void version_names_what_the_server_takes(void **state)
 
 static void version_is_the_lower_minor(void **state)
 {
-	struct reply *reply = malloc(sizeof(*reply));
+	struct vu_reply *reply = malloc(sizeof(*reply));
 
 	assert_int_equal(propose(*state, 0, 0, "{}", reply), 0);
 	assert_memory_equal(reply->payload, "\0\0\0\0", 4);
@@ -70,15 +71,15 @@ static void version_takes_lower_limits(void **state)
 	struct vfio_user_dma_map map = {
 		.argsz = sizeof(map), .flags = VFIO_USER_F_DMA_REGION_READ, .size = 0x4000
 	};
-	struct reply *reply = malloc(sizeof(*reply));
+	struct vu_reply *reply = malloc(sizeof(*reply));
 
 	assert_int_equal(propose(*state, 0, 1, text, reply), 0);
 	assert_int_equal(capability(reply, "max_dma_maps"), 2);
 	assert_int_equal(capability(reply, "pgsizes"), 16384);
 	assert_int_equal(capability(reply, "write_multiple"), 1);
 	for (int i = 0; i < 3; i++, map.address += 0x4000)
-		assert_int_equal(
-			rig_call(*state, VFIO_USER_DMA_MAP, &map, sizeof(map), NULL, 0, NULL),
+		assert_int_equal(vu_client_exchange(*state, VFIO_USER_DMA_MAP, &map, sizeof(map),
+					 NULL, 0, NULL),
 			i < 2 ? 0 : ENOSPC);
 	free(reply);
 }
@@ -92,13 +93,16 @@ static void version_page_sizes_are_kept_to(void **state)
 
 	assert_int_equal(propose(*state, 0, 1, text, NULL), 0);
 	assert_int_equal(
-		rig_call(*state, VFIO_USER_DMA_MAP, &map, sizeof(map), NULL, 0, NULL), EINVAL);
+		vu_client_exchange(*state, VFIO_USER_DMA_MAP, &map, sizeof(map), NULL, 0, NULL),
+		EINVAL);
 	map.size = 0x4000;
 	map.address = 0x1000;
 	assert_int_equal(
-		rig_call(*state, VFIO_USER_DMA_MAP, &map, sizeof(map), NULL, 0, NULL), EINVAL);
+		vu_client_exchange(*state, VFIO_USER_DMA_MAP, &map, sizeof(map), NULL, 0, NULL),
+		EINVAL);
 	map.address = 0x4000;
-	assert_int_equal(rig_call(*state, VFIO_USER_DMA_MAP, &map, sizeof(map), NULL, 0, NULL), 0);
+	assert_int_equal(
+		vu_client_exchange(*state, VFIO_USER_DMA_MAP, &map, sizeof(map), NULL, 0, NULL), 0);
 }
 
 static void version_client_data_limit_is_kept_to(void **state)
@@ -107,10 +111,10 @@ static void version_client_data_limit_is_kept_to(void **state)
 
 	assert_int_equal(
 		propose(*state, 0, 1, "{\"capabilities\":{\"max_data_xfer_size\":16}}", NULL), 0);
-	assert_int_equal(rig_read(*state, VFIO_PCI_CONFIG_REGION_INDEX, 0, data, 16), 0);
-	assert_int_equal(rig_read(*state, VFIO_PCI_CONFIG_REGION_INDEX, 0, data, 17), EINVAL);
+	assert_int_equal(vu_client_read(*state, VFIO_PCI_CONFIG_REGION_INDEX, 0, data, 16), 0);
+	assert_int_equal(vu_client_read(*state, VFIO_PCI_CONFIG_REGION_INDEX, 0, data, 17), EINVAL);
 	/* What it sends is limited by what the server takes. */
-	assert_int_equal(rig_write(*state, 4, 0, data, 32), 0);
+	assert_int_equal(vu_client_write(*state, 4, 0, data, 32), 0);
 }
 
 /* QEMU's own proposal; the reply must not be longer than it. */
@@ -120,7 +124,7 @@ static void version_reply_fits_into_the_proposal(void **state)
 		"{\"capabilities\": {\"migration\": {\"max_bitmap_size\": 268435456, "
 		"\"pgsize\": 4096}, \"max_msg_fds\": 16, \"write_multiple\": true, "
 		"\"max_data_xfer_size\": 1048576, \"pgsizes\": 4096, \"max_dma_maps\": 65535}}";
-	struct reply *reply = malloc(sizeof(*reply));
+	struct vu_reply *reply = malloc(sizeof(*reply));
 
 	assert_int_equal(propose(*state, 0, 0, text, reply), 0);
 	assert_true(reply->size <= sizeof(struct vfio_user_version) + sizeof(text));
@@ -169,7 +173,7 @@ static void version_text_must_end_with_its_only_nul(void **state)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		rig_connect(*state);
-		assert_int_equal(rig_call(*state, VFIO_USER_VERSION, cases[i].payload,
+		assert_int_equal(vu_client_exchange(*state, VFIO_USER_VERSION, cases[i].payload,
 					 cases[i].size, NULL, 0, NULL),
 			EINVAL);
 		rig_expect_closed(*state);
@@ -182,7 +186,8 @@ static void version_has_no_descriptors(void **state)
 	int fd = eventfd(0, EFD_CLOEXEC);
 
 	rig_connect(*state);
-	assert_int_equal(rig_call(*state, VFIO_USER_VERSION, "\0\0\1\0", 4, &fd, 1, NULL), EINVAL);
+	assert_int_equal(
+		vu_client_exchange(*state, VFIO_USER_VERSION, "\0\0\1\0", 4, &fd, 1, NULL), EINVAL);
 	rig_expect_closed(*state);
 	close(fd);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * vfio-user-look SOCKET: a vfio-user client for scripts, where no VMM is at hand. It
- * connects, agrees on the version, and tells what there is: numbers of regions and
- * interrupt kinds, ids from config space, and the first register of BAR 0. It stays
- * connected and looks once more for each line of standard input.
+ * connects, agrees on the version, and prints the numbers of regions and of kinds of
+ * interrupts, the ids in config space, and the first register of BAR 0. It stays connected, and
+ * does so again for each line of standard input.
  *
- * Exit status: 0 when the last look saw a device, else 1. One that reads as ones is none.
+ * Exit status: 0 when the last query found a device, else 1. Ids of all ones are no device.
  */
 #include "tests/lib/vfio-user-client.h"
 
@@ -13,9 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 static bool failed(const char *what, int error)
 {
@@ -24,22 +21,13 @@ static bool failed(const char *what, int error)
 	return false;
 }
 
-/* As vu_client_agree(), which takes a socket that cannot be connected to for a bug. */
 static bool agree(struct vu_client *client, const char *path)
 {
-	const struct vfio_user_version version = { VFIO_USER_VERSION_MAJOR,
-		VFIO_USER_VERSION_MINOR };
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int error;
+	int error = vu_client_try_connect(client, path);
 
-	*client = (struct vu_client){ .fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) };
-	if (strlen(path) >= sizeof(address.sun_path))
-		return failed(path, ENAMETOOLONG);
-	strcpy(address.sun_path, path);
-	if (connect(client->fd, (const struct sockaddr *)&address, sizeof(address)) != 0)
-		return failed(path, errno);
-	error = vu_client_call(
-		client, VFIO_USER_VERSION, &version, sizeof(version), NULL, 0, NULL, 0);
+	if (error != 0)
+		return failed(path, error);
+	error = vu_client_propose(client);
 	return error == 0 || failed("version", error);
 }
 
@@ -84,6 +72,6 @@ int main(int argc, char **argv)
 	seen = look(&client);
 	while (fgets(line, sizeof(line), stdin))
 		seen = look(&client);
-	close(client.fd);
+	vu_client_close(&client);
 	return seen ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tests/lib/program.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+pid_t program_start(
+	const char *const *argv, void (*prepare)(const void *context), const void *context)
+{
+	pid_t program = fork();
+
+	if (program != 0)
+		return program;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (prepare)
+		prepare(context);
+	execv(argv[0], (char **)(uintptr_t)argv);
+	fprintf(stderr, "%s: %s\n", argv[0], strerror(errno));
+	_exit(127);
+}
+
+int program_end(pid_t program, int signal)
+{
+	int status;
+
+	kill(program, signal);
+	if (waitpid(program, &status, 0) != program)
+		return -1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/*
+ * connect() of a datagram socket fails with ECONNREFUSED where nobody is bound, and with EPROTOTYPE
+ * where a stream or packet socket is, whose owner does not notice. Servers link a socket to its
+ * path when it listens.
+ */
+static bool is_listening(const char *path)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool bound;
+
+	if (fd < 0 || strlen(path) >= sizeof(address.sun_path))
+		return false;
+	strcpy(address.sun_path, path);
+	bound = connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0 &&
+		errno == EPROTOTYPE;
+	close(fd);
+	return bound;
+}
+
+static bool has_ended(pid_t program)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	return waitid(P_PID, (id_t)program, &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+	       info.si_pid != 0;
+}
+
+bool program_wait_listening(const char *path, pid_t program)
+{
+	for (int i = 0; i < 4000 && !is_listening(path); i++) {
+		if (program > 0 && has_ended(program))
+			return false;
+		poll(NULL, 0, 5);
+	}
+	return is_listening(path);
+}
