@@ -43,14 +43,12 @@ static double read_file(void *unused)
 	return pread(image_fd, buffer, BLOCK, offset) == BLOCK ? bench_now() - began : -1;
 }
 
-/* Wait for the queue's next completion as a driver that polls does. */
-static bool poll_completion(const struct nvme_host *host, const struct nvme_queue_pair *queue)
+/* Take the I/O queue's next completion as soon as it arrives, as a driver that polls does. */
+static bool poll_completion(struct nvme_host *host, struct nvme_completion *completion)
 {
-	const uint32_t *entry = (const uint32_t *)(const void *)(host->memory + queue->completions +
-								 16u * queue->head);
 	double limit = bench_now() + WAIT_NS;
 
-	while ((__atomic_load_n(&entry[3], __ATOMIC_ACQUIRE) >> 16 & 1) != queue->phase) {
+	while (!nvme_ctrl_take(&host->ctrl, &host->io, completion)) {
 		if (bench_now() > limit)
 			return false;
 		sched_yield();
@@ -61,23 +59,19 @@ static bool poll_completion(const struct nvme_host *host, const struct nvme_queu
 static double read_disk(void *context)
 {
 	struct nvme_host *host = context;
-	uint64_t bus = host->bus + NVME_HOST_DATA, sector = next_block() * (BLOCK / 512);
-	uint32_t command[16] = { [0] = 2,
-		[1] = 1,
-		[6] = (uint32_t)bus,
-		[7] = (uint32_t)(bus >> 32),
-		[10] = (uint32_t)sector,
-		[12] = BLOCK / 512 - 1 };
+	uint64_t sector = next_block() * (BLOCK / 512);
+	struct nvme_command command =
+		nvme_ctrl_rw(NVME_IO_READ, sector, BLOCK / 512, host->bus + NVME_HOST_DATA, 0);
 	struct nvme_completion completion;
 	double began = bench_now(), took;
 
-	nvme_host_submit(host, &host->io, command);
-	if (!poll_completion(host, &host->io))
+	nvme_ctrl_put(&host->ctrl, &host->io, command);
+	nvme_ctrl_submit(&host->ctrl, &host->io);
+	if (!poll_completion(host, &completion))
 		return -1;
 	took = bench_now() - began;
-	if (!nvme_host_complete(host, &host->io, &completion) || completion.status)
-		return -1;
-	return took;
+	nvme_ctrl_release(&host->ctrl, &host->io);
+	return nvme_ctrl_status(&completion) == 0 ? took : -1;
 }
 
 /* One image for each device, with the same content: the first is the one that is read directly. */

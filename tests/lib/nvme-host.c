@@ -3,37 +3,12 @@
 
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
-/* Registers and bits of the NVMe 1.4 specification, section 3.1. */
-enum {
-	REG_CC = 0x14,
-	REG_CSTS = 0x1c,
-	REG_AQA = 0x24,
-	REG_ASQ = 0x28,
-	REG_ACQ = 0x30,
-	REG_DOORBELLS = 0x1000
-};
-#define CC_ENABLE     0x00460001u /* entries of 64 and 16 bytes, enabled */
-#define CSTS_READY    1u
 #define ADMIN_ENTRIES 32u
 #define IO_ENTRIES    64u
 #define QUIET_ENTRIES 4u
-#define WAIT_SECONDS  10
-
-static double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
-static void nap(void)
-{
-	nanosleep(&(struct timespec){ .tv_nsec = 50000 }, NULL);
-}
+#define TIMEOUT	      10
 
 uint64_t nvme_host_read(struct nvme_host *host, uint32_t offset, unsigned width)
 {
@@ -63,13 +38,37 @@ void nvme_host_write(struct nvme_host *host, uint32_t offset, unsigned width, ui
 			(uint32_t *)(host->bar + offset), (uint32_t)value, __ATOMIC_RELEASE);
 }
 
-static bool wait_ready(struct nvme_host *host, uint32_t ready)
+static uint64_t read_register(void *context, uint32_t offset, unsigned width)
 {
-	for (double end = now() + WAIT_SECONDS; now() < end; nap())
-		if ((nvme_host_read(host, REG_CSTS, 4) & CSTS_READY) == ready)
-			return true;
-	return false;
+	return nvme_host_read(context, offset, width);
 }
+
+static void write_register(void *context, uint32_t offset, unsigned width, uint64_t value)
+{
+	nvme_host_write(context, offset, width, value);
+}
+
+static uint8_t *at(struct nvme_host *host, uint64_t address)
+{
+	return host->memory + (address - host->bus);
+}
+
+static uint32_t load(void *context, uint64_t address)
+{
+	return __atomic_load_n((uint32_t *)(void *)at(context, address), __ATOMIC_ACQUIRE);
+}
+
+static void get(void *context, uint64_t address, void *data, size_t size)
+{
+	memcpy(data, at(context, address), size);
+}
+
+static void put(void *context, uint64_t address, const void *data, size_t size)
+{
+	memcpy(at(context, address), data, size);
+}
+
+static const struct nvme_ctrl_ops ctrl_ops = { read_register, write_register, load, get, put };
 
 static bool get_memory(struct nvme_host *host)
 {
@@ -88,110 +87,47 @@ static bool get_memory(struct nvme_host *host)
 		       NVME_HOST_MEMORY, &host->bus, NULL) == kIOReturnSuccess;
 }
 
+/* A pair of queues in two pages of the memory, from @offset on. */
+static struct nvme_ctrl_queue place_queue(
+	const struct nvme_host *host, unsigned qid, uint32_t entries, uint32_t offset)
+{
+	return (struct nvme_ctrl_queue){ .qid = qid,
+		.size = entries,
+		.sq = host->bus + offset,
+		.cq = host->bus + offset + 0x1000,
+		.phase = true };
+}
+
 static bool enable(struct nvme_host *host)
 {
-	host->admin = (struct nvme_queue_pair){
-		.submissions = 0, .completions = 0x1000, .entries = ADMIN_ENTRIES, .phase = 1
-	};
-	nvme_host_write(host, REG_CC, 4, 0);
-	if (!wait_ready(host, 0))
-		return false;
-	nvme_host_write(host, REG_AQA, 4, (ADMIN_ENTRIES - 1) << 16 | (ADMIN_ENTRIES - 1));
-	nvme_host_write(host, REG_ASQ, 8, host->bus + host->admin.submissions);
-	nvme_host_write(host, REG_ACQ, 8, host->bus + host->admin.completions);
-	nvme_host_write(host, REG_CC, 4, CC_ENABLE);
-	return wait_ready(host, 1);
+	host->ctrl = (struct nvme_ctrl){ .ops = &ctrl_ops,
+		.context = host,
+		.timeout = TIMEOUT,
+		.admin = place_queue(host, 0, ADMIN_ENTRIES, 0) };
+	nvme_host_write(host, NVME_REG_CC, 4, 0);
+	return nvme_ctrl_await(&host->ctrl, NVME_REG_CSTS, NVME_CSTS_RDY, 0) &&
+	       nvme_ctrl_enable(&host->ctrl, NVME_CTRL_ENABLE);
 }
 
-void nvme_host_submit(struct nvme_host *host, struct nvme_queue_pair *queue, uint32_t command[16])
+static bool run(struct nvme_host *host, struct nvme_ctrl_queue *queue, struct nvme_command command)
 {
-	command[0] = (command[0] & 0xffff) | (uint32_t)host->next_id++ << 16;
-	memcpy(host->memory + queue->submissions + 64u * queue->tail, command, 64);
-	queue->tail = (uint16_t)((queue->tail + 1) % queue->entries);
-	nvme_host_write(host, REG_DOORBELLS + 8u * queue->id, 4, queue->tail);
-}
-
-bool nvme_host_complete(
-	struct nvme_host *host, struct nvme_queue_pair *queue, struct nvme_completion *completion)
-{
-	uint32_t *entry =
-		(uint32_t *)(void *)(host->memory + queue->completions + 16u * queue->head);
-	uint32_t last;
-
-	for (double end = now() + WAIT_SECONDS;; nap()) {
-		last = __atomic_load_n(&entry[3], __ATOMIC_ACQUIRE);
-		if ((last >> 16 & 1) == queue->phase)
-			break;
-		if (now() > end)
-			return false;
-	}
-	*completion = (struct nvme_completion){
-		.result = entry[0],
-		.head = (uint16_t)entry[2],
-		.queue = (uint16_t)(entry[2] >> 16),
-		.id = (uint16_t)last,
-		.status = (uint16_t)(last >> 17),
-	};
-	queue->head = (uint16_t)((queue->head + 1) % queue->entries);
-	if (!queue->head)
-		queue->phase ^= 1;
-	nvme_host_write(host, REG_DOORBELLS + 8u * queue->id + 4, 4, queue->head);
-	return true;
-}
-
-bool nvme_host_run(struct nvme_host *host, struct nvme_queue_pair *queue, uint32_t command[16],
-	struct nvme_completion *completion)
-{
-	nvme_host_submit(host, queue, command);
-	return nvme_host_complete(host, queue, completion);
-}
-
-static bool admin(struct nvme_host *host, uint32_t opcode, uint32_t nsid, uint64_t prp1,
-	uint32_t dword10, uint32_t dword11)
-{
-	uint32_t command[16] = { [0] = opcode,
-		[1] = nsid,
-		[6] = (uint32_t)prp1,
-		[7] = (uint32_t)(prp1 >> 32),
-		[10] = dword10,
-		[11] = dword11 };
 	struct nvme_completion completion;
 
-	return nvme_host_run(host, &host->admin, command, &completion) && !completion.status;
-}
-
-/* A contiguous pair on @vector; without interrupts for 0, the admin queue's. */
-static bool create_queues(struct nvme_host *host, struct nvme_queue_pair *queue, uint32_t vector)
-{
-	uint32_t size = (queue->entries - 1u) << 16 | queue->id;
-
-	return admin(host, 0x05, 0, host->bus + queue->completions, size,
-		       vector << 16 | (vector ? 3 : 1)) &&
-	       admin(host, 0x01, 0, host->bus + queue->submissions, size,
-		       (uint32_t)queue->id << 16 | 1);
+	return nvme_ctrl_run(&host->ctrl, queue, command, &completion) &&
+	       nvme_ctrl_status(&completion) == 0;
 }
 
 static bool create_io_queues(struct nvme_host *host)
 {
-	host->io = (struct nvme_queue_pair){ .submissions = 0x2000,
-		.completions = 0x3000,
-		.id = 1,
-		.entries = IO_ENTRIES,
-		.phase = 1 };
-	host->quiet = (struct nvme_queue_pair){ .submissions = 0x4000,
-		.completions = 0x5000,
-		.id = 2,
-		.entries = QUIET_ENTRIES,
-		.phase = 1 };
-	return create_queues(host, &host->io, 1) && create_queues(host, &host->quiet, 0);
+	host->io = place_queue(host, 1, IO_ENTRIES, 0x2000);
+	host->quiet = place_queue(host, 2, QUIET_ENTRIES, 0x4000);
+	return nvme_ctrl_create(&host->ctrl, &host->io, 1) &&
+	       nvme_ctrl_create(&host->ctrl, &host->quiet, 0);
 }
 
 bool nvme_host_settle(struct nvme_host *host)
 {
-	uint32_t flush[16] = { [0] = 0, [1] = 1 };
-	struct nvme_completion completion;
-
-	return nvme_host_run(host, &host->quiet, flush, &completion) && !completion.status;
+	return run(host, &host->quiet, (struct nvme_command){ .opcode = NVME_IO_FLUSH, .nsid = 1 });
 }
 
 static bool bring_up(struct nvme_host *host)
@@ -238,22 +174,17 @@ void nvme_host_stop(struct nvme_host *host)
 bool nvme_host_transfer(
 	struct nvme_host *host, bool write, uint64_t block, uint32_t offset, uint32_t bytes)
 {
-	uint64_t prp1 = host->bus + NVME_HOST_DATA + offset, prp2 = prp1 + 4096;
-	uint32_t command[16] = { [0] = write ? 1u : 2u,
-		[1] = 1,
-		[6] = (uint32_t)prp1,
-		[7] = (uint32_t)(prp1 >> 32),
-		[8] = (uint32_t)prp2,
-		[9] = (uint32_t)(prp2 >> 32),
-		[10] = (uint32_t)block,
-		[11] = (uint32_t)(block >> 32),
-		[12] = bytes / 512 - 1 };
-	struct nvme_completion completion;
+	uint64_t prp1 = host->bus + NVME_HOST_DATA + offset;
 
-	return nvme_host_run(host, &host->io, command, &completion) && !completion.status;
+	return run(host, &host->io,
+		nvme_ctrl_rw(write ? NVME_IO_WRITE : NVME_IO_READ, block, bytes / 512, prp1,
+			prp1 + 4096));
 }
 
 bool nvme_host_identify(struct nvme_host *host)
 {
-	return admin(host, 0x06, 0, host->bus + NVME_HOST_DATA, 1, 0);
+	return run(host, &host->ctrl.admin,
+		(struct nvme_command){ .opcode = NVME_ADMIN_IDENTIFY,
+			.prp1 = host->bus + NVME_HOST_DATA,
+			.cdw10 = 1 });
 }

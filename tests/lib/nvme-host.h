@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A small NVMe driver on the client library, for tests and benchmarks. */
+/* An NVMe host on the client library, for tests and benchmarks. */
 #ifndef TESTS_LIB_NVME_HOST_H
 #define TESTS_LIB_NVME_HOST_H
+
+#include "tests/lib/nvme-ctrl.h"
 
 #include <apple-dext-client.h>
 #include <stdbool.h>
@@ -20,11 +22,6 @@ struct nvme_host_ops {
 	bool (*share)(void *context, int fd, uint64_t iova, uint64_t size);
 };
 
-struct nvme_queue_pair {
-	uint32_t submissions, completions; /* offsets in the memory */
-	uint16_t id, entries, tail, head, phase;
-};
-
 struct nvme_host {
 	io_connect_t connection;
 	enum nvme_host_access access;
@@ -33,14 +30,9 @@ struct nvme_host {
 	mach_vm_address_t bar;		 /* mapped */
 	uint8_t *memory;		 /* NVME_HOST_MEMORY bytes, shared */
 	int memory_fd;
-	uint64_t iova, bus;			 /* of the memory */
-	struct nvme_queue_pair admin, io, quiet; /* the last one raises no interrupts */
-	uint16_t next_id;
-};
-
-struct nvme_completion {
-	uint32_t result, reserved;
-	uint16_t head, queue, id, status; /* status: with the phase bit shifted out */
+	uint64_t iova, bus; /* of the memory */
+	struct nvme_ctrl ctrl;
+	struct nvme_ctrl_queue io, quiet; /* the last one raises no interrupts */
 };
 
 /*
@@ -52,17 +44,8 @@ bool nvme_host_start(struct nvme_host *host, io_connect_t connection, enum nvme_
 /* The same for a controller that is reached by other means; nvme_host_stop() is not for it. */
 bool nvme_host_start_foreign(
 	struct nvme_host *host, const struct nvme_host_ops *ops, void *context, uint64_t iova);
-/* Let go of the memory. The controller is left as it is. */
+/* Release the memory. The controller is left as it is. */
 void nvme_host_stop(struct nvme_host *host);
-
-/* Run one command (16 dwords) and wait up to 10 s for its completion. */
-bool nvme_host_run(struct nvme_host *host, struct nvme_queue_pair *queue, uint32_t command[16],
-	struct nvme_completion *completion);
-/* Ring the doorbell for a command without waiting. */
-void nvme_host_submit(struct nvme_host *host, struct nvme_queue_pair *queue, uint32_t command[16]);
-/* Wait for one completion. */
-bool nvme_host_complete(
-	struct nvme_host *host, struct nvme_queue_pair *queue, struct nvme_completion *completion);
 
 /*
  * Wait until the interrupts of all that has completed have been raised: a completion is seen

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The NVMe device: identify, queues, aborts and asynchronous events. */
-#include "tests/lib/nvme-unit-host.h"
+#include "tests/lib/nvme-model.h"
 
 #include <endian.h>
 #include <fcntl.h>
@@ -134,7 +134,7 @@ static void identifiers(const char *keys, struct nvme_identify_controller *id)
 	struct host host;
 
 	host_open(&host, keys);
-	host_enable(&host, 8, HOST_CC_ENABLE);
+	host_enable(&host, 8, NVME_CTRL_ENABLE);
 	assert_int_equal(NVME_OK, identify(&host, NVME_CNS_CONTROLLER, 0, id));
 	host_close(&host);
 }
@@ -261,7 +261,7 @@ static void test_delete_queues(void **state)
 	assert_int_equal(NVME_INVALID_QUEUE_ID, delete_queue(&host, NVME_ADMIN_DELETE_CQ, 1));
 	/* Made again, they begin at their beginning. */
 	host_create_io(&host, 8);
-	assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
+	assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
 	host_close(&host);
 }
 
@@ -288,15 +288,15 @@ static void test_unknown_commands(void **state)
 static uint16_t put_event_request(struct host *host)
 {
 	uint16_t cid = host_put(
-		host, &host->admin, (struct nvme_command){ .opcode = NVME_ADMIN_ASYNC_EVENT });
+		host, &host->ctrl.admin, (struct nvme_command){ .opcode = NVME_ADMIN_ASYNC_EVENT });
 
-	host_submit(host, &host->admin);
+	host_submit(host, &host->ctrl.admin);
 	return cid;
 }
 
 static uint16_t abort_of(struct host *host, unsigned sqid, uint16_t cid, uint32_t *result)
 {
-	return host_run(host, &host->admin,
+	return host_run(host, &host->ctrl.admin,
 		(struct nvme_command){
 			.opcode = NVME_ADMIN_ABORT, .cdw10 = (uint32_t)cid << 16 | sqid },
 		result);
@@ -316,14 +316,14 @@ static void test_abort(void **state)
 	assert_int_equal(NVME_INVALID_FIELD, abort_of(&host, 2, 77, NULL));
 	put_event_request(&host);
 	cid = put_event_request(&host);
-	host_put(&host, &host.admin,
+	host_put(&host, &host.ctrl.admin,
 		(struct nvme_command){ .opcode = NVME_ADMIN_ABORT, .cdw10 = (uint32_t)cid << 16 });
-	host_submit(&host, &host.admin);
-	completion = host_wait(&host, &host.admin);
+	host_submit(&host, &host.ctrl.admin);
+	completion = host_wait(&host, &host.ctrl.admin);
 	assert_int_equal(cid, completion.cid);
-	assert_int_equal(NVME_ABORT_REQUESTED, host_status(&completion));
-	completion = host_wait(&host, &host.admin);
-	assert_int_equal(NVME_OK, host_status(&completion));
+	assert_int_equal(NVME_ABORT_REQUESTED, nvme_ctrl_status(&completion));
+	completion = host_wait(&host, &host.ctrl.admin);
+	assert_int_equal(NVME_OK, nvme_ctrl_status(&completion));
 	assert_int_equal(0, completion.result);
 	host_close(&host);
 }
@@ -332,10 +332,10 @@ static struct nvme_completion abort_and_keep(struct host *host, uint16_t cid)
 {
 	struct nvme_completion completion;
 
-	host_put(host, &host->admin,
+	host_put(host, &host->ctrl.admin,
 		(struct nvme_command){ .opcode = NVME_ADMIN_ABORT, .cdw10 = (uint32_t)cid << 16 });
-	host_submit(host, &host->admin);
-	while (!host_take(host, &host->admin, &completion))
+	host_submit(host, &host->ctrl.admin);
+	while (!host_take(host, &host->ctrl.admin, &completion))
 		host_nap();
 	return completion;
 }
@@ -349,16 +349,16 @@ static void test_abort_without_room(void **state)
 
 	(void)state;
 	host_open(&host, "size=1M");
-	host_enable(&host, 3, HOST_CC_ENABLE);
+	host_enable(&host, 3, NVME_CTRL_ENABLE);
 	cid = put_event_request(&host);
 	abort_and_keep(&host, 99);
 	completion = abort_and_keep(&host, cid);
 	assert_int_equal(1, completion.result);
-	host_release(&host, &host.admin);
+	host_release(&host, &host.ctrl.admin);
 	completion = abort_and_keep(&host, cid);
 	assert_int_equal(cid, completion.cid);
-	assert_int_equal(NVME_ABORT_REQUESTED, host_status(&completion));
-	completion = host_wait(&host, &host.admin);
+	assert_int_equal(NVME_ABORT_REQUESTED, nvme_ctrl_status(&completion));
+	completion = host_wait(&host, &host.ctrl.admin);
 	assert_int_equal(0, completion.result);
 	host_close(&host);
 }
@@ -373,8 +373,8 @@ static void test_event_limit(void **state)
 	for (unsigned i = 0; i < NVME_ASYNC_MAX; i++)
 		put_event_request(&host);
 	put_event_request(&host);
-	completion = host_wait(&host, &host.admin);
-	assert_int_equal(NVME_ASYNC_LIMIT, host_status(&completion));
+	completion = host_wait(&host, &host.ctrl.admin);
+	assert_int_equal(NVME_ASYNC_LIMIT, nvme_ctrl_status(&completion));
 	host_close(&host);
 }
 
@@ -393,10 +393,10 @@ static void read_log(struct host *host, unsigned id, uint32_t flags, void *data)
 
 static void expect_event(struct host *host, uint16_t cid, uint32_t result)
 {
-	struct nvme_completion completion = host_wait(host, &host->admin);
+	struct nvme_completion completion = host_wait(host, &host->ctrl.admin);
 
 	assert_int_equal(cid, completion.cid);
-	assert_int_equal(NVME_OK, host_status(&completion));
+	assert_int_equal(NVME_OK, nvme_ctrl_status(&completion));
 	assert_int_equal(result, completion.result);
 }
 
@@ -410,7 +410,7 @@ static void test_doorbell_events(void **state)
 
 	(void)state;
 	host_start(&host, "size=1M");
-	assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
+	assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
 	first = put_event_request(&host);
 	second = put_event_request(&host);
 	host_ring(&host, nvme_sq_doorbell(9), 1);
@@ -422,12 +422,12 @@ static void test_doorbell_events(void **state)
 	assert_int_equal(1, le16toh(entries[0].sqid));
 	assert_int_equal(NVME_ERROR_NO_COMMAND, le16toh(entries[0].cid));
 	assert_int_equal(9, le16toh(entries[1].sqid));
-	assert_false(host_take(&host, &host.admin, &completion));
+	assert_false(host_take(&host, &host.ctrl.admin, &completion));
 	/* The log's own completion comes first, then the event that it lets through. */
 	read_log(&host, NVME_LOG_ERROR, 0, NULL);
 	expect_event(&host, second, 0x010100);
 	/* The queue is none the worse. */
-	assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
+	assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
 	host_close(&host);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The NVMe device: Doorbell Buffer Config, with the rules that a host follows. */
-#include "tests/lib/nvme-unit-host.h"
+#include "tests/lib/nvme-model.h"
 
 #include <endian.h>
 #include <stdlib.h>
@@ -24,7 +24,7 @@ static uint16_t configure(struct host *host, uint64_t shadow, uint64_t events)
 static void start(struct host *host, const char *keys, struct buffers *buffers)
 {
 	host_open(host, keys);
-	host_enable(host, 32, HOST_CC_ENABLE);
+	host_enable(host, 32, NVME_CTRL_ENABLE);
 	*buffers = (struct buffers){ .shadow = host_pages(host, 1), .events = host_pages(host, 1) };
 	assert_int_equal(configure(host, buffers->shadow, buffers->events), NVME_OK);
 	host_create_io(host, 16);
@@ -56,7 +56,7 @@ static void ring(struct host *host, struct buffers *buffers, unsigned index, uin
 /* One flush by the shadow doorbells, start to end. */
 static void flush(struct host *host, struct buffers *buffers)
 {
-	struct host_queue *queue = &host->io;
+	struct nvme_ctrl_queue *queue = &host->io;
 	struct nvme_completion completion;
 	uint16_t cid =
 		host_put(host, queue, (struct nvme_command){ .opcode = NVME_IO_FLUSH, .nsid = 1 });
@@ -65,7 +65,7 @@ static void flush(struct host *host, struct buffers *buffers)
 	while (!host_take(host, queue, &completion))
 		host_nap();
 	assert_int_equal(completion.cid, cid);
-	assert_int_equal(host_status(&completion), NVME_OK);
+	assert_int_equal(nvme_ctrl_status(&completion), NVME_OK);
 	ring(host, buffers, nvme_cq_doorbell(queue->qid), queue->head);
 }
 
@@ -184,7 +184,7 @@ static void heads_are_wanted_with_a_pin(void **state)
 	(void)state;
 	host_open(&host, "size=1M");
 	fake_soft_set_intx(host.device, true);
-	host_enable(&host, 32, HOST_CC_ENABLE);
+	host_enable(&host, 32, NVME_CTRL_ENABLE);
 	buffers =
 		(struct buffers){ .shadow = host_pages(&host, 1), .events = host_pages(&host, 1) };
 	assert_int_equal(configure(&host, buffers.shadow, buffers.events), NVME_OK);
@@ -206,7 +206,7 @@ static void a_reset_disables_the_buffers(void **state)
 	start(&host, "size=1M", &buffers);
 	flush(&host, &buffers);
 	host_disable(&host);
-	host_enable(&host, 32, HOST_CC_ENABLE);
+	host_enable(&host, 32, NVME_CTRL_ENABLE);
 	host_create_io(&host, 16);
 	for (unsigned i = 0; i < 40; i++)
 		assert_int_equal(

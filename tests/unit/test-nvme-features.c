@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The NVMe device: features and log pages. */
-#include "tests/lib/nvme-unit-host.h"
+#include "tests/lib/nvme-model.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -9,7 +9,7 @@
 static uint16_t get(
 	struct host *host, uint32_t fid, uint32_t select, uint32_t cdw11, uint32_t *result)
 {
-	return host_run(host, &host->admin,
+	return host_run(host, &host->ctrl.admin,
 		(struct nvme_command){ .opcode = NVME_ADMIN_GET_FEATURES,
 			.nsid = fid == NVME_FEAT_ERROR_RECOVERY,
 			.cdw10 = select << 8 | fid,
@@ -20,7 +20,7 @@ static uint16_t get(
 static uint16_t set(
 	struct host *host, uint32_t fid, uint32_t nsid, uint32_t cdw11, uint32_t *result)
 {
-	return host_run(host, &host->admin,
+	return host_run(host, &host->ctrl.admin,
 		(struct nvme_command){ .opcode = NVME_ADMIN_SET_FEATURES,
 			.nsid = nsid,
 			.cdw10 = fid,
@@ -70,7 +70,7 @@ static void test_round_trips(void **state)
 	}
 	/* A controller reset brings the defaults back. */
 	host_disable(&host);
-	host_enable(&host, 32, HOST_CC_ENABLE);
+	host_enable(&host, 32, NVME_CTRL_ENABLE);
 	for (size_t i = 0; i < ROUND_TRIPS; i++) {
 		assert_int_equal(NVME_OK, get(&host, round_trips[i].fid, NVME_SEL_CURRENT,
 						  round_trips[i].selector, &result));
@@ -118,7 +118,7 @@ static void test_number_of_queues(void **state)
 
 	(void)state;
 	host_open(&host, "size=1M,queues=5");
-	host_enable(&host, 8, HOST_CC_ENABLE);
+	host_enable(&host, 8, NVME_CTRL_ENABLE);
 	assert_int_equal(NVME_INVALID_FIELD, set(&host, NVME_FEAT_QUEUES, 0, 0xffff, NULL));
 	assert_int_equal(NVME_INVALID_FIELD, set(&host, NVME_FEAT_QUEUES, 0, 0xffff0000, NULL));
 	assert_int_equal(NVME_OK, set(&host, NVME_FEAT_QUEUES, 0, 0x003f003f, &result));
@@ -185,16 +185,19 @@ static void test_smart_counts(void **state)
 	host_start(&host, "size=1M");
 	page = host_pages(&host, 1);
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_WRITE, 0, 8, page, 0)));
+		assert_int_equal(
+			NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 8, page, 0)));
 	for (int i = 0; i < 5; i++)
-		assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_READ, 0, 8, page, 0)));
+		assert_int_equal(
+			NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 8, page, 0)));
 	fake_soft_fail_files(host.device, -ENOSPC);
 	assert_int_equal(
-		NVME_CAPACITY_EXCEEDED, host_io(&host, host_rw(NVME_IO_WRITE, 0, 8, page, 0)));
+		NVME_CAPACITY_EXCEEDED, host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 8, page, 0)));
 	fake_soft_fail_files(host.device, -EIO);
 	assert_int_equal(
-		NVME_UNRECOVERED_READ, host_io(&host, host_rw(NVME_IO_READ, 0, 8, page, 0)));
-	assert_int_equal(NVME_WRITE_FAULT, host_io(&host, host_rw(NVME_IO_WRITE, 0, 8, page, 0)));
+		NVME_UNRECOVERED_READ, host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 8, page, 0)));
+	assert_int_equal(
+		NVME_WRITE_FAULT, host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 8, page, 0)));
 	fake_soft_fail_files(host.device, 0);
 	assert_int_equal(NVME_OK, log_page(&host, NVME_LOG_SMART, 0, 512, NVME_NSID_ALL, &smart));
 	assert_int_equal(3, le64toh(smart.writes[0]));
@@ -218,7 +221,7 @@ static void test_error_log(void **state)
 	(void)state;
 	host_start(&host, "size=1M");
 	cid = host_put(
-		&host, &host.io, host_rw(NVME_IO_READ, 0x123456789, 8, FAKE_SOFT_RAM_BASE, 0));
+		&host, &host.io, nvme_ctrl_rw(NVME_IO_READ, 0x123456789, 8, FAKE_SOFT_RAM_BASE, 0));
 	host_submit(&host, &host.io);
 	completion = host_wait(&host, &host.io);
 	/* More information is in the log, and a retry would not help. */
@@ -243,7 +246,7 @@ static void test_error_log(void **state)
 	assert_int_equal(9, le64toh(entries[0].count));
 	/* Reset: the entries go, the count goes on. */
 	host_disable(&host);
-	host_enable(&host, 8, HOST_CC_ENABLE);
+	host_enable(&host, 8, NVME_CTRL_ENABLE);
 	assert_int_equal(NVME_OK, log_page(&host, NVME_LOG_ERROR, 0, 64, 0, entries));
 	assert_int_equal(0, le64toh(entries[0].count));
 	host_admin(&host, (struct nvme_command){ .opcode = 0x7f });

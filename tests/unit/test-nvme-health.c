@@ -4,7 +4,7 @@
  * fallocate() are this program's own: they fail once when told to, as Linux reports a
  * failed write-back once, and work otherwise.
  */
-#include "tests/lib/nvme-unit-host.h"
+#include "tests/lib/nvme-model.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -66,7 +66,7 @@ static void start(struct host *host)
 }
 
 /* The status with DNR, without More and the phase. */
-static uint16_t run(struct host *host, struct host_queue *queue, struct nvme_command command)
+static uint16_t run(struct host *host, struct nvme_ctrl_queue *queue, struct nvme_command command)
 {
 	struct nvme_completion completion;
 
@@ -78,7 +78,7 @@ static uint16_t run(struct host *host, struct host_queue *queue, struct nvme_com
 
 static uint16_t io(struct host *host, uint8_t opcode, uint32_t flags)
 {
-	struct nvme_command command = host_rw(opcode, 0, 8, host_pages(host, 1), 0);
+	struct nvme_command command = nvme_ctrl_rw(opcode, 0, 8, host_pages(host, 1), 0);
 
 	command.cdw12 |= flags;
 	return run(host, &host->io, command);
@@ -86,7 +86,7 @@ static uint16_t io(struct host *host, uint8_t opcode, uint32_t flags)
 
 static uint16_t set_feature(struct host *host, uint32_t fid, uint32_t value)
 {
-	return run(host, &host->admin,
+	return run(host, &host->ctrl.admin,
 		(struct nvme_command){
 			.opcode = NVME_ADMIN_SET_FEATURES, .cdw10 = fid, .cdw11 = value });
 }
@@ -164,7 +164,7 @@ static void expect_healthy(struct host *host)
 
 static void enable_again(struct host *host)
 {
-	host_enable(host, 32, HOST_CC_ENABLE);
+	host_enable(host, 32, NVME_CTRL_ENABLE);
 	host_create_io(host, 16);
 }
 
@@ -279,12 +279,12 @@ static void test_shutdown(void **state)
 
 	(void)state;
 	start(&host);
-	host_write(&host, NVME_REG_CC, HOST_CC_ENABLE | 1u << 14);
+	host_write(&host, NVME_REG_CC, NVME_CTRL_ENABLE | 1u << 14);
 	host_await(&host, NVME_REG_CSTS, mask, NVME_CSTS_SHST_COMPLETE);
 	host_disable(&host);
 	enable_again(&host);
 	atomic_store(&sync_failure, EIO);
-	host_write(&host, NVME_REG_CC, HOST_CC_ENABLE | 1u << 14);
+	host_write(&host, NVME_REG_CC, NVME_CTRL_ENABLE | 1u << 14);
 	host_await(&host, NVME_REG_CSTS, mask, NVME_CSTS_CFS | NVME_CSTS_SHST_OCCURRING);
 	assert_int_equal(1, fake_soft_log(host.device, line, sizeof(line)));
 	assert_non_null(strstr(line, image));
@@ -292,7 +292,7 @@ static void test_shutdown(void **state)
 	assert_int_equal(0, host_read(&host, NVME_REG_CSTS));
 	enable_again(&host);
 	expect_failed(&host);
-	host_write(&host, NVME_REG_CC, HOST_CC_ENABLE | 1u << 14);
+	host_write(&host, NVME_REG_CC, NVME_CTRL_ENABLE | 1u << 14);
 	host_await(&host, NVME_REG_CSTS, mask, NVME_CSTS_CFS | NVME_CSTS_SHST_OCCURRING);
 	host_close(&host);
 }
@@ -300,18 +300,18 @@ static void test_shutdown(void **state)
 static uint16_t request_event(struct host *host)
 {
 	uint16_t cid = host_put(
-		host, &host->admin, (struct nvme_command){ .opcode = NVME_ADMIN_ASYNC_EVENT });
+		host, &host->ctrl.admin, (struct nvme_command){ .opcode = NVME_ADMIN_ASYNC_EVENT });
 
-	host_submit(host, &host->admin);
+	host_submit(host, &host->ctrl.admin);
 	return cid;
 }
 
 static void expect_event(struct host *host, uint16_t cid)
 {
-	struct nvme_completion completion = host_wait(host, &host->admin);
+	struct nvme_completion completion = host_wait(host, &host->ctrl.admin);
 
 	assert_int_equal(cid, completion.cid);
-	assert_int_equal(NVME_OK, host_status(&completion));
+	assert_int_equal(NVME_OK, nvme_ctrl_status(&completion));
 	/* SMART, NVM subsystem reliability, and where to read about it */
 	assert_int_equal(NVME_EVENT_SMART | 0u << 8 | NVME_LOG_SMART << 16, completion.result);
 }
@@ -333,7 +333,7 @@ static void test_event(void **state)
 	expect_failed(&host);
 	/* The next one is told as well. */
 	host_disable(&host);
-	host_enable(&host, 32, HOST_CC_ENABLE);
+	host_enable(&host, 32, NVME_CTRL_ENABLE);
 	expect_event(&host, request_event(&host));
 	/* And who asks for such events only now. */
 	read_smart(&host, &smart);

@@ -4,7 +4,7 @@
  * and registers at random, by call and in the mapped BAR. It must neither crash nor hang:
  * a reset always brings it back, and then it works.
  */
-#include "tests/lib/nvme-unit-host.h"
+#include "tests/lib/nvme-model.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -80,7 +80,7 @@ static void noisy_store(struct host *host)
 
 	host->mapped = noise() % 2;
 	if (what % 64 == 0)
-		host_write(host, NVME_REG_CC, noise() % 2 ? HOST_CC_ENABLE : noise());
+		host_write(host, NVME_REG_CC, noise() % 2 ? NVME_CTRL_ENABLE : noise());
 	else if (what % 16 == 0)
 		host_write(host, registers[noise() % 7], noise());
 	else
@@ -100,7 +100,7 @@ static void noisy_enable(struct host *host)
 	host_write(host, NVME_REG_AQA, 31u << 16 | 31);
 	host_write64(host, NVME_REG_ASQ, FAKE_SOFT_RAM_BASE);
 	host_write64(host, NVME_REG_ACQ, FAKE_SOFT_RAM_BASE + 32768);
-	host_write(host, NVME_REG_CC, HOST_CC_ENABLE);
+	host_write(host, NVME_REG_CC, NVME_CTRL_ENABLE);
 	host_await(host, NVME_REG_CSTS, NVME_CSTS_RDY, NVME_CSTS_RDY);
 }
 
@@ -130,9 +130,9 @@ static void expect_sanity(struct host *host)
 
 	for (unsigned i = 0; i < 8; i++)
 		host_fill(host, host->next_page + i * sizeof(zeroes), zeroes, sizeof(zeroes));
-	host_enable(host, 8, HOST_CC_ENABLE);
+	host_enable(host, 8, NVME_CTRL_ENABLE);
 	host_create_io(host, 8);
-	assert_int_equal(NVME_OK, host_io(host, host_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
+	assert_int_equal(NVME_OK, host_io(host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
 	fake_soft_reset(host->device);
 }
 
@@ -173,8 +173,8 @@ static void test_endless_list(void **unused)
 		entries[i] = page;
 	host_fill(&host, page, entries, sizeof(entries));
 	/* The data is the list: it may be overwritten while it is used, and must not matter. */
-	assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_WRITE, 0, 8192, page, page)));
-	assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_READ, 0, 8192, page, page)));
+	assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 8192, page, page)));
+	assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 8192, page, page)));
 	host_close(&host);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The NVMe device: specifications, registers, enabling, shutting down, resets. */
-#include "tests/lib/nvme-unit-host.h"
+#include "tests/lib/nvme-model.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -212,9 +212,9 @@ static void test_enable_disable(void **state)
 	(void)state;
 	host_open(&host, "size=1M");
 	for (int i = 0; i < 3; i++) {
-		host_enable(&host, 8, HOST_CC_ENABLE);
+		host_enable(&host, 8, NVME_CTRL_ENABLE);
 		host_create_io(&host, 4);
-		assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
+		assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
 		host_disable(&host);
 		/* The queue registers outlive a controller reset. */
 		assert_int_equal(7u << 16 | 7, host_read(&host, NVME_REG_AQA));
@@ -241,14 +241,14 @@ static void test_bad_enables(void **state)
 
 	(void)state;
 	host_open(&host, "size=1M");
-	fatal(&host, 7u << 16, page, page, HOST_CC_ENABLE);
-	fatal(&host, 7, page, page, HOST_CC_ENABLE);
-	fatal(&host, good, page, page, HOST_CC_ENABLE | 1u << 4);  /* CSS */
-	fatal(&host, good, page, page, HOST_CC_ENABLE | 1u << 11); /* AMS */
-	fatal(&host, good, page, page, HOST_CC_ENABLE | 5u << 7);  /* MPS */
-	fatal(&host, good, page + 0x1000, page, HOST_CC_ENABLE | 1u << 7);
-	fatal(&host, good, page, page + 0x1000, HOST_CC_ENABLE | 1u << 7);
-	host_enable(&host, 8, HOST_CC_ENABLE);
+	fatal(&host, 7u << 16, page, page, NVME_CTRL_ENABLE);
+	fatal(&host, 7, page, page, NVME_CTRL_ENABLE);
+	fatal(&host, good, page, page, NVME_CTRL_ENABLE | 1u << 4);  /* CSS */
+	fatal(&host, good, page, page, NVME_CTRL_ENABLE | 1u << 11); /* AMS */
+	fatal(&host, good, page, page, NVME_CTRL_ENABLE | 5u << 7);  /* MPS */
+	fatal(&host, good, page + 0x1000, page, NVME_CTRL_ENABLE | 1u << 7);
+	fatal(&host, good, page, page + 0x1000, NVME_CTRL_ENABLE | 1u << 7);
+	host_enable(&host, 8, NVME_CTRL_ENABLE);
 	host_close(&host);
 }
 
@@ -261,7 +261,7 @@ static void test_unreachable_queues_are_fatal(void **state)
 	host_write(&host, NVME_REG_AQA, 7u << 16 | 7);
 	host_write64(&host, NVME_REG_ASQ, UINT64_C(0xfffffffffffff000));
 	host_write64(&host, NVME_REG_ACQ, FAKE_SOFT_RAM_BASE);
-	host_write(&host, NVME_REG_CC, HOST_CC_ENABLE);
+	host_write(&host, NVME_REG_CC, NVME_CTRL_ENABLE);
 	host_await(&host, NVME_REG_CSTS, NVME_CSTS_RDY, NVME_CSTS_RDY);
 	host_ring(&host, 0, 1);
 	host_await(&host, NVME_REG_CSTS, NVME_CSTS_CFS, NVME_CSTS_CFS);
@@ -269,7 +269,7 @@ static void test_unreachable_queues_are_fatal(void **state)
 
 	host_write64(&host, NVME_REG_ASQ, FAKE_SOFT_RAM_BASE);
 	host_write64(&host, NVME_REG_ACQ, UINT64_C(0xfffffffffffff000));
-	host_write(&host, NVME_REG_CC, HOST_CC_ENABLE);
+	host_write(&host, NVME_REG_CC, NVME_CTRL_ENABLE);
 	host_await(&host, NVME_REG_CSTS, NVME_CSTS_RDY, NVME_CSTS_RDY);
 	host_ring(&host, 0, 1);
 	host_await(&host, NVME_REG_CSTS, NVME_CSTS_CFS, NVME_CSTS_CFS);
@@ -282,13 +282,13 @@ static void test_shutdown(void **state)
 
 	(void)state;
 	host_start(&host, "size=1M");
-	host_write(&host, NVME_REG_CC, HOST_CC_ENABLE | 1u << 14);
+	host_write(&host, NVME_REG_CC, NVME_CTRL_ENABLE | 1u << 14);
 	host_await(&host, NVME_REG_CSTS, NVME_CSTS_SHST_MASK, NVME_CSTS_SHST_COMPLETE);
 	host_write(&host, NVME_REG_CC, 0);
 	host_await(&host, NVME_REG_CSTS, NVME_CSTS_SHST_MASK | NVME_CSTS_RDY, 0);
-	host_enable(&host, 8, HOST_CC_ENABLE);
+	host_enable(&host, 8, NVME_CTRL_ENABLE);
 	host_create_io(&host, 4);
-	assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
+	assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
 	host_close(&host);
 }
 
@@ -310,9 +310,9 @@ static void test_reset(void **state)
 		assert_int_equal(0x10400, host_read(&host, NVME_REG_VS));
 	}
 	host.mapped = false;
-	host_enable(&host, 8, HOST_CC_ENABLE);
+	host_enable(&host, 8, NVME_CTRL_ENABLE);
 	host_create_io(&host, 4);
-	assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
+	assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
 	host_close(&host);
 }
 
@@ -327,7 +327,7 @@ static void test_bus_master(void **state)
 	host_start(&host, "size=1M");
 	fake_soft_set_bus_master(host.device, false);
 	before = fake_soft_dma_count(host.device);
-	host_put(&host, &host.io, host_rw(NVME_IO_FLUSH, 0, 1, 0, 0));
+	host_put(&host, &host.io, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0));
 	host_submit(&host, &host.io);
 	for (int i = 0; i < 50; i++)
 		host_nap();
@@ -335,7 +335,7 @@ static void test_bus_master(void **state)
 	assert_int_equal(before, fake_soft_dma_count(host.device));
 	fake_soft_set_bus_master(host.device, true);
 	completion = host_wait(&host, &host.io);
-	assert_int_equal(NVME_OK, host_status(&completion));
+	assert_int_equal(NVME_OK, nvme_ctrl_status(&completion));
 	host_close(&host);
 }
 

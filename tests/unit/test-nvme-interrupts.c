@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The NVMe device: when it interrupts, the mask, and what its pin shows. */
-#include "tests/lib/nvme-unit-host.h"
+#include "tests/lib/nvme-model.h"
 
 #include <pthread.h>
 
@@ -12,7 +12,7 @@ static void test_interrupts(void **state)
 	(void)state;
 	host_start(&host, "size=1M");
 	before = fake_soft_irqs(host.device, 1);
-	assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
+	assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
 	while (fake_soft_irqs(host.device, 1) == before)
 		host_nap();
 	/* Masked, as a host without MSI-X does: it comes when the mask goes. */
@@ -79,11 +79,11 @@ static void complete_one(struct host *host)
 {
 	struct nvme_completion completion;
 
-	host_put(host, &host->admin,
+	host_put(host, &host->ctrl.admin,
 		(struct nvme_command){
 			.opcode = NVME_ADMIN_GET_FEATURES, .cdw10 = NVME_FEAT_ARBITRATION });
-	host_submit(host, &host->admin);
-	while (!host_take(host, &host->admin, &completion))
+	host_submit(host, &host->ctrl.admin);
+	while (!host_take(host, &host->ctrl.admin, &completion))
 		host_nap();
 }
 
@@ -94,7 +94,7 @@ static void check_line(bool mapped)
 
 	host_open(&host, "size=1M,irq=intx");
 	host_map(&host, mapped);
-	host_enable(&host, 8, HOST_CC_ENABLE);
+	host_enable(&host, 8, NVME_CTRL_ENABLE);
 	assert_false(line(&host));
 	for (int i = 0; i < 20; i++) {
 		complete_one(&host);
@@ -102,7 +102,7 @@ static void check_line(bool mapped)
 		while (!line(&host))
 			host_nap();
 		/* At once, though the worker may not have seen it yet. */
-		host_release(&host, &host.admin);
+		host_release(&host, &host.ctrl.admin);
 		assert_false(line(&host));
 	}
 	/* The mask, until it goes. */
@@ -137,9 +137,9 @@ static void take_at_once(void *context)
 	struct early *early = context;
 	struct nvme_completion completion;
 
-	if (!host_take(early->host, &early->host->admin, &completion))
+	if (!host_take(early->host, &early->host->ctrl.admin, &completion))
 		return;
-	host_release(early->host, &early->host->admin);
+	host_release(early->host, &early->host->ctrl.admin);
 	early->asserted += line(early->host);
 	atomic_fetch_add(&early->taken, 1);
 }
@@ -152,13 +152,13 @@ static void check_line_of_early(bool mapped)
 
 	host_open(&host, "size=1M,irq=intx");
 	host_map(&host, mapped);
-	host_enable(&host, 4, HOST_CC_ENABLE);
+	host_enable(&host, 4, NVME_CTRL_ENABLE);
 	fake_soft_on_write(host.device, take_at_once, &early);
 	for (unsigned i = 0; i < 9; i++) {
-		host_put(&host, &host.admin,
+		host_put(&host, &host.ctrl.admin,
 			(struct nvme_command){ .opcode = NVME_ADMIN_GET_FEATURES,
 				.cdw10 = NVME_FEAT_ARBITRATION });
-		host_submit(&host, &host.admin);
+		host_submit(&host, &host.ctrl.admin);
 		while (atomic_load(&early.taken) == i)
 			host_nap();
 	}
@@ -191,10 +191,10 @@ static void test_queue_without_interrupts(void **state)
 						   .prp1 = pages + HOST_PAGE,
 						   .cdw10 = 7u << 16 | 2,
 						   .cdw11 = 2u << 16 | NVME_QUEUE_PC }));
-	host.io = (struct host_queue){
+	host.io = (struct nvme_ctrl_queue){
 		.qid = 2, .size = 8, .cq = pages, .sq = pages + HOST_PAGE, .phase = true
 	};
-	assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
+	assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
 	host_barrier(&host);
 	assert_int_equal(0, fake_soft_irqs(host.device, 5));
 	host_close(&host);

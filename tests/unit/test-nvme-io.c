@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The NVMe device: the I/O commands, their bounds, and images. */
-#include "tests/lib/nvme-unit-host.h"
+#include "tests/lib/nvme-model.h"
 
 #include <endian.h>
 #include <stdio.h>
@@ -20,21 +20,23 @@ static void test_bounds(void **state)
 		uint8_t opcode =
 			(const uint8_t[]){ NVME_IO_READ, NVME_IO_WRITE, NVME_IO_WRITE_ZEROES }[i];
 
-		assert_int_equal(NVME_OK, host_io(&host, host_rw(opcode, 2047, 1, page, 0)));
-		assert_int_equal(
-			NVME_LBA_OUT_OF_RANGE, host_io(&host, host_rw(opcode, 2048, 1, page, 0)));
-		assert_int_equal(
-			NVME_LBA_OUT_OF_RANGE, host_io(&host, host_rw(opcode, 2047, 2, page, 0)));
+		assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(opcode, 2047, 1, page, 0)));
 		assert_int_equal(NVME_LBA_OUT_OF_RANGE,
-			host_io(&host, host_rw(opcode, UINT64_MAX, 1, page, 0)));
+			host_io(&host, nvme_ctrl_rw(opcode, 2048, 1, page, 0)));
 		assert_int_equal(NVME_LBA_OUT_OF_RANGE,
-			host_io(&host, host_rw(opcode, UINT64_C(1) << 55, 1, page, 0)));
+			host_io(&host, nvme_ctrl_rw(opcode, 2047, 2, page, 0)));
+		assert_int_equal(NVME_LBA_OUT_OF_RANGE,
+			host_io(&host, nvme_ctrl_rw(opcode, UINT64_MAX, 1, page, 0)));
+		assert_int_equal(NVME_LBA_OUT_OF_RANGE,
+			host_io(&host, nvme_ctrl_rw(opcode, UINT64_C(1) << 55, 1, page, 0)));
 	}
 	/* MDTS is for data that moves. */
-	assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_READ, 0, 16, page, page + 4096)));
+	assert_int_equal(
+		NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 16, page, page + 4096)));
 	assert_int_equal(NVME_INVALID_FIELD,
-		host_io(&host, host_rw(NVME_IO_READ, 0, 17, page, page + 4096)));
-	assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_WRITE_ZEROES, 0, 2048, 0, 0)));
+		host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 17, page, page + 4096)));
+	assert_int_equal(
+		NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE_ZEROES, 0, 2048, 0, 0)));
 	host_close(&host);
 }
 
@@ -47,7 +49,8 @@ static void test_namespaces(void **state)
 	(void)state;
 	host_start(&host, "size=1M");
 	for (size_t i = 0; i < sizeof(opcodes); i++) {
-		struct nvme_command command = host_rw(opcodes[i], 0, 1, host_pages(&host, 1), 0);
+		struct nvme_command command =
+			nvme_ctrl_rw(opcodes[i], 0, 1, host_pages(&host, 1), 0);
 
 		command.nsid = 0;
 		assert_int_equal(NVME_INVALID_NAMESPACE, host_io(&host, command));
@@ -79,9 +82,9 @@ static void zeroes(struct host *host, struct nvme_command command)
 	uint64_t page = host_pages(host, 1);
 
 	host_fill_pattern(host, page, 0, 4096);
-	assert_int_equal(NVME_OK, host_io(host, host_rw(NVME_IO_WRITE, 0, 8, page, 0)));
+	assert_int_equal(NVME_OK, host_io(host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 8, page, 0)));
 	assert_int_equal(NVME_OK, host_io(host, command));
-	assert_int_equal(NVME_OK, host_io(host, host_rw(NVME_IO_READ, 0, 8, page, 0)));
+	assert_int_equal(NVME_OK, host_io(host, nvme_ctrl_rw(NVME_IO_READ, 0, 8, page, 0)));
 	host_expect_pattern(host, page, 0, 1024);
 	expect_zeroes(host, page + 1024, 0, 1536);
 	host_expect_pattern(host, page + 2560, 2560, 1536);
@@ -106,7 +109,7 @@ static struct nvme_command deallocate(
 
 static void test_zeroes(void **state)
 {
-	struct nvme_command command = host_rw(NVME_IO_WRITE_ZEROES, 2, 3, 0, 0);
+	struct nvme_command command = nvme_ctrl_rw(NVME_IO_WRITE_ZEROES, 2, 3, 0, 0);
 	struct host host;
 
 	(void)state;
@@ -130,9 +133,9 @@ static void test_zeroes_without_help(void **state)
 		nvme = soft_private(host.device);
 		nvme->backend.punches = way;
 		nvme->backend.zeroes = false;
-		host_enable(&host, 32, HOST_CC_ENABLE);
+		host_enable(&host, 32, NVME_CTRL_ENABLE);
 		host_create_io(&host, 16);
-		zeroes(&host, host_rw(NVME_IO_WRITE_ZEROES, 2, 3, 0, 0));
+		zeroes(&host, nvme_ctrl_rw(NVME_IO_WRITE_ZEROES, 2, 3, 0, 0));
 		if (!way)
 			assert_int_equal(NVME_INVALID_OPCODE,
 				host_io(&host, deallocate(&host, 2, 3, NVME_DSM_AD)));
@@ -153,19 +156,19 @@ static void test_image(void **state)
 	assert_int_equal(0, ftruncate(fd, 1 << 20));
 	snprintf(keys, sizeof(keys), "image=%s", image);
 	host_start(&host, keys);
-	zeroes(&host, host_rw(NVME_IO_WRITE_ZEROES, 2, 3, 0, 0));
+	zeroes(&host, nvme_ctrl_rw(NVME_IO_WRITE_ZEROES, 2, 3, 0, 0));
 	page = host_pages(&host, 1);
 	host_fill_pattern(&host, page, 512, 512);
-	assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_WRITE, 2047, 1, page, 0)));
+	assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE, 2047, 1, page, 0)));
 	assert_int_equal(512, pread(fd, block, 512, 2047 * 512));
 	for (unsigned i = 0; i < 512; i++)
 		assert_int_equal(host_pattern(512 + i), block[i]);
 	/* The file shrinks under the device: an error, nothing worse. */
 	assert_int_equal(0, ftruncate(fd, 4096));
 	assert_int_equal(
-		NVME_UNRECOVERED_READ, host_io(&host, host_rw(NVME_IO_READ, 100, 1, page, 0)));
-	assert_int_equal(
-		NVME_UNRECOVERED_READ, host_io(&host, host_rw(NVME_IO_COMPARE, 100, 1, page, 0)));
+		NVME_UNRECOVERED_READ, host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 100, 1, page, 0)));
+	assert_int_equal(NVME_UNRECOVERED_READ,
+		host_io(&host, nvme_ctrl_rw(NVME_IO_COMPARE, 100, 1, page, 0)));
 	host_close(&host);
 	close(fd);
 	unlink(image);
@@ -180,13 +183,13 @@ static void test_deallocate_errors(void **state)
 	host_start(&host, "size=1M");
 	page = host_pages(&host, 1);
 	host_fill_pattern(&host, page, 0, 4096);
-	assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_WRITE, 0, 8, page, 0)));
+	assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 8, page, 0)));
 	assert_int_equal(
 		NVME_LBA_OUT_OF_RANGE, host_io(&host, deallocate(&host, 2040, 9, NVME_DSM_AD)));
 	assert_int_equal(NVME_LBA_OUT_OF_RANGE,
 		host_io(&host, deallocate(&host, UINT64_MAX, 2, NVME_DSM_AD)));
 	assert_int_equal(NVME_OK, host_io(&host, deallocate(&host, 0, 8, 3))); /* hints alone */
-	assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_COMPARE, 0, 8, page, 0)));
+	assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_COMPARE, 0, 8, page, 0)));
 	host_close(&host);
 }
 
@@ -197,8 +200,8 @@ static void test_flush_and_fua(void **state)
 
 	(void)state;
 	host_start(&host, "size=1M");
-	assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
-	command = host_rw(NVME_IO_WRITE, 0, 1, host_pages(&host, 1), 0);
+	assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
+	command = nvme_ctrl_rw(NVME_IO_WRITE, 0, 1, host_pages(&host, 1), 0);
 	command.cdw12 |= NVME_IO_FUA;
 	assert_int_equal(NVME_OK, host_io(&host, command));
 	command.opcode = NVME_IO_READ;
@@ -221,13 +224,13 @@ static void test_read_only(void **state)
 					 .opcode = NVME_ADMIN_IDENTIFY, .nsid = 1, .prp1 = page }));
 	host_peek(&host, page, &id, sizeof(id));
 	assert_int_equal(NVME_NSATTR_PROTECTED, id.nsattr);
-	assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_READ, 0, 8, page, 0)));
+	assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 8, page, 0)));
 	assert_int_equal(NVME_NAMESPACE_WRITE_PROTECTED,
-		host_io(&host, host_rw(NVME_IO_WRITE, 0, 8, page, 0)));
+		host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 8, page, 0)));
 	assert_int_equal(NVME_NAMESPACE_WRITE_PROTECTED,
-		host_io(&host, host_rw(NVME_IO_WRITE_ZEROES, 0, 8, 0, 0)));
+		host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE_ZEROES, 0, 8, 0, 0)));
 	assert_int_equal(NVME_INVALID_OPCODE, host_io(&host, deallocate(&host, 0, 8, NVME_DSM_AD)));
-	assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
+	assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
 	host_close(&host);
 }
 

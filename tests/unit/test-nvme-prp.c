@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The NVMe device: where the data of a command may be, and that all of it gets there. */
-#include "tests/lib/nvme-unit-host.h"
+#include "tests/lib/nvme-model.h"
 
 #include <endian.h>
 #include <stdlib.h>
@@ -79,18 +79,18 @@ static void write_and_read(
 
 	each_piece(host, &out, position, length, host_fill_pattern);
 	assert_int_equal(
-		NVME_OK, host_io(host, host_rw(NVME_IO_WRITE, slba, blocks, out.pages[0] + offset,
-					       prp2_for(host, &out, slot))));
+		NVME_OK, host_io(host, nvme_ctrl_rw(NVME_IO_WRITE, slba, blocks,
+					       out.pages[0] + offset, prp2_for(host, &out, slot))));
 	assert_int_equal(
-		NVME_OK, host_io(host, host_rw(NVME_IO_COMPARE, slba, blocks, out.pages[0] + offset,
-					       prp2_for(host, &out, slot))));
+		NVME_OK, host_io(host, nvme_ctrl_rw(NVME_IO_COMPARE, slba, blocks,
+					       out.pages[0] + offset, prp2_for(host, &out, slot))));
 	assert_int_equal(
-		NVME_OK, host_io(host, host_rw(NVME_IO_READ, slba, blocks, in.pages[0] + offset,
-					       prp2_for(host, &in, slot))));
+		NVME_OK, host_io(host, nvme_ctrl_rw(NVME_IO_READ, slba, blocks,
+					       in.pages[0] + offset, prp2_for(host, &in, slot))));
 	each_piece(host, &in, position, length, host_expect_pattern);
 	/* Another place of the disk is not touched. */
 	assert_int_equal(NVME_COMPARE_FAILURE,
-		host_io(host, host_rw(NVME_IO_COMPARE, slba + 1, blocks, out.pages[0] + offset,
+		host_io(host, nvme_ctrl_rw(NVME_IO_COMPARE, slba + 1, blocks, out.pages[0] + offset,
 				      prp2_for(host, &out, slot))));
 }
 
@@ -151,9 +151,9 @@ static void test_long_chain(void **state)
 #define BIG (16 * KIB)
 
 /* Queues of eight at page @index of pages of 16 KiB. */
-static struct host_queue big_queue(uint64_t base, unsigned qid, unsigned index)
+static struct nvme_ctrl_queue big_queue(uint64_t base, unsigned qid, unsigned index)
 {
-	return (struct host_queue){ .qid = qid,
+	return (struct nvme_ctrl_queue){ .qid = qid,
 		.size = 8,
 		.sq = base + index * BIG,
 		.cq = base + (index + 1) * BIG,
@@ -163,9 +163,9 @@ static struct host_queue big_queue(uint64_t base, unsigned qid, unsigned index)
 static void enable_big_pages(struct host *host)
 {
 	host_write(host, NVME_REG_AQA, 7u << 16 | 7);
-	host_write64(host, NVME_REG_ASQ, host->admin.sq);
-	host_write64(host, NVME_REG_ACQ, host->admin.cq);
-	host_write(host, NVME_REG_CC, HOST_CC_ENABLE | 2u << 7);
+	host_write64(host, NVME_REG_ASQ, host->ctrl.admin.sq);
+	host_write64(host, NVME_REG_ACQ, host->ctrl.admin.cq);
+	host_write(host, NVME_REG_CC, NVME_CTRL_ENABLE | 2u << 7);
 	host_await(host, NVME_REG_CSTS, NVME_CSTS_RDY, NVME_CSTS_RDY);
 }
 
@@ -179,7 +179,7 @@ static void test_large_pages(void **state)
 
 	(void)state;
 	host_open(&host, "size=1M");
-	host.admin = big_queue(base, 0, 0);
+	host.ctrl.admin = big_queue(base, 0, 0);
 	host.io = big_queue(base, 1, 2);
 	enable_big_pages(&host);
 	command.prp1 = host.io.cq + HOST_PAGE;
@@ -192,11 +192,11 @@ static void test_large_pages(void **state)
 	assert_int_equal(NVME_OK, host_admin(&host, command));
 	/* 24 KiB, from the middle of a page: with pages of 4 KiB it would take a list. */
 	host_fill_pattern(&host, data + 8 * KIB, 0, 24 * KIB);
-	assert_int_equal(
-		NVME_OK, host_io(&host, host_rw(NVME_IO_WRITE, 0, 48, data + 8 * KIB, data + BIG)));
 	assert_int_equal(NVME_OK,
-		host_io(&host,
-			host_rw(NVME_IO_READ, 0, 48, data + 3 * BIG + 8 * KIB, data + 2 * BIG)));
+		host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 48, data + 8 * KIB, data + BIG)));
+	assert_int_equal(
+		NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 48, data + 3 * BIG + 8 * KIB,
+						data + 2 * BIG)));
 	host_expect_pattern(&host, data + 3 * BIG + 8 * KIB, 0, 8 * KIB);
 	host_expect_pattern(&host, data + 2 * BIG, 8 * KIB, 16 * KIB);
 	host_close(&host);
@@ -212,30 +212,31 @@ static void test_prp_errors(void **state)
 	page = host_pages(&host, 4);
 	list = page + 3 * HOST_PAGE;
 	/* 1 page, 2 pages, list: with an address that is not allowed there. */
-	assert_int_equal(
-		NVME_INVALID_PRP_OFFSET, host_io(&host, host_rw(NVME_IO_READ, 0, 1, page + 1, 0)));
 	assert_int_equal(NVME_INVALID_PRP_OFFSET,
-		host_io(&host, host_rw(NVME_IO_READ, 0, 16, page, page + 4096 + 512)));
+		host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 1, page + 1, 0)));
 	assert_int_equal(NVME_INVALID_PRP_OFFSET,
-		host_io(&host, host_rw(NVME_IO_READ, 0, 24, page, list + 4)));
+		host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 16, page, page + 4096 + 512)));
+	assert_int_equal(NVME_INVALID_PRP_OFFSET,
+		host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 24, page, list + 4)));
 	entry = htole64(page + 512);
 	host_fill(&host, list, &entry, 8);
-	assert_int_equal(
-		NVME_INVALID_PRP_OFFSET, host_io(&host, host_rw(NVME_IO_READ, 0, 24, page, list)));
+	assert_int_equal(NVME_INVALID_PRP_OFFSET,
+		host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 24, page, list)));
 	/* The link to the next list: it must begin a page. */
 	entry = htole64(list + 8);
 	host_fill(&host, list + 4088, &entry, 8);
 	assert_int_equal(NVME_INVALID_PRP_OFFSET,
-		host_io(&host, host_rw(NVME_IO_READ, 0, 24, page, list + 4088)));
+		host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 24, page, list + 4088)));
 	/* Nothing there. */
 	assert_int_equal(NVME_DATA_TRANSFER_ERROR,
-		host_io(&host, host_rw(NVME_IO_READ, 0, 1, UINT64_C(1) << 50, 0)));
+		host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 1, UINT64_C(1) << 50, 0)));
 	assert_int_equal(NVME_DATA_TRANSFER_ERROR,
-		host_io(&host, host_rw(NVME_IO_WRITE, 0, 16, page, UINT64_C(1) << 50)));
+		host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 16, page, UINT64_C(1) << 50)));
 	assert_int_equal(NVME_DATA_TRANSFER_ERROR,
-		host_io(&host, host_rw(NVME_IO_READ, 0, 24, page, UINT64_C(1) << 50)));
+		host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 24, page, UINT64_C(1) << 50)));
 	assert_int_equal(NVME_DATA_TRANSFER_ERROR,
-		host_io(&host, host_rw(NVME_IO_COMPARE, 0, 8, UINT64_C(0xfffffffffffff000), 0)));
+		host_io(&host,
+			nvme_ctrl_rw(NVME_IO_COMPARE, 0, 8, UINT64_C(0xfffffffffffff000), 0)));
 	host_close(&host);
 }
 
@@ -254,7 +255,8 @@ static void start_halves(struct halves *halves)
 	host_start(&halves->host, "size=1M,block=4096");
 	page = host_pages(&halves->host, 1);
 	host_fill_pattern(&halves->host, page, 0, 4096);
-	assert_int_equal(NVME_OK, host_io(&halves->host, host_rw(NVME_IO_WRITE, 0, 1, page, 0)));
+	assert_int_equal(
+		NVME_OK, host_io(&halves->host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 1, page, 0)));
 	halves->prp1 = host_pages(&halves->host, 1) + 2048;
 	host_pages(&halves->host, 1); /* so that the two do not become one segment */
 	halves->prp2 = host_pages(&halves->host, 1);
@@ -266,7 +268,8 @@ static void expect_block(struct halves *halves, uint64_t position)
 {
 	uint64_t page = host_pages(&halves->host, 1);
 
-	assert_int_equal(NVME_OK, host_io(&halves->host, host_rw(NVME_IO_READ, 0, 1, page, 0)));
+	assert_int_equal(
+		NVME_OK, host_io(&halves->host, nvme_ctrl_rw(NVME_IO_READ, 0, 1, page, 0)));
 	host_expect_pattern(&halves->host, page, position, 4096);
 }
 
@@ -278,10 +281,10 @@ static void test_block_whole_despite_fault(void **state)
 	start_halves(&halves);
 	assert_int_equal(NVME_DATA_TRANSFER_ERROR,
 		host_io(&halves.host,
-			host_rw(NVME_IO_WRITE, 0, 1, halves.prp1, UINT64_C(1) << 50)));
+			nvme_ctrl_rw(NVME_IO_WRITE, 0, 1, halves.prp1, UINT64_C(1) << 50)));
 	expect_block(&halves, 0);
 	assert_int_equal(NVME_OK,
-		host_io(&halves.host, host_rw(NVME_IO_WRITE, 0, 1, halves.prp1, halves.prp2)));
+		host_io(&halves.host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 1, halves.prp1, halves.prp2)));
 	expect_block(&halves, 4096);
 	host_close(&halves.host);
 }
@@ -313,14 +316,14 @@ static void test_block_whole_despite_reset(void **state)
 	start_halves(&halves);
 	fake_soft_on_read(host->device, wait_at_first_half, &halves);
 	fake_soft_on_file(host->device, wait_for_halt, &halves);
-	host_put(host, &host->io, host_rw(NVME_IO_WRITE, 0, 1, halves.prp1, halves.prp2));
+	host_put(host, &host->io, nvme_ctrl_rw(NVME_IO_WRITE, 0, 1, halves.prp1, halves.prp2));
 	host_submit(host, &host->io);
 	while (!atomic_load(&halves.entered))
 		host_nap();
 	fake_soft_reset(host->device);
 	fake_soft_on_read(host->device, NULL, NULL);
 	fake_soft_on_file(host->device, NULL, NULL);
-	host_enable(host, 32, HOST_CC_ENABLE);
+	host_enable(host, 32, NVME_CTRL_ENABLE);
 	host_create_io(host, 16);
 	expect_block(&halves, 0);
 	host_close(host);
@@ -358,11 +361,11 @@ static void random_transfer(struct host *host, unsigned shift)
 
 	if (rand() % 2) {
 		each_piece(host, &s, position, length, fill_copy);
-		assert_int_equal(
-			NVME_OK, host_io(host, host_rw(NVME_IO_WRITE, slba, blocks, prp1, prp2)));
+		assert_int_equal(NVME_OK,
+			host_io(host, nvme_ctrl_rw(NVME_IO_WRITE, slba, blocks, prp1, prp2)));
 	} else {
-		assert_int_equal(
-			NVME_OK, host_io(host, host_rw(NVME_IO_READ, slba, blocks, prp1, prp2)));
+		assert_int_equal(NVME_OK,
+			host_io(host, nvme_ctrl_rw(NVME_IO_READ, slba, blocks, prp1, prp2)));
 		each_piece(host, &s, position, length, expect_copy);
 	}
 	host->next_page = rest;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The NVMe device: full and wrapping queues, a mapped BAR, resets in the middle. */
-#include "tests/lib/nvme-unit-host.h"
+#include "tests/lib/nvme-model.h"
 
 #include <endian.h>
 #include <pthread.h>
@@ -12,7 +12,7 @@ static void expect_completions(struct host *host, unsigned count, uint16_t *cid)
 	for (unsigned i = 0; i < count; i++) {
 		struct nvme_completion completion = host_wait(host, &host->io);
 
-		assert_int_equal(NVME_OK, host_status(&completion));
+		assert_int_equal(NVME_OK, nvme_ctrl_status(&completion));
 		assert_int_equal((*cid)++, completion.cid);
 	}
 }
@@ -20,7 +20,7 @@ static void expect_completions(struct host *host, unsigned count, uint16_t *cid)
 /* Many times around, with all amounts: the phase tag turns over where it should. */
 static void wrap(struct host *host)
 {
-	uint16_t cid = host->next_cid;
+	uint16_t cid = host->ctrl.next_cid;
 
 	for (unsigned round = 0; round < 60; round++) {
 		host_put_flushes(host, round % 15 + 1);
@@ -42,7 +42,7 @@ static void test_wrap(void **state)
 static void put_ten_flushes(struct host *host)
 {
 	for (unsigned i = 0; i < 10; i++) {
-		struct nvme_command command = host_rw(NVME_IO_FLUSH, 0, 1, 0, 0);
+		struct nvme_command command = nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0);
 
 		command.cid = htole16((uint16_t)(100 + i));
 		command.nsid = htole32(1);
@@ -59,7 +59,7 @@ static void test_full_completion_queue(void **state)
 
 	(void)state;
 	host_open(&host, "size=1M");
-	host_enable(&host, 32, HOST_CC_ENABLE);
+	host_enable(&host, 32, NVME_CTRL_ENABLE);
 	host_create_io(&host, 4);
 	/* The submission queue again, larger than its completion queue. */
 	assert_int_equal(NVME_OK,
@@ -108,11 +108,12 @@ static void test_overtaking_tail(void **state)
 
 	(void)state;
 	host_start(&host, "size=1M");
-	host_put(&host, &host.admin, (struct nvme_command){ .opcode = NVME_ADMIN_ASYNC_EVENT });
-	host_submit(&host, &host.admin);
+	host_put(
+		&host, &host.ctrl.admin, (struct nvme_command){ .opcode = NVME_ADMIN_ASYNC_EVENT });
+	host_submit(&host, &host.ctrl.admin);
 	host_barrier(&host);
 	fake_soft_set_bus_master(host.device, false);
-	cid = host.next_cid;
+	cid = host.ctrl.next_cid;
 	host_put_flushes(&host, 10);
 	/* The device sees the first ring before the second, and both before it may fetch. */
 	while (rung(&host))
@@ -122,9 +123,9 @@ static void test_overtaking_tail(void **state)
 		host_nap();
 	fake_soft_set_bus_master(host.device, true);
 	expect_completions(&host, 10, &cid);
-	completion = host_wait(&host, &host.admin);
+	completion = host_wait(&host, &host.ctrl.admin);
 	assert_int_equal(0x010100, completion.result);
-	assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
+	assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
 	host_close(&host);
 }
 
@@ -138,15 +139,16 @@ static void test_mapped(void **state)
 	host_open(&host, "size=1M");
 	host_map(&host, true);
 	for (int i = 0; i < 2; i++) {
-		host_enable(&host, 32, HOST_CC_ENABLE);
+		host_enable(&host, 32, NVME_CTRL_ENABLE);
 		host_create_io(&host, 16);
 		wrap(&host);
 		page = host_pages(&host, 1);
-		assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_WRITE, 0, 8, page, 0)));
+		assert_int_equal(
+			NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 8, page, 0)));
 		host_disable(&host);
 	}
 	/* By call beside it, and after it. */
-	host_enable(&host, 32, HOST_CC_ENABLE);
+	host_enable(&host, 32, NVME_CTRL_ENABLE);
 	host.mapped = false;
 	host_create_io(&host, 16);
 	host.mapped = true;
@@ -169,7 +171,7 @@ static void test_last_look(void **state)
 		host_put_flushes(&host, 1);
 		host_map(&host, false);
 		completion = host_wait(&host, &host.io);
-		assert_int_equal(NVME_OK, host_status(&completion));
+		assert_int_equal(NVME_OK, nvme_ctrl_status(&completion));
 	}
 	host_close(&host);
 }
@@ -190,9 +192,9 @@ static void test_scribbles_are_undone(void **state)
 		assert_int_equal(truth, soft_nvme_model.bar_read(host.device, 0, offsets[i], 4));
 	}
 	/* Reserved bits of a register that can be written. */
-	host_write(&host, NVME_REG_CC, HOST_CC_ENABLE | 0xff000000);
-	host_await(&host, NVME_REG_CC, UINT32_MAX, HOST_CC_ENABLE);
-	assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
+	host_write(&host, NVME_REG_CC, NVME_CTRL_ENABLE | 0xff000000);
+	host_await(&host, NVME_REG_CC, UINT32_MAX, NVME_CTRL_ENABLE);
+	assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
 	host_close(&host);
 }
 
@@ -218,7 +220,7 @@ static void begin_read(struct host *host, struct gate *gate)
 	*gate = (struct gate){ .nvme = soft_private(host->device) };
 	fake_soft_on_file(host->device, wait_at_gate, gate);
 	/* Two segments: the first is under way, the second must not be. */
-	host_put(host, &host->io, host_rw(NVME_IO_READ, 0, 16, pages, pages + 2 * HOST_PAGE));
+	host_put(host, &host->io, nvme_ctrl_rw(NVME_IO_READ, 0, 16, pages, pages + 2 * HOST_PAGE));
 	host_put_flushes(host, 4);
 	while (!atomic_load(&gate->entered))
 		host_nap();
@@ -238,7 +240,7 @@ static void expect_silence(struct host *host)
 static void expect_restart(struct host *host)
 {
 	fake_soft_on_file(host->device, NULL, NULL);
-	host_enable(host, 32, HOST_CC_ENABLE);
+	host_enable(host, 32, NVME_CTRL_ENABLE);
 	host_create_io(host, 16);
 	wrap(host);
 }

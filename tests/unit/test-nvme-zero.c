@@ -4,7 +4,7 @@
  * (root, loop devices) it is a real one; everywhere a file that fstat(), ioctl() and
  * fallocate() of this program pass off as one.
  */
-#include "tests/lib/nvme-unit-host.h"
+#include "tests/lib/nvme-model.h"
 
 #include <dirent.h>
 #include <endian.h>
@@ -126,7 +126,7 @@ static uint16_t deallocate(struct host *host, uint64_t slba, uint32_t blocks)
 
 static struct nvme_command write_zeroes(uint64_t slba, uint32_t blocks, bool deallocate)
 {
-	struct nvme_command command = host_rw(NVME_IO_WRITE_ZEROES, slba, blocks, 0, 0);
+	struct nvme_command command = nvme_ctrl_rw(NVME_IO_WRITE_ZEROES, slba, blocks, 0, 0);
 
 	command.cdw12 |= deallocate ? NVME_IO_DEALLOCATE : 0;
 	return command;
@@ -138,7 +138,7 @@ static void write_pattern(struct host *host)
 	uint64_t page = host_pages(host, 1);
 
 	host_fill_pattern(host, page, 0, 4096);
-	assert_int_equal(NVME_OK, host_io(host, host_rw(NVME_IO_WRITE, 0, 8, page, 0)));
+	assert_int_equal(NVME_OK, host_io(host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 8, page, 0)));
 }
 
 /* Of the first 8 blocks, those from 2 to 4 are zero, the others as they were written. */
@@ -148,7 +148,7 @@ static void expect_hole(struct host *host)
 	uint64_t page = host_pages(host, 1);
 	uint8_t data[1536];
 
-	assert_int_equal(NVME_OK, host_io(host, host_rw(NVME_IO_READ, 0, 8, page, 0)));
+	assert_int_equal(NVME_OK, host_io(host, nvme_ctrl_rw(NVME_IO_READ, 0, 8, page, 0)));
 	host_expect_pattern(host, page, 0, 1024);
 	host_peek(host, page + 1024, data, sizeof(data));
 	assert_memory_equal(zeroes, data, sizeof(data));
@@ -202,7 +202,7 @@ static void test_refused_request(void **state)
 	write_pattern(&host);
 	assert_int_equal(NVME_OK, deallocate(&host, 2, 3));
 	page = host_pages(&host, 1);
-	assert_int_equal(NVME_OK, host_io(&host, host_rw(NVME_IO_READ, 0, 8, page, 0)));
+	assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 8, page, 0)));
 	host_expect_pattern(&host, page, 0, 4096);
 	assert_int_equal(NVME_OK, host_io(&host, write_zeroes(2, 3, true)));
 	expect_hole(&host);

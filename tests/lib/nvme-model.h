@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A host of an NVMe controller, as small as the tests can do with. */
-#ifndef TESTS_LIB_NVME_UNIT_HOST_H
-#define TESTS_LIB_NVME_UNIT_HOST_H
+/*
+ * A host of the NVMe device model in this process, on the fake framework. What goes wrong fails
+ * the test that runs.
+ */
+#ifndef TESTS_LIB_NVME_MODEL_H
+#define TESTS_LIB_NVME_MODEL_H
 
 #include "provider/soft/nvme/nvme.h"
 #include "tests/lib/fake-soft.h"
+#include "tests/lib/nvme-ctrl.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,20 +16,12 @@
 
 #define HOST_PAGE UINT64_C(4096)
 
-struct host_queue {
-	unsigned qid;
-	uint32_t size;
-	uint64_t sq, cq; /* bus addresses */
-	uint32_t tail, head;
-	bool phase;
-};
-
 struct host {
 	struct soft_device *device;
 	bool mapped;	    /* registers are reached through the memory of the BAR */
 	uint64_t next_page; /* RAM that was not given out yet */
-	uint16_t next_cid;
-	struct host_queue admin, io;
+	struct nvme_ctrl ctrl;
+	struct nvme_ctrl_queue io;
 };
 
 /* Make a device ("nvme," and @keys) and a host for it; the controller is not enabled. */
@@ -46,8 +42,6 @@ uint64_t host_pages(struct host *host, unsigned count);
 void host_fill(struct host *host, uint64_t address, const void *data, size_t length);
 void host_peek(struct host *host, uint64_t address, void *data, size_t length);
 
-#define HOST_CC_ENABLE (NVME_CC_EN | NVME_SQE_SHIFT << 16 | NVME_CQE_SHIFT << 20)
-
 /* Set the admin queue up with @entries and enable; fails the test when not ready. */
 void host_enable(struct host *host, uint32_t entries, uint32_t cc);
 void host_disable(struct host *host);
@@ -57,31 +51,25 @@ void host_create_io(struct host *host, uint32_t entries);
 void host_start(struct host *host, const char *keys);
 
 /* Put a command in the queue, with a CID of its own, which is returned; then ring. */
-uint16_t host_put(struct host *host, struct host_queue *queue, struct nvme_command command);
-void host_submit(struct host *host, struct host_queue *queue);
+uint16_t host_put(struct host *host, struct nvme_ctrl_queue *queue, struct nvme_command command);
+void host_submit(struct host *host, struct nvme_ctrl_queue *queue);
 /* Whether the next completion has arrived; it is taken, but its room not given back. */
-bool host_take(struct host *host, struct host_queue *queue, struct nvme_completion *completion);
-void host_release(struct host *host, struct host_queue *queue);
+bool host_take(
+	struct host *host, struct nvme_ctrl_queue *queue, struct nvme_completion *completion);
+void host_release(struct host *host, struct nvme_ctrl_queue *queue);
 /* Wait for the next completion, and give its room back. */
-struct nvme_completion host_wait(struct host *host, struct host_queue *queue);
+struct nvme_completion host_wait(struct host *host, struct nvme_ctrl_queue *queue);
 /* Submit one command and wait. Return: its status without phase, More and DNR. */
-uint16_t host_run(
-	struct host *host, struct host_queue *queue, struct nvme_command command, uint32_t *result);
+uint16_t host_run(struct host *host, struct nvme_ctrl_queue *queue, struct nvme_command command,
+	uint32_t *result);
 uint16_t host_admin(struct host *host, struct nvme_command command);
 uint16_t host_io(struct host *host, struct nvme_command command);
-static inline uint16_t host_status(const struct nvme_completion *completion)
-{
-	return completion->status >> 1 & 0x7ff;
-}
 
 /* Put and submit flushes to the I/O queue. */
 void host_put_flushes(struct host *host, unsigned count);
 /* A command on the admin queue: when it is done, the device has got as far as it can. */
 void host_barrier(struct host *host);
 
-/* A command with SLBA and number of blocks. */
-struct nvme_command host_rw(
-	uint8_t opcode, uint64_t slba, uint32_t blocks, uint64_t prp1, uint64_t prp2);
 /* Bytes that tell each place of the disk from the others, from @position on. */
 uint8_t host_pattern(uint64_t position);
 void host_fill_pattern(struct host *host, uint64_t address, uint64_t position, size_t length);

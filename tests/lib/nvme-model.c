@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "tests/lib/nvme-unit-host.h"
+#include "tests/lib/nvme-model.h"
 
 #include <endian.h>
 #include <stdio.h>
@@ -7,13 +7,49 @@
 #include <string.h>
 #include <time.h>
 
-/* How long anything may take before a test gives it up: far beyond what a slow machine needs. */
-#define PATIENCE_NS UINT64_C(60000000000)
+/* How long anything may take: far beyond what a slow machine needs. */
+#define TIMEOUT_SECONDS 60
 
 void host_nap(void)
 {
 	nanosleep(&(struct timespec){ .tv_nsec = 20000 }, NULL);
 }
+
+static uint64_t read_register(void *context, uint32_t offset, unsigned width)
+{
+	struct host *host = context;
+
+	return width == 8 ? host_read(host, offset) | (uint64_t)host_read(host, offset + 4) << 32 :
+			    host_read(host, offset);
+}
+
+static void write_register(void *context, uint32_t offset, unsigned width, uint64_t value)
+{
+	if (width == 8)
+		host_write64(context, offset, value);
+	else
+		host_write(context, offset, (uint32_t)value);
+}
+
+static uint32_t load(void *context, uint64_t address)
+{
+	uint32_t value;
+
+	host_peek(context, address, &value, sizeof(value));
+	return value;
+}
+
+static void get(void *context, uint64_t address, void *data, size_t size)
+{
+	host_peek(context, address, data, size);
+}
+
+static void put(void *context, uint64_t address, const void *data, size_t size)
+{
+	host_fill(context, address, data, size);
+}
+
+static const struct nvme_ctrl_ops ops = { read_register, write_register, load, get, put };
 
 void host_open(struct host *host, const char *keys)
 {
@@ -21,7 +57,9 @@ void host_open(struct host *host, const char *keys)
 	char text[512];
 
 	snprintf(text, sizeof(text), "nvme,%s", keys);
-	*host = (struct host){ .next_page = FAKE_SOFT_RAM_BASE, .next_cid = 1 };
+	*host = (struct host){ .next_page = FAKE_SOFT_RAM_BASE,
+		.ctrl = {
+			.ops = &ops, .context = host, .timeout = TIMEOUT_SECONDS, .next_cid = 1 } };
 	host->device = fake_soft_create(&soft_nvme_model, text, &error);
 	if (!host->device)
 		fail_msg("%s", error.text);
@@ -71,14 +109,8 @@ void host_ring(struct host *host, unsigned doorbell, uint32_t value)
 
 void host_await(struct host *host, unsigned offset, uint32_t mask, uint32_t value)
 {
-	uint64_t begin = nvme_now_ns();
-
-	while ((host_read(host, offset) & mask) != value) {
-		if (nvme_now_ns() - begin > PATIENCE_NS)
-			fail_msg("register %#x is %#x, never %#x", offset, host_read(host, offset),
-				value);
-		host_nap();
-	}
+	if (!nvme_ctrl_await(&host->ctrl, offset, mask, value))
+		fail_msg("register %#x is %#x, never %#x", offset, host_read(host, offset), value);
 }
 
 uint64_t host_pages(struct host *host, unsigned count)
@@ -105,9 +137,9 @@ static unsigned pages_for(uint32_t entries, size_t size)
 	return (unsigned)((entries * size + HOST_PAGE - 1) / HOST_PAGE);
 }
 
-static struct host_queue make_queue(struct host *host, unsigned qid, uint32_t entries)
+static struct nvme_ctrl_queue make_queue(struct host *host, unsigned qid, uint32_t entries)
 {
-	return (struct host_queue){
+	return (struct nvme_ctrl_queue){
 		.qid = qid,
 		.size = entries,
 		.sq = host_pages(host, pages_for(entries, sizeof(struct nvme_command))),
@@ -118,108 +150,59 @@ static struct host_queue make_queue(struct host *host, unsigned qid, uint32_t en
 
 void host_enable(struct host *host, uint32_t entries, uint32_t cc)
 {
-	host->admin = make_queue(host, 0, entries);
-	host_write(host, NVME_REG_AQA, (entries - 1) << 16 | (entries - 1));
-	host_write64(host, NVME_REG_ASQ, host->admin.sq);
-	host_write64(host, NVME_REG_ACQ, host->admin.cq);
-	host_write(host, NVME_REG_CC, cc);
-	host_await(host, NVME_REG_CSTS, NVME_CSTS_RDY, NVME_CSTS_RDY);
+	host->ctrl.admin = make_queue(host, 0, entries);
+	assert_true(nvme_ctrl_enable(&host->ctrl, cc));
 }
 
 void host_disable(struct host *host)
 {
-	host_write(host, NVME_REG_CC, host_read(host, NVME_REG_CC) & ~NVME_CC_EN);
-	host_await(host, NVME_REG_CSTS, NVME_CSTS_RDY, 0);
+	assert_true(nvme_ctrl_disable(&host->ctrl));
 }
 
 void host_create_io(struct host *host, uint32_t entries)
 {
 	host->io = make_queue(host, 1, entries);
-	assert_int_equal(NVME_OK,
-		host_admin(host, (struct nvme_command){ .opcode = NVME_ADMIN_CREATE_CQ,
-					 .prp1 = host->io.cq,
-					 .cdw10 = (entries - 1) << 16 | 1,
-					 .cdw11 = 1u << 16 | NVME_QUEUE_IEN | NVME_QUEUE_PC }));
-	assert_int_equal(
-		NVME_OK, host_admin(host, (struct nvme_command){ .opcode = NVME_ADMIN_CREATE_SQ,
-						  .prp1 = host->io.sq,
-						  .cdw10 = (entries - 1) << 16 | 1,
-						  .cdw11 = 1u << 16 | NVME_QUEUE_PC }));
+	assert_true(nvme_ctrl_create(&host->ctrl, &host->io, 1));
 }
 
 void host_start(struct host *host, const char *keys)
 {
 	host_open(host, keys);
-	host_enable(host, 32, HOST_CC_ENABLE);
+	host_enable(host, 32, NVME_CTRL_ENABLE);
 	host_create_io(host, 16);
 }
 
-static void to_wire(struct nvme_command *command)
+uint16_t host_put(struct host *host, struct nvme_ctrl_queue *queue, struct nvme_command command)
 {
-	command->cid = htole16(command->cid);
-	command->nsid = htole32(command->nsid);
-	command->prp1 = htole64(command->prp1);
-	command->prp2 = htole64(command->prp2);
-	command->cdw10 = htole32(command->cdw10);
-	command->cdw11 = htole32(command->cdw11);
-	command->cdw12 = htole32(command->cdw12);
-	command->cdw13 = htole32(command->cdw13);
+	return nvme_ctrl_put(&host->ctrl, queue, command);
 }
 
-uint16_t host_put(struct host *host, struct host_queue *queue, struct nvme_command command)
+void host_submit(struct host *host, struct nvme_ctrl_queue *queue)
 {
-	uint16_t cid = host->next_cid++;
-
-	command.cid = cid;
-	to_wire(&command);
-	host_fill(host, queue->sq + queue->tail * sizeof(command), &command, sizeof(command));
-	queue->tail = (queue->tail + 1) % queue->size;
-	return cid;
+	nvme_ctrl_submit(&host->ctrl, queue);
 }
 
-void host_submit(struct host *host, struct host_queue *queue)
+bool host_take(struct host *host, struct nvme_ctrl_queue *queue, struct nvme_completion *completion)
 {
-	host_ring(host, nvme_sq_doorbell(queue->qid), queue->tail);
+	return nvme_ctrl_take(&host->ctrl, queue, completion);
 }
 
-bool host_take(struct host *host, struct host_queue *queue, struct nvme_completion *completion)
+void host_release(struct host *host, struct nvme_ctrl_queue *queue)
 {
-	host_peek(host, queue->cq + queue->head * sizeof(*completion), completion,
-		sizeof(*completion));
-	completion->status = le16toh(completion->status);
-	completion->result = le32toh(completion->result);
-	completion->cid = le16toh(completion->cid);
-	completion->sq_id = le16toh(completion->sq_id);
-	completion->sq_head = le16toh(completion->sq_head);
-	if ((completion->status & 1) != (queue->phase ? 1 : 0))
-		return false;
-	queue->head = (queue->head + 1) % queue->size;
-	if (queue->head == 0)
-		queue->phase = !queue->phase;
-	return true;
+	nvme_ctrl_release(&host->ctrl, queue);
 }
 
-void host_release(struct host *host, struct host_queue *queue)
-{
-	host_ring(host, nvme_cq_doorbell(queue->qid), queue->head);
-}
-
-struct nvme_completion host_wait(struct host *host, struct host_queue *queue)
+struct nvme_completion host_wait(struct host *host, struct nvme_ctrl_queue *queue)
 {
 	struct nvme_completion completion;
-	uint64_t begin = nvme_now_ns();
 
-	while (!host_take(host, queue, &completion)) {
-		if (nvme_now_ns() - begin > PATIENCE_NS)
-			fail_msg("no completion in queue %u", queue->qid);
-		host_nap();
-	}
-	host_release(host, queue);
+	if (!nvme_ctrl_wait(&host->ctrl, queue, &completion))
+		fail_msg("no completion in queue %u", queue->qid);
 	return completion;
 }
 
-uint16_t host_run(
-	struct host *host, struct host_queue *queue, struct nvme_command command, uint32_t *result)
+uint16_t host_run(struct host *host, struct nvme_ctrl_queue *queue, struct nvme_command command,
+	uint32_t *result)
 {
 	uint16_t cid = host_put(host, queue, command);
 	struct nvme_completion completion;
@@ -231,12 +214,12 @@ uint16_t host_run(
 	assert_int_equal(queue->tail, completion.sq_head);
 	if (result)
 		*result = completion.result;
-	return host_status(&completion);
+	return nvme_ctrl_status(&completion);
 }
 
 uint16_t host_admin(struct host *host, struct nvme_command command)
 {
-	return host_run(host, &host->admin, command, NULL);
+	return host_run(host, &host->ctrl.admin, command, NULL);
 }
 
 uint16_t host_io(struct host *host, struct nvme_command command)
@@ -247,27 +230,13 @@ uint16_t host_io(struct host *host, struct nvme_command command)
 void host_put_flushes(struct host *host, unsigned count)
 {
 	for (unsigned i = 0; i < count; i++)
-		host_put(host, &host->io, host_rw(NVME_IO_FLUSH, 0, 1, 0, 0));
+		host_put(host, &host->io, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0));
 	host_submit(host, &host->io);
 }
 
 void host_barrier(struct host *host)
 {
 	host_admin(host, (struct nvme_command){ .opcode = NVME_ADMIN_ABORT });
-}
-
-struct nvme_command host_rw(
-	uint8_t opcode, uint64_t slba, uint32_t blocks, uint64_t prp1, uint64_t prp2)
-{
-	return (struct nvme_command){
-		.opcode = opcode,
-		.nsid = 1,
-		.prp1 = prp1,
-		.prp2 = prp2,
-		.cdw10 = (uint32_t)slba,
-		.cdw11 = (uint32_t)(slba >> 32),
-		.cdw12 = blocks - 1,
-	};
 }
 
 uint8_t host_pattern(uint64_t position)
