@@ -15,11 +15,6 @@
 /* The clock is read once in so many looks. */
 #define LOOKS_PER_CLOCK 64
 
-#define NEEDED_MIN 2u
-#define NEEDED_MAX 1024u
-/* So many hits in a row make the policy forget its misses. */
-#define HITS_TO_FORGET 16u
-
 #define CPU_UNKNOWN UINT32_MAX
 
 static int64_t now_ns(void)
@@ -46,27 +41,6 @@ static uint32_t current_cpu(void)
 	return cpu < 0 ? CPU_UNKNOWN : (uint32_t)cpu;
 }
 
-/* --- The policy ----------------------------------------------------------------------------- */
-
-static void policy_init(struct iou_channel_policy *policy)
-{
-	*policy = (struct iou_channel_policy){ .needed = NEEDED_MIN };
-}
-
-static void policy_hit(struct iou_channel_policy *policy)
-{
-	if (policy->needed > NEEDED_MIN && ++policy->hits >= HITS_TO_FORGET)
-		policy_init(policy);
-}
-
-static void policy_miss(struct iou_channel_policy *policy)
-{
-	policy->hits = 0;
-	policy->short_waits = 0;
-	if (policy->needed < NEEDED_MAX)
-		policy->needed *= 2;
-}
-
 /* --- Its memory ----------------------------------------------------------------------------- */
 
 static int map_slot(struct iou_channel *channel, int fd)
@@ -78,7 +52,7 @@ static int map_slot(struct iou_channel *channel, int fd)
 	/* A child of fork() is no party to it. */
 	madvise(slot, sizeof(*channel->slot), MADV_DONTFORK);
 	*channel = (struct iou_channel){ .slot = slot, .cpu = CPU_UNKNOWN };
-	policy_init(&channel->policy);
+	poll_policy_init(&channel->policy);
 	return 0;
 }
 
@@ -177,14 +151,14 @@ int iou_channel_call(
 	struct iou_channel *channel, const union iou_buffer *request, union iou_buffer *reply)
 {
 	struct iou_channel_slot *slot = channel->slot;
-	struct iou_channel_policy *policy = &channel->policy;
+	struct poll_policy *policy = &channel->policy;
 	uint32_t state;
 
 	if (!slot ||
 		atomic_load_explicit(&slot->state, memory_order_relaxed) != IOU_CHANNEL_POLLING)
 		return 0;
 	/* After replies that did not come in time, some calls go by the socket. */
-	if (policy->needed > NEEDED_MIN && ++policy->short_waits < policy->needed)
+	if (policy->needed > POLL_POLICY_MIN && ++policy->short_waits < policy->needed)
 		return 0;
 	memcpy(slot->request, request, request->header.size);
 	if (!change(channel, IOU_CHANNEL_POLLING, IOU_CHANNEL_POSTED))
@@ -194,7 +168,7 @@ int iou_channel_call(
 			poll_state(slot, IOU_CHANNEL_POSTED);
 	if (state == IOU_CHANNEL_POSTED &&
 		atomic_compare_exchange_strong(&slot->state, &state, IOU_CHANNEL_WAITING)) {
-		policy_miss(policy);
+		poll_policy_miss(policy);
 		return -EINPROGRESS;
 	}
 	/* The service's question to this client comes by the socket, and so does its reply then. */
@@ -202,7 +176,7 @@ int iou_channel_call(
 		return -EINPROGRESS;
 	if (state != IOU_CHANNEL_POLLING && state != IOU_CHANNEL_SOCKET)
 		return -EPROTO;
-	policy_hit(policy);
+	poll_policy_hit(policy);
 	return take(reply, slot->reply);
 }
 
@@ -244,25 +218,19 @@ void iou_channel_wait_begins(struct iou_channel *channel)
 
 void iou_channel_wait_ended(struct iou_channel *channel)
 {
-	struct iou_channel_policy *policy = &channel->policy;
-
-	if (!channel->slot)
-		return;
-	if (now_ns() - channel->wait_began < POLL_NS)
-		policy->short_waits++;
-	else
-		policy->short_waits = 0;
+	if (channel->slot)
+		poll_policy_waited(&channel->policy, now_ns() - channel->wait_began < POLL_NS);
 }
 
 bool iou_channel_begin(struct iou_channel *channel)
 {
 	struct iou_channel_slot *slot = channel->slot;
 
-	if (!slot || channel->policy.short_waits < channel->policy.needed)
+	if (!slot || !poll_policy_polls(&channel->policy))
 		return false;
 	if (shares_cpu(channel, &slot->service_cpu, &slot->client_cpu)) {
 		if (!leave_cpu(channel->cpu)) {
-			policy_miss(&channel->policy);
+			poll_policy_miss(&channel->policy);
 			return false;
 		}
 		shares_cpu(channel, &slot->service_cpu, &slot->client_cpu);
@@ -277,13 +245,13 @@ int iou_channel_poll(struct iou_channel *channel, union iou_buffer *request)
 	uint32_t state = poll_state(slot, IOU_CHANNEL_POLLING);
 
 	if (state == IOU_CHANNEL_POLLING && change(channel, state, IOU_CHANNEL_SOCKET)) {
-		policy_miss(&channel->policy);
+		poll_policy_miss(&channel->policy);
 		return 0;
 	}
 	state = atomic_load_explicit(&slot->state, memory_order_acquire);
 	if (state != IOU_CHANNEL_POSTED && state != IOU_CHANNEL_WAITING)
 		return 0;
-	policy_hit(&channel->policy);
+	poll_policy_hit(&channel->policy);
 	return take(request, slot->request);
 }
 

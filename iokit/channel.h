@@ -14,6 +14,7 @@
 #ifndef IOKIT_CHANNEL_H
 #define IOKIT_CHANNEL_H
 
+#include "common/poll-policy.h"
 #include "iokit/wire.h"
 
 #include <stdatomic.h>
@@ -34,19 +35,10 @@ struct iou_channel_slot {
 	_Alignas(64) unsigned char reply[IOU_MESSAGE_MAX];
 };
 
-/*
- * Whether to poll, learned from what came before. Polling begins after @needed waits in a row that
- * were shorter than polling may last. Each time that it was in vain doubles @needed; a run of
- * times that it was not makes it small again.
- */
-struct iou_channel_policy {
-	unsigned needed, short_waits, hits;
-};
-
 /* One side's view of a channel. Guarded like the connection or session that it belongs to. */
 struct iou_channel {
 	struct iou_channel_slot *slot;
-	struct iou_channel_policy policy;
+	struct poll_policy policy;
 	int64_t wait_began; /* of the service in the socket, CLOCK_MONOTONIC in ns */
 	uint32_t cpu;	    /* the one that the slot has of this side */
 };

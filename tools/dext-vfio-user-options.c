@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tools/dext-vfio-user-options.h"
+#include "common/number.h"
 #include "tools/cli.h"
 #include "tools/dext-vfio-user-driver.h"
 #include "tools/sandbox.h"
@@ -106,6 +107,19 @@ static int take_bar_access(void *context, const char *value)
 	return set_bar_access(reading->entry, value);
 }
 
+static int take_poll_us(void *context, const char *value)
+{
+	struct reading *reading = context;
+	uint64_t poll_us;
+	const char *problem = number_parse(value, VU_POLL_US_MAX, &poll_us);
+
+	reading->has_entry = true;
+	if (problem)
+		return option_error(reading->entry->where, "--poll-us %s: %s", value, problem);
+	reading->entry->device.poll_us = (unsigned)poll_us;
+	return OPTIONS_GO_ON;
+}
+
 static int take_verbose(void *context, const char *value)
 {
 	struct reading *reading = context;
@@ -194,6 +208,9 @@ static const struct option_row rows[] = {
 		"give up all that is not needed once the devices are open;\n" SANDBOX_DEFAULT_TEXT,
 		take_sandbox },
 	{ "no-sandbox", 0, NULL, OF_PROGRAM, "give up nothing", take_no_sandbox },
+	{ "poll-us", 0, "N", OF_DEVICE,
+		"poll for the next message up to N microseconds (50; 0: not at all)",
+		take_poll_us },
 	{ "verbose", 'v', NULL, OF_DEVICE, "one line for each message", take_verbose },
 	{ "help", 'h', NULL, OF_PROGRAM, "print this help", print_help },
 	{ "version", 'V', NULL, OF_PROGRAM, "print the version", print_version },
@@ -296,7 +313,7 @@ static struct entry *new_entry(struct options *options, const char *where)
 	}
 	options->entries = entries;
 	entries += options->count++;
-	*entries = (struct entry){ .socket = NULL };
+	*entries = (struct entry){ .device = { .poll_us = VU_POLL_US } };
 	snprintf(entries->where, sizeof(entries->where), "%s", where);
 	return entries;
 }

@@ -19,12 +19,17 @@ static bool is_shortage(int error)
 	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
-static uint64_t now_ms(void)
+static uint64_t now_us(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static uint64_t now_ms(void)
+{
+	return now_us() / 1000;
 }
 
 /* Tick if it is time to. @timeout: set to how long poll() may wait. Return: as loop->tick. */
@@ -84,12 +89,38 @@ static void fill_in(const struct vu_loop *loop, struct pollfd *entries, int fd, 
 		vu_irq_fill_poll(loop->irq, entries + CONTROLS);
 }
 
+/*
+ * Look for a message without sleeping, where messages have been coming quickly: waking up costs
+ * more than a message does. Nothing else is looked for in this short time.
+ */
+static bool poll_for_message(struct vu_loop *loop, int fd)
+{
+	struct pollfd entry = { .fd = fd, .events = POLLIN };
+	uint64_t deadline;
+
+	if (loop->poll_us == 0 || !poll_policy_polls(&loop->policy))
+		return false;
+	deadline = now_us() + loop->poll_us;
+	do {
+		if (poll(&entry, 1, 0) > 0) {
+			poll_policy_hit(&loop->policy);
+			return true;
+		}
+	} while (now_us() < deadline);
+	poll_policy_miss(&loop->policy);
+	return false;
+}
+
 bool vu_loop_wait(void *context, int fd, short events)
 {
 	struct vu_loop *loop = context;
 	struct pollfd entries[ENTRIES];
 	bool shortage = false;
+	uint64_t began;
 
+	if (events == POLLIN && loop->next_tick > now_ms() && poll_for_message(loop, fd))
+		return true;
+	began = now_us();
 	for (;;) {
 		int timeout;
 
@@ -114,8 +145,10 @@ bool vu_loop_wait(void *context, int fd, short events)
 		if (entries[LISTEN].revents != 0 &&
 			(entries[CLIENT].revents & (POLLHUP | POLLERR)) == 0)
 			shortage = !turn_away(loop);
-		if (entries[CLIENT].revents != 0)
+		if (entries[CLIENT].revents != 0) {
+			poll_policy_waited(&loop->policy, now_us() - began < loop->poll_us);
 			return true;
+		}
 	}
 }
 

@@ -7,6 +7,7 @@
 #ifndef VFIO_USER_LOOP_H
 #define VFIO_USER_LOOP_H
 
+#include "common/poll-policy.h"
 #include "vfio-user/irq.h"
 
 #include <stdbool.h>
@@ -15,7 +16,9 @@ struct vu_loop {
 	int stop_fd;	    /* readable when the server is to stop */
 	int listen_fd;	    /* -1: none */
 	struct vu_irq *irq; /* NULL: none */
-	const char *name;   /* of the device, for the log */
+	unsigned poll_us;   /* how long to poll for a message before sleeping; 0: not at all */
+	struct poll_policy policy;
+	const char *name; /* of the device, for the log */
 	/*
 	 * Called every @tick_ms while it waits. Returns false when no client is wanted any more:
 	 * neither the one that is there nor another.

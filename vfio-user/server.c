@@ -16,6 +16,7 @@
 struct vu_server {
 	struct vu_device *device;
 	struct listen_socket listener;
+	unsigned poll_us;
 	int stop[2]; /* a byte in this pipe stops the server */
 };
 
@@ -48,6 +49,8 @@ struct vu_server *vu_server_create(struct vu_device *device, const char *path, c
 		return NULL;
 	}
 	server->device = device;
+	/* With one CPU the client cannot run while this process polls. */
+	server->poll_us = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? device->options.poll_us : 0;
 	server->listener.fd = -1;
 	if (listen_at(server, path, error))
 		return server;
@@ -73,8 +76,10 @@ bool vu_server_run(struct vu_server *server)
 		.stop_fd = server->stop[0],
 		.listen_fd = server->listener.fd,
 		.name = device->name,
+		.poll_us = server->poll_us,
 	};
 
+	poll_policy_init(&loop.policy);
 	for (;;) {
 		int client;
 

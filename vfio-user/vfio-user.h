@@ -26,9 +26,14 @@ struct vu_device_options {
 	uint8_t bus, device, function;
 	char root[DEXT_ROOT_MAX]; /* the PCI root's name; "": the address alone will do */
 	enum vu_bar_access bar_access;
-	bool verbose;	/* one line for each message */
-	bool reconnect; /* a driver service that goes will be back: wait for it */
+	unsigned poll_us; /* how long to poll for the next message; 0: not at all */
+	bool verbose;	  /* one line for each message */
+	bool reconnect;	  /* a driver service that goes will be back: wait for it */
 };
+
+/* How long dext-vfio-user polls unless it is told otherwise, and at most. */
+#define VU_POLL_US     50u
+#define VU_POLL_US_MAX 10000u
 
 /* Room for any error line, paths of the longest kind included. */
 #define VU_ERROR_SIZE 512

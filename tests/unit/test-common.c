@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Numbers, sizes and PCI addresses, as they are typed; and addresses as they are shown. */
+#include "common/poll-policy.h"
 #include "common/number.h"
 #include "common/pci-address.h"
 #include "tests/lib/cmocka-all.h"
@@ -192,9 +193,57 @@ static void test_equality(void **state)
 		assert_false(pci_address_equal(&one, &others[i]));
 }
 
+/* --- The policy of polling ------------------------------------------------------------------ */
+
+static void wait_shortly(struct poll_policy *policy, unsigned times)
+{
+	for (unsigned i = 0; i < times; i++)
+		poll_policy_waited(policy, true);
+}
+
+static void polling_begins_after_short_waits_in_a_row(void **state)
+{
+	struct poll_policy policy;
+
+	(void)state;
+	poll_policy_init(&policy);
+	wait_shortly(&policy, POLL_POLICY_MIN - 1);
+	poll_policy_waited(&policy, false);
+	wait_shortly(&policy, POLL_POLICY_MIN - 1);
+	assert_false(poll_policy_polls(&policy));
+	wait_shortly(&policy, 1);
+	assert_true(poll_policy_polls(&policy));
+	poll_policy_hit(&policy);
+	assert_true(poll_policy_polls(&policy));
+}
+
+static void polling_in_vain_becomes_rare(void **state)
+{
+	struct poll_policy policy;
+	unsigned polls = 0;
+
+	(void)state;
+	poll_policy_init(&policy);
+	for (unsigned i = 0; i < 4 * POLL_POLICY_MAX; i++) {
+		poll_policy_waited(&policy, true);
+		if (!poll_policy_polls(&policy))
+			continue;
+		polls++;
+		poll_policy_miss(&policy);
+	}
+	/* 2, 4, ... 1024, and then every 1024th time. */
+	assert_in_range(polls, 10, 13);
+	for (unsigned i = 0; i < POLL_POLICY_FORGET; i++)
+		poll_policy_hit(&policy);
+	wait_shortly(&policy, POLL_POLICY_MIN);
+	assert_true(poll_policy_polls(&policy));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(polling_begins_after_short_waits_in_a_row),
+		cmocka_unit_test(polling_in_vain_becomes_rare),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_hex),
 		cmocka_unit_test(test_sizes),

@@ -37,7 +37,7 @@ int linux_errno(int error)
 }
 
 /*
- * errno is *__error(). The host's errno is 0 but where a call has failed since: whichever of the
+ * errno is what __error returns the address of. The host's errno is 0 but where a call has failed since: whichever of the
  * two was set last counts.
  */
 static int *shim_error(void)
