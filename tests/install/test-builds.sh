@@ -6,19 +6,8 @@ set -u
 source=$1
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
-passed=0 failed=0
-check() {	# check WHAT COMMAND...
-	local what=$1
-	shift
-	if "$@" >"$work/out" 2>&1; then
-		passed=$((passed + 1))
-		echo "ok - $what"
-	else
-		failed=$((failed + 1))
-		echo "not ok - $what"
-		tail -n 20 "$work/out" | sed 's/^/    /'
-	fi
-}
+# shellcheck source=tests/lib/check.sh
+. "$(dirname "$0")/../lib/check.sh"
 # The options of the build that runs this are not these builds'.
 unset CFLAGS LDFLAGS
 

@@ -14,19 +14,8 @@ cleanup() {
 	rm -rf "$work"
 }
 trap cleanup EXIT
-passed=0 failed=0
-check() {	# check WHAT COMMAND...
-	local what=$1
-	shift
-	if "$@" >"$work/out" 2>&1; then
-		passed=$((passed + 1))
-		echo "ok - $what"
-	else
-		failed=$((failed + 1))
-		echo "not ok - $what"
-		sed 's/^/    /' "$work/out"
-	fi
-}
+# shellcheck source=tests/lib/check.sh
+. "$(dirname "$0")/../lib/check.sh"
 
 check 'meson install --destdir' meson install -C "$build" --no-rebuild --destdir "$work/root"
 prefix=$(find "$work/root" -type d -name bin -printf '%h\n' | head -n 1)

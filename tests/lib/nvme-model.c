@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 /* How long anything may take: far beyond what a slow machine needs. */
 #define TIMEOUT_SECONDS 60
@@ -209,9 +210,9 @@ uint16_t host_run(struct host *host, struct nvme_ctrl_queue *queue, struct nvme_
 
 	host_submit(host, queue);
 	completion = host_wait(host, queue);
-	assert_int_equal(cid, completion.cid);
-	assert_int_equal(queue->qid, completion.sq_id);
-	assert_int_equal(queue->tail, completion.sq_head);
+	assert_int_equal(completion.cid, cid);
+	assert_int_equal(completion.sq_id, queue->qid);
+	assert_int_equal(completion.sq_head, queue->tail);
 	if (result)
 		*result = completion.result;
 	return nvme_ctrl_status(&completion);
@@ -265,4 +266,26 @@ void host_expect_pattern(struct host *host, uint64_t address, uint64_t position,
 		if (data[i] != host_pattern(position + i))
 			fail_msg("byte %zu of %zu is wrong", i, length);
 	free(data);
+}
+
+#define IMAGE_TEMPLATE "/tmp/test-nvme-XXXXXX"
+
+char host_image[] = IMAGE_TEMPLATE;
+
+int host_image_create(void **state)
+{
+	int fd;
+
+	(void)state;
+	strcpy(host_image, IMAGE_TEMPLATE);
+	fd = mkstemp(host_image);
+	if (fd < 0 || ftruncate(fd, 1 << 20) < 0)
+		return -1;
+	return close(fd);
+}
+
+int host_image_remove(void **state)
+{
+	(void)state;
+	return unlink(host_image);
 }

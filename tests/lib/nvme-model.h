@@ -75,6 +75,11 @@ uint8_t host_pattern(uint64_t position);
 void host_fill_pattern(struct host *host, uint64_t address, uint64_t position, size_t length);
 void host_expect_pattern(struct host *host, uint64_t address, uint64_t position, size_t length);
 
+/* The path of an image file of 1 MiB of zeroes; setup and teardown of a cmocka test. */
+extern char host_image[];
+int host_image_create(void **state);
+int host_image_remove(void **state);
+
 /* A short while, for waiting in a loop. */
 void host_nap(void);
 

@@ -97,6 +97,17 @@ bool rig_stop(struct rig *rig)
 	return status == 0;
 }
 
+int rig_start_group(void **state, struct rig *rig, const char *const *specs)
+{
+	*state = rig;
+	return rig_start(rig, specs) ? 0 : -1;
+}
+
+int rig_stop_group(void **state)
+{
+	return rig_stop(*state) ? 0 : -1;
+}
+
 void rig_kill(struct rig *rig)
 {
 	if (rig->dextd <= 0)

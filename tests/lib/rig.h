@@ -26,6 +26,10 @@ struct rig {
 bool rig_start(struct rig *rig, const char *const *specs);
 /* End it; false when dextd did not end cleanly. */
 bool rig_stop(struct rig *rig);
+/* The setup of a group of cmocka tests: rig_start(), for rig_stop_group(). */
+int rig_start_group(void **state, struct rig *rig, const char *const *specs);
+/* The teardown of that group. */
+int rig_stop_group(void **state);
 /* Kill dextd, as a crash would. */
 void rig_kill(struct rig *rig);
 

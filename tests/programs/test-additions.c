@@ -356,14 +356,7 @@ static int setup(void **state)
 		"nvme,addr=02:00.0,size=1M,dma=dart,dma-bytes=2G", "nvme,addr=left/03:00.0,size=1M",
 		"nvme,addr=right/03:00.0,size=1M", NULL };
 
-	(void)state;
-	return rig_start(&rig, specs) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return rig_stop(&rig) ? 0 : -1;
+	return rig_start_group(state, &rig, specs);
 }
 
 int main(void)
@@ -381,5 +374,5 @@ int main(void)
 		cmocka_unit_test_setup(test_removal, rig_quiet),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, setup, rig_stop_group);
 }

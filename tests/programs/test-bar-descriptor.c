@@ -66,7 +66,7 @@ static void expect_noticed(io_connect_t connection, volatile uint32_t *registers
 	assert_int_equal(read_by_call(connection, AQA), value);
 }
 
-static void refusals(void **state)
+static void test_refusals(void **state)
 {
 	io_connect_t connection = apple_dext_connect(1, 0, 0);
 	uint64_t offset, size;
@@ -97,7 +97,7 @@ static void refusals(void **state)
 	apple_dext_disconnect(connection);
 }
 
-static void stores_reach_the_device(void **state)
+static void test_stores_reach_the_device(void **state)
 {
 	io_connect_t connection = claim();
 	volatile uint32_t *registers = map_copy(connection);
@@ -131,7 +131,7 @@ static void expect_walled_off(volatile uint32_t *kept, io_connect_t connection)
 	unmap(registers);
 }
 
-static void what_is_given_back_is_without_a_device(void **state)
+static void test_what_is_given_back_is_without_a_device(void **state)
 {
 	io_connect_t connection = claim();
 	volatile uint32_t *kept = map_copy(connection);
@@ -147,7 +147,7 @@ static void what_is_given_back_is_without_a_device(void **state)
 }
 
 /* Neither does a copy that failed count, nor does it end the connection. */
-static void without_descriptors_there_is_none(void **state)
+static void test_without_descriptors_there_is_none(void **state)
 {
 	io_connect_t connection = claim();
 	struct rlimit limit, none;
@@ -206,7 +206,7 @@ static void *store_all_the_time(void *argument)
 }
 
 /* It goes without a word, and stores as fast as it can while the next one comes. */
-static void a_client_that_went_reaches_nothing(void **state)
+static void test_a_client_that_went_reaches_nothing(void **state)
 {
 	io_connect_t connection = claim_next();
 	volatile uint32_t *kept[ROUNDS] = { map_copy(connection) };
@@ -237,7 +237,7 @@ static void a_client_that_went_reaches_nothing(void **state)
 	apple_dext_disconnect(connection);
 }
 
-static void those_who_share_it_share_memory(void **state)
+static void test_those_who_share_it_share_memory(void **state)
 {
 	io_connect_t one = claim(), other = claim();
 	volatile uint32_t *ones = map_copy(one), *others = map_copy(other);
@@ -257,7 +257,7 @@ static void those_who_share_it_share_memory(void **state)
  * One that has gone keeps what it had mapped: it reaches the device as long as another
  * shares that memory, and not once the device is somebody's alone.
  */
-static void an_exclusive_claim_shuts_out_what_is_kept(void **state)
+static void test_an_exclusive_claim_shuts_out_what_is_kept(void **state)
 {
 	io_connect_t one = claim(), other = claim();
 	volatile uint32_t *kept = map_copy(one), *others = map_copy(other);
@@ -279,7 +279,7 @@ static void an_exclusive_claim_shuts_out_what_is_kept(void **state)
 }
 
 /* What clients only read is not handed out: the descriptor is good for more. */
-static void the_trace_is_not_handed_out(void **state)
+static void test_the_trace_is_not_handed_out(void **state)
 {
 	io_connect_t connection = claim();
 	uint64_t offset, size;
@@ -298,28 +298,21 @@ static int setup(void **state)
 {
 	const char *const specs[] = { "nvme,addr=01:00.0,size=16M", "edu,addr=02:00.0", NULL };
 
-	(void)state;
-	return rig_start(&rig, specs) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return rig_stop(&rig) ? 0 : -1;
+	return rig_start_group(state, &rig, specs);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(refusals, rig_quiet),
-		cmocka_unit_test_setup(stores_reach_the_device, rig_quiet),
-		cmocka_unit_test_setup(what_is_given_back_is_without_a_device, rig_quiet),
-		cmocka_unit_test_setup(without_descriptors_there_is_none, rig_quiet),
-		cmocka_unit_test_setup(a_client_that_went_reaches_nothing, rig_quiet),
-		cmocka_unit_test_setup(those_who_share_it_share_memory, rig_quiet),
-		cmocka_unit_test_setup(an_exclusive_claim_shuts_out_what_is_kept, rig_quiet),
-		cmocka_unit_test_setup(the_trace_is_not_handed_out, rig_quiet),
+		cmocka_unit_test_setup(test_refusals, rig_quiet),
+		cmocka_unit_test_setup(test_stores_reach_the_device, rig_quiet),
+		cmocka_unit_test_setup(test_what_is_given_back_is_without_a_device, rig_quiet),
+		cmocka_unit_test_setup(test_without_descriptors_there_is_none, rig_quiet),
+		cmocka_unit_test_setup(test_a_client_that_went_reaches_nothing, rig_quiet),
+		cmocka_unit_test_setup(test_those_who_share_it_share_memory, rig_quiet),
+		cmocka_unit_test_setup(test_an_exclusive_claim_shuts_out_what_is_kept, rig_quiet),
+		cmocka_unit_test_setup(test_the_trace_is_not_handed_out, rig_quiet),
 	};
 
-	return cmocka_run_group_tests_name("descriptors of BARs", tests, setup, teardown);
+	return cmocka_run_group_tests_name("descriptors of BARs", tests, setup, rig_stop_group);
 }

@@ -422,14 +422,7 @@ static int setup(void **state)
 	const char *const specs[] = { "nvme,addr=01:00.0,size=16M",
 		"nvme,addr=02:1f.7,size=16M,dma=dart,block=4096", NULL };
 
-	(void)state;
-	return rig_start(&rig, specs) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return rig_stop(&rig) ? 0 : -1;
+	return rig_start_group(state, &rig, specs);
 }
 
 int main(void)
@@ -449,5 +442,5 @@ int main(void)
 		cmocka_unit_test_setup(test_terminate, rig_quiet),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, setup, rig_stop_group);
 }

@@ -166,7 +166,7 @@ static unsigned begin_crowd(uid_t uid, unsigned count, bool greets)
 	return served;
 }
 
-static void a_user_leaves_room_for_others(void **state)
+static void test_a_user_leaves_room_for_others(void **state)
 {
 	unsigned served = 0;
 
@@ -179,7 +179,7 @@ static void a_user_leaves_room_for_others(void **state)
 	assert_int_equal(told(0), SERVED);
 }
 
-static void silence_shuts_nobody_out(void **state)
+static void test_silence_shuts_nobody_out(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 4; i++)
@@ -193,7 +193,7 @@ static void silence_shuts_nobody_out(void **state)
 }
 
 /* Neither silent connections nor refused ones have threads. */
-static void those_without_a_session_have_no_thread(void **state)
+static void test_those_without_a_session_have_no_thread(void **state)
 {
 	struct rig_holdings now;
 
@@ -212,7 +212,7 @@ static void those_without_a_session_have_no_thread(void **state)
 }
 
 /* All of the connections here end by themselves. */
-static void a_silent_connection_ends(void **state)
+static void test_a_silent_connection_ends(void **state)
 {
 	char byte;
 	int fds[8];
@@ -236,7 +236,7 @@ static void a_silent_connection_ends(void **state)
 }
 
 /* One that is refused and sends a descriptor: it is not received, and the service goes on. */
-static void a_refused_peer_with_a_descriptor_holds_nobody_up(void **state)
+static void test_a_refused_peer_with_a_descriptor_holds_nobody_up(void **state)
 {
 	pid_t child = fork();
 	int status;
@@ -265,11 +265,11 @@ static void a_refused_peer_with_a_descriptor_holds_nobody_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON(a_user_leaves_room_for_others),
-		ON(silence_shuts_nobody_out),
-		ON(those_without_a_session_have_no_thread),
-		ON(a_silent_connection_ends),
-		ON(a_refused_peer_with_a_descriptor_holds_nobody_up),
+		ON(test_a_user_leaves_room_for_others),
+		ON(test_silence_shuts_nobody_out),
+		ON(test_those_without_a_session_have_no_thread),
+		ON(test_a_silent_connection_ends),
+		ON(test_a_refused_peer_with_a_descriptor_holds_nobody_up),
 	};
 
 	if (geteuid() != 0) {

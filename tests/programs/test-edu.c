@@ -246,14 +246,7 @@ static int setup(void **state)
 	const char *const specs[] = { "edu,addr=01:00.0", "edu,addr=02:00.0,dma=dart,dma-mask=64",
 		"edu,addr=03:00.0,delay=60000", NULL };
 
-	(void)state;
-	return rig_start(&rig, specs) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return rig_stop(&rig) ? 0 : -1;
+	return rig_start_group(state, &rig, specs);
 }
 
 int main(void)
@@ -269,5 +262,5 @@ int main(void)
 		cmocka_unit_test(test_gone_amid_work),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, setup, rig_stop_group);
 }

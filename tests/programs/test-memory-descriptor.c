@@ -65,7 +65,7 @@ static const struct iouser_class class = {
 	.client_closed = closed,
 };
 
-static void a_descriptor_counts_until_it_is_given_back(void **state)
+static void test_a_descriptor_counts_until_it_is_given_back(void **state)
 {
 	size_t fds = count_fds();
 	uint64_t offset, size;
@@ -103,7 +103,7 @@ static void a_descriptor_counts_until_it_is_given_back(void **state)
 }
 
 /* Neither is given back by the other's function. */
-static void mappings_and_descriptors_are_two_things(void **state)
+static void test_mappings_and_descriptors_are_two_things(void **state)
 {
 	mach_vm_address_t address;
 	mach_vm_size_t length;
@@ -127,7 +127,7 @@ static void mappings_and_descriptors_are_two_things(void **state)
 	close(fd);
 }
 
-static void what_is_no_part_of_a_file_is_refused(void **state)
+static void test_what_is_no_part_of_a_file_is_refused(void **state)
 {
 	static const struct {
 		uint64_t offset, size;
@@ -173,7 +173,7 @@ static void what_is_no_part_of_a_file_is_refused(void **state)
 	assert_int_equal(count_fds(), fds);
 }
 
-static void a_child_gets_none(void **state)
+static void test_a_child_gets_none(void **state)
 {
 	uint64_t offset, size;
 	pid_t child = fork();
@@ -209,12 +209,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-			a_descriptor_counts_until_it_is_given_back, setup, teardown),
+			test_a_descriptor_counts_until_it_is_given_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			mappings_and_descriptors_are_two_things, setup, teardown),
+			test_mappings_and_descriptors_are_two_things, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			what_is_no_part_of_a_file_is_refused, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_child_gets_none, setup, teardown),
+			test_what_is_no_part_of_a_file_is_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_child_gets_none, setup, teardown),
 	};
 	struct iouser_service *service = iouser_service_publish("Memory", &class, &answer);
 	io_service_t found =

@@ -106,7 +106,7 @@ static void assert_told_as_other(kern_return_t status, const char *const *parts)
 	assert_int_equal(WEXITSTATUS(ended), 0);
 }
 
-static void nobody_is_there(void **state)
+static void test_nobody_is_there(void **state)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
@@ -123,7 +123,7 @@ static void nobody_is_there(void **state)
 }
 
 /* $DEXT_SOCKET, else below $XDG_RUNTIME_DIR, else below /run; an empty variable is as none. */
-static void default_paths(void **state)
+static void test_default_paths(void **state)
 {
 	const char *before = getenv("XDG_RUNTIME_DIR");
 	char *runtime_dir = before ? strdup(before) : NULL;
@@ -147,7 +147,7 @@ static void default_paths(void **state)
 	setenv("DEXT_SOCKET", path, 1);
 }
 
-static void a_long_path(void **state)
+static void test_a_long_path(void **state)
 {
 	char longest[200];
 
@@ -159,7 +159,7 @@ static void a_long_path(void **state)
 		PARTS("xxxxx...", "199 bytes long (at most 107)")));
 }
 
-static void a_socket_of_others(void **state)
+static void test_a_socket_of_others(void **state)
 {
 	pid_t server;
 
@@ -172,7 +172,7 @@ static void a_socket_of_others(void **state)
 	unlink(path);
 }
 
-static void a_folder_of_others(void **state)
+static void test_a_folder_of_others(void **state)
 {
 	char text[128];
 	pid_t server = begin_server(0666);
@@ -186,7 +186,7 @@ static void a_folder_of_others(void **state)
 	unlink(path);
 }
 
-static void a_service_that_refuses(void **state)
+static void test_a_service_that_refuses(void **state)
 {
 	pid_t server;
 
@@ -225,12 +225,12 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON(nobody_is_there),
-		ON(default_paths),
-		ON(a_long_path),
-		ON(a_socket_of_others),
-		ON(a_folder_of_others),
-		ON(a_service_that_refuses),
+		ON(test_nobody_is_there),
+		ON(test_default_paths),
+		ON(test_a_long_path),
+		ON(test_a_socket_of_others),
+		ON(test_a_folder_of_others),
+		ON(test_a_service_that_refuses),
 	};
 
 	return cmocka_run_group_tests_name("reach", tests, NULL, NULL);

@@ -133,14 +133,7 @@ static int setup(void **state)
 	const char *const specs[] = { "nvme,addr=01:00.0,size=1M", "nvme,addr=02:00.0,size=1M",
 		NULL };
 
-	(void)state;
-	return rig_start(&rig, specs) ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return rig_stop(&rig) ? 0 : -1;
+	return rig_start_group(state, &rig, specs);
 }
 
 int main(void)
@@ -152,5 +145,5 @@ int main(void)
 		cmocka_unit_test(test_terminate),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, setup, rig_stop_group);
 }

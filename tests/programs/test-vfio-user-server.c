@@ -114,7 +114,7 @@ static int teardown(void **state)
 /* --- What clients hand over ---------------------------------------------------------- */
 
 /* Descriptors whose close() waits for an hour. The server is stopped while it waits. */
-static void descriptors_that_linger_hold_nobody_up(void **state)
+static void test_descriptors_that_linger_hold_nobody_up(void **state)
 {
 	const struct vfio_user_dma_map map = {
 		.argsz = sizeof(map), .flags = VFIO_USER_F_DMA_REGION_READ, .size = MEMORY
@@ -150,7 +150,7 @@ static void descriptors_that_linger_hold_nobody_up(void **state)
 
 /* --- Many devices ----------------------------------------------------------------------- */
 
-static void devices_of_a_file_do_not_wait_for_each_other(void **state)
+static void test_devices_of_a_file_do_not_wait_for_each_other(void **state)
 {
 	struct vu_client one, other;
 	uint32_t ids;
@@ -177,7 +177,7 @@ static void devices_of_a_file_do_not_wait_for_each_other(void **state)
 	vu_client_close(&one);
 }
 
-static void devices_of_a_driver_service_can_be_many(void **state)
+static void test_devices_of_a_driver_service_can_be_many(void **state)
 {
 	struct vu_client one, other;
 
@@ -207,7 +207,7 @@ static void wait_until_it_answers(struct vu_client *client, bool wanted)
 	assert_int_equal(ids != UINT32_MAX, wanted);
 }
 
-static void a_restarted_driver_service_is_found_again(void **state)
+static void test_a_restarted_driver_service_is_found_again(void **state)
 {
 	uint16_t command = 6;
 	struct vu_client client;
@@ -241,7 +241,7 @@ static void a_restarted_driver_service_is_found_again(void **state)
 	close(memory);
 }
 
-static void a_removed_device_is_asked_back(void **state)
+static void test_a_removed_device_is_asked_back(void **state)
 {
 	struct vu_client client;
 	int request = eventfd(0, EFD_CLOEXEC);
@@ -268,7 +268,7 @@ static void a_removed_device_is_asked_back(void **state)
 }
 
 /* The server dies with a client: the device is quiet, and free. */
-static void a_killed_server_leaves_nothing(void **state)
+static void test_a_killed_server_leaves_nothing(void **state)
 {
 	uint16_t command = 6;
 	struct vu_client client;
@@ -325,7 +325,7 @@ static int status_of(const char *task, const char *key)
 }
 
 /* Every thread: those of the driver, which were there before it, too. */
-static void the_sandbox_holds_every_thread(void **state)
+static void test_the_sandbox_holds_every_thread(void **state)
 {
 	char path[64];
 	struct dirent *entry;
@@ -375,7 +375,7 @@ static pid_t start_told(const char *const *argv)
 }
 
 /* Each is ready when what needs it can connect at once. */
-static void systemd_is_told_when_clients_may_come(void **state)
+static void test_systemd_is_told_when_clients_may_come(void **state)
 {
 	struct vu_client client;
 
@@ -395,14 +395,14 @@ static void systemd_is_told_when_clients_may_come(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON(descriptors_that_linger_hold_nobody_up),
-		ON(devices_of_a_file_do_not_wait_for_each_other),
-		ON(devices_of_a_driver_service_can_be_many),
-		ON(a_restarted_driver_service_is_found_again),
-		ON(a_removed_device_is_asked_back),
-		ON(a_killed_server_leaves_nothing),
-		ON(the_sandbox_holds_every_thread),
-		ON(systemd_is_told_when_clients_may_come),
+		ON(test_descriptors_that_linger_hold_nobody_up),
+		ON(test_devices_of_a_file_do_not_wait_for_each_other),
+		ON(test_devices_of_a_driver_service_can_be_many),
+		ON(test_a_restarted_driver_service_is_found_again),
+		ON(test_a_removed_device_is_asked_back),
+		ON(test_a_killed_server_leaves_nothing),
+		ON(test_the_sandbox_holds_every_thread),
+		ON(test_systemd_is_told_when_clients_may_come),
 	};
 	int failed;
 

@@ -254,7 +254,7 @@ static void *scribble_all_the_time(void *argument)
 
 /* --- Tests ------------------------------------------------------------------------------ */
 
-static void a_controller_is_driven_by_stores(void **state)
+static void test_a_controller_is_driven_by_stores(void **state)
 {
 	int event = eventfd(0, EFD_CLOEXEC);
 	struct pollfd ready = { .fd = event, .events = POLLIN };
@@ -282,7 +282,7 @@ static void a_controller_is_driven_by_stores(void **state)
 	close(event);
 }
 
-static void nothing_is_handed_out_by_default(void **state)
+static void test_nothing_is_handed_out_by_default(void **state)
 {
 	struct vu_client_region region;
 	struct vu_client client;
@@ -329,7 +329,7 @@ static void expect_next_undisturbed(struct host *kept)
 		assert_int_equal(kept->memory[i], 0);
 }
 
-static void a_kept_mapping_reaches_nothing(void **state)
+static void test_a_kept_mapping_reaches_nothing(void **state)
 {
 	struct host kept;
 
@@ -342,7 +342,7 @@ static void a_kept_mapping_reaches_nothing(void **state)
 	end(&kept);
 }
 
-static void nor_when_the_server_was_killed(void **state)
+static void test_nor_when_the_server_was_killed(void **state)
 {
 	struct host kept;
 
@@ -358,7 +358,7 @@ static void nor_when_the_server_was_killed(void **state)
 }
 
 /* The memory that it has mapped went with the service. */
-static void a_restarted_service_is_another_device(void **state)
+static void test_a_restarted_service_is_another_device(void **state)
 {
 	int request = eventfd(0, EFD_CLOEXEC);
 	struct pollfd ready = { .fd = request, .events = POLLIN };
@@ -388,13 +388,13 @@ static void a_restarted_service_is_another_device(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON(setup_embedded, a_controller_is_driven_by_stores),
-		ON(setup_split, a_controller_is_driven_by_stores),
-		ON(setup_mapped, nothing_is_handed_out_by_default),
-		ON(setup_embedded, a_kept_mapping_reaches_nothing),
-		ON(setup_split, a_kept_mapping_reaches_nothing),
-		ON(setup_split, nor_when_the_server_was_killed),
-		ON(setup_split, a_restarted_service_is_another_device),
+		ON(setup_embedded, test_a_controller_is_driven_by_stores),
+		ON(setup_split, test_a_controller_is_driven_by_stores),
+		ON(setup_mapped, test_nothing_is_handed_out_by_default),
+		ON(setup_embedded, test_a_kept_mapping_reaches_nothing),
+		ON(setup_split, test_a_kept_mapping_reaches_nothing),
+		ON(setup_split, test_nor_when_the_server_was_killed),
+		ON(setup_split, test_a_restarted_service_is_another_device),
 	};
 	int failed;
 

@@ -189,7 +189,7 @@ static void wait_until_idle(void)
 	} while (count_entries("fd") != open_now);
 }
 
-static void clients_come_and_go(void **state)
+static void test_clients_come_and_go(void **state)
 {
 	unsigned cycles = how_many("VFIO_USER_CYCLES", 10000);
 	struct holdings before;
@@ -316,7 +316,7 @@ static void send_batches(unsigned messages, unsigned long *errors, unsigned *han
 	vu_client_close(&client);
 }
 
-static void messages_make_no_sense(void **state)
+static void test_messages_make_no_sense(void **state)
 {
 	unsigned messages = how_many("VFIO_USER_MESSAGES", 1000000), hang_ups = 0;
 	unsigned long errors = 0;
@@ -369,8 +369,8 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(clients_come_and_go, setup, teardown),
-		cmocka_unit_test_setup_teardown(messages_make_no_sense, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_clients_come_and_go, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_messages_make_no_sense, setup, teardown),
 	};
 	int failed;
 

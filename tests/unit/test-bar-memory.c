@@ -61,7 +61,7 @@ static uint32_t load(const struct mapping *mapping, uint32_t offset)
 	return __atomic_load_n((uint32_t *)(uintptr_t)(mapping->bytes + offset), __ATOMIC_ACQUIRE);
 }
 
-static void a_kept_mapping_reaches_nothing(void **state)
+static void test_a_kept_mapping_reaches_nothing(void **state)
 {
 	struct mapping kept, next;
 
@@ -89,7 +89,7 @@ static void a_kept_mapping_reaches_nothing(void **state)
 	prig_close(&rig);
 }
 
-static void memory_stays_as_long_as_anybody_has_it(void **state)
+static void test_memory_stays_as_long_as_anybody_has_it(void **state)
 {
 	struct mapping one, other;
 
@@ -113,7 +113,7 @@ static void memory_stays_as_long_as_anybody_has_it(void **state)
 	prig_close(&rig);
 }
 
-static void its_size_is_fixed(void **state)
+static void test_its_size_is_fixed(void **state)
 {
 	struct mapping mapping;
 
@@ -138,7 +138,7 @@ static void its_size_is_fixed(void **state)
 }
 
 /* What is lent can be taken back: else it is not lent. */
-static void without_descriptors_nothing_is_lent(void **state)
+static void test_without_descriptors_nothing_is_lent(void **state)
 {
 	struct rlimit limit, none;
 	struct mapping mapping;
@@ -171,7 +171,7 @@ static void scribble(const struct mapping *mapping)
 		store(mapping, offset, 0x00460001);
 }
 
-static void a_controller_heeds_no_kept_mapping(void **state)
+static void test_a_controller_heeds_no_kept_mapping(void **state)
 {
 	struct mapping kept, next;
 
@@ -200,7 +200,7 @@ static void a_controller_heeds_no_kept_mapping(void **state)
 }
 
 /* Nor does the next one find what it has left anywhere in the memory. */
-static void nothing_is_left_for_the_next(void **state)
+static void test_nothing_is_left_for_the_next(void **state)
 {
 	static const char *const devices[] = { NVME, NVME ",irq=intx", ODD };
 	static const unsigned bars[] = { 0, 0, ODD_BAR_MEMORY };
@@ -253,7 +253,7 @@ static void fill_buffer(uint32_t from)
 	prig_await(&rig, ODD_BAR_REGISTERS, ODD_DMA_STATUS, ODD_DMA_DONE, ODD_DMA_DONE);
 }
 
-static void no_store_of_the_device_is_lost(void **state)
+static void test_no_store_of_the_device_is_lost(void **state)
 {
 	unsigned rounds = 0;
 	pthread_t lender;
@@ -282,13 +282,13 @@ static void no_store_of_the_device_is_lost(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_kept_mapping_reaches_nothing),
-		cmocka_unit_test(memory_stays_as_long_as_anybody_has_it),
-		cmocka_unit_test(its_size_is_fixed),
-		cmocka_unit_test(without_descriptors_nothing_is_lent),
-		cmocka_unit_test(a_controller_heeds_no_kept_mapping),
-		cmocka_unit_test(nothing_is_left_for_the_next),
-		cmocka_unit_test(no_store_of_the_device_is_lost),
+		cmocka_unit_test(test_a_kept_mapping_reaches_nothing),
+		cmocka_unit_test(test_memory_stays_as_long_as_anybody_has_it),
+		cmocka_unit_test(test_its_size_is_fixed),
+		cmocka_unit_test(test_without_descriptors_nothing_is_lent),
+		cmocka_unit_test(test_a_controller_heeds_no_kept_mapping),
+		cmocka_unit_test(test_nothing_is_left_for_the_next),
+		cmocka_unit_test(test_no_store_of_the_device_is_lost),
 	};
 
 	return cmocka_run_group_tests_name("memory of BARs", tests, NULL, NULL);

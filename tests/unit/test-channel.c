@@ -71,7 +71,7 @@ static void *echo(void *argument)
 	return NULL;
 }
 
-static void calls_get_their_replies(void **state)
+static void test_calls_get_their_replies(void **state)
 {
 	unsigned count = 10000, done = 0;
 	pthread_t thread;
@@ -94,7 +94,7 @@ static void calls_get_their_replies(void **state)
 	pthread_join(thread, NULL);
 }
 
-static void a_service_that_sleeps_is_called_by_the_socket(void **state)
+static void test_a_service_that_sleeps_is_called_by_the_socket(void **state)
 {
 	union iou_buffer message = request(1, 0), reply;
 
@@ -110,7 +110,7 @@ static void a_service_that_sleeps_is_called_by_the_socket(void **state)
 	assert_false(iou_channel_begin(&service));
 }
 
-static void polling_begins_after_short_waits(void **state)
+static void test_polling_begins_after_short_waits(void **state)
 {
 	(void)state;
 	assert_false(iou_channel_begin(&service));
@@ -125,7 +125,7 @@ static void polling_begins_after_short_waits(void **state)
 	assert_false(iou_channel_begin(&service));
 }
 
-static void a_client_that_gave_up_gets_its_reply_by_the_socket(void **state)
+static void test_a_client_that_gave_up_gets_its_reply_by_the_socket(void **state)
 {
 	union iou_buffer message = request(1, 8), reply, got;
 
@@ -142,7 +142,7 @@ static void a_client_that_gave_up_gets_its_reply_by_the_socket(void **state)
 	assert_int_equal(iou_channel_call(&client, &message, &reply), 0);
 }
 
-static void a_question_moves_the_call_to_the_socket(void **state)
+static void test_a_question_moves_the_call_to_the_socket(void **state)
 {
 	union iou_buffer message = request(1, 0);
 
@@ -156,7 +156,7 @@ static void a_question_moves_the_call_to_the_socket(void **state)
 	assert_false(iou_channel_reply(&service, &message, message.header.size));
 }
 
-static void a_request_that_is_none_ends_the_session(void **state)
+static void test_a_request_that_is_none_ends_the_session(void **state)
 {
 	static const uint32_t sizes[] = { 0, sizeof(struct iou_header) - 1, IOU_MESSAGE_MAX + 1,
 		UINT32_MAX };
@@ -184,7 +184,7 @@ static void *answer_nonsense(void *argument)
 	return NULL;
 }
 
-static void a_reply_that_is_none_is_refused(void **state)
+static void test_a_reply_that_is_none_is_refused(void **state)
 {
 	union iou_buffer message = request(1, 0), reply = request(1, 0);
 	int size = -EINPROGRESS;
@@ -205,7 +205,7 @@ static void a_reply_that_is_none_is_refused(void **state)
 	assert_int_equal(size, -EPROTO);
 }
 
-static void memory_that_could_shrink_is_refused(void **state)
+static void test_memory_that_could_shrink_is_refused(void **state)
 {
 	struct iou_channel other = { .slot = NULL };
 	int fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -224,14 +224,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-		TEST(calls_get_their_replies),
-		TEST(a_service_that_sleeps_is_called_by_the_socket),
-		TEST(polling_begins_after_short_waits),
-		TEST(a_client_that_gave_up_gets_its_reply_by_the_socket),
-		TEST(a_question_moves_the_call_to_the_socket),
-		TEST(a_request_that_is_none_ends_the_session),
-		TEST(a_reply_that_is_none_is_refused),
-		TEST(memory_that_could_shrink_is_refused),
+		TEST(test_calls_get_their_replies),
+		TEST(test_a_service_that_sleeps_is_called_by_the_socket),
+		TEST(test_polling_begins_after_short_waits),
+		TEST(test_a_client_that_gave_up_gets_its_reply_by_the_socket),
+		TEST(test_a_question_moves_the_call_to_the_socket),
+		TEST(test_a_request_that_is_none_ends_the_session),
+		TEST(test_a_reply_that_is_none_is_refused),
+		TEST(test_memory_that_could_shrink_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,7 +44,7 @@ static bool add(uid_t uid, pid_t pid, bool greeted, struct iou_client_entry *lef
 	return true;
 }
 
-static void a_process_has_a_limit(void **state)
+static void test_a_process_has_a_limit(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 3; i++)
@@ -53,7 +53,7 @@ static void a_process_has_a_limit(void **state)
 	assert_true(add(0, 11, true, NULL));
 }
 
-static void a_user_has_a_limit_whatever_its_processes(void **state)
+static void test_a_user_has_a_limit_whatever_its_processes(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 5; i++)
@@ -65,7 +65,7 @@ static void a_user_has_a_limit_whatever_its_processes(void **state)
 		assert_true(add(0, 30 + i, true, NULL));
 }
 
-static void unknown_processes_count_by_user(void **state)
+static void test_unknown_processes_count_by_user(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 3; i++)
@@ -75,7 +75,7 @@ static void unknown_processes_count_by_user(void **state)
 	assert_true(add(7, 10, true, NULL));
 }
 
-static void others_leave_a_reserve(void **state)
+static void test_others_leave_a_reserve(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 8; i++)
@@ -87,7 +87,7 @@ static void others_leave_a_reserve(void **state)
 	assert_false(add(0, 40, true, NULL));
 }
 
-static void the_oldest_silent_one_of_a_process_makes_room(void **state)
+static void test_the_oldest_silent_one_of_a_process_makes_room(void **state)
 {
 	struct iou_client_entry left;
 
@@ -105,7 +105,7 @@ static void the_oldest_silent_one_of_a_process_makes_room(void **state)
 	assert_false(add(7, 10, true, &left));
 }
 
-static void silence_of_one_user_costs_no_other(void **state)
+static void test_silence_of_one_user_costs_no_other(void **state)
 {
 	struct iou_client_entry left;
 
@@ -127,12 +127,12 @@ static void silence_of_one_user_costs_no_other(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON(a_process_has_a_limit),
-		ON(a_user_has_a_limit_whatever_its_processes),
-		ON(unknown_processes_count_by_user),
-		ON(others_leave_a_reserve),
-		ON(the_oldest_silent_one_of_a_process_makes_room),
-		ON(silence_of_one_user_costs_no_other),
+		ON(test_a_process_has_a_limit),
+		ON(test_a_user_has_a_limit_whatever_its_processes),
+		ON(test_unknown_processes_count_by_user),
+		ON(test_others_leave_a_reserve),
+		ON(test_the_oldest_silent_one_of_a_process_makes_room),
+		ON(test_silence_of_one_user_costs_no_other),
 	};
 
 	return cmocka_run_group_tests_name("table", tests, NULL, NULL);

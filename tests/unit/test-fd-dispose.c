@@ -8,9 +8,9 @@
 #include "common/fd-kind.h"
 #include "tests/lib/lingering.h"
 #include "tests/lib/cmocka-all.h"
+#include "tests/lib/fds.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -95,21 +95,9 @@ static void test_stuck_descriptors_hold_up_nobody_else(void **state)
 	fd_peer_release(hostile);
 }
 
-static unsigned open_descriptors(void)
-{
-	DIR *directory = opendir("/proc/self/fd");
-	unsigned count = 0;
-
-	assert_non_null(directory);
-	while (readdir(directory))
-		count++;
-	closedir(directory);
-	return count;
-}
-
 static void test_the_peer_goes_first(void **state)
 {
-	unsigned before = open_descriptors();
+	size_t before = count_fds();
 	struct fd_peer *peer = new_peer(1);
 	int reader;
 
@@ -117,7 +105,7 @@ static void test_the_peer_goes_first(void **state)
 	charge_and_dispose(lingering_socket(&reader), peer);
 	fd_peer_release(peer);
 	close(reader);
-	while (open_descriptors() != before)
+	while (count_fds() != before)
 		usleep(1000);
 }
 

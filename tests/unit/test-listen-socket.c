@@ -136,7 +136,7 @@ static const int listening[] = { SOCK_STREAM, SOCK_SEQPACKET };
 static const int all_types[] = { SOCK_STREAM, SOCK_SEQPACKET, SOCK_DGRAM };
 #define EACH(array, i) (size_t i = 0; i < sizeof(array) / sizeof(*(array)); i++)
 
-static void a_stale_socket_of_any_type_is_replaced(void **state)
+static void test_a_stale_socket_of_any_type_is_replaced(void **state)
 {
 	(void)state;
 	for
@@ -154,7 +154,7 @@ static void a_stale_socket_of_any_type_is_replaced(void **state)
 		}
 }
 
-static void a_bound_socket_of_any_type_is_left_alone(void **state)
+static void test_a_bound_socket_of_any_type_is_left_alone(void **state)
 {
 	(void)state;
 	for
@@ -184,7 +184,7 @@ static void a_bound_socket_of_any_type_is_left_alone(void **state)
 		}
 }
 
-static void a_full_backlog_is_no_reason_to_wait(void **state)
+static void test_a_full_backlog_is_no_reason_to_wait(void **state)
 {
 	int foreign = occupy(SOCK_SEQPACKET);
 	int clients[3];
@@ -205,7 +205,7 @@ static void a_full_backlog_is_no_reason_to_wait(void **state)
 	close(foreign);
 }
 
-static void a_file_and_a_link_are_left_alone(void **state)
+static void test_a_file_and_a_link_are_left_alone(void **state)
 {
 	struct stat status;
 
@@ -230,7 +230,7 @@ static void come_late(void)
 }
 
 /* Between the look at a stale socket and its removal a live one takes its place. */
-static void a_socket_that_appears_at_the_last_moment_is_put_back(void **state)
+static void test_a_socket_that_appears_at_the_last_moment_is_put_back(void **state)
 {
 	ino_t inode;
 
@@ -263,7 +263,7 @@ static void exchange(void)
 }
 
 /* Whoever can write to the folder exchanges the path before the mode is set. */
-static void a_mode_reaches_the_socket_alone(void **state)
+static void test_a_mode_reaches_the_socket_alone(void **state)
 {
 	struct stat status;
 
@@ -283,7 +283,7 @@ static void a_mode_reaches_the_socket_alone(void **state)
 	assert_null(before_link);
 }
 
-static void another_socket_is_not_removed_at_the_end(void **state)
+static void test_another_socket_is_not_removed_at_the_end(void **state)
 {
 	int foreign;
 	ino_t inode;
@@ -316,7 +316,7 @@ static void __attribute__((noreturn)) race(int begin, int end, int results)
 #define RACERS 4
 
 /* Servers that start at once over a stale socket: one gets it, and it is the one at the path. */
-static void one_of_several_gets_a_stale_path(void **state)
+static void test_one_of_several_gets_a_stale_path(void **state)
 {
 	(void)state;
 	for (int round = 0; round < 50; round++) {
@@ -352,7 +352,7 @@ static void one_of_several_gets_a_stale_path(void **state)
 	}
 }
 
-static void lengths_are_checked(void **state)
+static void test_lengths_are_checked(void **state)
 {
 	char text[32];
 	size_t folder_length = strlen(folder);
@@ -384,15 +384,15 @@ static void lengths_are_checked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON(a_stale_socket_of_any_type_is_replaced),
-		ON(a_bound_socket_of_any_type_is_left_alone),
-		ON(a_full_backlog_is_no_reason_to_wait),
-		ON(a_file_and_a_link_are_left_alone),
-		ON(a_socket_that_appears_at_the_last_moment_is_put_back),
-		ON(a_mode_reaches_the_socket_alone),
-		ON(another_socket_is_not_removed_at_the_end),
-		ON(one_of_several_gets_a_stale_path),
-		ON(lengths_are_checked),
+		ON(test_a_stale_socket_of_any_type_is_replaced),
+		ON(test_a_bound_socket_of_any_type_is_left_alone),
+		ON(test_a_full_backlog_is_no_reason_to_wait),
+		ON(test_a_file_and_a_link_are_left_alone),
+		ON(test_a_socket_that_appears_at_the_last_moment_is_put_back),
+		ON(test_a_mode_reaches_the_socket_alone),
+		ON(test_another_socket_is_not_removed_at_the_end),
+		ON(test_one_of_several_gets_a_stale_path),
+		ON(test_lengths_are_checked),
 	};
 
 	return cmocka_run_group_tests_name("listen socket", tests, NULL, NULL);

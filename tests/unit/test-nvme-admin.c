@@ -30,20 +30,20 @@ static void test_identify_controller(void **state)
 
 	(void)state;
 	host_start(&host, "size=1M,serial=ABC 123,model=Test disk,mdts=64K");
-	assert_int_equal(NVME_OK, identify(&host, NVME_CNS_CONTROLLER, 0, &id));
+	assert_int_equal(identify(&host, NVME_CNS_CONTROLLER, 0, &id), NVME_OK);
 	assert_int_equal(fake_soft_identity(host.device)->vendor_id, le16toh(id.vid));
 	assert_memory_equal("ABC 123             ", id.sn, 20);
 	assert_memory_equal("Test disk                               ", id.mn, 40);
-	assert_int_equal(4, id.mdts);
-	assert_int_equal(0x10400, le32toh(id.ver));
-	assert_int_equal(0x66, id.sqes);
-	assert_int_equal(0x44, id.cqes);
-	assert_int_equal(1, le32toh(id.nn));
-	assert_int_equal(0, le32toh(id.sgls));
-	assert_int_equal(7, id.vwc);
+	assert_int_equal(id.mdts, 4);
+	assert_int_equal(le32toh(id.ver), 0x10400);
+	assert_int_equal(id.sqes, 0x66);
+	assert_int_equal(id.cqes, 0x44);
+	assert_int_equal(le32toh(id.nn), 1);
+	assert_int_equal(le32toh(id.sgls), 0);
+	assert_int_equal(id.vwc, 7);
 	assert_true(le16toh(id.oncs) & NVME_ONCS_DSM);
 	assert_memory_equal("nqn.2014-08.org.nvmexpress:uuid:", id.subnqn, 32);
-	assert_int_equal(68, strnlen(id.subnqn, sizeof(id.subnqn)));
+	assert_int_equal(strnlen(id.subnqn, sizeof(id.subnqn)), 68);
 	assert_true(le16toh(id.wctemp) > 273 && le16toh(id.cctemp) > le16toh(id.wctemp));
 	host_close(&host);
 }
@@ -64,30 +64,30 @@ static void test_identify_namespace(void **state)
 
 	(void)state;
 	host_start(&host, "size=1M,block=4096");
-	assert_int_equal(NVME_OK, identify(&host, NVME_CNS_NAMESPACE, 1, &id));
-	assert_int_equal(256, le64toh(id.nsze));
-	assert_int_equal(256, le64toh(id.ncap));
-	assert_int_equal(12, id.lbaf[0].lbads);
-	assert_int_equal(0, id.nlbaf);
-	assert_int_equal(0, id.nsattr);
-	assert_int_equal(9, id.dlfeat);
+	assert_int_equal(identify(&host, NVME_CNS_NAMESPACE, 1, &id), NVME_OK);
+	assert_int_equal(le64toh(id.nsze), 256);
+	assert_int_equal(le64toh(id.ncap), 256);
+	assert_int_equal(id.lbaf[0].lbads, 12);
+	assert_int_equal(id.nlbaf, 0);
+	assert_int_equal(id.nsattr, 0);
+	assert_int_equal(id.dlfeat, 9);
 	assert_false(all_zero(id.nguid, 16));
 	assert_false(all_zero(id.eui64, 8));
 
-	assert_int_equal(NVME_OK, identify(&host, NVME_CNS_DESCRIPTORS, 1, list));
-	assert_int_equal(NVME_NIDT_EUI64, list[0]);
+	assert_int_equal(identify(&host, NVME_CNS_DESCRIPTORS, 1, list), NVME_OK);
+	assert_int_equal(list[0], NVME_NIDT_EUI64);
 	assert_memory_equal(id.eui64, list + 4, 8);
-	assert_int_equal(NVME_NIDT_NGUID, list[12]);
+	assert_int_equal(list[12], NVME_NIDT_NGUID);
 	assert_memory_equal(id.nguid, list + 16, 16);
-	assert_int_equal(NVME_NIDT_UUID, list[32]);
-	assert_int_equal(16, list[33]);
+	assert_int_equal(list[32], NVME_NIDT_UUID);
+	assert_int_equal(list[33], 16);
 	assert_false(all_zero(list + 36, 16));
 	assert_true(all_zero(list + 52, sizeof(list) - 52));
 
-	assert_int_equal(NVME_OK, identify(&host, NVME_CNS_ACTIVE_LIST, 0, list));
-	assert_int_equal(1, list[0]);
+	assert_int_equal(identify(&host, NVME_CNS_ACTIVE_LIST, 0, list), NVME_OK);
+	assert_int_equal(list[0], 1);
 	assert_true(all_zero(list + 1, sizeof(list) - 1));
-	assert_int_equal(NVME_OK, identify(&host, NVME_CNS_ACTIVE_LIST, 1, list));
+	assert_int_equal(identify(&host, NVME_CNS_ACTIVE_LIST, 1, list), NVME_OK);
 	assert_true(all_zero(list, sizeof(list)));
 	host_close(&host);
 }
@@ -117,14 +117,14 @@ static void test_identify_errors(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		assert_int_equal(
 			cases[i].status, identify(&host, cases[i].cns, cases[i].nsid, NULL));
-	assert_int_equal(NVME_DATA_TRANSFER_ERROR,
-		host_admin(&host, (struct nvme_command){ .opcode = NVME_ADMIN_IDENTIFY,
-					  .cdw10 = 1,
-					  .prp1 = UINT64_C(1) << 60 }));
-	assert_int_equal(NVME_INVALID_PRP_OFFSET,
-		host_admin(&host, (struct nvme_command){ .opcode = NVME_ADMIN_IDENTIFY,
-					  .cdw10 = 1,
-					  .prp1 = FAKE_SOFT_RAM_BASE + 2 }));
+	assert_int_equal(host_admin(&host, (struct nvme_command){ .opcode = NVME_ADMIN_IDENTIFY,
+						   .cdw10 = 1,
+						   .prp1 = UINT64_C(1) << 60 }),
+		NVME_DATA_TRANSFER_ERROR);
+	assert_int_equal(host_admin(&host, (struct nvme_command){ .opcode = NVME_ADMIN_IDENTIFY,
+						   .cdw10 = 1,
+						   .prp1 = FAKE_SOFT_RAM_BASE + 2 }),
+		NVME_INVALID_PRP_OFFSET);
 	host_close(&host);
 }
 
@@ -135,7 +135,7 @@ static void identifiers(const char *keys, struct nvme_identify_controller *id)
 
 	host_open(&host, keys);
 	host_enable(&host, 8, NVME_CTRL_ENABLE);
-	assert_int_equal(NVME_OK, identify(&host, NVME_CNS_CONTROLLER, 0, id));
+	assert_int_equal(identify(&host, NVME_CNS_CONTROLLER, 0, id), NVME_OK);
 	host_close(&host);
 }
 
@@ -147,7 +147,7 @@ static void test_identifiers_are_stable(void **state)
 
 	(void)state;
 	assert_true(fd >= 0);
-	assert_int_equal(0, ftruncate(fd, 4096));
+	assert_int_equal(ftruncate(fd, 4096), 0);
 	close(fd);
 	snprintf(keys, sizeof(keys), "image=%s", image);
 	identifiers(keys, &a);
@@ -196,16 +196,16 @@ static void test_create_cq_errors(void **state)
 	(void)state;
 	host_start(&host, "size=1M,queues=4,vectors=3");
 	page = host_pages(&host, 1);
-	assert_int_equal(NVME_INVALID_QUEUE_ID, create_cq(&host, 0, 15, PC, page));
-	assert_int_equal(NVME_INVALID_QUEUE_ID, create_cq(&host, 1, 15, PC, page)); /* there */
-	assert_int_equal(NVME_INVALID_QUEUE_ID, create_cq(&host, 5, 15, PC, page));
-	assert_int_equal(NVME_INVALID_QUEUE_SIZE, create_cq(&host, 2, 0, PC, page));
-	assert_int_equal(NVME_INVALID_QUEUE_SIZE, create_cq(&host, 2, 1024, PC, page));
-	assert_int_equal(NVME_INVALID_FIELD, create_cq(&host, 2, 15, 0, page));
-	assert_int_equal(NVME_INVALID_PRP_OFFSET, create_cq(&host, 2, 15, PC, page + 16));
-	assert_int_equal(NVME_INVALID_VECTOR, create_cq(&host, 2, 15, 3u << 16 | PC, page));
-	assert_int_equal(NVME_OK, create_cq(&host, 2, 1023, 2u << 16 | PC, page));
-	assert_int_equal(NVME_OK, create_cq(&host, 4, 1, PC, page));
+	assert_int_equal(create_cq(&host, 0, 15, PC, page), NVME_INVALID_QUEUE_ID);
+	assert_int_equal(create_cq(&host, 1, 15, PC, page), NVME_INVALID_QUEUE_ID); /* there */
+	assert_int_equal(create_cq(&host, 5, 15, PC, page), NVME_INVALID_QUEUE_ID);
+	assert_int_equal(create_cq(&host, 2, 0, PC, page), NVME_INVALID_QUEUE_SIZE);
+	assert_int_equal(create_cq(&host, 2, 1024, PC, page), NVME_INVALID_QUEUE_SIZE);
+	assert_int_equal(create_cq(&host, 2, 15, 0, page), NVME_INVALID_FIELD);
+	assert_int_equal(create_cq(&host, 2, 15, PC, page + 16), NVME_INVALID_PRP_OFFSET);
+	assert_int_equal(create_cq(&host, 2, 15, 3u << 16 | PC, page), NVME_INVALID_VECTOR);
+	assert_int_equal(create_cq(&host, 2, 1023, 2u << 16 | PC, page), NVME_OK);
+	assert_int_equal(create_cq(&host, 4, 1, PC, page), NVME_OK);
 	host_close(&host);
 }
 
@@ -217,17 +217,17 @@ static void test_create_sq_errors(void **state)
 	(void)state;
 	host_start(&host, "size=1M,queues=4");
 	page = host_pages(&host, 1);
-	assert_int_equal(NVME_INVALID_QUEUE_ID, create_sq(&host, 0, 15, 1u << 16 | PC, page));
-	assert_int_equal(NVME_INVALID_QUEUE_ID, create_sq(&host, 1, 15, 1u << 16 | PC, page));
-	assert_int_equal(NVME_INVALID_QUEUE_ID, create_sq(&host, 5, 15, 1u << 16 | PC, page));
-	assert_int_equal(NVME_INVALID_QUEUE_ID, create_sq(&host, 2, 15, PC, page));
-	assert_int_equal(NVME_INVALID_QUEUE_ID, create_sq(&host, 2, 15, 5u << 16 | PC, page));
-	assert_int_equal(NVME_INVALID_CQ, create_sq(&host, 2, 15, 2u << 16 | PC, page));
-	assert_int_equal(NVME_INVALID_QUEUE_SIZE, create_sq(&host, 2, 0, 1u << 16 | PC, page));
-	assert_int_equal(NVME_INVALID_QUEUE_SIZE, create_sq(&host, 2, 1024, 1u << 16 | PC, page));
-	assert_int_equal(NVME_INVALID_FIELD, create_sq(&host, 2, 15, 1u << 16, page));
-	assert_int_equal(NVME_INVALID_PRP_OFFSET, create_sq(&host, 2, 15, 1u << 16 | PC, page + 4));
-	assert_int_equal(NVME_OK, create_sq(&host, 2, 15, 1u << 16 | PC, page));
+	assert_int_equal(create_sq(&host, 0, 15, 1u << 16 | PC, page), NVME_INVALID_QUEUE_ID);
+	assert_int_equal(create_sq(&host, 1, 15, 1u << 16 | PC, page), NVME_INVALID_QUEUE_ID);
+	assert_int_equal(create_sq(&host, 5, 15, 1u << 16 | PC, page), NVME_INVALID_QUEUE_ID);
+	assert_int_equal(create_sq(&host, 2, 15, PC, page), NVME_INVALID_QUEUE_ID);
+	assert_int_equal(create_sq(&host, 2, 15, 5u << 16 | PC, page), NVME_INVALID_QUEUE_ID);
+	assert_int_equal(create_sq(&host, 2, 15, 2u << 16 | PC, page), NVME_INVALID_CQ);
+	assert_int_equal(create_sq(&host, 2, 0, 1u << 16 | PC, page), NVME_INVALID_QUEUE_SIZE);
+	assert_int_equal(create_sq(&host, 2, 1024, 1u << 16 | PC, page), NVME_INVALID_QUEUE_SIZE);
+	assert_int_equal(create_sq(&host, 2, 15, 1u << 16, page), NVME_INVALID_FIELD);
+	assert_int_equal(create_sq(&host, 2, 15, 1u << 16 | PC, page + 4), NVME_INVALID_PRP_OFFSET);
+	assert_int_equal(create_sq(&host, 2, 15, 1u << 16 | PC, page), NVME_OK);
 	host_close(&host);
 }
 
@@ -238,7 +238,7 @@ static void test_entry_sizes(void **state)
 	(void)state;
 	host_open(&host, "size=1M");
 	host_enable(&host, 8, NVME_CC_EN);
-	assert_int_equal(NVME_INVALID_FIELD, create_cq(&host, 1, 15, PC, host_pages(&host, 1)));
+	assert_int_equal(create_cq(&host, 1, 15, PC, host_pages(&host, 1)), NVME_INVALID_FIELD);
 	host_close(&host);
 }
 
@@ -251,17 +251,17 @@ static void test_delete_queues(void **state)
 	for (unsigned i = 0; i < 2; i++) {
 		uint8_t opcode = i ? NVME_ADMIN_DELETE_CQ : NVME_ADMIN_DELETE_SQ;
 
-		assert_int_equal(NVME_INVALID_QUEUE_ID, delete_queue(&host, opcode, 0));
-		assert_int_equal(NVME_INVALID_QUEUE_ID, delete_queue(&host, opcode, 2));
-		assert_int_equal(NVME_INVALID_QUEUE_ID, delete_queue(&host, opcode, 9));
+		assert_int_equal(delete_queue(&host, opcode, 0), NVME_INVALID_QUEUE_ID);
+		assert_int_equal(delete_queue(&host, opcode, 2), NVME_INVALID_QUEUE_ID);
+		assert_int_equal(delete_queue(&host, opcode, 9), NVME_INVALID_QUEUE_ID);
 	}
-	assert_int_equal(NVME_INVALID_QUEUE_DELETION, delete_queue(&host, NVME_ADMIN_DELETE_CQ, 1));
-	assert_int_equal(NVME_OK, delete_queue(&host, NVME_ADMIN_DELETE_SQ, 1));
-	assert_int_equal(NVME_OK, delete_queue(&host, NVME_ADMIN_DELETE_CQ, 1));
-	assert_int_equal(NVME_INVALID_QUEUE_ID, delete_queue(&host, NVME_ADMIN_DELETE_CQ, 1));
+	assert_int_equal(delete_queue(&host, NVME_ADMIN_DELETE_CQ, 1), NVME_INVALID_QUEUE_DELETION);
+	assert_int_equal(delete_queue(&host, NVME_ADMIN_DELETE_SQ, 1), NVME_OK);
+	assert_int_equal(delete_queue(&host, NVME_ADMIN_DELETE_CQ, 1), NVME_OK);
+	assert_int_equal(delete_queue(&host, NVME_ADMIN_DELETE_CQ, 1), NVME_INVALID_QUEUE_ID);
 	/* Made again, they begin at their beginning. */
 	host_create_io(&host, 8);
-	assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
+	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)), NVME_OK);
 	host_close(&host);
 }
 
@@ -272,16 +272,16 @@ static void test_unknown_commands(void **state)
 	(void)state;
 	host_start(&host, "size=1M");
 	assert_int_equal(
-		NVME_INVALID_OPCODE, host_admin(&host, (struct nvme_command){ .opcode = 0x80 }));
-	assert_int_equal(NVME_INVALID_OPCODE,
-		host_io(&host, (struct nvme_command){ .opcode = 0x7f, .nsid = 1 }));
-	assert_int_equal(NVME_INVALID_FIELD,
-		host_admin(&host, (struct nvme_command){
-					  .opcode = NVME_ADMIN_IDENTIFY, .flags = 1 })); /* fused */
-	assert_int_equal(NVME_INVALID_FIELD,
+		host_admin(&host, (struct nvme_command){ .opcode = 0x80 }), NVME_INVALID_OPCODE);
+	assert_int_equal(host_io(&host, (struct nvme_command){ .opcode = 0x7f, .nsid = 1 }),
+		NVME_INVALID_OPCODE);
+	assert_int_equal(host_admin(&host, (struct nvme_command){ .opcode = NVME_ADMIN_IDENTIFY,
+						   .flags = 1 }),
+		NVME_INVALID_FIELD); /* fused */
+	assert_int_equal(
 		host_io(&host,
-			(struct nvme_command){
-				.opcode = NVME_IO_FLUSH, .nsid = 1, .flags = 0x40 })); /* SGL */
+			(struct nvme_command){ .opcode = NVME_IO_FLUSH, .nsid = 1, .flags = 0x40 }),
+		NVME_INVALID_FIELD); /* SGL */
 	host_close(&host);
 }
 
@@ -311,20 +311,20 @@ static void test_abort(void **state)
 
 	(void)state;
 	host_start(&host, "size=1M");
-	assert_int_equal(NVME_OK, abort_of(&host, 1, 77, &result));
-	assert_int_equal(1, result);
-	assert_int_equal(NVME_INVALID_FIELD, abort_of(&host, 2, 77, NULL));
+	assert_int_equal(abort_of(&host, 1, 77, &result), NVME_OK);
+	assert_int_equal(result, 1);
+	assert_int_equal(abort_of(&host, 2, 77, NULL), NVME_INVALID_FIELD);
 	put_event_request(&host);
 	cid = put_event_request(&host);
 	host_put(&host, &host.ctrl.admin,
 		(struct nvme_command){ .opcode = NVME_ADMIN_ABORT, .cdw10 = (uint32_t)cid << 16 });
 	host_submit(&host, &host.ctrl.admin);
 	completion = host_wait(&host, &host.ctrl.admin);
-	assert_int_equal(cid, completion.cid);
-	assert_int_equal(NVME_ABORT_REQUESTED, nvme_ctrl_status(&completion));
+	assert_int_equal(completion.cid, cid);
+	assert_int_equal(nvme_ctrl_status(&completion), NVME_ABORT_REQUESTED);
 	completion = host_wait(&host, &host.ctrl.admin);
-	assert_int_equal(NVME_OK, nvme_ctrl_status(&completion));
-	assert_int_equal(0, completion.result);
+	assert_int_equal(nvme_ctrl_status(&completion), NVME_OK);
+	assert_int_equal(completion.result, 0);
 	host_close(&host);
 }
 
@@ -353,13 +353,13 @@ static void test_abort_without_room(void **state)
 	cid = put_event_request(&host);
 	abort_and_keep(&host, 99);
 	completion = abort_and_keep(&host, cid);
-	assert_int_equal(1, completion.result);
+	assert_int_equal(completion.result, 1);
 	host_release(&host, &host.ctrl.admin);
 	completion = abort_and_keep(&host, cid);
-	assert_int_equal(cid, completion.cid);
-	assert_int_equal(NVME_ABORT_REQUESTED, nvme_ctrl_status(&completion));
+	assert_int_equal(completion.cid, cid);
+	assert_int_equal(nvme_ctrl_status(&completion), NVME_ABORT_REQUESTED);
 	completion = host_wait(&host, &host.ctrl.admin);
-	assert_int_equal(0, completion.result);
+	assert_int_equal(completion.result, 0);
 	host_close(&host);
 }
 
@@ -374,7 +374,7 @@ static void test_event_limit(void **state)
 		put_event_request(&host);
 	put_event_request(&host);
 	completion = host_wait(&host, &host.ctrl.admin);
-	assert_int_equal(NVME_ASYNC_LIMIT, nvme_ctrl_status(&completion));
+	assert_int_equal(nvme_ctrl_status(&completion), NVME_ASYNC_LIMIT);
 	host_close(&host);
 }
 
@@ -382,11 +382,11 @@ static void read_log(struct host *host, unsigned id, uint32_t flags, void *data)
 {
 	uint64_t page = host_pages(host, 1);
 
-	assert_int_equal(
-		NVME_OK, host_admin(host, (struct nvme_command){ .opcode = NVME_ADMIN_GET_LOG_PAGE,
+	assert_int_equal(host_admin(host, (struct nvme_command){ .opcode = NVME_ADMIN_GET_LOG_PAGE,
 						  .nsid = NVME_NSID_ALL,
 						  .prp1 = page,
-						  .cdw10 = 127u << 16 | flags | id }));
+						  .cdw10 = 127u << 16 | flags | id }),
+		NVME_OK);
 	if (data)
 		host_peek(host, page, data, 512);
 }
@@ -395,8 +395,8 @@ static void expect_event(struct host *host, uint16_t cid, uint32_t result)
 {
 	struct nvme_completion completion = host_wait(host, &host->ctrl.admin);
 
-	assert_int_equal(cid, completion.cid);
-	assert_int_equal(NVME_OK, nvme_ctrl_status(&completion));
+	assert_int_equal(completion.cid, cid);
+	assert_int_equal(nvme_ctrl_status(&completion), NVME_OK);
 	assert_int_equal(result, completion.result);
 }
 
@@ -410,7 +410,7 @@ static void test_doorbell_events(void **state)
 
 	(void)state;
 	host_start(&host, "size=1M");
-	assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
+	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)), NVME_OK);
 	first = put_event_request(&host);
 	second = put_event_request(&host);
 	host_ring(&host, nvme_sq_doorbell(9), 1);
@@ -418,16 +418,16 @@ static void test_doorbell_events(void **state)
 	host_ring(&host, nvme_sq_doorbell(1), 16); /* its size */
 	read_log(&host, NVME_LOG_SMART, 0, NULL);
 	read_log(&host, NVME_LOG_ERROR, NVME_LOG_RETAIN_EVENT, entries);
-	assert_int_equal(2, le64toh(entries[0].count));
-	assert_int_equal(1, le16toh(entries[0].sqid));
-	assert_int_equal(NVME_ERROR_NO_COMMAND, le16toh(entries[0].cid));
-	assert_int_equal(9, le16toh(entries[1].sqid));
+	assert_int_equal(le64toh(entries[0].count), 2);
+	assert_int_equal(le16toh(entries[0].sqid), 1);
+	assert_int_equal(le16toh(entries[0].cid), NVME_ERROR_NO_COMMAND);
+	assert_int_equal(le16toh(entries[1].sqid), 9);
 	assert_false(host_take(&host, &host.ctrl.admin, &completion));
 	/* The log's own completion comes first, then the event that it lets through. */
 	read_log(&host, NVME_LOG_ERROR, 0, NULL);
 	expect_event(&host, second, 0x010100);
 	/* The queue is none the worse. */
-	assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
+	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)), NVME_OK);
 	host_close(&host);
 }
 
@@ -457,17 +457,17 @@ static void test_temperature_event(void **state)
 	(void)state;
 	host_start(&host, "size=1M");
 	cid = put_event_request(&host);
-	assert_int_equal(
-		NVME_OK, host_admin(&host, (struct nvme_command){ .opcode = NVME_ADMIN_SET_FEATURES,
+	assert_int_equal(host_admin(&host, (struct nvme_command){ .opcode = NVME_ADMIN_SET_FEATURES,
 						   .cdw10 = NVME_FEAT_ASYNC_EVENTS,
-						   .cdw11 = 2 }));
-	assert_int_equal(
-		NVME_OK, host_admin(&host, (struct nvme_command){ .opcode = NVME_ADMIN_SET_FEATURES,
+						   .cdw11 = 2 }),
+		NVME_OK);
+	assert_int_equal(host_admin(&host, (struct nvme_command){ .opcode = NVME_ADMIN_SET_FEATURES,
 						   .cdw10 = NVME_FEAT_TEMPERATURE,
-						   .cdw11 = 300 }));
+						   .cdw11 = 300 }),
+		NVME_OK);
 	expect_event(&host, cid, 0x020101);
 	read_log(&host, NVME_LOG_SMART, 0, &smart);
-	assert_int_equal(NVME_SMART_TEMPERATURE, smart.critical_warning);
+	assert_int_equal(smart.critical_warning, NVME_SMART_TEMPERATURE);
 	host_close(&host);
 }
 

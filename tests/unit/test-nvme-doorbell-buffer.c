@@ -85,7 +85,7 @@ static uint64_t error_count(struct host *host)
 	return le64toh(count);
 }
 
-static void commands_need_few_register_writes(void **state)
+static void test_commands_need_few_register_writes(void **state)
 {
 	struct buffers buffers;
 	struct host host;
@@ -104,7 +104,7 @@ static void commands_need_few_register_writes(void **state)
 }
 
 /* An idle worker is woken by the register: it has asked for that before it slept. */
-static void an_idle_controller_asks_for_the_register(void **state)
+static void test_an_idle_controller_asks_for_the_register(void **state)
 {
 	unsigned doorbell = nvme_sq_doorbell(1);
 	struct buffers buffers;
@@ -124,7 +124,7 @@ static void an_idle_controller_asks_for_the_register(void **state)
 }
 
 /* A full completion queue: the head that makes room must get through to a worker that sleeps. */
-static void a_full_queue_goes_on_when_there_is_room(void **state)
+static void test_a_full_queue_goes_on_when_there_is_room(void **state)
 {
 	struct nvme_completion completion;
 	struct buffers buffers;
@@ -158,7 +158,7 @@ static void a_full_queue_goes_on_when_there_is_room(void **state)
 }
 
 /* A register write that comes late, with a value that is no longer the last one. */
-static void a_stale_register_write_changes_nothing(void **state)
+static void test_a_stale_register_write_changes_nothing(void **state)
 {
 	struct buffers buffers;
 	struct host host;
@@ -175,7 +175,7 @@ static void a_stale_register_write_changes_nothing(void **state)
 }
 
 /* With an interrupt pin each head is wanted, as it may deassert the pin. */
-static void heads_are_wanted_with_a_pin(void **state)
+static void test_heads_are_wanted_with_a_pin(void **state)
 {
 	unsigned doorbell = nvme_cq_doorbell(1);
 	struct buffers buffers;
@@ -197,7 +197,7 @@ static void heads_are_wanted_with_a_pin(void **state)
 	host_close(&host);
 }
 
-static void a_reset_disables_the_buffers(void **state)
+static void test_a_reset_disables_the_buffers(void **state)
 {
 	struct buffers buffers;
 	struct host host;
@@ -215,7 +215,7 @@ static void a_reset_disables_the_buffers(void **state)
 	host_close(&host);
 }
 
-static void queues_that_exist_begin_with_their_values(void **state)
+static void test_queues_that_exist_begin_with_their_values(void **state)
 {
 	struct buffers buffers;
 	struct host host;
@@ -236,7 +236,7 @@ static void queues_that_exist_begin_with_their_values(void **state)
 	host_close(&host);
 }
 
-static void bad_buffers_are_refused(void **state)
+static void test_bad_buffers_are_refused(void **state)
 {
 	struct host host;
 	uint64_t page;
@@ -253,7 +253,7 @@ static void bad_buffers_are_refused(void **state)
 }
 
 /* Nonsense in the shadow doorbells is reported once, and the controller goes on. */
-static void values_that_are_none_are_errors(void **state)
+static void test_values_that_are_none_are_errors(void **state)
 {
 	uint32_t nonsense = htole32(0xffff);
 	struct buffers buffers;
@@ -275,7 +275,7 @@ static void values_that_are_none_are_errors(void **state)
 	host_close(&host);
 }
 
-static void it_is_not_offered_when_off(void **state)
+static void test_it_is_not_offered_when_off(void **state)
 {
 	struct nvme_identify_controller *id = calloc(1, sizeof(*id));
 	struct host host;
@@ -304,16 +304,16 @@ static void it_is_not_offered_when_off(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(commands_need_few_register_writes),
-		cmocka_unit_test(an_idle_controller_asks_for_the_register),
-		cmocka_unit_test(a_full_queue_goes_on_when_there_is_room),
-		cmocka_unit_test(a_stale_register_write_changes_nothing),
-		cmocka_unit_test(heads_are_wanted_with_a_pin),
-		cmocka_unit_test(a_reset_disables_the_buffers),
-		cmocka_unit_test(queues_that_exist_begin_with_their_values),
-		cmocka_unit_test(bad_buffers_are_refused),
-		cmocka_unit_test(values_that_are_none_are_errors),
-		cmocka_unit_test(it_is_not_offered_when_off),
+		cmocka_unit_test(test_commands_need_few_register_writes),
+		cmocka_unit_test(test_an_idle_controller_asks_for_the_register),
+		cmocka_unit_test(test_a_full_queue_goes_on_when_there_is_room),
+		cmocka_unit_test(test_a_stale_register_write_changes_nothing),
+		cmocka_unit_test(test_heads_are_wanted_with_a_pin),
+		cmocka_unit_test(test_a_reset_disables_the_buffers),
+		cmocka_unit_test(test_queues_that_exist_begin_with_their_values),
+		cmocka_unit_test(test_bad_buffers_are_refused),
+		cmocka_unit_test(test_values_that_are_none_are_errors),
+		cmocka_unit_test(test_it_is_not_offered_when_off),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -54,26 +54,28 @@ static void test_round_trips(void **state)
 	for (size_t i = 0; i < ROUND_TRIPS; i++) {
 		uint32_t fid = round_trips[i].fid, selector = round_trips[i].selector;
 
-		assert_int_equal(NVME_OK, get(&host, fid, NVME_SEL_CURRENT, selector, &result));
+		assert_int_equal(get(&host, fid, NVME_SEL_CURRENT, selector, &result), NVME_OK);
 		assert_int_equal(round_trips[i].initial, result);
-		assert_int_equal(NVME_OK, set(&host, fid, fid == NVME_FEAT_ERROR_RECOVERY,
-						  round_trips[i].value | selector, NULL));
-		assert_int_equal(NVME_OK, get(&host, fid, NVME_SEL_CURRENT, selector, &result));
+		assert_int_equal(set(&host, fid, fid == NVME_FEAT_ERROR_RECOVERY,
+					 round_trips[i].value | selector, NULL),
+			NVME_OK);
+		assert_int_equal(get(&host, fid, NVME_SEL_CURRENT, selector, &result), NVME_OK);
 		assert_int_equal(round_trips[i].value, result);
 		for (uint32_t select = NVME_SEL_DEFAULT; select <= NVME_SEL_SAVED; select++) {
-			assert_int_equal(NVME_OK, get(&host, fid, select, selector, &result));
+			assert_int_equal(get(&host, fid, select, selector, &result), NVME_OK);
 			assert_int_equal(round_trips[i].initial, result);
 		}
 		assert_int_equal(
-			NVME_OK, get(&host, fid, NVME_SEL_CAPABILITIES, selector, &result));
+			get(&host, fid, NVME_SEL_CAPABILITIES, selector, &result), NVME_OK);
 		assert_int_equal(fid == NVME_FEAT_ERROR_RECOVERY ? 6 : 4, result);
 	}
 	/* A controller reset brings the defaults back. */
 	host_disable(&host);
 	host_enable(&host, 32, NVME_CTRL_ENABLE);
 	for (size_t i = 0; i < ROUND_TRIPS; i++) {
-		assert_int_equal(NVME_OK, get(&host, round_trips[i].fid, NVME_SEL_CURRENT,
-						  round_trips[i].selector, &result));
+		assert_int_equal(get(&host, round_trips[i].fid, NVME_SEL_CURRENT,
+					 round_trips[i].selector, &result),
+			NVME_OK);
 		assert_int_equal(round_trips[i].initial, result);
 	}
 	host_close(&host);
@@ -86,28 +88,28 @@ static void test_feature_errors(void **state)
 
 	(void)state;
 	host_start(&host, "size=1M,vectors=8");
-	assert_int_equal(NVME_INVALID_FIELD, get(&host, 0x00, 0, 0, NULL));
-	assert_int_equal(NVME_INVALID_FIELD, get(&host, 0x03, 0, 0, NULL));
-	assert_int_equal(NVME_INVALID_FIELD, get(&host, 0xff, 0, 0, NULL));
-	assert_int_equal(NVME_INVALID_FIELD, get(&host, NVME_FEAT_WRITE_CACHE, 4, 0, NULL));
-	assert_int_equal(NVME_INVALID_FIELD, get(&host, NVME_FEAT_VECTOR, 0, 8, NULL));
-	assert_int_equal(NVME_INVALID_FIELD, get(&host, NVME_FEAT_TEMPERATURE, 0, 1u << 16, NULL));
-	assert_int_equal(NVME_INVALID_FIELD, get(&host, NVME_FEAT_TEMPERATURE, 0, 2u << 20, NULL));
-	assert_int_equal(NVME_INVALID_FIELD, set(&host, 0x0c, 0, 0, NULL));
-	assert_int_equal(NVME_FEATURE_NOT_SAVEABLE,
-		set(&host, NVME_FEATURE_SAVE | NVME_FEAT_WRITE_CACHE, 0, 1, NULL));
+	assert_int_equal(get(&host, 0x00, 0, 0, NULL), NVME_INVALID_FIELD);
+	assert_int_equal(get(&host, 0x03, 0, 0, NULL), NVME_INVALID_FIELD);
+	assert_int_equal(get(&host, 0xff, 0, 0, NULL), NVME_INVALID_FIELD);
+	assert_int_equal(get(&host, NVME_FEAT_WRITE_CACHE, 4, 0, NULL), NVME_INVALID_FIELD);
+	assert_int_equal(get(&host, NVME_FEAT_VECTOR, 0, 8, NULL), NVME_INVALID_FIELD);
+	assert_int_equal(get(&host, NVME_FEAT_TEMPERATURE, 0, 1u << 16, NULL), NVME_INVALID_FIELD);
+	assert_int_equal(get(&host, NVME_FEAT_TEMPERATURE, 0, 2u << 20, NULL), NVME_INVALID_FIELD);
+	assert_int_equal(set(&host, 0x0c, 0, 0, NULL), NVME_INVALID_FIELD);
+	assert_int_equal(set(&host, NVME_FEATURE_SAVE | NVME_FEAT_WRITE_CACHE, 0, 1, NULL),
+		NVME_FEATURE_NOT_SAVEABLE);
 	assert_int_equal(
-		NVME_FEATURE_NOT_PER_NAMESPACE, set(&host, NVME_FEAT_WRITE_CACHE, 1, 1, NULL));
-	assert_int_equal(NVME_INVALID_NAMESPACE, set(&host, NVME_FEAT_WRITE_CACHE, 2, 1, NULL));
-	assert_int_equal(NVME_INVALID_NAMESPACE, set(&host, NVME_FEAT_ERROR_RECOVERY, 0, 1, NULL));
+		set(&host, NVME_FEAT_WRITE_CACHE, 1, 1, NULL), NVME_FEATURE_NOT_PER_NAMESPACE);
+	assert_int_equal(set(&host, NVME_FEAT_WRITE_CACHE, 2, 1, NULL), NVME_INVALID_NAMESPACE);
+	assert_int_equal(set(&host, NVME_FEAT_ERROR_RECOVERY, 0, 1, NULL), NVME_INVALID_NAMESPACE);
 	assert_int_equal(
-		NVME_INVALID_FIELD, set(&host, NVME_FEAT_ERROR_RECOVERY, 1, 1u << 16, NULL));
-	assert_int_equal(NVME_INVALID_FIELD, set(&host, NVME_FEAT_POWER, 0, 1, NULL));
-	assert_int_equal(NVME_INVALID_FIELD, set(&host, NVME_FEAT_VECTOR, 0, 8, NULL));
-	assert_int_equal(NVME_INVALID_FIELD, set(&host, NVME_FEAT_ASYNC_EVENTS, 0, 256, NULL));
-	assert_int_equal(NVME_INVALID_FIELD, set(&host, NVME_FEAT_TEMPERATURE, 0, 3u << 20, NULL));
-	assert_int_equal(NVME_OK, get(&host, NVME_FEAT_WRITE_CACHE, 0, 0, &result));
-	assert_int_equal(1, result);
+		set(&host, NVME_FEAT_ERROR_RECOVERY, 1, 1u << 16, NULL), NVME_INVALID_FIELD);
+	assert_int_equal(set(&host, NVME_FEAT_POWER, 0, 1, NULL), NVME_INVALID_FIELD);
+	assert_int_equal(set(&host, NVME_FEAT_VECTOR, 0, 8, NULL), NVME_INVALID_FIELD);
+	assert_int_equal(set(&host, NVME_FEAT_ASYNC_EVENTS, 0, 256, NULL), NVME_INVALID_FIELD);
+	assert_int_equal(set(&host, NVME_FEAT_TEMPERATURE, 0, 3u << 20, NULL), NVME_INVALID_FIELD);
+	assert_int_equal(get(&host, NVME_FEAT_WRITE_CACHE, 0, 0, &result), NVME_OK);
+	assert_int_equal(result, 1);
 	host_close(&host);
 }
 
@@ -119,14 +121,14 @@ static void test_number_of_queues(void **state)
 	(void)state;
 	host_open(&host, "size=1M,queues=5");
 	host_enable(&host, 8, NVME_CTRL_ENABLE);
-	assert_int_equal(NVME_INVALID_FIELD, set(&host, NVME_FEAT_QUEUES, 0, 0xffff, NULL));
-	assert_int_equal(NVME_INVALID_FIELD, set(&host, NVME_FEAT_QUEUES, 0, 0xffff0000, NULL));
-	assert_int_equal(NVME_OK, set(&host, NVME_FEAT_QUEUES, 0, 0x003f003f, &result));
-	assert_int_equal(0x00040004, result);
-	assert_int_equal(NVME_OK, get(&host, NVME_FEAT_QUEUES, 0, 0, &result));
-	assert_int_equal(0x00040004, result);
+	assert_int_equal(set(&host, NVME_FEAT_QUEUES, 0, 0xffff, NULL), NVME_INVALID_FIELD);
+	assert_int_equal(set(&host, NVME_FEAT_QUEUES, 0, 0xffff0000, NULL), NVME_INVALID_FIELD);
+	assert_int_equal(set(&host, NVME_FEAT_QUEUES, 0, 0x003f003f, &result), NVME_OK);
+	assert_int_equal(result, 0x00040004);
+	assert_int_equal(get(&host, NVME_FEAT_QUEUES, 0, 0, &result), NVME_OK);
+	assert_int_equal(result, 0x00040004);
 	host_create_io(&host, 8);
-	assert_int_equal(NVME_COMMAND_SEQUENCE_ERROR, set(&host, NVME_FEAT_QUEUES, 0, 0, NULL));
+	assert_int_equal(set(&host, NVME_FEAT_QUEUES, 0, 0, NULL), NVME_COMMAND_SEQUENCE_ERROR);
 	host_close(&host);
 }
 
@@ -142,17 +144,17 @@ static void test_timestamp(void **state)
 	command.prp1 = host_pages(&host, 1);
 	host_fill(&host, command.prp1, &value, sizeof(value));
 	command.opcode = NVME_ADMIN_SET_FEATURES;
-	assert_int_equal(NVME_OK, host_admin(&host, command));
+	assert_int_equal(host_admin(&host, command), NVME_OK);
 	command.opcode = NVME_ADMIN_GET_FEATURES;
-	assert_int_equal(NVME_OK, host_admin(&host, command));
+	assert_int_equal(host_admin(&host, command), NVME_OK);
 	host_peek(&host, command.prp1, &value, sizeof(value));
 	value = le64toh(value);
-	assert_int_equal(NVME_TIMESTAMP_SET, value >> 48);
+	assert_int_equal(value >> 48, NVME_TIMESTAMP_SET);
 	assert_true((value & 0xffffffffffff) >= set_to);
 	command.cdw10 |= NVME_SEL_DEFAULT << 8;
-	assert_int_equal(NVME_OK, host_admin(&host, command));
+	assert_int_equal(host_admin(&host, command), NVME_OK);
 	host_peek(&host, command.prp1, &value, sizeof(value));
-	assert_int_equal(0, value);
+	assert_int_equal(value, 0);
 	host_close(&host);
 }
 
@@ -186,28 +188,28 @@ static void test_smart_counts(void **state)
 	page = host_pages(&host, 1);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(
-			NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 8, page, 0)));
+			host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 8, page, 0)), NVME_OK);
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(
-			NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 8, page, 0)));
+			host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 8, page, 0)), NVME_OK);
 	fake_soft_fail_files(host.device, -ENOSPC);
 	assert_int_equal(
-		NVME_CAPACITY_EXCEEDED, host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 8, page, 0)));
+		host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 8, page, 0)), NVME_CAPACITY_EXCEEDED);
 	fake_soft_fail_files(host.device, -EIO);
 	assert_int_equal(
-		NVME_UNRECOVERED_READ, host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 8, page, 0)));
+		host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 8, page, 0)), NVME_UNRECOVERED_READ);
 	assert_int_equal(
-		NVME_WRITE_FAULT, host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 8, page, 0)));
+		host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 8, page, 0)), NVME_WRITE_FAULT);
 	fake_soft_fail_files(host.device, 0);
-	assert_int_equal(NVME_OK, log_page(&host, NVME_LOG_SMART, 0, 512, NVME_NSID_ALL, &smart));
-	assert_int_equal(3, le64toh(smart.writes[0]));
-	assert_int_equal(5, le64toh(smart.reads[0]));
-	assert_int_equal(1, le64toh(smart.units_written[0]));
-	assert_int_equal(1, le64toh(smart.units_read[0]));
-	assert_int_equal(2, le64toh(smart.media_errors[0]));
-	assert_int_equal(3, le64toh(smart.error_entries[0]));
-	assert_int_equal(NVME_SMART_RELIABILITY | NVME_SMART_READ_ONLY, smart.critical_warning);
-	assert_int_equal(NVME_TEMPERATURE, le16toh(smart.temperature));
+	assert_int_equal(log_page(&host, NVME_LOG_SMART, 0, 512, NVME_NSID_ALL, &smart), NVME_OK);
+	assert_int_equal(le64toh(smart.writes[0]), 3);
+	assert_int_equal(le64toh(smart.reads[0]), 5);
+	assert_int_equal(le64toh(smart.units_written[0]), 1);
+	assert_int_equal(le64toh(smart.units_read[0]), 1);
+	assert_int_equal(le64toh(smart.media_errors[0]), 2);
+	assert_int_equal(le64toh(smart.error_entries[0]), 3);
+	assert_int_equal(smart.critical_warning, NVME_SMART_RELIABILITY | NVME_SMART_READ_ONLY);
+	assert_int_equal(le16toh(smart.temperature), NVME_TEMPERATURE);
 	host_close(&host);
 }
 
@@ -226,31 +228,31 @@ static void test_error_log(void **state)
 	completion = host_wait(&host, &host.io);
 	/* More information is in the log, and a retry would not help. */
 	assert_int_equal(
-		NVME_LBA_OUT_OF_RANGE | NVME_STATUS_MORE | NVME_STATUS_DNR, completion.status >> 1);
-	assert_int_equal(NVME_OK, log_page(&host, NVME_LOG_ERROR, 0, 128, 0, entries));
-	assert_int_equal(1, le64toh(entries[0].count));
-	assert_int_equal(1, le16toh(entries[0].sqid));
-	assert_int_equal(cid, le16toh(entries[0].cid));
-	assert_int_equal(NVME_LBA_OUT_OF_RANGE | NVME_STATUS_DNR, le16toh(entries[0].status) >> 1);
-	assert_int_equal(0x123456789, le64toh(entries[0].lba));
-	assert_int_equal(1, le32toh(entries[0].nsid));
-	assert_int_equal(0, le64toh(entries[1].count));
+		completion.status >> 1, NVME_LBA_OUT_OF_RANGE | NVME_STATUS_MORE | NVME_STATUS_DNR);
+	assert_int_equal(log_page(&host, NVME_LOG_ERROR, 0, 128, 0, entries), NVME_OK);
+	assert_int_equal(le64toh(entries[0].count), 1);
+	assert_int_equal(le16toh(entries[0].sqid), 1);
+	assert_int_equal(le16toh(entries[0].cid), cid);
+	assert_int_equal(le16toh(entries[0].status) >> 1, NVME_LBA_OUT_OF_RANGE | NVME_STATUS_DNR);
+	assert_int_equal(le64toh(entries[0].lba), 0x123456789);
+	assert_int_equal(le32toh(entries[0].nsid), 1);
+	assert_int_equal(le64toh(entries[1].count), 0);
 	/* Many more than it holds: the latest stay, the newest first. */
 	for (unsigned i = 0; i < NVME_ERRORS_MAX + 7; i++)
-		assert_int_equal(NVME_INVALID_OPCODE,
-			host_io(&host, (struct nvme_command){ .opcode = 0x7f }));
-	assert_int_equal(NVME_OK, log_page(&host, NVME_LOG_ERROR, 0, 128, 0, entries));
+		assert_int_equal(host_io(&host, (struct nvme_command){ .opcode = 0x7f }),
+			NVME_INVALID_OPCODE);
+	assert_int_equal(log_page(&host, NVME_LOG_ERROR, 0, 128, 0, entries), NVME_OK);
 	assert_int_equal(NVME_ERRORS_MAX + 8, le64toh(entries[0].count));
 	assert_int_equal(NVME_ERRORS_MAX + 7, le64toh(entries[1].count));
-	assert_int_equal(NVME_OK, log_page(&host, NVME_LOG_ERROR, 63 * 64, 64, 0, entries));
-	assert_int_equal(9, le64toh(entries[0].count));
+	assert_int_equal(log_page(&host, NVME_LOG_ERROR, 63 * 64, 64, 0, entries), NVME_OK);
+	assert_int_equal(le64toh(entries[0].count), 9);
 	/* Reset: the entries go, the count goes on. */
 	host_disable(&host);
 	host_enable(&host, 8, NVME_CTRL_ENABLE);
-	assert_int_equal(NVME_OK, log_page(&host, NVME_LOG_ERROR, 0, 64, 0, entries));
-	assert_int_equal(0, le64toh(entries[0].count));
+	assert_int_equal(log_page(&host, NVME_LOG_ERROR, 0, 64, 0, entries), NVME_OK);
+	assert_int_equal(le64toh(entries[0].count), 0);
 	host_admin(&host, (struct nvme_command){ .opcode = 0x7f });
-	assert_int_equal(NVME_OK, log_page(&host, NVME_LOG_ERROR, 0, 64, 0, entries));
+	assert_int_equal(log_page(&host, NVME_LOG_ERROR, 0, 64, 0, entries), NVME_OK);
 	assert_int_equal(NVME_ERRORS_MAX + 9, le64toh(entries[0].count));
 	host_close(&host);
 }
@@ -264,16 +266,16 @@ static void test_other_logs(void **state)
 
 	(void)state;
 	host_start(&host, "size=1M");
-	assert_int_equal(NVME_OK, log_page(&host, NVME_LOG_FIRMWARE, 0, 512, 0, &firmware));
-	assert_int_equal(1, firmware.active);
+	assert_int_equal(log_page(&host, NVME_LOG_FIRMWARE, 0, 512, 0, &firmware), NVME_OK);
+	assert_int_equal(firmware.active, 1);
 	assert_memory_equal(NVME_FIRMWARE, firmware.slots[0], 8);
-	assert_int_equal(NVME_OK, log_page(&host, NVME_LOG_FIRMWARE, 8, 4, 0, part));
+	assert_int_equal(log_page(&host, NVME_LOG_FIRMWARE, 8, 4, 0, part), NVME_OK);
 	assert_memory_equal(NVME_FIRMWARE, part, 4);
-	assert_int_equal(NVME_OK, log_page(&host, NVME_LOG_EFFECTS, 0, 4096, 0, &effects));
-	assert_int_equal(NVME_EFFECT_SUPPORTED, le32toh(effects.admin[NVME_ADMIN_IDENTIFY]));
-	assert_int_equal(0, effects.admin[0x80]);
+	assert_int_equal(log_page(&host, NVME_LOG_EFFECTS, 0, 4096, 0, &effects), NVME_OK);
+	assert_int_equal(le32toh(effects.admin[NVME_ADMIN_IDENTIFY]), NVME_EFFECT_SUPPORTED);
+	assert_int_equal(effects.admin[0x80], 0);
 	assert_int_equal(
-		NVME_EFFECT_SUPPORTED | NVME_EFFECT_CONTENT, le32toh(effects.io[NVME_IO_WRITE]));
+		le32toh(effects.io[NVME_IO_WRITE]), NVME_EFFECT_SUPPORTED | NVME_EFFECT_CONTENT);
 	host_close(&host);
 }
 
@@ -284,18 +286,18 @@ static void test_log_errors(void **state)
 
 	(void)state;
 	host_start(&host, "size=1M,mdts=8K");
-	assert_int_equal(NVME_INVALID_LOG_PAGE, log_page(&host, 0, 0, 4, 0, NULL));
-	assert_int_equal(NVME_INVALID_LOG_PAGE, log_page(&host, 4, 0, 4, 0, NULL));
-	assert_int_equal(NVME_INVALID_LOG_PAGE, log_page(&host, 0xc0, 0, 4, 0, NULL));
-	assert_int_equal(NVME_INVALID_FIELD, log_page(&host, NVME_LOG_SMART, 2, 4, 0, NULL));
-	assert_int_equal(NVME_INVALID_FIELD, log_page(&host, NVME_LOG_SMART, 512, 4, 0, NULL));
+	assert_int_equal(log_page(&host, 0, 0, 4, 0, NULL), NVME_INVALID_LOG_PAGE);
+	assert_int_equal(log_page(&host, 4, 0, 4, 0, NULL), NVME_INVALID_LOG_PAGE);
+	assert_int_equal(log_page(&host, 0xc0, 0, 4, 0, NULL), NVME_INVALID_LOG_PAGE);
+	assert_int_equal(log_page(&host, NVME_LOG_SMART, 2, 4, 0, NULL), NVME_INVALID_FIELD);
+	assert_int_equal(log_page(&host, NVME_LOG_SMART, 512, 4, 0, NULL), NVME_INVALID_FIELD);
 	assert_int_equal(
-		NVME_INVALID_FIELD, log_page(&host, NVME_LOG_SMART, UINT64_C(1) << 40, 4, 0, NULL));
-	assert_int_equal(NVME_INVALID_FIELD, log_page(&host, NVME_LOG_SMART, 0, 8196, 0, NULL));
-	assert_int_equal(NVME_INVALID_NAMESPACE, log_page(&host, NVME_LOG_SMART, 0, 4, 2, NULL));
+		log_page(&host, NVME_LOG_SMART, UINT64_C(1) << 40, 4, 0, NULL), NVME_INVALID_FIELD);
+	assert_int_equal(log_page(&host, NVME_LOG_SMART, 0, 8196, 0, NULL), NVME_INVALID_FIELD);
+	assert_int_equal(log_page(&host, NVME_LOG_SMART, 0, 4, 2, NULL), NVME_INVALID_NAMESPACE);
 	/* More than there is: the end of the page, and nothing after it. */
 	memset(marker, 0, sizeof(marker));
-	assert_int_equal(NVME_OK, log_page(&host, NVME_LOG_FIRMWARE, 4, 8192, 0, data));
+	assert_int_equal(log_page(&host, NVME_LOG_FIRMWARE, 4, 8192, 0, data), NVME_OK);
 	assert_memory_equal(marker, data + 12, sizeof(data) - 12);
 	host_close(&host);
 }

@@ -37,31 +37,11 @@ int fallocate(int fd, int mode, off_t offset, off_t length)
 	return -1;
 }
 
-static char image[] = "/tmp/test-nvme-XXXXXX";
-
-static int make_image(void **state)
-{
-	int fd;
-
-	(void)state;
-	strcpy(image, "/tmp/test-nvme-XXXXXX");
-	fd = mkstemp(image);
-	if (fd < 0 || ftruncate(fd, 1 << 20) < 0)
-		return -1;
-	return close(fd);
-}
-
-static int remove_image(void **state)
-{
-	(void)state;
-	return unlink(image);
-}
-
 static void start(struct host *host)
 {
 	char keys[64];
 
-	snprintf(keys, sizeof(keys), "image=%s", image);
+	snprintf(keys, sizeof(keys), "image=%s", host_image);
 	host_start(host, keys);
 }
 
@@ -108,11 +88,11 @@ static void read_smart(struct host *host, struct nvme_smart_log *smart)
 {
 	uint64_t page = host_pages(host, 1);
 
-	assert_int_equal(
-		NVME_OK, host_admin(host, (struct nvme_command){ .opcode = NVME_ADMIN_GET_LOG_PAGE,
+	assert_int_equal(host_admin(host, (struct nvme_command){ .opcode = NVME_ADMIN_GET_LOG_PAGE,
 						  .prp1 = page,
 						  .nsid = NVME_NSID_ALL,
-						  .cdw10 = 127u << 16 | NVME_LOG_SMART }));
+						  .cdw10 = 127u << 16 | NVME_LOG_SMART }),
+		NVME_OK);
 	host_peek(host, page, smart, sizeof(*smart));
 }
 
@@ -121,9 +101,10 @@ static uint8_t namespace_attributes(struct host *host)
 	struct nvme_identify_namespace id;
 	uint64_t page = host_pages(host, 1);
 
-	assert_int_equal(NVME_OK,
-		host_admin(host, (struct nvme_command){
-					 .opcode = NVME_ADMIN_IDENTIFY, .nsid = 1, .prp1 = page }));
+	assert_int_equal(host_admin(host,
+				 (struct nvme_command){
+					 .opcode = NVME_ADMIN_IDENTIFY, .nsid = 1, .prp1 = page }),
+		NVME_OK);
 	host_peek(host, page, &id, sizeof(id));
 	return id.nsattr;
 }
@@ -135,31 +116,31 @@ static void expect_failed(struct host *host)
 {
 	struct nvme_smart_log smart;
 
-	assert_int_equal(FAULT, io(host, NVME_IO_FLUSH, 0));
-	assert_int_equal(FAULT, io(host, NVME_IO_FLUSH, 0));
-	assert_int_equal(FAULT, set_feature(host, NVME_FEAT_WRITE_CACHE, 0));
-	assert_int_equal(READONLY, io(host, NVME_IO_WRITE, 0));
-	assert_int_equal(READONLY, io(host, NVME_IO_WRITE, NVME_IO_FUA));
-	assert_int_equal(READONLY, io(host, NVME_IO_WRITE_ZEROES, 0));
-	assert_int_equal(READONLY, deallocate(host));
-	assert_int_equal(NVME_OK, io(host, NVME_IO_READ, 0));
+	assert_int_equal(io(host, NVME_IO_FLUSH, 0), FAULT);
+	assert_int_equal(io(host, NVME_IO_FLUSH, 0), FAULT);
+	assert_int_equal(set_feature(host, NVME_FEAT_WRITE_CACHE, 0), FAULT);
+	assert_int_equal(io(host, NVME_IO_WRITE, 0), READONLY);
+	assert_int_equal(io(host, NVME_IO_WRITE, NVME_IO_FUA), READONLY);
+	assert_int_equal(io(host, NVME_IO_WRITE_ZEROES, 0), READONLY);
+	assert_int_equal(deallocate(host), READONLY);
+	assert_int_equal(io(host, NVME_IO_READ, 0), NVME_OK);
 	assert_int_equal(
-		NVME_UNRECOVERED_READ | NVME_STATUS_DNR, io(host, NVME_IO_READ, NVME_IO_FUA));
+		io(host, NVME_IO_READ, NVME_IO_FUA), NVME_UNRECOVERED_READ | NVME_STATUS_DNR);
 	read_smart(host, &smart);
-	assert_int_equal(NVME_SMART_RELIABILITY | NVME_SMART_READ_ONLY, smart.critical_warning);
+	assert_int_equal(smart.critical_warning, NVME_SMART_RELIABILITY | NVME_SMART_READ_ONLY);
 	assert_true(le64toh(smart.media_errors[0]) > 0);
-	assert_int_equal(NVME_NSATTR_PROTECTED, namespace_attributes(host));
+	assert_int_equal(namespace_attributes(host), NVME_NSATTR_PROTECTED);
 }
 
 static void expect_healthy(struct host *host)
 {
 	struct nvme_smart_log smart;
 
-	assert_int_equal(NVME_OK, io(host, NVME_IO_WRITE, NVME_IO_FUA));
-	assert_int_equal(NVME_OK, io(host, NVME_IO_FLUSH, 0));
+	assert_int_equal(io(host, NVME_IO_WRITE, NVME_IO_FUA), NVME_OK);
+	assert_int_equal(io(host, NVME_IO_FLUSH, 0), NVME_OK);
 	read_smart(host, &smart);
-	assert_int_equal(0, smart.critical_warning);
-	assert_int_equal(0, namespace_attributes(host));
+	assert_int_equal(smart.critical_warning, 0);
+	assert_int_equal(namespace_attributes(host), 0);
 }
 
 static void enable_again(struct host *host)
@@ -176,9 +157,9 @@ static void test_failure_stays(void **state)
 	(void)state;
 	start(&host);
 	expect_healthy(&host);
-	assert_int_equal(0, fake_soft_log(host.device, line, sizeof(line)));
+	assert_int_equal(fake_soft_log(host.device, line, sizeof(line)), 0);
 	atomic_store(&sync_failure, EIO);
-	assert_int_equal(FAULT, io(&host, NVME_IO_FLUSH, 0));
+	assert_int_equal(io(&host, NVME_IO_FLUSH, 0), FAULT);
 	expect_failed(&host);
 	host_disable(&host);
 	enable_again(&host);
@@ -187,8 +168,8 @@ static void test_failure_stays(void **state)
 	enable_again(&host);
 	expect_failed(&host);
 	/* One line, which names the image and the reason. */
-	assert_int_equal(1, fake_soft_log(host.device, line, sizeof(line)));
-	assert_non_null(strstr(line, image));
+	assert_int_equal(fake_soft_log(host.device, line, sizeof(line)), 1);
+	assert_non_null(strstr(line, host_image));
 	assert_non_null(strstr(line, strerror(EIO)));
 	host_close(&host);
 	start(&host);
@@ -217,7 +198,7 @@ static uint16_t provoke(struct host *host, enum way way, int error)
 	uint16_t status = NVME_OK;
 
 	if (way == UNCACHED_WRITE || way == UNCACHED_ZEROES || way == UNCACHED_DEALLOCATE)
-		assert_int_equal(NVME_OK, set_feature(host, NVME_FEAT_WRITE_CACHE, 0));
+		assert_int_equal(set_feature(host, NVME_FEAT_WRITE_CACHE, 0), NVME_OK);
 	if (way == WRITE)
 		fake_soft_fail_files(host->device, -error);
 	else
@@ -261,12 +242,12 @@ static void test_no_room(void **state)
 
 	(void)state;
 	start(&host);
-	assert_int_equal(NVME_CAPACITY_EXCEEDED, provoke(&host, WRITE, ENOSPC));
-	assert_int_equal(NVME_CAPACITY_EXCEEDED, provoke(&host, ZEROES, ENOSPC));
-	assert_int_equal(NVME_OK, provoke(&host, DEALLOCATE, ENOSPC));
+	assert_int_equal(provoke(&host, WRITE, ENOSPC), NVME_CAPACITY_EXCEEDED);
+	assert_int_equal(provoke(&host, ZEROES, ENOSPC), NVME_CAPACITY_EXCEEDED);
+	assert_int_equal(provoke(&host, DEALLOCATE, ENOSPC), NVME_OK);
 	expect_healthy(&host);
 	/* Found by writing back, it is the loss of data that had been taken. */
-	assert_int_equal(FAULT, provoke(&host, FLUSH, ENOSPC));
+	assert_int_equal(provoke(&host, FLUSH, ENOSPC), FAULT);
 	expect_failed(&host);
 	host_close(&host);
 }
@@ -286,10 +267,10 @@ static void test_shutdown(void **state)
 	atomic_store(&sync_failure, EIO);
 	host_write(&host, NVME_REG_CC, NVME_CTRL_ENABLE | 1u << 14);
 	host_await(&host, NVME_REG_CSTS, mask, NVME_CSTS_CFS | NVME_CSTS_SHST_OCCURRING);
-	assert_int_equal(1, fake_soft_log(host.device, line, sizeof(line)));
-	assert_non_null(strstr(line, image));
+	assert_int_equal(fake_soft_log(host.device, line, sizeof(line)), 1);
+	assert_non_null(strstr(line, host_image));
 	host_disable(&host);
-	assert_int_equal(0, host_read(&host, NVME_REG_CSTS));
+	assert_int_equal(host_read(&host, NVME_REG_CSTS), 0);
 	enable_again(&host);
 	expect_failed(&host);
 	host_write(&host, NVME_REG_CC, NVME_CTRL_ENABLE | 1u << 14);
@@ -310,10 +291,10 @@ static void expect_event(struct host *host, uint16_t cid)
 {
 	struct nvme_completion completion = host_wait(host, &host->ctrl.admin);
 
-	assert_int_equal(cid, completion.cid);
-	assert_int_equal(NVME_OK, nvme_ctrl_status(&completion));
+	assert_int_equal(completion.cid, cid);
+	assert_int_equal(nvme_ctrl_status(&completion), NVME_OK);
 	/* SMART, NVM subsystem reliability, and where to read about it */
-	assert_int_equal(NVME_EVENT_SMART | 0u << 8 | NVME_LOG_SMART << 16, completion.result);
+	assert_int_equal(completion.result, NVME_EVENT_SMART | 0u << 8 | NVME_LOG_SMART << 16);
 }
 
 static void test_event(void **state)
@@ -325,7 +306,7 @@ static void test_event(void **state)
 	(void)state;
 	start(&host);
 	cid = request_event(&host);
-	assert_int_equal(FAULT, provoke(&host, FLUSH, EIO));
+	assert_int_equal(provoke(&host, FLUSH, EIO), FAULT);
 	expect_event(&host, cid);
 	/* Once, for this host. */
 	cid = request_event(&host);
@@ -337,8 +318,8 @@ static void test_event(void **state)
 	expect_event(&host, request_event(&host));
 	/* And who asks for such events only now. */
 	read_smart(&host, &smart);
-	assert_int_equal(NVME_OK, set_feature(&host, NVME_FEAT_ASYNC_EVENTS, 0));
-	assert_int_equal(NVME_OK, set_feature(&host, NVME_FEAT_ASYNC_EVENTS, NVME_SMART_READ_ONLY));
+	assert_int_equal(set_feature(&host, NVME_FEAT_ASYNC_EVENTS, 0), NVME_OK);
+	assert_int_equal(set_feature(&host, NVME_FEAT_ASYNC_EVENTS, NVME_SMART_READ_ONLY), NVME_OK);
 	expect_event(&host, request_event(&host));
 	host_close(&host);
 }
@@ -353,5 +334,5 @@ int main(void)
 		cmocka_unit_test(test_event),
 	};
 
-	return cmocka_run_group_tests(tests, make_image, remove_image);
+	return cmocka_run_group_tests(tests, host_image_create, host_image_remove);
 }

@@ -122,8 +122,8 @@ static void expect_sanity(struct host *host)
 {
 	host->mapped = false;
 	fake_soft_reset(host->device);
-	assert_int_equal(0, host_read(host, NVME_REG_CSTS));
-	assert_int_equal(0x10400, host_read(host, NVME_REG_VS));
+	assert_int_equal(host_read(host, NVME_REG_CSTS), 0);
+	assert_int_equal(host_read(host, NVME_REG_VS), 0x10400);
 	host->next_page = FAKE_SOFT_RAM_BASE + FAKE_SOFT_RAM_SIZE / 2;
 	memset(&host->io, 0, sizeof(host->io));
 	uint8_t zeroes[4096] = { 0 };
@@ -132,7 +132,7 @@ static void expect_sanity(struct host *host)
 		host_fill(host, host->next_page + i * sizeof(zeroes), zeroes, sizeof(zeroes));
 	host_enable(host, 8, NVME_CTRL_ENABLE);
 	host_create_io(host, 8);
-	assert_int_equal(NVME_OK, host_io(host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
+	assert_int_equal(host_io(host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)), NVME_OK);
 	fake_soft_reset(host->device);
 }
 
@@ -173,8 +173,8 @@ static void test_endless_list(void **unused)
 		entries[i] = page;
 	host_fill(&host, page, entries, sizeof(entries));
 	/* The data is the list: it may be overwritten while it is used, and must not matter. */
-	assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 8192, page, page)));
-	assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 8192, page, page)));
+	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 8192, page, page)), NVME_OK);
+	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 8192, page, page)), NVME_OK);
 	host_close(&host);
 }
 

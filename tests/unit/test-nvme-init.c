@@ -17,7 +17,7 @@ static void make_image(off_t size)
 	strcpy(image, "/tmp/test-nvme-XXXXXX");
 	fd = mkstemp(image);
 	assert_true(fd >= 0);
-	assert_int_equal(0, ftruncate(fd, size));
+	assert_int_equal(ftruncate(fd, size), 0);
 	close(fd);
 }
 
@@ -68,9 +68,9 @@ static void test_bad_images(void **state)
 	make_image(1536);
 	snprintf(keys, sizeof(keys), "image=%s,block=4096", image);
 	refused(keys, "1536 bytes are less than one block of 4096");
-	assert_int_equal(0, truncate(image, 6000));
+	assert_int_equal(truncate(image, 6000), 0);
 	refused(keys, "6000 bytes are not a multiple of the block size, 4096");
-	assert_int_equal(0, truncate(image, 0));
+	assert_int_equal(truncate(image, 0), 0);
 	snprintf(keys, sizeof(keys), "image=%s", image);
 	refused(keys, "less than one block");
 	unlink(image);
@@ -98,10 +98,10 @@ static void test_identity(void **state)
 
 	(void)state;
 	host_open(&host, "size=1M,vectors=7");
-	assert_int_equal(0x010802, fake_soft_identity(host.device)->class_code);
-	assert_int_equal(1, fake_soft_identity(host.device)->interrupt_pin);
-	assert_int_equal(7, fake_soft_msix_vectors(host.device));
-	assert_int_equal(0, fake_soft_msi_vectors(host.device));
+	assert_int_equal(fake_soft_identity(host.device)->class_code, 0x010802);
+	assert_int_equal(fake_soft_identity(host.device)->interrupt_pin, 1);
+	assert_int_equal(fake_soft_msix_vectors(host.device), 7);
+	assert_int_equal(fake_soft_msi_vectors(host.device), 0);
 	host_close(&host);
 }
 
@@ -123,7 +123,7 @@ static void test_interrupt_kinds(void **state)
 		struct host host;
 
 		host_open(&host, cases[i].keys);
-		assert_int_equal(1, fake_soft_identity(host.device)->interrupt_pin);
+		assert_int_equal(fake_soft_identity(host.device)->interrupt_pin, 1);
 		assert_int_equal(cases[i].msi, fake_soft_msi_vectors(host.device));
 		assert_int_equal(cases[i].msix, fake_soft_msix_vectors(host.device));
 		/* Where no table is, nothing is kept, nor looks like one. */
@@ -144,32 +144,32 @@ static void test_registers(void **state)
 	cap = soft_nvme_model.bar_read(host.device, 0, NVME_REG_CAP, 8);
 	assert_int_equal(host_read(&host, 0), (uint32_t)cap);
 	assert_int_equal(host_read(&host, 4), (uint32_t)(cap >> 32));
-	assert_int_equal(1023, cap & 0xffff);
+	assert_int_equal(cap & 0xffff, 1023);
 	assert_true(cap & NVME_CAP_CQR);
-	assert_int_equal(0, cap >> 32 & 0xf); /* DSTRD */
+	assert_int_equal(cap >> 32 & 0xf, 0); /* DSTRD */
 	assert_true(cap & NVME_CAP_CSS_NVM);
-	assert_int_equal(0x10400, host_read(&host, NVME_REG_VS));
-	assert_int_equal(1, soft_nvme_model.bar_read(host.device, 0, NVME_REG_VS + 2, 1));
-	assert_int_equal(0, host_read(&host, NVME_REG_CSTS));
+	assert_int_equal(host_read(&host, NVME_REG_VS), 0x10400);
+	assert_int_equal(soft_nvme_model.bar_read(host.device, 0, NVME_REG_VS + 2, 1), 1);
+	assert_int_equal(host_read(&host, NVME_REG_CSTS), 0);
 
 	host_write(&host, NVME_REG_CAP, 0);
 	host_write(&host, NVME_REG_VS, 0);
 	host_write(&host, NVME_REG_CSTS, 0xffffffff);
 	assert_int_equal((uint32_t)cap, host_read(&host, NVME_REG_CAP));
-	assert_int_equal(0x10400, host_read(&host, NVME_REG_VS));
-	assert_int_equal(0, host_read(&host, NVME_REG_CSTS));
+	assert_int_equal(host_read(&host, NVME_REG_VS), 0x10400);
+	assert_int_equal(host_read(&host, NVME_REG_CSTS), 0);
 
 	/* Reserved bits stay zero; eight bytes are two writes of four; fewer than four nothing. */
 	host_write(&host, NVME_REG_AQA, 0xffffffff);
-	assert_int_equal(NVME_AQA_WRITABLE, host_read(&host, NVME_REG_AQA));
+	assert_int_equal(host_read(&host, NVME_REG_AQA), NVME_AQA_WRITABLE);
 	soft_nvme_model.bar_write(host.device, 0, NVME_REG_ASQ, 8, UINT64_C(0x123456789abcdef0));
-	assert_int_equal(UINT64_C(0x123456789abcd000),
-		soft_nvme_model.bar_read(host.device, 0, NVME_REG_ASQ, 8));
+	assert_int_equal(soft_nvme_model.bar_read(host.device, 0, NVME_REG_ASQ, 8),
+		UINT64_C(0x123456789abcd000));
 	soft_nvme_model.bar_write(host.device, 0, NVME_REG_ASQ, 2, 0xffff);
-	assert_int_equal(0x9abcd000, host_read(&host, NVME_REG_ASQ));
+	assert_int_equal(host_read(&host, NVME_REG_ASQ), 0x9abcd000);
 	/* The memory of the BAR shows the same. */
 	host.mapped = true;
-	assert_int_equal(0x9abcd000, host_read(&host, NVME_REG_ASQ));
+	assert_int_equal(host_read(&host, NVME_REG_ASQ), 0x9abcd000);
 	host.mapped = false;
 	host_close(&host);
 }
@@ -182,10 +182,10 @@ static void test_interrupt_mask_registers(void **state)
 	host_open(&host, "size=1M");
 	host_write(&host, NVME_REG_INTMS, 0x5);
 	host_write(&host, NVME_REG_INTMS, 0x2);
-	assert_int_equal(0x7, host_read(&host, NVME_REG_INTMS));
+	assert_int_equal(host_read(&host, NVME_REG_INTMS), 0x7);
 	host_write(&host, NVME_REG_INTMC, 0x1);
-	assert_int_equal(0x6, host_read(&host, NVME_REG_INTMC));
-	assert_int_equal(0x6, host_read(&host, NVME_REG_INTMS));
+	assert_int_equal(host_read(&host, NVME_REG_INTMC), 0x6);
+	assert_int_equal(host_read(&host, NVME_REG_INTMS), 0x6);
 	host_close(&host);
 }
 
@@ -195,13 +195,13 @@ static void test_msix_table_is_memory(void **state)
 
 	(void)state;
 	host_open(&host, "size=1M,vectors=2");
-	assert_int_equal(1, host_read(&host, NVME_BAR_MSIX + 12));
+	assert_int_equal(host_read(&host, NVME_BAR_MSIX + 12), 1);
 	host_write(&host, NVME_BAR_MSIX + 16, 0xfee00000);
-	assert_int_equal(0xfee00000, host_read(&host, NVME_BAR_MSIX + 16));
+	assert_int_equal(host_read(&host, NVME_BAR_MSIX + 16), 0xfee00000);
 	host_write(&host, NVME_BAR_MSIX + 32, 0xfee00000); /* past the table */
-	assert_int_equal(0, host_read(&host, NVME_BAR_MSIX + 32));
+	assert_int_equal(host_read(&host, NVME_BAR_MSIX + 32), 0);
 	host_write(&host, NVME_BAR_PBA, 1);
-	assert_int_equal(0, host_read(&host, NVME_BAR_PBA));
+	assert_int_equal(host_read(&host, NVME_BAR_PBA), 0);
 	host_close(&host);
 }
 
@@ -214,10 +214,10 @@ static void test_enable_disable(void **state)
 	for (int i = 0; i < 3; i++) {
 		host_enable(&host, 8, NVME_CTRL_ENABLE);
 		host_create_io(&host, 4);
-		assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
+		assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)), NVME_OK);
 		host_disable(&host);
 		/* The queue registers outlive a controller reset. */
-		assert_int_equal(7u << 16 | 7, host_read(&host, NVME_REG_AQA));
+		assert_int_equal(host_read(&host, NVME_REG_AQA), 7u << 16 | 7);
 	}
 	host_close(&host);
 }
@@ -288,7 +288,7 @@ static void test_shutdown(void **state)
 	host_await(&host, NVME_REG_CSTS, NVME_CSTS_SHST_MASK | NVME_CSTS_RDY, 0);
 	host_enable(&host, 8, NVME_CTRL_ENABLE);
 	host_create_io(&host, 4);
-	assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
+	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)), NVME_OK);
 	host_close(&host);
 }
 
@@ -302,17 +302,17 @@ static void test_reset(void **state)
 	fake_soft_reset(host.device);
 	for (int by_memory = 0; by_memory < 2; by_memory++) {
 		host.mapped = by_memory;
-		assert_int_equal(0, host_read(&host, NVME_REG_CC));
-		assert_int_equal(0, host_read(&host, NVME_REG_CSTS));
-		assert_int_equal(0, host_read(&host, NVME_REG_AQA));
-		assert_int_equal(0, host_read(&host, NVME_REG_ASQ));
-		assert_int_equal(0, host_read(&host, NVME_REG_INTMS));
-		assert_int_equal(0x10400, host_read(&host, NVME_REG_VS));
+		assert_int_equal(host_read(&host, NVME_REG_CC), 0);
+		assert_int_equal(host_read(&host, NVME_REG_CSTS), 0);
+		assert_int_equal(host_read(&host, NVME_REG_AQA), 0);
+		assert_int_equal(host_read(&host, NVME_REG_ASQ), 0);
+		assert_int_equal(host_read(&host, NVME_REG_INTMS), 0);
+		assert_int_equal(host_read(&host, NVME_REG_VS), 0x10400);
 	}
 	host.mapped = false;
 	host_enable(&host, 8, NVME_CTRL_ENABLE);
 	host_create_io(&host, 4);
-	assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
+	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)), NVME_OK);
 	host_close(&host);
 }
 
@@ -335,7 +335,7 @@ static void test_bus_master(void **state)
 	assert_int_equal(before, fake_soft_dma_count(host.device));
 	fake_soft_set_bus_master(host.device, true);
 	completion = host_wait(&host, &host.io);
-	assert_int_equal(NVME_OK, nvme_ctrl_status(&completion));
+	assert_int_equal(nvme_ctrl_status(&completion), NVME_OK);
 	host_close(&host);
 }
 

@@ -12,7 +12,7 @@ static void test_interrupts(void **state)
 	(void)state;
 	host_start(&host, "size=1M");
 	before = fake_soft_irqs(host.device, 1);
-	assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
+	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)), NVME_OK);
 	while (fake_soft_irqs(host.device, 1) == before)
 		host_nap();
 	/* Masked, as a host without MSI-X does: it comes when the mask goes. */
@@ -162,7 +162,7 @@ static void check_line_of_early(bool mapped)
 		while (atomic_load(&early.taken) == i)
 			host_nap();
 	}
-	assert_int_equal(0, early.asserted);
+	assert_int_equal(early.asserted, 0);
 	host_close(&host);
 }
 
@@ -181,22 +181,22 @@ static void test_queue_without_interrupts(void **state)
 	(void)state;
 	host_start(&host, "size=1M");
 	pages = host_pages(&host, 2);
-	assert_int_equal(
-		NVME_OK, host_admin(&host, (struct nvme_command){ .opcode = NVME_ADMIN_CREATE_CQ,
+	assert_int_equal(host_admin(&host, (struct nvme_command){ .opcode = NVME_ADMIN_CREATE_CQ,
 						   .prp1 = pages,
 						   .cdw10 = 7u << 16 | 2,
-						   .cdw11 = 5u << 16 | NVME_QUEUE_PC }));
-	assert_int_equal(
-		NVME_OK, host_admin(&host, (struct nvme_command){ .opcode = NVME_ADMIN_CREATE_SQ,
+						   .cdw11 = 5u << 16 | NVME_QUEUE_PC }),
+		NVME_OK);
+	assert_int_equal(host_admin(&host, (struct nvme_command){ .opcode = NVME_ADMIN_CREATE_SQ,
 						   .prp1 = pages + HOST_PAGE,
 						   .cdw10 = 7u << 16 | 2,
-						   .cdw11 = 2u << 16 | NVME_QUEUE_PC }));
+						   .cdw11 = 2u << 16 | NVME_QUEUE_PC }),
+		NVME_OK);
 	host.io = (struct nvme_ctrl_queue){
 		.qid = 2, .size = 8, .cq = pages, .sq = pages + HOST_PAGE, .phase = true
 	};
-	assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
+	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)), NVME_OK);
 	host_barrier(&host);
-	assert_int_equal(0, fake_soft_irqs(host.device, 5));
+	assert_int_equal(fake_soft_irqs(host.device, 5), 0);
 	host_close(&host);
 }
 

@@ -20,23 +20,24 @@ static void test_bounds(void **state)
 		uint8_t opcode =
 			(const uint8_t[]){ NVME_IO_READ, NVME_IO_WRITE, NVME_IO_WRITE_ZEROES }[i];
 
-		assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(opcode, 2047, 1, page, 0)));
-		assert_int_equal(NVME_LBA_OUT_OF_RANGE,
-			host_io(&host, nvme_ctrl_rw(opcode, 2048, 1, page, 0)));
-		assert_int_equal(NVME_LBA_OUT_OF_RANGE,
-			host_io(&host, nvme_ctrl_rw(opcode, 2047, 2, page, 0)));
-		assert_int_equal(NVME_LBA_OUT_OF_RANGE,
-			host_io(&host, nvme_ctrl_rw(opcode, UINT64_MAX, 1, page, 0)));
-		assert_int_equal(NVME_LBA_OUT_OF_RANGE,
-			host_io(&host, nvme_ctrl_rw(opcode, UINT64_C(1) << 55, 1, page, 0)));
+		assert_int_equal(host_io(&host, nvme_ctrl_rw(opcode, 2047, 1, page, 0)), NVME_OK);
+		assert_int_equal(host_io(&host, nvme_ctrl_rw(opcode, 2048, 1, page, 0)),
+			NVME_LBA_OUT_OF_RANGE);
+		assert_int_equal(host_io(&host, nvme_ctrl_rw(opcode, 2047, 2, page, 0)),
+			NVME_LBA_OUT_OF_RANGE);
+		assert_int_equal(host_io(&host, nvme_ctrl_rw(opcode, UINT64_MAX, 1, page, 0)),
+			NVME_LBA_OUT_OF_RANGE);
+		assert_int_equal(
+			host_io(&host, nvme_ctrl_rw(opcode, UINT64_C(1) << 55, 1, page, 0)),
+			NVME_LBA_OUT_OF_RANGE);
 	}
 	/* MDTS is for data that moves. */
 	assert_int_equal(
-		NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 16, page, page + 4096)));
-	assert_int_equal(NVME_INVALID_FIELD,
-		host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 17, page, page + 4096)));
+		host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 16, page, page + 4096)), NVME_OK);
+	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 17, page, page + 4096)),
+		NVME_INVALID_FIELD);
 	assert_int_equal(
-		NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE_ZEROES, 0, 2048, 0, 0)));
+		host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE_ZEROES, 0, 2048, 0, 0)), NVME_OK);
 	host_close(&host);
 }
 
@@ -53,9 +54,9 @@ static void test_namespaces(void **state)
 			nvme_ctrl_rw(opcodes[i], 0, 1, host_pages(&host, 1), 0);
 
 		command.nsid = 0;
-		assert_int_equal(NVME_INVALID_NAMESPACE, host_io(&host, command));
+		assert_int_equal(host_io(&host, command), NVME_INVALID_NAMESPACE);
 		command.nsid = 2;
-		assert_int_equal(NVME_INVALID_NAMESPACE, host_io(&host, command));
+		assert_int_equal(host_io(&host, command), NVME_INVALID_NAMESPACE);
 		command.nsid = NVME_NSID_ALL;
 		assert_int_equal(opcodes[i] == NVME_IO_FLUSH ? NVME_OK : NVME_INVALID_NAMESPACE,
 			host_io(&host, command));
@@ -82,9 +83,9 @@ static void zeroes(struct host *host, struct nvme_command command)
 	uint64_t page = host_pages(host, 1);
 
 	host_fill_pattern(host, page, 0, 4096);
-	assert_int_equal(NVME_OK, host_io(host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 8, page, 0)));
-	assert_int_equal(NVME_OK, host_io(host, command));
-	assert_int_equal(NVME_OK, host_io(host, nvme_ctrl_rw(NVME_IO_READ, 0, 8, page, 0)));
+	assert_int_equal(host_io(host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 8, page, 0)), NVME_OK);
+	assert_int_equal(host_io(host, command), NVME_OK);
+	assert_int_equal(host_io(host, nvme_ctrl_rw(NVME_IO_READ, 0, 8, page, 0)), NVME_OK);
 	host_expect_pattern(host, page, 0, 1024);
 	expect_zeroes(host, page + 1024, 0, 1536);
 	host_expect_pattern(host, page + 2560, 2560, 1536);
@@ -137,8 +138,8 @@ static void test_zeroes_without_help(void **state)
 		host_create_io(&host, 16);
 		zeroes(&host, nvme_ctrl_rw(NVME_IO_WRITE_ZEROES, 2, 3, 0, 0));
 		if (!way)
-			assert_int_equal(NVME_INVALID_OPCODE,
-				host_io(&host, deallocate(&host, 2, 3, NVME_DSM_AD)));
+			assert_int_equal(host_io(&host, deallocate(&host, 2, 3, NVME_DSM_AD)),
+				NVME_INVALID_OPCODE);
 		host_close(&host);
 	}
 }
@@ -153,22 +154,22 @@ static void test_image(void **state)
 
 	(void)state;
 	assert_true(fd >= 0);
-	assert_int_equal(0, ftruncate(fd, 1 << 20));
+	assert_int_equal(ftruncate(fd, 1 << 20), 0);
 	snprintf(keys, sizeof(keys), "image=%s", image);
 	host_start(&host, keys);
 	zeroes(&host, nvme_ctrl_rw(NVME_IO_WRITE_ZEROES, 2, 3, 0, 0));
 	page = host_pages(&host, 1);
 	host_fill_pattern(&host, page, 512, 512);
-	assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE, 2047, 1, page, 0)));
-	assert_int_equal(512, pread(fd, block, 512, 2047 * 512));
+	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE, 2047, 1, page, 0)), NVME_OK);
+	assert_int_equal(pread(fd, block, 512, 2047 * 512), 512);
 	for (unsigned i = 0; i < 512; i++)
 		assert_int_equal(host_pattern(512 + i), block[i]);
 	/* The file shrinks under the device: an error, nothing worse. */
-	assert_int_equal(0, ftruncate(fd, 4096));
+	assert_int_equal(ftruncate(fd, 4096), 0);
 	assert_int_equal(
-		NVME_UNRECOVERED_READ, host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 100, 1, page, 0)));
-	assert_int_equal(NVME_UNRECOVERED_READ,
-		host_io(&host, nvme_ctrl_rw(NVME_IO_COMPARE, 100, 1, page, 0)));
+		host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 100, 1, page, 0)), NVME_UNRECOVERED_READ);
+	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_COMPARE, 100, 1, page, 0)),
+		NVME_UNRECOVERED_READ);
 	host_close(&host);
 	close(fd);
 	unlink(image);
@@ -183,13 +184,13 @@ static void test_deallocate_errors(void **state)
 	host_start(&host, "size=1M");
 	page = host_pages(&host, 1);
 	host_fill_pattern(&host, page, 0, 4096);
-	assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 8, page, 0)));
+	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 8, page, 0)), NVME_OK);
 	assert_int_equal(
-		NVME_LBA_OUT_OF_RANGE, host_io(&host, deallocate(&host, 2040, 9, NVME_DSM_AD)));
-	assert_int_equal(NVME_LBA_OUT_OF_RANGE,
-		host_io(&host, deallocate(&host, UINT64_MAX, 2, NVME_DSM_AD)));
-	assert_int_equal(NVME_OK, host_io(&host, deallocate(&host, 0, 8, 3))); /* hints alone */
-	assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_COMPARE, 0, 8, page, 0)));
+		host_io(&host, deallocate(&host, 2040, 9, NVME_DSM_AD)), NVME_LBA_OUT_OF_RANGE);
+	assert_int_equal(host_io(&host, deallocate(&host, UINT64_MAX, 2, NVME_DSM_AD)),
+		NVME_LBA_OUT_OF_RANGE);
+	assert_int_equal(host_io(&host, deallocate(&host, 0, 8, 3)), NVME_OK); /* hints alone */
+	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_COMPARE, 0, 8, page, 0)), NVME_OK);
 	host_close(&host);
 }
 
@@ -200,12 +201,12 @@ static void test_flush_and_fua(void **state)
 
 	(void)state;
 	host_start(&host, "size=1M");
-	assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
+	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)), NVME_OK);
 	command = nvme_ctrl_rw(NVME_IO_WRITE, 0, 1, host_pages(&host, 1), 0);
 	command.cdw12 |= NVME_IO_FUA;
-	assert_int_equal(NVME_OK, host_io(&host, command));
+	assert_int_equal(host_io(&host, command), NVME_OK);
 	command.opcode = NVME_IO_READ;
-	assert_int_equal(NVME_OK, host_io(&host, command));
+	assert_int_equal(host_io(&host, command), NVME_OK);
 	host_close(&host);
 }
 
@@ -218,19 +219,19 @@ static void test_read_only(void **state)
 	(void)state;
 	host_start(&host, "size=1M,readonly=on");
 	page = host_pages(&host, 1);
-	assert_int_equal(
-		NVME_OK, host_admin(&host,
+	assert_int_equal(host_admin(&host,
 				 (struct nvme_command){
-					 .opcode = NVME_ADMIN_IDENTIFY, .nsid = 1, .prp1 = page }));
+					 .opcode = NVME_ADMIN_IDENTIFY, .nsid = 1, .prp1 = page }),
+		NVME_OK);
 	host_peek(&host, page, &id, sizeof(id));
-	assert_int_equal(NVME_NSATTR_PROTECTED, id.nsattr);
-	assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 8, page, 0)));
-	assert_int_equal(NVME_NAMESPACE_WRITE_PROTECTED,
-		host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 8, page, 0)));
-	assert_int_equal(NVME_NAMESPACE_WRITE_PROTECTED,
-		host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE_ZEROES, 0, 8, 0, 0)));
-	assert_int_equal(NVME_INVALID_OPCODE, host_io(&host, deallocate(&host, 0, 8, NVME_DSM_AD)));
-	assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
+	assert_int_equal(id.nsattr, NVME_NSATTR_PROTECTED);
+	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 8, page, 0)), NVME_OK);
+	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 8, page, 0)),
+		NVME_NAMESPACE_WRITE_PROTECTED);
+	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE_ZEROES, 0, 8, 0, 0)),
+		NVME_NAMESPACE_WRITE_PROTECTED);
+	assert_int_equal(host_io(&host, deallocate(&host, 0, 8, NVME_DSM_AD)), NVME_INVALID_OPCODE);
+	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)), NVME_OK);
 	host_close(&host);
 }
 

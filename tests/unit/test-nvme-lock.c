@@ -9,26 +9,6 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-static char image[] = "/tmp/test-nvme-XXXXXX";
-
-static int make_image(void **state)
-{
-	int fd;
-
-	(void)state;
-	strcpy(image, "/tmp/test-nvme-XXXXXX");
-	fd = mkstemp(image);
-	if (fd < 0 || ftruncate(fd, 1 << 20) < 0)
-		return -1;
-	return close(fd);
-}
-
-static int remove_image(void **state)
-{
-	(void)state;
-	return unlink(image);
-}
-
 /* Return: the device, or NULL when it was refused, with a message that names the image. */
 static struct soft_device *open_device(bool read_only)
 {
@@ -36,10 +16,11 @@ static struct soft_device *open_device(bool read_only)
 	char text[128];
 	struct soft_device *device;
 
-	snprintf(text, sizeof(text), "nvme,image=%s%s", image, read_only ? ",readonly=on" : "");
+	snprintf(
+		text, sizeof(text), "nvme,image=%s%s", host_image, read_only ? ",readonly=on" : "");
 	device = fake_soft_create(&soft_nvme_model, text, &error);
 	if (!device) {
-		assert_non_null(strstr(error.text, image));
+		assert_non_null(strstr(error.text, host_image));
 		assert_non_null(strstr(error.text, "in use"));
 	}
 	return device;
@@ -72,7 +53,7 @@ static bool qemu_open(struct qemu *qemu)
 {
 	bool free = true;
 
-	qemu->fd = open(image, O_RDWR);
+	qemu->fd = open(host_image, O_RDWR);
 	assert_true(qemu->fd >= 0);
 	for (unsigned i = 0; i < 4; i++) {
 		if (qemu->used & 1u << i)
@@ -145,21 +126,21 @@ static void test_whole_file(void **state)
 {
 	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	struct soft_device *device;
-	int fd = open(image, O_RDWR);
+	int fd = open(host_image, O_RDWR);
 
 	(void)state;
-	assert_int_equal(0, fcntl(fd, F_OFD_SETLK, &whole));
+	assert_int_equal(fcntl(fd, F_OFD_SETLK, &whole), 0);
 	assert_null(open_device(false));
 	close(fd);
-	fd = open(image, O_RDWR);
-	assert_int_equal(0, flock(fd, LOCK_EX));
+	fd = open(host_image, O_RDWR);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
 	assert_null(open_device(false));
 	assert_null(open_device(true));
-	assert_int_equal(0, flock(fd, LOCK_UN));
+	assert_int_equal(flock(fd, LOCK_UN), 0);
 	device = open_device(false);
 	assert_non_null(device);
-	assert_int_equal(-1, fcntl(fd, F_OFD_SETLK, &whole));
-	assert_int_equal(-1, flock(fd, LOCK_SH | LOCK_NB));
+	assert_int_equal(fcntl(fd, F_OFD_SETLK, &whole), -1);
+	assert_int_equal(flock(fd, LOCK_SH | LOCK_NB), -1);
 	fake_soft_destroy(device);
 	close(fd);
 }
@@ -191,5 +172,5 @@ int main(void)
 		cmocka_unit_test(test_devices),
 	};
 
-	return cmocka_run_group_tests(tests, make_image, remove_image);
+	return cmocka_run_group_tests(tests, host_image_create, host_image_remove);
 }

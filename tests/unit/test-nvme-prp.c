@@ -78,20 +78,20 @@ static void write_and_read(
 	uint32_t blocks = (uint32_t)(length >> shift);
 
 	each_piece(host, &out, position, length, host_fill_pattern);
-	assert_int_equal(
-		NVME_OK, host_io(host, nvme_ctrl_rw(NVME_IO_WRITE, slba, blocks,
-					       out.pages[0] + offset, prp2_for(host, &out, slot))));
-	assert_int_equal(
-		NVME_OK, host_io(host, nvme_ctrl_rw(NVME_IO_COMPARE, slba, blocks,
-					       out.pages[0] + offset, prp2_for(host, &out, slot))));
-	assert_int_equal(
-		NVME_OK, host_io(host, nvme_ctrl_rw(NVME_IO_READ, slba, blocks,
-					       in.pages[0] + offset, prp2_for(host, &in, slot))));
+	assert_int_equal(host_io(host, nvme_ctrl_rw(NVME_IO_WRITE, slba, blocks,
+					       out.pages[0] + offset, prp2_for(host, &out, slot))),
+		NVME_OK);
+	assert_int_equal(host_io(host, nvme_ctrl_rw(NVME_IO_COMPARE, slba, blocks,
+					       out.pages[0] + offset, prp2_for(host, &out, slot))),
+		NVME_OK);
+	assert_int_equal(host_io(host, nvme_ctrl_rw(NVME_IO_READ, slba, blocks,
+					       in.pages[0] + offset, prp2_for(host, &in, slot))),
+		NVME_OK);
 	each_piece(host, &in, position, length, host_expect_pattern);
 	/* Another place of the disk is not touched. */
-	assert_int_equal(NVME_COMPARE_FAILURE,
-		host_io(host, nvme_ctrl_rw(NVME_IO_COMPARE, slba + 1, blocks, out.pages[0] + offset,
-				      prp2_for(host, &out, slot))));
+	assert_int_equal(host_io(host, nvme_ctrl_rw(NVME_IO_COMPARE, slba + 1, blocks,
+					       out.pages[0] + offset, prp2_for(host, &out, slot))),
+		NVME_COMPARE_FAILURE);
 }
 
 /* Data of one page, of two, of a list, of a list that goes on elsewhere; whole pages or not. */
@@ -183,20 +183,21 @@ static void test_large_pages(void **state)
 	host.io = big_queue(base, 1, 2);
 	enable_big_pages(&host);
 	command.prp1 = host.io.cq + HOST_PAGE;
-	assert_int_equal(NVME_INVALID_PRP_OFFSET, host_admin(&host, command));
+	assert_int_equal(host_admin(&host, command), NVME_INVALID_PRP_OFFSET);
 	command.prp1 = host.io.cq;
-	assert_int_equal(NVME_OK, host_admin(&host, command));
+	assert_int_equal(host_admin(&host, command), NVME_OK);
 	command.opcode = NVME_ADMIN_CREATE_SQ;
 	command.prp1 = host.io.sq;
 	command.cdw11 |= 1u << 16;
-	assert_int_equal(NVME_OK, host_admin(&host, command));
+	assert_int_equal(host_admin(&host, command), NVME_OK);
 	/* 24 KiB, from the middle of a page: with pages of 4 KiB it would take a list. */
 	host_fill_pattern(&host, data + 8 * KIB, 0, 24 * KIB);
-	assert_int_equal(NVME_OK,
-		host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 48, data + 8 * KIB, data + BIG)));
 	assert_int_equal(
-		NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 48, data + 3 * BIG + 8 * KIB,
-						data + 2 * BIG)));
+		host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 48, data + 8 * KIB, data + BIG)),
+		NVME_OK);
+	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 48, data + 3 * BIG + 8 * KIB,
+						data + 2 * BIG)),
+		NVME_OK);
 	host_expect_pattern(&host, data + 3 * BIG + 8 * KIB, 0, 8 * KIB);
 	host_expect_pattern(&host, data + 2 * BIG, 8 * KIB, 16 * KIB);
 	host_close(&host);
@@ -212,31 +213,32 @@ static void test_prp_errors(void **state)
 	page = host_pages(&host, 4);
 	list = page + 3 * HOST_PAGE;
 	/* 1 page, 2 pages, list: with an address that is not allowed there. */
-	assert_int_equal(NVME_INVALID_PRP_OFFSET,
-		host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 1, page + 1, 0)));
-	assert_int_equal(NVME_INVALID_PRP_OFFSET,
-		host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 16, page, page + 4096 + 512)));
-	assert_int_equal(NVME_INVALID_PRP_OFFSET,
-		host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 24, page, list + 4)));
+	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 1, page + 1, 0)),
+		NVME_INVALID_PRP_OFFSET);
+	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 16, page, page + 4096 + 512)),
+		NVME_INVALID_PRP_OFFSET);
+	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 24, page, list + 4)),
+		NVME_INVALID_PRP_OFFSET);
 	entry = htole64(page + 512);
 	host_fill(&host, list, &entry, 8);
-	assert_int_equal(NVME_INVALID_PRP_OFFSET,
-		host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 24, page, list)));
+	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 24, page, list)),
+		NVME_INVALID_PRP_OFFSET);
 	/* The link to the next list: it must begin a page. */
 	entry = htole64(list + 8);
 	host_fill(&host, list + 4088, &entry, 8);
-	assert_int_equal(NVME_INVALID_PRP_OFFSET,
-		host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 24, page, list + 4088)));
+	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 24, page, list + 4088)),
+		NVME_INVALID_PRP_OFFSET);
 	/* Nothing there. */
-	assert_int_equal(NVME_DATA_TRANSFER_ERROR,
-		host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 1, UINT64_C(1) << 50, 0)));
-	assert_int_equal(NVME_DATA_TRANSFER_ERROR,
-		host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 16, page, UINT64_C(1) << 50)));
-	assert_int_equal(NVME_DATA_TRANSFER_ERROR,
-		host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 24, page, UINT64_C(1) << 50)));
-	assert_int_equal(NVME_DATA_TRANSFER_ERROR,
-		host_io(&host,
-			nvme_ctrl_rw(NVME_IO_COMPARE, 0, 8, UINT64_C(0xfffffffffffff000), 0)));
+	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 1, UINT64_C(1) << 50, 0)),
+		NVME_DATA_TRANSFER_ERROR);
+	assert_int_equal(
+		host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 16, page, UINT64_C(1) << 50)),
+		NVME_DATA_TRANSFER_ERROR);
+	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 24, page, UINT64_C(1) << 50)),
+		NVME_DATA_TRANSFER_ERROR);
+	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_COMPARE, 0, 8,
+						UINT64_C(0xfffffffffffff000), 0)),
+		NVME_DATA_TRANSFER_ERROR);
 	host_close(&host);
 }
 
@@ -256,7 +258,7 @@ static void start_halves(struct halves *halves)
 	page = host_pages(&halves->host, 1);
 	host_fill_pattern(&halves->host, page, 0, 4096);
 	assert_int_equal(
-		NVME_OK, host_io(&halves->host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 1, page, 0)));
+		host_io(&halves->host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 1, page, 0)), NVME_OK);
 	halves->prp1 = host_pages(&halves->host, 1) + 2048;
 	host_pages(&halves->host, 1); /* so that the two do not become one segment */
 	halves->prp2 = host_pages(&halves->host, 1);
@@ -269,7 +271,7 @@ static void expect_block(struct halves *halves, uint64_t position)
 	uint64_t page = host_pages(&halves->host, 1);
 
 	assert_int_equal(
-		NVME_OK, host_io(&halves->host, nvme_ctrl_rw(NVME_IO_READ, 0, 1, page, 0)));
+		host_io(&halves->host, nvme_ctrl_rw(NVME_IO_READ, 0, 1, page, 0)), NVME_OK);
 	host_expect_pattern(&halves->host, page, position, 4096);
 }
 
@@ -279,12 +281,13 @@ static void test_block_whole_despite_fault(void **state)
 
 	(void)state;
 	start_halves(&halves);
-	assert_int_equal(NVME_DATA_TRANSFER_ERROR,
-		host_io(&halves.host,
-			nvme_ctrl_rw(NVME_IO_WRITE, 0, 1, halves.prp1, UINT64_C(1) << 50)));
+	assert_int_equal(host_io(&halves.host,
+				 nvme_ctrl_rw(NVME_IO_WRITE, 0, 1, halves.prp1, UINT64_C(1) << 50)),
+		NVME_DATA_TRANSFER_ERROR);
 	expect_block(&halves, 0);
-	assert_int_equal(NVME_OK,
-		host_io(&halves.host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 1, halves.prp1, halves.prp2)));
+	assert_int_equal(
+		host_io(&halves.host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 1, halves.prp1, halves.prp2)),
+		NVME_OK);
 	expect_block(&halves, 4096);
 	host_close(&halves.host);
 }
@@ -361,11 +364,13 @@ static void random_transfer(struct host *host, unsigned shift)
 
 	if (rand() % 2) {
 		each_piece(host, &s, position, length, fill_copy);
-		assert_int_equal(NVME_OK,
-			host_io(host, nvme_ctrl_rw(NVME_IO_WRITE, slba, blocks, prp1, prp2)));
+		assert_int_equal(
+			host_io(host, nvme_ctrl_rw(NVME_IO_WRITE, slba, blocks, prp1, prp2)),
+			NVME_OK);
 	} else {
-		assert_int_equal(NVME_OK,
-			host_io(host, nvme_ctrl_rw(NVME_IO_READ, slba, blocks, prp1, prp2)));
+		assert_int_equal(
+			host_io(host, nvme_ctrl_rw(NVME_IO_READ, slba, blocks, prp1, prp2)),
+			NVME_OK);
 		each_piece(host, &s, position, length, expect_copy);
 	}
 	host->next_page = rest;

@@ -12,7 +12,7 @@ static void expect_completions(struct host *host, unsigned count, uint16_t *cid)
 	for (unsigned i = 0; i < count; i++) {
 		struct nvme_completion completion = host_wait(host, &host->io);
 
-		assert_int_equal(NVME_OK, nvme_ctrl_status(&completion));
+		assert_int_equal(nvme_ctrl_status(&completion), NVME_OK);
 		assert_int_equal((*cid)++, completion.cid);
 	}
 }
@@ -62,14 +62,14 @@ static void test_full_completion_queue(void **state)
 	host_enable(&host, 32, NVME_CTRL_ENABLE);
 	host_create_io(&host, 4);
 	/* The submission queue again, larger than its completion queue. */
-	assert_int_equal(NVME_OK,
-		host_admin(&host,
-			(struct nvme_command){ .opcode = NVME_ADMIN_DELETE_SQ, .cdw10 = 1 }));
-	assert_int_equal(
-		NVME_OK, host_admin(&host, (struct nvme_command){ .opcode = NVME_ADMIN_CREATE_SQ,
+	assert_int_equal(host_admin(&host, (struct nvme_command){ .opcode = NVME_ADMIN_DELETE_SQ,
+						   .cdw10 = 1 }),
+		NVME_OK);
+	assert_int_equal(host_admin(&host, (struct nvme_command){ .opcode = NVME_ADMIN_CREATE_SQ,
 						   .prp1 = host.io.sq,
 						   .cdw10 = 15u << 16 | 1,
-						   .cdw11 = 1u << 16 | NVME_QUEUE_PC }));
+						   .cdw11 = 1u << 16 | NVME_QUEUE_PC }),
+		NVME_OK);
 	put_ten_flushes(&host);
 	for (unsigned taken = 0; taken < 10;) {
 		unsigned now = 0;
@@ -85,7 +85,7 @@ static void test_full_completion_queue(void **state)
 		taken += now;
 		host_release(&host, &host.io);
 	}
-	assert_int_equal(0, fake_soft_dma_faults(host.device));
+	assert_int_equal(fake_soft_dma_faults(host.device), 0);
 	host_close(&host);
 }
 
@@ -124,8 +124,8 @@ static void test_overtaking_tail(void **state)
 	fake_soft_set_bus_master(host.device, true);
 	expect_completions(&host, 10, &cid);
 	completion = host_wait(&host, &host.ctrl.admin);
-	assert_int_equal(0x010100, completion.result);
-	assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
+	assert_int_equal(completion.result, 0x010100);
+	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)), NVME_OK);
 	host_close(&host);
 }
 
@@ -144,7 +144,7 @@ static void test_mapped(void **state)
 		wrap(&host);
 		page = host_pages(&host, 1);
 		assert_int_equal(
-			NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 8, page, 0)));
+			host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 8, page, 0)), NVME_OK);
 		host_disable(&host);
 	}
 	/* By call beside it, and after it. */
@@ -171,7 +171,7 @@ static void test_last_look(void **state)
 		host_put_flushes(&host, 1);
 		host_map(&host, false);
 		completion = host_wait(&host, &host.io);
-		assert_int_equal(NVME_OK, nvme_ctrl_status(&completion));
+		assert_int_equal(nvme_ctrl_status(&completion), NVME_OK);
 	}
 	host_close(&host);
 }
@@ -194,7 +194,7 @@ static void test_scribbles_are_undone(void **state)
 	/* Reserved bits of a register that can be written. */
 	host_write(&host, NVME_REG_CC, NVME_CTRL_ENABLE | 0xff000000);
 	host_await(&host, NVME_REG_CC, UINT32_MAX, NVME_CTRL_ENABLE);
-	assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)));
+	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)), NVME_OK);
 	host_close(&host);
 }
 
@@ -304,10 +304,10 @@ static void test_threads(void **state)
 	(void)state;
 	host_start(&host, "size=1M");
 	for (unsigned i = 0; i < 2; i++)
-		assert_int_equal(0, pthread_create(&threads[i], NULL, ring_on, &host));
+		assert_int_equal(pthread_create(&threads[i], NULL, ring_on, &host), 0);
 	for (unsigned i = 0; i < 20; i++) {
 		host_map(&host, i % 2);
-		assert_int_equal(0x10400, host_read(&host, NVME_REG_VS));
+		assert_int_equal(host_read(&host, NVME_REG_VS), 0x10400);
 	}
 	for (unsigned i = 0; i < 2; i++)
 		pthread_join(threads[i], NULL);

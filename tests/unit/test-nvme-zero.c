@@ -71,26 +71,6 @@ int ioctl(int fd, unsigned long request, ...)
 	return 0;
 }
 
-static char image[] = "/tmp/test-nvme-XXXXXX";
-
-static int make_image(void **state)
-{
-	int fd;
-
-	(void)state;
-	strcpy(image, "/tmp/test-nvme-XXXXXX");
-	fd = mkstemp(image);
-	if (fd < 0 || ftruncate(fd, SIZE) < 0)
-		return -1;
-	return close(fd);
-}
-
-static int remove_image(void **state)
-{
-	(void)state;
-	return unlink(image);
-}
-
 static void start(struct host *host, const char *path)
 {
 	char keys[128];
@@ -104,10 +84,10 @@ static bool offers_deallocate(struct host *host)
 	struct nvme_identify_controller id;
 	uint64_t page = host_pages(host, 1);
 
-	assert_int_equal(
-		NVME_OK, host_admin(host, (struct nvme_command){ .opcode = NVME_ADMIN_IDENTIFY,
+	assert_int_equal(host_admin(host, (struct nvme_command){ .opcode = NVME_ADMIN_IDENTIFY,
 						  .cdw10 = NVME_CNS_CONTROLLER,
-						  .prp1 = page }));
+						  .prp1 = page }),
+		NVME_OK);
 	host_peek(host, page, &id, sizeof(id));
 	return le16toh(id.oncs) & NVME_ONCS_DSM;
 }
@@ -138,7 +118,7 @@ static void write_pattern(struct host *host)
 	uint64_t page = host_pages(host, 1);
 
 	host_fill_pattern(host, page, 0, 4096);
-	assert_int_equal(NVME_OK, host_io(host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 8, page, 0)));
+	assert_int_equal(host_io(host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 8, page, 0)), NVME_OK);
 }
 
 /* Of the first 8 blocks, those from 2 to 4 are zero, the others as they were written. */
@@ -148,7 +128,7 @@ static void expect_hole(struct host *host)
 	uint64_t page = host_pages(host, 1);
 	uint8_t data[1536];
 
-	assert_int_equal(NVME_OK, host_io(host, nvme_ctrl_rw(NVME_IO_READ, 0, 8, page, 0)));
+	assert_int_equal(host_io(host, nvme_ctrl_rw(NVME_IO_READ, 0, 8, page, 0)), NVME_OK);
 	host_expect_pattern(host, page, 0, 1024);
 	host_peek(host, page + 1024, data, sizeof(data));
 	assert_memory_equal(zeroes, data, sizeof(data));
@@ -170,20 +150,20 @@ static void test_probe(void **state)
 
 	(void)state;
 	pretend(makedev(0, 0), 512);
-	start(&host, image);
-	assert_int_equal(0, atomic_load(&fake.calls));
+	start(&host, host_image);
+	assert_int_equal(atomic_load(&fake.calls), 0);
 	assert_false(offers_deallocate(&host));
 	write_pattern(&host);
-	assert_int_equal(NVME_OK, host_io(&host, write_zeroes(2, 3, true)));
+	assert_int_equal(host_io(&host, write_zeroes(2, 3, true)), NVME_OK);
 	expect_hole(&host);
-	assert_int_equal(1, atomic_load(&fake.calls)); /* and not by writing */
+	assert_int_equal(atomic_load(&fake.calls), 1); /* and not by writing */
 	host_close(&host);
 	/* Sectors larger than blocks: fallocate() cannot address a block. */
 	pretend(makedev(0, 0), 4096);
-	start(&host, image);
+	start(&host, host_image);
 	write_pattern(&host);
-	assert_int_equal(NVME_OK, host_io(&host, write_zeroes(2, 3, false)));
-	assert_int_equal(0, atomic_load(&fake.calls));
+	assert_int_equal(host_io(&host, write_zeroes(2, 3, false)), NVME_OK);
+	assert_int_equal(atomic_load(&fake.calls), 0);
 	expect_hole(&host);
 	host_close(&host);
 	fake.on = false;
@@ -197,14 +177,14 @@ static void test_refused_request(void **state)
 
 	(void)state;
 	pretend(makedev(0, 0), 512);
-	start(&host, image);
+	start(&host, host_image);
 	((struct nvme_controller *)soft_private(host.device))->backend.punches = true;
 	write_pattern(&host);
-	assert_int_equal(NVME_OK, deallocate(&host, 2, 3));
+	assert_int_equal(deallocate(&host, 2, 3), NVME_OK);
 	page = host_pages(&host, 1);
-	assert_int_equal(NVME_OK, host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 8, page, 0)));
+	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 8, page, 0)), NVME_OK);
 	host_expect_pattern(&host, page, 0, 4096);
-	assert_int_equal(NVME_OK, host_io(&host, write_zeroes(2, 3, true)));
+	assert_int_equal(host_io(&host, write_zeroes(2, 3, true)), NVME_OK);
 	expect_hole(&host);
 	host_close(&host);
 	fake.on = false;
@@ -229,12 +209,12 @@ static void test_limits(void **state)
 		if (sscanf(entry->d_name, "%u:%u", &major_number, &minor_number) != 2 ||
 			!(file = fopen(path, "re")))
 			continue;
-		assert_int_equal(1, fscanf(file, "%llu", &most));
+		assert_int_equal(fscanf(file, "%llu", &most), 1);
 		fclose(file);
 		pretend(makedev(major_number, minor_number), 512);
-		start(&host, image);
+		start(&host, host_image);
 		assert_int_equal(most > 0, offers_deallocate(&host));
-		assert_int_equal(0, atomic_load(&fake.calls));
+		assert_int_equal(atomic_load(&fake.calls), 0);
 		host_close(&host);
 		fake.on = false;
 	}
@@ -254,7 +234,7 @@ static int attach_loop(char *path, size_t size)
 	number = ioctl(control, LOOP_CTL_GET_FREE);
 	close(control);
 	snprintf(path, size, "/dev/loop%d", number);
-	config.fd = (uint32_t)open(image, O_RDWR | O_CLOEXEC);
+	config.fd = (uint32_t)open(host_image, O_RDWR | O_CLOEXEC);
 	if (number >= 0)
 		loop = open(path, O_RDWR | O_CLOEXEC);
 	if (loop >= 0 && ioctl(loop, LOOP_CONFIGURE, &config) < 0) {
@@ -281,13 +261,13 @@ static void test_loop_device(void **state)
 	if (nvme->backend.punches) {
 		assert_true(offers_deallocate(&host));
 		write_pattern(&host);
-		assert_int_equal(NVME_OK, deallocate(&host, 2, 3));
+		assert_int_equal(deallocate(&host, 2, 3), NVME_OK);
 		expect_hole(&host);
-		assert_int_equal(NVME_OK, deallocate(&host, SIZE / 512 - 1, 1));
+		assert_int_equal(deallocate(&host, SIZE / 512 - 1, 1), NVME_OK);
 	}
 	for (int way = 0; way < 2; way++) {
 		write_pattern(&host);
-		assert_int_equal(NVME_OK, host_io(&host, write_zeroes(2, 3, way)));
+		assert_int_equal(host_io(&host, write_zeroes(2, 3, way)), NVME_OK);
 		expect_hole(&host);
 	}
 	host_close(&host);
@@ -303,5 +283,5 @@ int main(void)
 		cmocka_unit_test(test_loop_device),
 	};
 
-	return cmocka_run_group_tests(tests, make_image, remove_image);
+	return cmocka_run_group_tests(tests, host_image_create, host_image_remove);
 }

@@ -26,7 +26,7 @@ static void expect_writes(const struct fake_client_access *expected, size_t coun
 	fake_client_unlock();
 }
 
-static void ids_are_the_devices(void **state)
+static void test_ids_are_the_devices(void **state)
 {
 	assert_int_equal(vu_client_config(*state, 0, 4), 0x00101b36);
 	assert_int_equal(vu_client_config(*state, 2, 2), 0x0010);
@@ -34,7 +34,7 @@ static void ids_are_the_devices(void **state)
 }
 
 /* Registers of the view's own: what is read back after each of some writes. */
-static void own_registers_keep_what_is_written(void **state)
+static void test_own_registers_keep_what_is_written(void **state)
 {
 	static const struct {
 		uint16_t offset, width;
@@ -71,7 +71,7 @@ static void own_registers_keep_what_is_written(void **state)
 	expect_writes(NULL, 0);
 }
 
-static void read_only_registers_stay(void **state)
+static void test_read_only_registers_stay(void **state)
 {
 	static const uint16_t words[] = { 0x00, 0x08, 0x28, 0x2c, 0x34, 0x38, FAKE_PM,
 		FAKE_MSIX + 4, FAKE_MSIX + 8, FAKE_PCIE, FAKE_PCIE + 4, FAKE_PCIE + 12,
@@ -87,7 +87,7 @@ static void read_only_registers_stay(void **state)
 	expect_writes(NULL, 0);
 }
 
-static void command_reaches_the_device_and_status_does_not(void **state)
+static void test_command_reaches_the_device_and_status_does_not(void **state)
 {
 	static const struct fake_client_access whole[] = { { 4, 2, 0x0407 } };
 	static const struct fake_client_access bytes[] = { { 5, 1, 0x00 }, { 4, 1, 0x06 } };
@@ -103,7 +103,7 @@ static void command_reaches_the_device_and_status_does_not(void **state)
 	expect_writes(NULL, 0);
 }
 
-static void other_registers_are_forwarded(void **state)
+static void test_other_registers_are_forwarded(void **state)
 {
 	static const struct fake_client_access expected[] = { { FAKE_VENDOR + 4, 4, 0x11223344 },
 		{ FAKE_AER + 8, 4, 0x55667788 }, { 0xf0, 1, 0x99 }, { 0x0c, 2, 0x4010 } };
@@ -117,7 +117,7 @@ static void other_registers_are_forwarded(void **state)
 	assert_int_equal(vu_client_config(*state, FAKE_VENDOR + 4, 4), 0x11223344);
 }
 
-static void device_status_is_cleared_by_ones_alone(void **state)
+static void test_device_status_is_cleared_by_ones_alone(void **state)
 {
 	static const struct fake_client_access expected[] = { { FAKE_PCIE + 10, 1, 0x05 } };
 
@@ -128,7 +128,7 @@ static void device_status_is_cleared_by_ones_alone(void **state)
 	assert_int_equal(vu_client_config(*state, FAKE_PCIE + 8, 2), 0x0910);
 }
 
-static void function_level_reset_resets(void **state)
+static void test_function_level_reset_resets(void **state)
 {
 	vu_client_set_config(*state, FAKE_PM + 4, 2, 0x0003);
 	forget_writes();
@@ -150,7 +150,7 @@ static void function_level_reset_resets(void **state)
 		ETIMEDOUT);
 }
 
-static void whole_space_is_read_at_once(void **state)
+static void test_whole_space_is_read_at_once(void **state)
 {
 	struct vfio_user_region_access access = { .region = VFIO_PCI_CONFIG_REGION_INDEX,
 		.count = 4096 };
@@ -167,7 +167,7 @@ static void whole_space_is_read_at_once(void **state)
 	free(reply);
 }
 
-static void unaligned_stretches_are_put_together(void **state)
+static void test_unaligned_stretches_are_put_together(void **state)
 {
 	unsigned char data[7];
 
@@ -180,7 +180,7 @@ static void unaligned_stretches_are_put_together(void **state)
 	assert_int_equal(vu_client_config(*state, 0x14, 4), 0x00000201);
 }
 
-static void the_next_client_finds_a_fresh_view(void **state)
+static void test_the_next_client_finds_a_fresh_view(void **state)
 {
 	vu_client_set_config(*state, 0x10, 4, 0xfebf0000);
 	vu_client_set_config(*state, FAKE_MSIX + 2, 2, 0x8000);
@@ -199,16 +199,16 @@ static void the_next_client_finds_a_fresh_view(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON(rig_setup_agreed, ids_are_the_devices),
-		ON(rig_setup_agreed, own_registers_keep_what_is_written),
-		ON(rig_setup_agreed, read_only_registers_stay),
-		ON(rig_setup_agreed, command_reaches_the_device_and_status_does_not),
-		ON(rig_setup_agreed, other_registers_are_forwarded),
-		ON(rig_setup_agreed, device_status_is_cleared_by_ones_alone),
-		ON(rig_setup_agreed, function_level_reset_resets),
-		ON(rig_setup_agreed, whole_space_is_read_at_once),
-		ON(rig_setup_agreed, unaligned_stretches_are_put_together),
-		ON(rig_setup_agreed, the_next_client_finds_a_fresh_view),
+		ON(rig_setup_agreed, test_ids_are_the_devices),
+		ON(rig_setup_agreed, test_own_registers_keep_what_is_written),
+		ON(rig_setup_agreed, test_read_only_registers_stay),
+		ON(rig_setup_agreed, test_command_reaches_the_device_and_status_does_not),
+		ON(rig_setup_agreed, test_other_registers_are_forwarded),
+		ON(rig_setup_agreed, test_device_status_is_cleared_by_ones_alone),
+		ON(rig_setup_agreed, test_function_level_reset_resets),
+		ON(rig_setup_agreed, test_whole_space_is_read_at_once),
+		ON(rig_setup_agreed, test_unaligned_stretches_are_put_together),
+		ON(rig_setup_agreed, test_the_next_client_finds_a_fresh_view),
 	};
 
 	return cmocka_run_group_tests_name("vfio-user config space", tests, NULL, NULL);

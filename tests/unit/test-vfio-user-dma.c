@@ -49,7 +49,7 @@ static size_t registered(void)
 	return count;
 }
 
-static void shared_memory_is_registered(void **state)
+static void test_shared_memory_is_registered(void **state)
 {
 	int fd = memory_new(0x10000);
 	struct fake_client *device;
@@ -70,7 +70,7 @@ static void shared_memory_is_registered(void **state)
 }
 
 /* The driver finds the memory through this process's descriptors. */
-static void the_descriptor_stays_open_while_mapped(void **state)
+static void test_the_descriptor_stays_open_while_mapped(void **state)
 {
 	size_t before = count_fds();
 	int fd = memory_new(0x1000);
@@ -82,7 +82,7 @@ static void the_descriptor_stays_open_while_mapped(void **state)
 	expect_fds(before);
 }
 
-static void memory_without_descriptor_is_remembered(void **state)
+static void test_memory_without_descriptor_is_remembered(void **state)
 {
 	assert_int_equal(map(*state, 0xc0000, 0x20000, 0, VFIO_USER_F_DMA_REGION_READ, -1), 0);
 	assert_int_equal(registered(), 0);
@@ -91,7 +91,7 @@ static void memory_without_descriptor_is_remembered(void **state)
 	assert_int_equal(unmap(*state, 0xc0000, 0x20000, 0), ENOENT);
 }
 
-static void ranges_that_make_no_sense_are_refused(void **state)
+static void test_ranges_that_make_no_sense_are_refused(void **state)
 {
 	static const struct {
 		uint64_t address, size, offset;
@@ -129,7 +129,7 @@ static void ranges_that_make_no_sense_are_refused(void **state)
 	close(fd);
 }
 
-static void descriptors_that_are_no_memory_are_refused(void **state)
+static void test_descriptors_that_are_no_memory_are_refused(void **state)
 {
 	int ends[2], fds[4];
 
@@ -145,7 +145,7 @@ static void descriptors_that_are_no_memory_are_refused(void **state)
 	close(ends[1]);
 }
 
-static void a_descriptor_must_allow_what_the_flags_ask_for(void **state)
+static void test_a_descriptor_must_allow_what_the_flags_ask_for(void **state)
 {
 	int fd = memory_new(0x1000), read_only;
 	char path[64];
@@ -159,7 +159,7 @@ static void a_descriptor_must_allow_what_the_flags_ask_for(void **state)
 	close(fd);
 }
 
-static void overlaps_are_refused(void **state)
+static void test_overlaps_are_refused(void **state)
 {
 	static const struct {
 		uint64_t address, size;
@@ -186,7 +186,7 @@ static void overlaps_are_refused(void **state)
 	close(fd);
 }
 
-static void only_what_was_mapped_is_unmapped(void **state)
+static void test_only_what_was_mapped_is_unmapped(void **state)
 {
 	struct vfio_user_dma_unmap request = { .argsz = 8, .address = 0x4000, .size = 0x4000 };
 	int fd = memory_new(0x10000);
@@ -215,7 +215,7 @@ static void only_what_was_mapped_is_unmapped(void **state)
 }
 
 /* As SPDK does. Two descriptors are nobody's way. */
-static void a_descriptor_may_come_along(void **state)
+static void test_a_descriptor_may_come_along(void **state)
 {
 	struct vfio_user_dma_unmap request = {
 		.argsz = sizeof(request), .address = 0x4000, .size = 0x4000
@@ -236,7 +236,7 @@ static void a_descriptor_may_come_along(void **state)
 	expect_fds(before);
 }
 
-static void all_is_unmapped_at_once(void **state)
+static void test_all_is_unmapped_at_once(void **state)
 {
 	size_t before = count_fds();
 	int fd = memory_new(0x1000);
@@ -252,7 +252,7 @@ static void all_is_unmapped_at_once(void **state)
 	assert_int_equal(unmap(*state, 0, 0, VFIO_DMA_UNMAP_FLAG_ALL), 0);
 }
 
-static void what_the_driver_refuses_is_undone(void **state)
+static void test_what_the_driver_refuses_is_undone(void **state)
 {
 	static const struct {
 		kern_return_t result;
@@ -280,7 +280,7 @@ static void what_the_driver_refuses_is_undone(void **state)
 	close(fd);
 }
 
-static void a_client_that_goes_leaves_no_memory(void **state)
+static void test_a_client_that_goes_leaves_no_memory(void **state)
 {
 	struct rig *rig = *state;
 	int fd = memory_new(0x10000);
@@ -304,7 +304,7 @@ static void a_client_that_goes_leaves_no_memory(void **state)
 }
 
 /* A message that is refused for its size still brought a descriptor. */
-static void descriptors_of_refused_messages_are_closed(void **state)
+static void test_descriptors_of_refused_messages_are_closed(void **state)
 {
 	int fd = memory_new(0x1000), two[2] = { fd, fd };
 	struct vfio_user_dma_map request = {
@@ -327,19 +327,19 @@ static void descriptors_of_refused_messages_are_closed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON(shared_memory_is_registered),
-		ON(the_descriptor_stays_open_while_mapped),
-		ON(memory_without_descriptor_is_remembered),
-		ON(ranges_that_make_no_sense_are_refused),
-		ON(descriptors_that_are_no_memory_are_refused),
-		ON(a_descriptor_must_allow_what_the_flags_ask_for),
-		ON(overlaps_are_refused),
-		ON(only_what_was_mapped_is_unmapped),
-		ON(a_descriptor_may_come_along),
-		ON(all_is_unmapped_at_once),
-		ON(what_the_driver_refuses_is_undone),
-		ON(a_client_that_goes_leaves_no_memory),
-		ON(descriptors_of_refused_messages_are_closed),
+		ON(test_shared_memory_is_registered),
+		ON(test_the_descriptor_stays_open_while_mapped),
+		ON(test_memory_without_descriptor_is_remembered),
+		ON(test_ranges_that_make_no_sense_are_refused),
+		ON(test_descriptors_that_are_no_memory_are_refused),
+		ON(test_a_descriptor_must_allow_what_the_flags_ask_for),
+		ON(test_overlaps_are_refused),
+		ON(test_only_what_was_mapped_is_unmapped),
+		ON(test_a_descriptor_may_come_along),
+		ON(test_all_is_unmapped_at_once),
+		ON(test_what_the_driver_refuses_is_undone),
+		ON(test_a_client_that_goes_leaves_no_memory),
+		ON(test_descriptors_of_refused_messages_are_closed),
 	};
 
 	return cmocka_run_group_tests_name("vfio-user DMA", tests, NULL, NULL);

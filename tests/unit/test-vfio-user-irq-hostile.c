@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 
-static void sets_that_make_no_sense_are_refused(void **state)
+static void test_sets_that_make_no_sense_are_refused(void **state)
 {
 	static const struct {
 		uint32_t index, flags, start, count;
@@ -67,7 +67,7 @@ static void sets_that_make_no_sense_are_refused(void **state)
 		ENOTSUP);
 }
 
-static void bools_must_be_as_many_as_they_say(void **state)
+static void test_bools_must_be_as_many_as_they_say(void **state)
 {
 	assert_int_equal(vu_client_set_bools(*state, VFIO_PCI_MSIX_IRQ_INDEX,
 				 VFIO_IRQ_SET_ACTION_TRIGGER, 0, 2, "\0", 1),
@@ -80,7 +80,7 @@ static void bools_must_be_as_many_as_they_say(void **state)
 		0);
 }
 
-static void eventfds_must_be_as_many_as_they_say(void **state)
+static void test_eventfds_must_be_as_many_as_they_say(void **state)
 {
 	int fds[3] = { event_new(), event_new(), event_new() };
 	size_t before = count_fds();
@@ -99,7 +99,7 @@ static void eventfds_must_be_as_many_as_they_say(void **state)
 }
 
 /* A reader that has gone, a file that grows, a socket: none may hurt or hold up the server. */
-static void other_descriptors_are_refused(void **state)
+static void test_other_descriptors_are_refused(void **state)
 {
 	int ends[2], sockets[2], fds[7];
 	size_t before;
@@ -138,7 +138,7 @@ static void other_descriptors_are_refused(void **state)
 }
 
 /* What looks like an eventfd and is none. */
-static void odd_descriptors_do_no_harm(void **state)
+static void test_odd_descriptors_do_no_harm(void **state)
 {
 	int fds[2] = { timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC), epoll_create1(EPOLL_CLOEXEC) };
 	struct itimerspec soon = { .it_value = { .tv_nsec = 1 } };
@@ -165,7 +165,7 @@ static void odd_descriptors_do_no_harm(void **state)
 }
 
 /* A write to it would wait, for ever. */
-static void a_full_event_holds_nobody_up(void **state)
+static void test_a_full_event_holds_nobody_up(void **state)
 {
 	int full = event_new(), fd = event_new();
 	uint64_t count = event_fill(full);
@@ -221,7 +221,7 @@ static bool goes_on(struct contended *event)
 }
 
 /* A VMM that fills a counter which had room a moment ago, and whose reads and writes wait. */
-static void an_event_that_is_filled_meanwhile_holds_nobody_up(void **state)
+static void test_an_event_that_is_filled_meanwhile_holds_nobody_up(void **state)
 {
 	const uint64_t most = UINT64_MAX - 1;
 	struct contended event = { .fd = eventfd(0, EFD_CLOEXEC) };
@@ -264,7 +264,7 @@ static void *storm(void *argument)
 	return NULL;
 }
 
-static void interrupts_come_at_any_time(void **state)
+static void test_interrupts_come_at_any_time(void **state)
 {
 	int fds[2] = { event_new(), event_new() }, last = event_new();
 	pthread_t thread;
@@ -309,16 +309,16 @@ static void interrupts_come_at_any_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON(sets_that_make_no_sense_are_refused),
-		ON(bools_must_be_as_many_as_they_say),
-		ON(eventfds_must_be_as_many_as_they_say),
-		ON(other_descriptors_are_refused),
-		ON(odd_descriptors_do_no_harm),
-		ON(a_full_event_holds_nobody_up),
+		ON(test_sets_that_make_no_sense_are_refused),
+		ON(test_bools_must_be_as_many_as_they_say),
+		ON(test_eventfds_must_be_as_many_as_they_say),
+		ON(test_other_descriptors_are_refused),
+		ON(test_odd_descriptors_do_no_harm),
+		ON(test_a_full_event_holds_nobody_up),
 #ifndef VFIO_USER_POSIX
-		ON(an_event_that_is_filled_meanwhile_holds_nobody_up),
+		ON(test_an_event_that_is_filled_meanwhile_holds_nobody_up),
 #endif
-		ON(interrupts_come_at_any_time),
+		ON(test_interrupts_come_at_any_time),
 	};
 
 	return cmocka_run_group_tests_name("vfio-user interrupts refused", tests, NULL, NULL);

@@ -4,7 +4,7 @@
 
 /* --- Connecting ---------------------------------------------------------------------- */
 
-static void msix_goes_vector_by_vector(void **state)
+static void test_msix_goes_vector_by_vector(void **state)
 {
 	int fds[4];
 
@@ -22,7 +22,7 @@ static void msix_goes_vector_by_vector(void **state)
 }
 
 /* As QEMU sends a whole table: descriptors in chunks, runs without any in between. */
-static void large_sets_come_in_chunks(void **state)
+static void test_large_sets_come_in_chunks(void **state)
 {
 	int fds[FAKE_MSIX_VECTORS];
 
@@ -45,7 +45,7 @@ static void large_sets_come_in_chunks(void **state)
 	close_all(fds, FAKE_MSIX_VECTORS);
 }
 
-static void a_vector_gets_another_eventfd(void **state)
+static void test_a_vector_gets_another_eventfd(void **state)
 {
 	int fds[2] = { event_new(), event_new() };
 	size_t before = count_fds();
@@ -62,7 +62,7 @@ static void a_vector_gets_another_eventfd(void **state)
 }
 
 /* Between two eventfds an interrupt waits, and is not lost. */
-static void what_comes_before_the_eventfd_is_kept(void **state)
+static void test_what_comes_before_the_eventfd_is_kept(void **state)
 {
 	int fd = event_new();
 
@@ -83,7 +83,7 @@ static void what_comes_before_the_eventfd_is_kept(void **state)
 	close(fd);
 }
 
-static void disabled_is_forgotten(void **state)
+static void test_disabled_is_forgotten(void **state)
 {
 	int fd = event_new();
 	size_t before = count_fds();
@@ -111,7 +111,7 @@ static void disabled_is_forgotten(void **state)
 	close(fd);
 }
 
-static void msi_takes_all_vectors_to_its_messages(void **state)
+static void test_msi_takes_all_vectors_to_its_messages(void **state)
 {
 	int fds[4];
 
@@ -136,7 +136,7 @@ static int unmask_intx(struct rig *rig)
 		VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK, 0, 1, NULL, 0);
 }
 
-static void intx_masks_itself(void **state)
+static void test_intx_masks_itself(void **state)
 {
 	int fd = event_new();
 
@@ -157,7 +157,7 @@ static void intx_masks_itself(void **state)
 	close(fd);
 }
 
-static void intx_is_quiet_while_command_disables_it(void **state)
+static void test_intx_is_quiet_while_command_disables_it(void **state)
 {
 	int fd = event_new();
 
@@ -171,7 +171,7 @@ static void intx_is_quiet_while_command_disables_it(void **state)
 	close(fd);
 }
 
-static void intx_is_unmasked_by_an_eventfd(void **state)
+static void test_intx_is_unmasked_by_an_eventfd(void **state)
 {
 	int fd = event_new(), unmask = event_new(), mask = event_new();
 	size_t before = count_fds();
@@ -215,7 +215,7 @@ static void intx_is_unmasked_by_an_eventfd(void **state)
 	close(mask);
 }
 
-static void a_guest_goes_from_intx_to_msix_and_back(void **state)
+static void test_a_guest_goes_from_intx_to_msix_and_back(void **state)
 {
 	int line = event_new(), vector = event_new();
 
@@ -239,7 +239,7 @@ static void a_guest_goes_from_intx_to_msix_and_back(void **state)
 
 /* --- Masks and triggers -------------------------------------------------------------- */
 
-static void masked_vectors_wait(void **state)
+static void test_masked_vectors_wait(void **state)
 {
 	static const uint32_t indices[] = { VFIO_PCI_MSIX_IRQ_INDEX, VFIO_PCI_MSI_IRQ_INDEX };
 
@@ -271,7 +271,7 @@ static void masked_vectors_wait(void **state)
 	}
 }
 
-static void the_vmm_triggers_interrupts(void **state)
+static void test_the_vmm_triggers_interrupts(void **state)
 {
 	int fds[2] = { event_new(), event_new() };
 
@@ -296,7 +296,7 @@ static void the_vmm_triggers_interrupts(void **state)
 	close_all(fds, 2);
 }
 
-static void a_reset_forgets_what_was_kept(void **state)
+static void test_a_reset_forgets_what_was_kept(void **state)
 {
 	int fd = event_new();
 
@@ -320,7 +320,7 @@ static void a_reset_forgets_what_was_kept(void **state)
 
 /* --- The end ------------------------------------------------------------------------- */
 
-static void a_client_that_goes_leaves_no_eventfd(void **state)
+static void test_a_client_that_goes_leaves_no_eventfd(void **state)
 {
 	struct rig *rig = *state;
 	int fds[3] = { event_new(), event_new(), event_new() };
@@ -361,20 +361,20 @@ static void a_client_that_goes_leaves_no_eventfd(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON(msix_goes_vector_by_vector),
-		ON(large_sets_come_in_chunks),
-		ON(a_vector_gets_another_eventfd),
-		ON(what_comes_before_the_eventfd_is_kept),
-		ON(disabled_is_forgotten),
-		ON(msi_takes_all_vectors_to_its_messages),
-		ON(intx_masks_itself),
-		ON(intx_is_quiet_while_command_disables_it),
-		ON(intx_is_unmasked_by_an_eventfd),
-		ON(a_guest_goes_from_intx_to_msix_and_back),
-		ON(masked_vectors_wait),
-		ON(the_vmm_triggers_interrupts),
-		ON(a_reset_forgets_what_was_kept),
-		ON(a_client_that_goes_leaves_no_eventfd),
+		ON(test_msix_goes_vector_by_vector),
+		ON(test_large_sets_come_in_chunks),
+		ON(test_a_vector_gets_another_eventfd),
+		ON(test_what_comes_before_the_eventfd_is_kept),
+		ON(test_disabled_is_forgotten),
+		ON(test_msi_takes_all_vectors_to_its_messages),
+		ON(test_intx_masks_itself),
+		ON(test_intx_is_quiet_while_command_disables_it),
+		ON(test_intx_is_unmasked_by_an_eventfd),
+		ON(test_a_guest_goes_from_intx_to_msix_and_back),
+		ON(test_masked_vectors_wait),
+		ON(test_the_vmm_triggers_interrupts),
+		ON(test_a_reset_forgets_what_was_kept),
+		ON(test_a_client_that_goes_leaves_no_eventfd),
 	};
 
 	return cmocka_run_group_tests_name("vfio-user interrupts", tests, NULL, NULL);

@@ -87,7 +87,7 @@ static void set_memory_and_master(struct rig *rig)
 	vu_client_set_config(&rig->client, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 }
 
-static void a_restart_is_survived(void **state)
+static void test_a_restart_is_survived(void **state)
 {
 	struct rig *rig = *state;
 	struct fake_client *device;
@@ -132,7 +132,7 @@ static void a_restart_is_survived(void **state)
 	close(event);
 }
 
-static void what_the_guest_wrote_meanwhile_is_known(void **state)
+static void test_what_the_guest_wrote_meanwhile_is_known(void **state)
 {
 	struct rig *rig = *state;
 	uint8_t none[2] = { 0 };
@@ -152,7 +152,7 @@ static void what_the_guest_wrote_meanwhile_is_known(void **state)
 	fake_client_unlock();
 }
 
-static void several_restarts_are_survived(void **state)
+static void test_several_restarts_are_survived(void **state)
 {
 	struct rig *rig = *state;
 	size_t fds;
@@ -170,7 +170,7 @@ static void several_restarts_are_survived(void **state)
 	expect_fds(fds);
 }
 
-static void a_map_that_finds_the_driver_dead_succeeds(void **state)
+static void test_a_map_that_finds_the_driver_dead_succeeds(void **state)
 {
 	struct rig *rig = *state;
 
@@ -183,7 +183,7 @@ static void a_map_that_finds_the_driver_dead_succeeds(void **state)
 	fake_client_unlock();
 }
 
-static void memory_that_is_not_taken_again_is_given_up(void **state)
+static void test_memory_that_is_not_taken_again_is_given_up(void **state)
 {
 	struct rig *rig = *state;
 
@@ -199,7 +199,7 @@ static void memory_that_is_not_taken_again_is_given_up(void **state)
 	assert_int_equal(unmap(rig, 0, 0x10000), 0);
 }
 
-static void a_device_that_cannot_be_claimed_is_waited_for(void **state)
+static void test_a_device_that_cannot_be_claimed_is_waited_for(void **state)
 {
 	struct rig *rig = *state;
 	unsigned connects;
@@ -219,7 +219,7 @@ static void a_device_that_cannot_be_claimed_is_waited_for(void **state)
 	wait_until_it_answers(rig, true);
 }
 
-static void another_device_is_not_taken_for_it(void **state)
+static void test_another_device_is_not_taken_for_it(void **state)
 {
 	struct rig *rig = *state;
 	int request = event_new();
@@ -239,7 +239,7 @@ static void another_device_is_not_taken_for_it(void **state)
 	close(request);
 }
 
-static void removal_asks_the_vmm_to_unplug(void **state)
+static void test_removal_asks_the_vmm_to_unplug(void **state)
 {
 	struct rig *rig = *state;
 	int request = event_new();
@@ -264,7 +264,7 @@ static void removal_asks_the_vmm_to_unplug(void **state)
 	close(request);
 }
 
-static void ones_for_config_space_are_a_removal(void **state)
+static void test_ones_for_config_space_are_a_removal(void **state)
 {
 	struct rig *rig = *state;
 	int request = event_new();
@@ -280,7 +280,7 @@ static void ones_for_config_space_are_a_removal(void **state)
 	close(request);
 }
 
-static void a_driver_that_is_not_expected_back_is_a_removal(void **state)
+static void test_a_driver_that_is_not_expected_back_is_a_removal(void **state)
 {
 	struct rig *rig = *state;
 	int request = event_new();
@@ -313,7 +313,7 @@ static bool is_offered(struct rig *rig)
 	return (info.flags & VFIO_REGION_INFO_FLAG_MMAP) != 0;
 }
 
-static void mapped_memory_does_not_survive_the_service(void **state)
+static void test_mapped_memory_does_not_survive_the_service(void **state)
 {
 	struct rig *rig = *state;
 	int request = event_new();
@@ -354,7 +354,7 @@ static void service_dies(void)
 	vu_device_error(handing_out, kIOReturnNotAttached);
 }
 
-static void nor_does_memory_that_is_just_being_handed_out(void **state)
+static void test_nor_does_memory_that_is_just_being_handed_out(void **state)
 {
 	struct rig *rig = *state;
 	int request = event_new();
@@ -374,7 +374,7 @@ static void nor_does_memory_that_is_just_being_handed_out(void **state)
 	close(request);
 }
 
-static void a_client_that_maps_nothing_survives_it(void **state)
+static void test_a_client_that_maps_nothing_survives_it(void **state)
 {
 	struct rig *rig = *state;
 
@@ -391,19 +391,19 @@ static void a_client_that_maps_nothing_survives_it(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON(setup, a_restart_is_survived),
-		ON(setup, what_the_guest_wrote_meanwhile_is_known),
-		ON(setup, several_restarts_are_survived),
-		ON(setup, a_map_that_finds_the_driver_dead_succeeds),
-		ON(setup, memory_that_is_not_taken_again_is_given_up),
-		ON(setup, a_device_that_cannot_be_claimed_is_waited_for),
-		ON(setup, another_device_is_not_taken_for_it),
-		ON(setup, removal_asks_the_vmm_to_unplug),
-		ON(setup, ones_for_config_space_are_a_removal),
-		ON(setup_without_return, a_driver_that_is_not_expected_back_is_a_removal),
-		ON(setup_shared, mapped_memory_does_not_survive_the_service),
-		ON(setup_shared, nor_does_memory_that_is_just_being_handed_out),
-		ON(setup_shared, a_client_that_maps_nothing_survives_it),
+		ON(setup, test_a_restart_is_survived),
+		ON(setup, test_what_the_guest_wrote_meanwhile_is_known),
+		ON(setup, test_several_restarts_are_survived),
+		ON(setup, test_a_map_that_finds_the_driver_dead_succeeds),
+		ON(setup, test_memory_that_is_not_taken_again_is_given_up),
+		ON(setup, test_a_device_that_cannot_be_claimed_is_waited_for),
+		ON(setup, test_another_device_is_not_taken_for_it),
+		ON(setup, test_removal_asks_the_vmm_to_unplug),
+		ON(setup, test_ones_for_config_space_are_a_removal),
+		ON(setup_without_return, test_a_driver_that_is_not_expected_back_is_a_removal),
+		ON(setup_shared, test_mapped_memory_does_not_survive_the_service),
+		ON(setup_shared, test_nor_does_memory_that_is_just_being_handed_out),
+		ON(setup_shared, test_a_client_that_maps_nothing_survives_it),
 	};
 
 	return cmocka_run_group_tests_name("vfio-user life", tests, NULL, NULL);

@@ -25,7 +25,7 @@ static void connect_line(struct rig *rig, int *fd)
 		vu_client_set_irqs(&rig->client, VFIO_PCI_INTX_IRQ_INDEX, CONNECT, 0, 1, fd, 1), 0);
 }
 
-static void it_is_all_there_is(void **state)
+static void test_it_is_all_there_is(void **state)
 {
 	struct rig *rig = *state;
 
@@ -34,7 +34,7 @@ static void it_is_all_there_is(void **state)
 	assert_int_equal(vu_irq_count(rig->device->irq, VFIO_PCI_MSIX_IRQ_INDEX), 0);
 }
 
-static void an_asserted_line_is_told_of(void **state)
+static void test_an_asserted_line_is_told_of(void **state)
 {
 	int fd = event_new();
 
@@ -48,7 +48,7 @@ static void an_asserted_line_is_told_of(void **state)
 }
 
 /* The guest has dealt with it already, because of the interrupt before. */
-static void one_that_is_over_is_not(void **state)
+static void test_one_that_is_over_is_not(void **state)
 {
 	int fd = event_new();
 
@@ -66,7 +66,7 @@ static void one_that_is_over_is_not(void **state)
 }
 
 /* Without another interrupt of the device: the line is what counts. */
-static void still_asserted_it_comes_again(void **state)
+static void test_still_asserted_it_comes_again(void **state)
 {
 	int fd = event_new();
 
@@ -84,7 +84,7 @@ static void still_asserted_it_comes_again(void **state)
 	close(fd);
 }
 
-static void it_waits_for_an_eventfd(void **state)
+static void test_it_waits_for_an_eventfd(void **state)
 {
 	int fd = event_new();
 
@@ -95,7 +95,7 @@ static void it_waits_for_an_eventfd(void **state)
 	close(fd);
 }
 
-static void command_holds_it_back(void **state)
+static void test_command_holds_it_back(void **state)
 {
 	struct rig *rig = *state;
 	int fd = event_new();
@@ -111,7 +111,7 @@ static void command_holds_it_back(void **state)
 }
 
 /* The VMM tries its eventfd: what the line shows does not matter. */
-static void the_vmm_can_trigger_it(void **state)
+static void test_the_vmm_can_trigger_it(void **state)
 {
 	int fd = event_new();
 
@@ -121,7 +121,7 @@ static void the_vmm_can_trigger_it(void **state)
 	close(fd);
 }
 
-static void a_device_that_has_gone_asserts_nothing(void **state)
+static void test_a_device_that_has_gone_asserts_nothing(void **state)
 {
 	struct fake_client *device;
 	int fd = event_new();
@@ -147,7 +147,7 @@ static void unmask_meanwhile(void)
 }
 
 /* Between the look at STATUS and the telling the guest has dealt with it. */
-static void a_look_that_is_too_old_is_not_believed(void **state)
+static void test_a_look_that_is_too_old_is_not_believed(void **state)
 {
 	struct fake_client *device;
 	int fd = event_new();
@@ -174,7 +174,7 @@ static void assert_it_now(void)
 }
 
 /* Just after the look that connecting it brings. */
-static void nothing_is_lost_while_it_is_connected(void **state)
+static void test_nothing_is_lost_while_it_is_connected(void **state)
 {
 	int fd = event_new();
 
@@ -207,7 +207,7 @@ static void *device(void *argument)
 	return argument;
 }
 
-static void no_assertion_is_lost_and_none_is_made_up(void **state)
+static void test_no_assertion_is_lost_and_none_is_made_up(void **state)
 {
 	struct rig *rig = *state;
 	int fd = event_new();
@@ -243,17 +243,17 @@ static void no_assertion_is_lost_and_none_is_made_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON(it_is_all_there_is),
-		ON(an_asserted_line_is_told_of),
-		ON(one_that_is_over_is_not),
-		ON(still_asserted_it_comes_again),
-		ON(it_waits_for_an_eventfd),
-		ON(nothing_is_lost_while_it_is_connected),
-		ON(command_holds_it_back),
-		ON(the_vmm_can_trigger_it),
-		ON(a_device_that_has_gone_asserts_nothing),
-		ON(a_look_that_is_too_old_is_not_believed),
-		ON(no_assertion_is_lost_and_none_is_made_up),
+		ON(test_it_is_all_there_is),
+		ON(test_an_asserted_line_is_told_of),
+		ON(test_one_that_is_over_is_not),
+		ON(test_still_asserted_it_comes_again),
+		ON(test_it_waits_for_an_eventfd),
+		ON(test_nothing_is_lost_while_it_is_connected),
+		ON(test_command_holds_it_back),
+		ON(test_the_vmm_can_trigger_it),
+		ON(test_a_device_that_has_gone_asserts_nothing),
+		ON(test_a_look_that_is_too_old_is_not_believed),
+		ON(test_no_assertion_is_lost_and_none_is_made_up),
 	};
 
 	return cmocka_run_group_tests_name("vfio-user interrupt line", tests, NULL, NULL);

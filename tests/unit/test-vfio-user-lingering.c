@@ -86,7 +86,7 @@ static void expect_end(struct rig *rig)
 	rig_wait_end(rig);
 }
 
-static void a_refused_message(void **state)
+static void test_a_refused_message(void **state)
 {
 	const struct vfio_user_dma_map map = { .argsz = sizeof(map), .flags = RW, .size = 0x1000 };
 	const struct vfio_user_irq_set set = {
@@ -118,7 +118,7 @@ static void a_refused_message(void **state)
 }
 
 /* More than a message may have: what finds no room is not closed by the kernel either. */
-static void a_message_with_too_many(void **state)
+static void test_a_message_with_too_many(void **state)
 {
 	int fds[SEND_FDS_MAX];
 
@@ -141,7 +141,7 @@ static void a_message_with_too_many(void **state)
 	}
 }
 
-static void the_first_message(void **state)
+static void test_the_first_message(void **state)
 {
 	for (size_t m = 0; m < 2; m++) {
 		rig_connect(*state);
@@ -152,7 +152,7 @@ static void the_first_message(void **state)
 	}
 }
 
-static void half_a_message(void **state)
+static void test_half_a_message(void **state)
 {
 	struct rig *rig = *state;
 	int fd = new_lingering();
@@ -166,7 +166,7 @@ static void half_a_message(void **state)
 }
 
 /* A client that goes on and on does it on purpose. */
-static void too_many_messages(void **state)
+static void test_too_many_messages(void **state)
 {
 	static int readers[2 * FD_PEER_WAITING_MAX];
 	const struct vfio_user_header header = { .command = VFIO_USER_VERSION,
@@ -200,11 +200,11 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON(rig_setup_agreed, a_refused_message),
-		ON(rig_setup, a_message_with_too_many),
-		ON(rig_setup, the_first_message),
-		ON(rig_setup_agreed, half_a_message),
-		ON(rig_setup, too_many_messages),
+		ON(rig_setup_agreed, test_a_refused_message),
+		ON(rig_setup, test_a_message_with_too_many),
+		ON(rig_setup, test_the_first_message),
+		ON(rig_setup_agreed, test_half_a_message),
+		ON(rig_setup, test_too_many_messages),
 	};
 
 	return cmocka_run_group_tests_name("vfio-user lingering", tests, NULL, NULL);

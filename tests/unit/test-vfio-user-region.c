@@ -11,7 +11,7 @@ static void bar_contents(unsigned bar, uint64_t offset, const void *expected, si
 	fake_client_unlock();
 }
 
-static void bars_are_read_and_written(void **state)
+static void test_bars_are_read_and_written(void **state)
 {
 	static const uint32_t memory_bars[] = { 0, 4 };
 	char data[8];
@@ -25,7 +25,7 @@ static void bars_are_read_and_written(void **state)
 }
 
 /* Any offset, any count: the bytes are right and their neighbours untouched. */
-static void ragged_accesses_touch_what_they_name(void **state)
+static void test_ragged_accesses_touch_what_they_name(void **state)
 {
 	unsigned char data[32], expected[64] = { 0 }, read[32];
 
@@ -45,7 +45,7 @@ static void ragged_accesses_touch_what_they_name(void **state)
 	}
 }
 
-static void accesses_past_the_end_are_refused(void **state)
+static void test_accesses_past_the_end_are_refused(void **state)
 {
 	static const struct {
 		uint32_t region;
@@ -79,7 +79,7 @@ static void accesses_past_the_end_are_refused(void **state)
 	}
 }
 
-static void counts_must_fit_the_message(void **state)
+static void test_counts_must_fit_the_message(void **state)
 {
 	struct {
 		struct vfio_user_region_access access;
@@ -103,7 +103,7 @@ static void counts_must_fit_the_message(void **state)
 	bar_contents(0, 0, "\0\0\0\0\0\0\0\0", 8);
 }
 
-static void whole_bars_are_read_at_once(void **state)
+static void test_whole_bars_are_read_at_once(void **state)
 {
 	struct vfio_user_region_access access = { .region = 0, .count = FAKE_MSIX_TABLE };
 	struct vu_reply *reply = malloc(sizeof(*reply));
@@ -117,7 +117,7 @@ static void whole_bars_are_read_at_once(void **state)
 	free(reply);
 }
 
-static void a_count_of_nothing_is_fine(void **state)
+static void test_a_count_of_nothing_is_fine(void **state)
 {
 	assert_int_equal(vu_client_read(*state, 0, 0, NULL, 0), 0);
 	assert_int_equal(vu_client_read(*state, 5, 0, NULL, 0), 0);
@@ -126,7 +126,7 @@ static void a_count_of_nothing_is_fine(void **state)
 
 /* --- By calls ------------------------------------------------------------------------ */
 
-static void io_bars_are_reached_by_calls(void **state)
+static void test_io_bars_are_reached_by_calls(void **state)
 {
 	char data[4];
 	struct fake_client *device;
@@ -142,7 +142,7 @@ static void io_bars_are_reached_by_calls(void **state)
 }
 
 /* One call for each natural piece, none over 8 bytes. */
-static void accesses_are_split_into_natural_pieces(void **state)
+static void test_accesses_are_split_into_natural_pieces(void **state)
 {
 	static const struct fake_client_access expected[] = { { 3, 1, 0 }, { 4, 4, 0 }, { 8, 8, 0 },
 		{ 16, 4, 0 }, { 20, 2, 0 }, { 22, 1, 0 } };
@@ -159,7 +159,7 @@ static void accesses_are_split_into_natural_pieces(void **state)
 
 /* --- MSI-X --------------------------------------------------------------------------- */
 
-static void the_msix_table_is_the_vmms_own(void **state)
+static void test_the_msix_table_is_the_vmms_own(void **state)
 {
 	static const unsigned char fresh[16] = { [12] = 1 };
 	unsigned char data[16];
@@ -179,7 +179,7 @@ static void the_msix_table_is_the_vmms_own(void **state)
 	bar_contents(0, FAKE_MSIX_TABLE + 16 * FAKE_MSIX_VECTORS - 4, "ZZZZ5678", 8);
 }
 
-static void pending_bits_are_read_only(void **state)
+static void test_pending_bits_are_read_only(void **state)
 {
 	unsigned char data[8];
 
@@ -198,7 +198,7 @@ static void pending_bits_are_read_only(void **state)
 
 /* --- Spaces that are off ------------------------------------------------------------- */
 
-static void bars_answer_while_their_space_is_on(void **state)
+static void test_bars_answer_while_their_space_is_on(void **state)
 {
 	char data[4];
 
@@ -241,7 +241,7 @@ static int write_multi(struct rig *rig, const struct multi *request, size_t size
 	return error;
 }
 
-static void several_writes_are_carried_out_in_order(void **state)
+static void test_several_writes_are_carried_out_in_order(void **state)
 {
 	const struct multi request = {
 		.count = 3,
@@ -258,7 +258,7 @@ static void several_writes_are_carried_out_in_order(void **state)
 	assert_int_equal(vu_client_config(*state, 0x3c, 1), 0x0b);
 }
 
-static void several_writes_stop_at_the_first_that_fails(void **state)
+static void test_several_writes_stop_at_the_first_that_fails(void **state)
 {
 	struct multi request = {
 		.count = 3,
@@ -273,7 +273,7 @@ static void several_writes_stop_at_the_first_that_fails(void **state)
 	assert_int_equal(write_multi(*state, &request, 8 + 3 * 24), EINVAL);
 }
 
-static void several_writes_must_be_as_many_as_they_say(void **state)
+static void test_several_writes_must_be_as_many_as_they_say(void **state)
 {
 	struct multi request = { .count = 2,
 		.writes = { { .region = 0, .count = 1, .data = "x" } } };
@@ -288,7 +288,7 @@ static void several_writes_must_be_as_many_as_they_say(void **state)
 	bar_contents(0, 0, "\0", 1);
 }
 
-static void several_writes_have_to_be_agreed_on(void **state)
+static void test_several_writes_have_to_be_agreed_on(void **state)
 {
 	const struct multi request = { .count = 1, .writes = { { .count = 1, .data = "x" } } };
 
@@ -305,23 +305,23 @@ static void several_writes_have_to_be_agreed_on(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON(rig_setup_agreed, bars_are_read_and_written),
-		ON(rig_setup_calls, bars_are_read_and_written),
-		ON(rig_setup_agreed, ragged_accesses_touch_what_they_name),
-		ON(rig_setup_calls, ragged_accesses_touch_what_they_name),
-		ON(rig_setup_agreed, accesses_past_the_end_are_refused),
-		ON(rig_setup_agreed, counts_must_fit_the_message),
-		ON(rig_setup_agreed, whole_bars_are_read_at_once),
-		ON(rig_setup_agreed, a_count_of_nothing_is_fine),
-		ON(rig_setup_agreed, io_bars_are_reached_by_calls),
-		ON(rig_setup_calls, accesses_are_split_into_natural_pieces),
-		ON(rig_setup_agreed, the_msix_table_is_the_vmms_own),
-		ON(rig_setup_agreed, pending_bits_are_read_only),
-		ON(rig_setup_agreed, bars_answer_while_their_space_is_on),
-		ON(rig_setup_agreed, several_writes_are_carried_out_in_order),
-		ON(rig_setup_agreed, several_writes_stop_at_the_first_that_fails),
-		ON(rig_setup_agreed, several_writes_must_be_as_many_as_they_say),
-		ON(rig_setup_agreed, several_writes_have_to_be_agreed_on),
+		ON(rig_setup_agreed, test_bars_are_read_and_written),
+		ON(rig_setup_calls, test_bars_are_read_and_written),
+		ON(rig_setup_agreed, test_ragged_accesses_touch_what_they_name),
+		ON(rig_setup_calls, test_ragged_accesses_touch_what_they_name),
+		ON(rig_setup_agreed, test_accesses_past_the_end_are_refused),
+		ON(rig_setup_agreed, test_counts_must_fit_the_message),
+		ON(rig_setup_agreed, test_whole_bars_are_read_at_once),
+		ON(rig_setup_agreed, test_a_count_of_nothing_is_fine),
+		ON(rig_setup_agreed, test_io_bars_are_reached_by_calls),
+		ON(rig_setup_calls, test_accesses_are_split_into_natural_pieces),
+		ON(rig_setup_agreed, test_the_msix_table_is_the_vmms_own),
+		ON(rig_setup_agreed, test_pending_bits_are_read_only),
+		ON(rig_setup_agreed, test_bars_answer_while_their_space_is_on),
+		ON(rig_setup_agreed, test_several_writes_are_carried_out_in_order),
+		ON(rig_setup_agreed, test_several_writes_stop_at_the_first_that_fails),
+		ON(rig_setup_agreed, test_several_writes_must_be_as_many_as_they_say),
+		ON(rig_setup_agreed, test_several_writes_have_to_be_agreed_on),
 	};
 
 	return cmocka_run_group_tests_name("vfio-user regions", tests, NULL, NULL);

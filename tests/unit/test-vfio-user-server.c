@@ -115,7 +115,7 @@ static int connect_to(const char *path)
 	return client.fd;
 }
 
-static void clients_are_served_one_after_the_other(void **state)
+static void test_clients_are_served_one_after_the_other(void **state)
 {
 	struct server_rig *rig = *state;
 
@@ -134,7 +134,7 @@ static void clients_are_served_one_after_the_other(void **state)
 	fake_client_unlock();
 }
 
-static void a_second_client_is_turned_away_at_once(void **state)
+static void test_a_second_client_is_turned_away_at_once(void **state)
 {
 	struct server_rig *rig = *state;
 	char byte;
@@ -161,7 +161,7 @@ static void a_second_client_is_turned_away_at_once(void **state)
  * Descriptors whose close() waits for an hour, sent by a client that is refused before it gets
  * so far and by one that is turned away. The next client is served, and the server stops.
  */
-static void what_is_left_in_sockets_holds_nobody_up(void **state)
+static void test_what_is_left_in_sockets_holds_nobody_up(void **state)
 {
 	struct server_rig *rig = *state;
 	int others[2], readers[2],
@@ -199,7 +199,7 @@ static void what_is_left_in_sockets_holds_nobody_up(void **state)
 	free(reply);
 }
 
-static void a_stop_ends_it_at_any_time(void **state)
+static void test_a_stop_ends_it_at_any_time(void **state)
 {
 	struct server_rig *rig = *state;
 	struct stat status;
@@ -220,7 +220,7 @@ static void a_stop_ends_it_at_any_time(void **state)
 	fake_client_unlock();
 }
 
-static void a_device_that_goes_ends_it_with_its_client(void **state)
+static void test_a_device_that_goes_ends_it_with_its_client(void **state)
 {
 	struct server_rig *rig = *state;
 
@@ -238,7 +238,7 @@ static void a_device_that_goes_ends_it_with_its_client(void **state)
 }
 
 /* Between two clients the device is another one, with other interrupts. */
-static void a_device_that_comes_back_is_served_again(void **state)
+static void test_a_device_that_comes_back_is_served_again(void **state)
 {
 	struct server_rig *rig = *state;
 	struct vfio_user_irq_info info = { .argsz = sizeof(info),
@@ -269,7 +269,7 @@ static void a_device_that_comes_back_is_served_again(void **state)
 	free(reply);
 }
 
-static void an_idle_server_ends_with_its_device(void **state)
+static void test_an_idle_server_ends_with_its_device(void **state)
 {
 	struct server_rig *rig = *state;
 
@@ -279,7 +279,7 @@ static void an_idle_server_ends_with_its_device(void **state)
 	assert_false(rig->result);
 }
 
-static void a_stale_socket_is_replaced(void **state)
+static void test_a_stale_socket_is_replaced(void **state)
 {
 	struct server_rig *rig = *state;
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -293,7 +293,7 @@ static void a_stale_socket_is_replaced(void **state)
 	rig_agree(&rig->rig);
 }
 
-static void a_live_socket_is_left_alone(void **state)
+static void test_a_live_socket_is_left_alone(void **state)
 {
 	struct server_rig *rig = *state;
 
@@ -307,7 +307,7 @@ static void a_live_socket_is_left_alone(void **state)
 	fake_client_unlock();
 }
 
-static void a_file_is_left_alone(void **state)
+static void test_a_file_is_left_alone(void **state)
 {
 	struct server_rig *rig = *state;
 	int fd = open(rig->path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
@@ -319,7 +319,7 @@ static void a_file_is_left_alone(void **state)
 	assert_int_equal(stat(rig->path, &status), 0);
 }
 
-static void somebody_elses_socket_is_not_removed(void **state)
+static void test_somebody_elses_socket_is_not_removed(void **state)
 {
 	struct server_rig *rig = *state;
 	struct stat status;
@@ -336,7 +336,7 @@ static void somebody_elses_socket_is_not_removed(void **state)
 	assert_int_equal(stat(rig->path, &status), 0);
 }
 
-static void paths_have_a_limit(void **state)
+static void test_paths_have_a_limit(void **state)
 {
 	struct server_rig *rig = *state;
 	char path[200], limit[32];
@@ -356,18 +356,18 @@ static void paths_have_a_limit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON(clients_are_served_one_after_the_other),
-		ON(a_second_client_is_turned_away_at_once),
-		ON(what_is_left_in_sockets_holds_nobody_up),
-		ON(a_stop_ends_it_at_any_time),
-		ON(a_device_that_goes_ends_it_with_its_client),
-		ON(a_device_that_comes_back_is_served_again),
-		ON(an_idle_server_ends_with_its_device),
-		ON(a_stale_socket_is_replaced),
-		ON(a_live_socket_is_left_alone),
-		ON(a_file_is_left_alone),
-		ON(somebody_elses_socket_is_not_removed),
-		ON(paths_have_a_limit),
+		ON(test_clients_are_served_one_after_the_other),
+		ON(test_a_second_client_is_turned_away_at_once),
+		ON(test_what_is_left_in_sockets_holds_nobody_up),
+		ON(test_a_stop_ends_it_at_any_time),
+		ON(test_a_device_that_goes_ends_it_with_its_client),
+		ON(test_a_device_that_comes_back_is_served_again),
+		ON(test_an_idle_server_ends_with_its_device),
+		ON(test_a_stale_socket_is_replaced),
+		ON(test_a_live_socket_is_left_alone),
+		ON(test_a_file_is_left_alone),
+		ON(test_somebody_elses_socket_is_not_removed),
+		ON(test_paths_have_a_limit),
 	};
 
 	return cmocka_run_group_tests_name("vfio-user server", tests, NULL, NULL);

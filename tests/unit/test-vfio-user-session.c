@@ -10,7 +10,7 @@
 
 /* --- The state ----------------------------------------------------------------------- */
 
-static void the_version_comes_first(void **state)
+static void test_the_version_comes_first(void **state)
 {
 	for (uint16_t command = 0; command < 20; command++) {
 		if (command == VFIO_USER_VERSION)
@@ -26,7 +26,7 @@ static void the_version_comes_first(void **state)
 	fake_client_unlock();
 }
 
-static void the_version_comes_once(void **state)
+static void test_the_version_comes_once(void **state)
 {
 	assert_int_equal(
 		vu_client_exchange(*state, VFIO_USER_VERSION, "\0\0\1\0", 4, NULL, 0, NULL),
@@ -36,7 +36,7 @@ static void the_version_comes_once(void **state)
 
 /* --- Framing ------------------------------------------------------------------------- */
 
-static void sizes_that_cannot_be_end_the_session(void **state)
+static void test_sizes_that_cannot_be_end_the_session(void **state)
 {
 	static const uint32_t sizes[] = { 0, 15,
 		sizeof(struct vfio_user_header) + VU_PAYLOAD_MAX + 1, UINT32_MAX };
@@ -60,7 +60,7 @@ static void sizes_that_cannot_be_end_the_session(void **state)
 	free(reply);
 }
 
-static void messages_in_pieces_are_put_together(void **state)
+static void test_messages_in_pieces_are_put_together(void **state)
 {
 	struct {
 		struct vfio_user_header header;
@@ -79,7 +79,7 @@ static void messages_in_pieces_are_put_together(void **state)
 	free(reply);
 }
 
-static void messages_in_a_row_are_answered_in_order(void **state)
+static void test_messages_in_a_row_are_answered_in_order(void **state)
 {
 	struct vu_reply *reply = malloc(sizeof(*reply));
 
@@ -103,7 +103,7 @@ static void messages_in_a_row_are_answered_in_order(void **state)
 	free(reply);
 }
 
-static void half_a_message_is_no_message(void **state)
+static void test_half_a_message_is_no_message(void **state)
 {
 	struct rig *rig = *state;
 	struct vfio_user_header header = { .command = VFIO_USER_DEVICE_RESET, .size = 64 };
@@ -115,7 +115,7 @@ static void half_a_message_is_no_message(void **state)
 	fake_client_unlock();
 }
 
-static void a_stop_interrupts_half_a_message(void **state)
+static void test_a_stop_interrupts_half_a_message(void **state)
 {
 	struct rig *rig = *state;
 
@@ -125,7 +125,7 @@ static void a_stop_interrupts_half_a_message(void **state)
 }
 
 /* Replies that nobody reads fill the socket; the server still stops. */
-static void a_stop_interrupts_a_reply_that_nobody_reads(void **state)
+static void test_a_stop_interrupts_a_reply_that_nobody_reads(void **state)
 {
 	struct rig *rig = *state;
 	struct vfio_user_region_access access = { .region = 0, .count = FAKE_BAR0_SIZE };
@@ -140,7 +140,7 @@ static void a_stop_interrupts_a_reply_that_nobody_reads(void **state)
 }
 
 /* Nothing, or half a message: the device is wanted by others. */
-static void a_client_without_a_version_is_turned_away(void **state)
+static void test_a_client_without_a_version_is_turned_away(void **state)
 {
 	struct rig *rig = *state;
 
@@ -159,7 +159,7 @@ static void a_client_without_a_version_is_turned_away(void **state)
 }
 
 /* A client that never leaves its socket empty does not keep the session from anything else. */
-static void a_stop_interrupts_messages_that_are_there(void **state)
+static void test_a_stop_interrupts_messages_that_are_there(void **state)
 {
 	static struct vfio_user_header resets[4096];
 	struct rig *rig = *state;
@@ -182,7 +182,7 @@ static void a_stop_interrupts_messages_that_are_there(void **state)
 	assert_in_range(done, 1, 1000);
 }
 
-static void commands_without_reply_get_none(void **state)
+static void test_commands_without_reply_get_none(void **state)
 {
 	struct vfio_user_region_access access = { .region = VFIO_PCI_NUM_REGIONS, .count = 1 };
 
@@ -198,7 +198,7 @@ static void commands_without_reply_get_none(void **state)
 	fake_client_unlock();
 }
 
-static void a_reply_to_nothing_is_refused(void **state)
+static void test_a_reply_to_nothing_is_refused(void **state)
 {
 	struct vu_reply *reply = malloc(sizeof(*reply));
 
@@ -216,7 +216,7 @@ static void a_reply_to_nothing_is_refused(void **state)
 
 /* --- The table ----------------------------------------------------------------------- */
 
-static void every_command_wants_its_payload(void **state)
+static void test_every_command_wants_its_payload(void **state)
 {
 	unsigned char payload[64] = { 0 };
 
@@ -232,7 +232,7 @@ static void every_command_wants_its_payload(void **state)
 	}
 }
 
-static void every_command_refuses_descriptors_it_has_no_use_for(void **state)
+static void test_every_command_refuses_descriptors_it_has_no_use_for(void **state)
 {
 	unsigned char payload[64] = { 0 };
 	int fds[20];
@@ -254,7 +254,7 @@ static void every_command_refuses_descriptors_it_has_no_use_for(void **state)
 		close(fds[i]);
 }
 
-static void unknown_commands_are_refused(void **state)
+static void test_unknown_commands_are_refused(void **state)
 {
 #define ONE_MORE(number, name) +1
 	/* Commands are numbered from 1 on, without gaps. */
@@ -268,7 +268,7 @@ static void unknown_commands_are_refused(void **state)
 	assert_int_equal(vu_client_config(*state, 0, 2), 0x1b36);
 }
 
-static void commands_that_are_not_offered_are_not_supported(void **state)
+static void test_commands_that_are_not_offered_are_not_supported(void **state)
 {
 	static const uint16_t commands[] = { VFIO_USER_DMA_READ, VFIO_USER_DMA_WRITE,
 		VFIO_USER_DIRTY_PAGES, VFIO_USER_MIG_DATA_READ, VFIO_USER_MIG_DATA_WRITE };
@@ -283,7 +283,7 @@ static void commands_that_are_not_offered_are_not_supported(void **state)
 /* --- argsz ----------------------------------------------------------------------- */
 
 /* The first 32 bits of a payload, which must not be less than the payload. */
-static void argsz_covers_what_was_sent(void **state)
+static void test_argsz_covers_what_was_sent(void **state)
 {
 	static const struct {
 		uint16_t command;
@@ -330,7 +330,7 @@ static void argsz_covers_what_was_sent(void **state)
 
 /* --- What there is ------------------------------------------------------------------- */
 
-static void device_info(void **state)
+static void test_device_info(void **state)
 {
 	struct vfio_user_device_info info = { .argsz = 32 };
 	struct vu_reply *reply = malloc(sizeof(*reply));
@@ -351,7 +351,7 @@ static void device_info(void **state)
 	free(reply);
 }
 
-static void region_info(void **state)
+static void test_region_info(void **state)
 {
 	static const uint64_t sizes[VFIO_PCI_NUM_REGIONS] = { FAKE_BAR0_SIZE, 0, FAKE_BAR2_SIZE, 0,
 		FAKE_BAR4_SIZE, 0, 0, 4096, 0 };
@@ -389,7 +389,7 @@ static int io_fds(struct rig *rig, struct vfio_user_region_io_fds info, struct v
 		sizeof(info), NULL, 0, reply);
 }
 
-static void no_region_has_io_fds(void **state)
+static void test_no_region_has_io_fds(void **state)
 {
 	struct vu_reply *reply = malloc(sizeof(*reply));
 
@@ -428,7 +428,7 @@ static int feature(struct rig *rig, uint32_t argsz, uint32_t flags)
 		&rig->client, VFIO_USER_DEVICE_FEATURE, &request, sizeof(request), NULL, 0, NULL);
 }
 
-static void there_are_no_features(void **state)
+static void test_there_are_no_features(void **state)
 {
 	static const uint32_t wrong[] = { 0, 1, 0x80000 | VFIO_DEVICE_FEATURE_GET, 0x80000000,
 		VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_SET };
@@ -447,7 +447,7 @@ static void there_are_no_features(void **state)
 	assert_int_equal(feature(*state, 7, VFIO_DEVICE_FEATURE_GET), EINVAL);
 }
 
-static void irq_info(void **state)
+static void test_irq_info(void **state)
 {
 	static const uint32_t counts[VFIO_PCI_NUM_IRQS] = { 1, FAKE_MSI_VECTORS, FAKE_MSIX_VECTORS,
 		0, 1 };
@@ -479,7 +479,7 @@ static void irq_info(void **state)
 	free(reply);
 }
 
-static void device_reset(void **state)
+static void test_device_reset(void **state)
 {
 	assert_int_equal(
 		vu_client_exchange(*state, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL), 0);
@@ -493,7 +493,7 @@ static void device_reset(void **state)
 
 /* --- A device that goes -------------------------------------------------------------- */
 
-static void a_device_that_has_gone_reads_as_ones(void **state)
+static void test_a_device_that_has_gone_reads_as_ones(void **state)
 {
 	struct rig *rig = *state;
 	unsigned char data[4] = { 0 };
@@ -511,7 +511,7 @@ static void a_device_that_has_gone_reads_as_ones(void **state)
 	assert_int_equal(atomic_load(&rig->device->state), VU_DEVICE_REMOVED);
 }
 
-static void a_device_in_use_is_said_to_be(void **state)
+static void test_a_device_in_use_is_said_to_be(void **state)
 {
 	struct vu_device_options options = { .bus = 1 };
 	char error[VU_ERROR_SIZE];
@@ -528,7 +528,7 @@ static void a_device_in_use_is_said_to_be(void **state)
 	(void)state;
 }
 
-static void a_device_may_have_a_root(void **state)
+static void test_a_device_may_have_a_root(void **state)
 {
 	struct vu_device_options options = { .bus = 1, .root = "right" };
 	char error[VU_ERROR_SIZE];
@@ -550,32 +550,32 @@ static void a_device_may_have_a_root(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON(rig_setup, the_version_comes_first),
-		ON(rig_setup_agreed, the_version_comes_once),
-		ON(rig_setup_agreed, sizes_that_cannot_be_end_the_session),
-		ON(rig_setup_agreed, messages_in_pieces_are_put_together),
-		ON(rig_setup_agreed, messages_in_a_row_are_answered_in_order),
-		ON(rig_setup_agreed, half_a_message_is_no_message),
-		ON(rig_setup_agreed, a_stop_interrupts_half_a_message),
-		ON(rig_setup_agreed, a_stop_interrupts_a_reply_that_nobody_reads),
-		ON(rig_setup, a_client_without_a_version_is_turned_away),
-		ON(rig_setup, a_stop_interrupts_messages_that_are_there),
-		ON(rig_setup_agreed, commands_without_reply_get_none),
-		ON(rig_setup_agreed, a_reply_to_nothing_is_refused),
-		ON(rig_setup_agreed, every_command_wants_its_payload),
-		ON(rig_setup_agreed, every_command_refuses_descriptors_it_has_no_use_for),
-		ON(rig_setup_agreed, unknown_commands_are_refused),
-		ON(rig_setup_agreed, commands_that_are_not_offered_are_not_supported),
-		ON(rig_setup_agreed, argsz_covers_what_was_sent),
-		ON(rig_setup_agreed, device_info),
-		ON(rig_setup_agreed, region_info),
-		ON(rig_setup_agreed, no_region_has_io_fds),
-		ON(rig_setup_agreed, there_are_no_features),
-		ON(rig_setup_agreed, irq_info),
-		ON(rig_setup_agreed, device_reset),
-		ON(rig_setup_agreed, a_device_that_has_gone_reads_as_ones),
-		ON(rig_setup, a_device_in_use_is_said_to_be),
-		ON(rig_setup, a_device_may_have_a_root),
+		ON(rig_setup, test_the_version_comes_first),
+		ON(rig_setup_agreed, test_the_version_comes_once),
+		ON(rig_setup_agreed, test_sizes_that_cannot_be_end_the_session),
+		ON(rig_setup_agreed, test_messages_in_pieces_are_put_together),
+		ON(rig_setup_agreed, test_messages_in_a_row_are_answered_in_order),
+		ON(rig_setup_agreed, test_half_a_message_is_no_message),
+		ON(rig_setup_agreed, test_a_stop_interrupts_half_a_message),
+		ON(rig_setup_agreed, test_a_stop_interrupts_a_reply_that_nobody_reads),
+		ON(rig_setup, test_a_client_without_a_version_is_turned_away),
+		ON(rig_setup, test_a_stop_interrupts_messages_that_are_there),
+		ON(rig_setup_agreed, test_commands_without_reply_get_none),
+		ON(rig_setup_agreed, test_a_reply_to_nothing_is_refused),
+		ON(rig_setup_agreed, test_every_command_wants_its_payload),
+		ON(rig_setup_agreed, test_every_command_refuses_descriptors_it_has_no_use_for),
+		ON(rig_setup_agreed, test_unknown_commands_are_refused),
+		ON(rig_setup_agreed, test_commands_that_are_not_offered_are_not_supported),
+		ON(rig_setup_agreed, test_argsz_covers_what_was_sent),
+		ON(rig_setup_agreed, test_device_info),
+		ON(rig_setup_agreed, test_region_info),
+		ON(rig_setup_agreed, test_no_region_has_io_fds),
+		ON(rig_setup_agreed, test_there_are_no_features),
+		ON(rig_setup_agreed, test_irq_info),
+		ON(rig_setup_agreed, test_device_reset),
+		ON(rig_setup_agreed, test_a_device_that_has_gone_reads_as_ones),
+		ON(rig_setup, test_a_device_in_use_is_said_to_be),
+		ON(rig_setup, test_a_device_may_have_a_root),
 	};
 
 	return cmocka_run_group_tests_name("vfio-user session", tests, NULL, NULL);

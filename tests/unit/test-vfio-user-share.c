@@ -97,7 +97,7 @@ static int setup_shared_alone(void **state)
 	return rig_setup_with(state, VU_BARS_SHARED, false);
 }
 
-static void a_whole_bar_is_mapped_without_more_words(void **state)
+static void test_a_whole_bar_is_mapped_without_more_words(void **state)
 {
 	static const uint32_t rooms[] = { 32, 33, 64, 4064 };
 
@@ -116,7 +116,7 @@ static void a_whole_bar_is_mapped_without_more_words(void **state)
 	expect_lent(1);
 }
 
-static void a_part_of_a_bar_needs_room_for_saying_so(void **state)
+static void test_a_part_of_a_bar_needs_room_for_saying_so(void **state)
 {
 	static const uint32_t rooms[] = { 32, 63 };
 
@@ -131,7 +131,7 @@ static void a_part_of_a_bar_needs_room_for_saying_so(void **state)
 	}
 }
 
-static void pages_of_msix_are_left_out(void **state)
+static void test_pages_of_msix_are_left_out(void **state)
 {
 	static const struct {
 		uint32_t room;
@@ -159,7 +159,7 @@ static void pages_of_msix_are_left_out(void **state)
 	expect_lent(1);
 }
 
-static void other_regions_stay_as_they_are(void **state)
+static void test_other_regions_stay_as_they_are(void **state)
 {
 	static const uint32_t others[] = { 1, 2, 3, 5, VFIO_PCI_ROM_REGION_INDEX,
 		VFIO_PCI_CONFIG_REGION_INDEX, VFIO_PCI_VGA_REGION_INDEX };
@@ -170,7 +170,7 @@ static void other_regions_stay_as_they_are(void **state)
 }
 
 /* The table stays the server's: what the client writes there it reads, and the device not. */
-static void the_msix_table_is_reached_by_messages(void **state)
+static void test_the_msix_table_is_reached_by_messages(void **state)
 {
 	struct answer answer = ask(*state, 0, 64, 32);
 	uint32_t value = 0xfee00000, found = 0;
@@ -184,7 +184,7 @@ static void the_msix_table_is_reached_by_messages(void **state)
 	close(answer.fd);
 }
 
-static void it_is_no_default(void **state)
+static void test_it_is_no_default(void **state)
 {
 	expect_plain(*state, 0);
 	expect_plain(*state, 4);
@@ -201,7 +201,7 @@ static int agree(struct rig *rig, const char *text)
 		text[0] != '\0' ? 4 + strlen(text) + 1 : 4, NULL, 0, NULL);
 }
 
-static void a_client_that_takes_no_descriptors_gets_none(void **state)
+static void test_a_client_that_takes_no_descriptors_gets_none(void **state)
 {
 	assert_int_equal(agree(*state, "{\"capabilities\":{\"max_msg_fds\":0}}"), 0);
 	expect_plain(*state, 0);
@@ -210,7 +210,7 @@ static void a_client_that_takes_no_descriptors_gets_none(void **state)
 }
 
 /* A client that says nothing takes one. */
-static void one_descriptor_is_enough(void **state)
+static void test_one_descriptor_is_enough(void **state)
 {
 	struct answer answer;
 
@@ -220,7 +220,7 @@ static void one_descriptor_is_enough(void **state)
 	close(answer.fd);
 }
 
-static void what_the_driver_does_not_hand_out_is_not_offered(void **state)
+static void test_what_the_driver_does_not_hand_out_is_not_offered(void **state)
 {
 	static const kern_return_t results[] = { kIOReturnUnsupported, kIOReturnNotReady,
 		kIOReturnNoResources, kIOReturnNotPermitted };
@@ -242,7 +242,7 @@ static void what_the_driver_does_not_hand_out_is_not_offered(void **state)
 	assert_int_equal(vu_client_read(*state, 4, 0, data, 4), 0);
 }
 
-static void what_was_lent_is_taken_back(void **state)
+static void test_what_was_lent_is_taken_back(void **state)
 {
 	struct rig *rig = *state;
 	struct fake_client *device;
@@ -276,7 +276,7 @@ static void what_was_lent_is_taken_back(void **state)
 }
 
 /* A BAR that cannot be mapped again is reached by calls. */
-static void without_memory_there_are_calls(void **state)
+static void test_without_memory_there_are_calls(void **state)
 {
 	struct rig *rig = *state;
 	struct fake_client *device;
@@ -299,7 +299,7 @@ static void without_memory_there_are_calls(void **state)
 
 /* --- Which part --------------------------------------------------------------------- */
 
-static void areas(void **state)
+static void test_areas(void **state)
 {
 	static const struct {
 		uint64_t bar, page;
@@ -354,19 +354,19 @@ static void areas(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON(setup_shared, a_whole_bar_is_mapped_without_more_words),
-		ON(setup_shared, a_part_of_a_bar_needs_room_for_saying_so),
-		ON(setup_shared, pages_of_msix_are_left_out),
-		ON(setup_shared, other_regions_stay_as_they_are),
-		ON(setup_shared, the_msix_table_is_reached_by_messages),
-		ON(rig_setup_agreed, it_is_no_default),
-		ON(rig_setup_calls, it_is_no_default),
-		ON(setup_shared_alone, a_client_that_takes_no_descriptors_gets_none),
-		ON(setup_shared_alone, one_descriptor_is_enough),
-		ON(setup_shared, what_the_driver_does_not_hand_out_is_not_offered),
-		ON(setup_shared, what_was_lent_is_taken_back),
-		ON(setup_shared, without_memory_there_are_calls),
-		cmocka_unit_test(areas),
+		ON(setup_shared, test_a_whole_bar_is_mapped_without_more_words),
+		ON(setup_shared, test_a_part_of_a_bar_needs_room_for_saying_so),
+		ON(setup_shared, test_pages_of_msix_are_left_out),
+		ON(setup_shared, test_other_regions_stay_as_they_are),
+		ON(setup_shared, test_the_msix_table_is_reached_by_messages),
+		ON(rig_setup_agreed, test_it_is_no_default),
+		ON(rig_setup_calls, test_it_is_no_default),
+		ON(setup_shared_alone, test_a_client_that_takes_no_descriptors_gets_none),
+		ON(setup_shared_alone, test_one_descriptor_is_enough),
+		ON(setup_shared, test_what_the_driver_does_not_hand_out_is_not_offered),
+		ON(setup_shared, test_what_was_lent_is_taken_back),
+		ON(setup_shared, test_without_memory_there_are_calls),
+		cmocka_unit_test(test_areas),
 	};
 
 	return cmocka_run_group_tests_name("vfio-user share", tests, NULL, NULL);

@@ -38,7 +38,7 @@ static int64_t capability(const struct vu_reply *reply, const char *name)
 	return value;
 }
 
-static void version_names_what_the_server_takes(void **state)
+static void test_version_names_what_the_server_takes(void **state)
 {
 	struct vu_reply *reply = malloc(sizeof(*reply));
 
@@ -52,7 +52,7 @@ static void version_names_what_the_server_takes(void **state)
 	free(reply);
 }
 
-static void version_is_the_lower_minor(void **state)
+static void test_version_is_the_lower_minor(void **state)
 {
 	struct vu_reply *reply = malloc(sizeof(*reply));
 
@@ -64,7 +64,7 @@ static void version_is_the_lower_minor(void **state)
 	free(reply);
 }
 
-static void version_takes_lower_limits(void **state)
+static void test_version_takes_lower_limits(void **state)
 {
 	static const char text[] = "{\"capabilities\":{\"max_dma_maps\":2,\"pgsizes\":16384,"
 				   "\"write_multiple\":true,\"unknown\":[1]}}";
@@ -84,7 +84,7 @@ static void version_takes_lower_limits(void **state)
 	free(reply);
 }
 
-static void version_page_sizes_are_kept_to(void **state)
+static void test_version_page_sizes_are_kept_to(void **state)
 {
 	static const char text[] = "{\"capabilities\":{\"pgsizes\":81920}}"; /* 16 and 64 KiB */
 	struct vfio_user_dma_map map = {
@@ -105,7 +105,7 @@ static void version_page_sizes_are_kept_to(void **state)
 		vu_client_exchange(*state, VFIO_USER_DMA_MAP, &map, sizeof(map), NULL, 0, NULL), 0);
 }
 
-static void version_client_data_limit_is_kept_to(void **state)
+static void test_version_client_data_limit_is_kept_to(void **state)
 {
 	unsigned char data[64];
 
@@ -118,7 +118,7 @@ static void version_client_data_limit_is_kept_to(void **state)
 }
 
 /* QEMU's own proposal; the reply must not be longer than it. */
-static void version_reply_fits_into_the_proposal(void **state)
+static void test_version_reply_fits_into_the_proposal(void **state)
 {
 	static const char text[] =
 		"{\"capabilities\": {\"migration\": {\"max_bitmap_size\": 268435456, "
@@ -131,7 +131,7 @@ static void version_reply_fits_into_the_proposal(void **state)
 	free(reply);
 }
 
-static void bad_versions_end_the_session(void **state)
+static void test_bad_versions_end_the_session(void **state)
 {
 	static const char *const texts[] = {
 		"",
@@ -159,7 +159,7 @@ static void bad_versions_end_the_session(void **state)
 	rig_expect_closed(*state);
 }
 
-static void version_text_must_end_with_its_only_nul(void **state)
+static void test_version_text_must_end_with_its_only_nul(void **state)
 {
 	static const struct {
 		const char *payload;
@@ -181,7 +181,7 @@ static void version_text_must_end_with_its_only_nul(void **state)
 	}
 }
 
-static void version_has_no_descriptors(void **state)
+static void test_version_has_no_descriptors(void **state)
 {
 	int fd = eventfd(0, EFD_CLOEXEC);
 
@@ -197,15 +197,15 @@ static void version_has_no_descriptors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON(version_names_what_the_server_takes),
-		ON(version_is_the_lower_minor),
-		ON(version_takes_lower_limits),
-		ON(version_page_sizes_are_kept_to),
-		ON(version_client_data_limit_is_kept_to),
-		ON(version_reply_fits_into_the_proposal),
-		ON(bad_versions_end_the_session),
-		ON(version_text_must_end_with_its_only_nul),
-		ON(version_has_no_descriptors),
+		ON(test_version_names_what_the_server_takes),
+		ON(test_version_is_the_lower_minor),
+		ON(test_version_takes_lower_limits),
+		ON(test_version_page_sizes_are_kept_to),
+		ON(test_version_client_data_limit_is_kept_to),
+		ON(test_version_reply_fits_into_the_proposal),
+		ON(test_bad_versions_end_the_session),
+		ON(test_version_text_must_end_with_its_only_nul),
+		ON(test_version_has_no_descriptors),
 	};
 
 	return cmocka_run_group_tests_name("vfio-user version", tests, NULL, NULL);

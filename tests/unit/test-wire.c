@@ -2,8 +2,8 @@
 /* Single messages: what arrives whole, and every way of not being so. */
 #include "iokit/wire.h"
 #include "tests/lib/cmocka-all.h"
+#include "tests/lib/fds.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -25,18 +25,6 @@ static int teardown(void **state)
 		if (ends[i] >= 0)
 			close(ends[i]);
 	return 0;
-}
-
-static unsigned open_descriptors(void)
-{
-	DIR *directory = opendir("/proc/self/fd");
-	unsigned count = 0;
-
-	assert_non_null(directory);
-	while (readdir(directory))
-		count++;
-	closedir(directory);
-	return count;
 }
 
 static int receive(union iou_buffer *buffer, struct iou_fds *fds)
@@ -115,7 +103,7 @@ static void test_a_size_that_is_not_the_messages(void **state)
 static void test_descriptors_arrive(void **state)
 {
 	struct iou_header message = { .type = IOU_MEMORY | IOU_REPLY };
-	unsigned before = open_descriptors();
+	size_t before = count_fds();
 	int sent[IOU_FDS_MAX], taken;
 	union iou_buffer buffer;
 	struct iou_fds fds;
@@ -126,13 +114,13 @@ static void test_descriptors_arrive(void **state)
 	assert_int_equal(iou_send(ends[0], &message, sizeof(message), sent, IOU_FDS_MAX, 0), 0);
 	assert_int_equal(receive(&buffer, &fds), sizeof(message));
 	assert_int_equal(fds.count, IOU_FDS_MAX);
-	assert_int_equal(open_descriptors(), before + IOU_FDS_MAX);
+	assert_int_equal(count_fds(), before + IOU_FDS_MAX);
 	taken = iou_fds_take(&fds, 3);
 	assert_true(taken >= 0);
 	assert_int_equal(iou_fds_take(&fds, 3), -1);
 	assert_int_equal(iou_fds_take(&fds, IOU_FDS_MAX), -1);
 	iou_fds_close(&fds);
-	assert_int_equal(open_descriptors(), before + 1);
+	assert_int_equal(count_fds(), before + 1);
 	close(taken);
 }
 
@@ -149,7 +137,7 @@ static void test_descriptors_cut_off(void **state)
 		.msg_iovlen = 1,
 		.msg_control = &control,
 		.msg_controllen = sizeof(control.space) };
-	unsigned before = open_descriptors();
+	size_t before = count_fds();
 	union iou_buffer buffer;
 	struct iou_fds fds;
 
@@ -162,13 +150,13 @@ static void test_descriptors_cut_off(void **state)
 	assert_int_equal(sendmsg(ends[0], &out, 0), sizeof(message));
 	assert_int_equal(receive(&buffer, &fds), -EPROTO);
 	assert_int_equal(fds.count, 0);
-	assert_int_equal(open_descriptors(), before);
+	assert_int_equal(count_fds(), before);
 }
 
 /* The message has come, its descriptors have not: another could not be taken either. */
 static void test_no_room_for_descriptors(void **state)
 {
-	unsigned before = open_descriptors();
+	size_t before = count_fds();
 	struct iou_header message = { .type = IOU_LIST };
 	struct rlimit limit, none;
 	union iou_buffer buffer;
@@ -187,7 +175,7 @@ static void test_no_room_for_descriptors(void **state)
 	assert_true(fds.lost);
 	assert_int_equal(fds.count, 0);
 	assert_int_equal(iou_fds_take(&fds, 0), -1);
-	assert_int_equal(open_descriptors(), before);
+	assert_int_equal(count_fds(), before);
 	assert_int_equal(iou_send(ends[0], &message, sizeof(message), ends, 1, 0), 0);
 	assert_int_equal(receive(&buffer, &fds), sizeof(message));
 	assert_false(fds.lost);
@@ -199,14 +187,14 @@ static void test_no_room_for_descriptors(void **state)
 static void test_descriptors_of_a_wrong_message(void **state)
 {
 	static _Alignas(union iou_buffer) char sent[sizeof(union iou_buffer) + 1];
-	unsigned before = open_descriptors();
+	size_t before = count_fds();
 	union iou_buffer buffer;
 	struct iou_fds fds;
 
 	(void)state;
 	assert_int_equal(iou_send(ends[0], sent, sizeof(sent), ends, 2, 0), 0);
 	assert_int_equal(receive(&buffer, &fds), -EPROTO);
-	assert_int_equal(open_descriptors(), before);
+	assert_int_equal(count_fds(), before);
 }
 
 static void test_nothing_comes(void **state)
