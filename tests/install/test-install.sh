@@ -57,8 +57,14 @@ printf '#include <apple-dext-client.h>\nint main(void) { apple_dext_disconnect(a
 check 'a program of the client library compiles' \
 	${CC:-cc} -Wall -Wextra -Werror ${SANITIZE:+-fsanitize=$SANITIZE} -o "$work/client" \
 	"$work/client.c" $(flags apple-dext-client)
+for name in edu nvme; do
+	# shellcheck disable=SC2046,SC2086 # flags, and a launcher before the compiler
+	check "examples/$name.c compiles" \
+		${CC:-cc} -std=gnu17 -Wall -Wextra -Werror ${SANITIZE:+-fsanitize=$SANITIZE} \
+		-o "$work/$name" "$source/examples/$name.c" $(flags apple-dext-client)
+done
 "$prefix/bin/dextd" --socket "$DEXT_SOCKET" --device nvme,addr=02:00.0,size=1M \
-	--device nvme,addr=01:00.0,size=1M 2>"$work/log" &
+	--device nvme,addr=01:00.0,size=1M --device edu,addr=03:00.0 2>"$work/log" &
 dextd=$!
 for _ in $(seq 400); do
 	grep -q '^dextd: serving' "$work/log" && break
@@ -67,5 +73,13 @@ done
 check 'it finds and drives a device of the installed dextd' \
 	env LD_LIBRARY_PATH="$lib" "$work/iokit-only"
 check 'the installed dextctl lists it' sh -c "'$prefix/bin/dextctl' list | grep -q '^01:00.0'"
+export LD_LIBRARY_PATH=$lib
+check 'the example edu drives a device of it' "$work/edu" 03:00.0
+writes_and_reads() {
+	head -c 262144 /dev/urandom >"$work/data" &&
+		"$work/nvme" 02:00.0 write 0 512 <"$work/data" &&
+		"$work/nvme" 02:00.0 read 0 512 >"$work/back" && cmp "$work/data" "$work/back"
+}
+check 'the example nvme writes and reads back' writes_and_reads
 echo "install: $passed passed, $failed failed"
 [ "$failed" -eq 0 ]
