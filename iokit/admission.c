@@ -61,13 +61,13 @@ void iou_peer_refuse(int fd, kern_return_t why)
 		.minor = IOU_VERSION_MINOR };
 	struct iou_hello request;
 	struct iovec iov = { .iov_base = &request, .iov_len = sizeof(request) };
-	/* Without room for descriptors: where there are any, the flag says so. */
+	/* No control buffer: MSG_CTRUNC tells whether there are descriptors. */
 	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
 	ssize_t size = recvmsg(fd, &message, MSG_PEEK | MSG_DONTWAIT);
 
 	if (size < (ssize_t)sizeof(request.header) || (message.msg_flags & MSG_CTRUNC))
 		return;
-	/* The same message: nobody else receives. Unreceived it would reset the connection. */
+	/* Receive the same message: with it in the queue, close() would reset the connection. */
 	if (recv(fd, &request, sizeof(request), MSG_DONTWAIT) != size)
 		return;
 	hello.header.id = request.header.id;
@@ -99,7 +99,7 @@ int iou_peer_process(int fd, pid_t pid)
 	int process;
 	socklen_t size = sizeof(process);
 
-	/* Of whoever connected, whatever has its number by now; older kernels know the number alone. */
+	/* SO_PEERPIDFD (Linux 6.5) is safe against reuse of the PID. */
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &process, &size) == 0)
 		return process;
 	return pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Who is at the other end of a socket, as the kernel says, and whether that one is served. */
+/* The credentials of the process at the other end of a socket, and whether it is allowed. */
 #ifndef IOKIT_ADMISSION_H
 #define IOKIT_ADMISSION_H
 
@@ -7,9 +7,9 @@
 #include <sys/socket.h>
 
 /*
- * Whether the options allow whoever connected: this process's own user, root, and those
- * they list. *peer is set to who it is: the process is 0 when it is of a PID namespace out
- * of sight, the user -1 when the system cannot tell.
+ * Whether the peer is allowed: this process's user, root, and those listed in the options.
+ * *@peer is set to its credentials; the PID is 0 for a process in a PID namespace that is not
+ * visible, the user -1 when unknown.
  */
 bool iou_peer_is_allowed(const struct iouser_server_options *options, int fd, struct ucred *peer);
 
@@ -17,23 +17,22 @@ bool iou_peer_is_allowed(const struct iouser_server_options *options, int fd, st
 bool iou_uid_is_privileged(uid_t uid);
 
 /*
- * Answer the HELLO that lies in the socket of a peer that is not served with the reason.
- * Does not wait. A message that brings descriptors is not received, so that none of them
- * is closed here, and gets no answer.
+ * Reply to the HELLO of a refused peer with the reason @why. Does not block. A message with
+ * descriptors is not received, so that they are not closed here, and gets no reply.
  */
 void iou_peer_refuse(int fd, kern_return_t why);
 
 /*
- * The mode of the socket where the options leave it open: whoever they allow can connect.
- * Where these are others than the owner and the socket's group everybody can, and the check
- * above refuses who is not allowed.
+ * The mode of the socket: as in the options, else one with which all allowed clients can connect.
+ * If these are more than the owner and the socket's group that is 0666, and others are refused by
+ * the check above.
  */
 mode_t iou_socket_mode(const struct iouser_server_options *options);
 
-/* The user who connected; (uid_t)-1 when the system cannot tell. */
+/* The user of the peer; (uid_t)-1 when unknown. */
 uid_t iou_peer_uid(int fd);
 
-/* The process that connected, as a pidfd; -1 when the system cannot tell. */
+/* A pidfd of the process that connected; -1 when unknown. */
 int iou_peer_process(int fd, pid_t pid);
 
 #endif

@@ -116,8 +116,7 @@ CFStringRef CFStringCreateWithCString(
 }
 
 /*
- * Constant strings are kept for ever, one for each text, so that a CFSTR in a loop
- * does not grow the process.
+ * Constant strings are never freed, and shared by all CFSTR() with the same text.
  */
 CFStringRef __CFStringMakeConstantString(const char *text)
 {
@@ -134,8 +133,8 @@ CFStringRef __CFStringMakeConstantString(const char *text)
 		entry = calloc(1, sizeof(*entry));
 		found = CFStringCreateWithCString(kCFAllocatorDefault, text, kCFStringEncodingUTF8);
 		if (!entry || !found)
-			abort(); /* a constant has no way to fail */
-		/* A release too many, harmless with Apple's, must not free it. */
+			abort(); /* a constant cannot fail */
+		/* A program may over-release a constant, as with Apple's. */
 		atomic_store(&((struct header *)(uintptr_t)found)->references, LONG_MAX / 2);
 		entry->value = found;
 		entry->next = constants;
@@ -166,7 +165,7 @@ CFComparisonResult CFStringCompare(CFStringRef a, CFStringRef b, CFStringCompare
 	return order < 0 ? kCFCompareLessThan : kCFCompareGreaterThan;
 }
 
-/* The width of each integer type, 0 for what is none. */
+/* The size of an integer type, 0 for any other type. */
 static size_t number_size(CFNumberType type)
 {
 	static const unsigned char sizes[] = {
@@ -260,7 +259,7 @@ void CFDictionarySetValue(CFMutableDictionaryRef dictionary, const void *key, co
 	}
 	entry = calloc(1, sizeof(*entry));
 	if (!entry)
-		abort(); /* as Apple's: the call has no way to fail */
+		abort(); /* as Apple's: the call cannot return an error */
 	entry->key = CFRetain(key);
 	entry->value = value;
 	entry->next = dictionary->entries;

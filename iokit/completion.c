@@ -17,10 +17,10 @@ struct iouser_completion {
 	atomic_bool completed;
 	struct iou_port_end *end;
 	uint64_t token;
-	struct iou_outstanding *outstanding; /* counts this one; NULL: nobody counts */
+	struct iou_outstanding *outstanding; /* counts this one; may be NULL */
 };
 
-/* It lives as long as its session or any of the completions that it counts. */
+/* Shared by the session and its completions. */
 struct iou_outstanding {
 	atomic_uint references, count;
 };
@@ -87,8 +87,7 @@ struct iouser_completion *iou_completion_create(
 }
 
 /*
- * A port whose owner does not read it is full at some point: what does not fit is
- * lost to that owner, who keeps nobody else waiting.
+ * Does not block: when the port is full because its owner does not read it, the event is lost.
  */
 static void send_event(struct iouser_completion *completion, IOReturn status, uint32_t flags,
 	const uint64_t *args, uint32_t count)

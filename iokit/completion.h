@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Asynchronous calls, seen from the driver's side. */
+/* Asynchronous calls on the driver's side. */
 #ifndef IOKIT_COMPLETION_H
 #define IOKIT_COMPLETION_H
 
@@ -7,20 +7,20 @@
 
 #include <iokit-user/service.h>
 
-/* How many calls of one client have not completed: counted by the completions themselves. */
+/* The number of outstanding asynchronous calls of one client. */
 struct iou_outstanding;
 struct iou_outstanding *iou_outstanding_create(void);
-void iou_outstanding_release(struct iou_outstanding *outstanding); /* NULL is fine */
+void iou_outstanding_release(struct iou_outstanding *outstanding); /* may be NULL */
 unsigned iou_outstanding_count(const struct iou_outstanding *outstanding);
 
-/* The sending end of a notification port: one descriptor, however many calls complete there. */
+/* The sending end of a notification port, shared by all completions that are sent there. */
 struct iou_port_end;
 /*
- * @fd is taken over, also on failure (NULL, without memory), and disposed of with the last
- * reference. @peer is charged for it; NULL: it is this process's own.
+ * Ownership of @fd passes to this function, also on failure (NULL). It is disposed of with the
+ * last reference. @peer is charged for it; NULL for a descriptor of this process.
  */
 struct iou_port_end *iou_port_end_create(int fd, struct fd_peer *peer);
-void iou_port_end_release(struct iou_port_end *end); /* NULL is fine */
+void iou_port_end_release(struct iou_port_end *end); /* may be NULL */
 
 /*
  * A call that is to complete at @end, which it keeps a reference to. @outstanding may be NULL,
@@ -28,7 +28,7 @@ void iou_port_end_release(struct iou_port_end *end); /* NULL is fine */
  */
 struct iouser_completion *iou_completion_create(
 	struct iou_port_end *end, uint64_t token, struct iou_outstanding *outstanding);
-/* The call failed: its client expects nothing, and is sent nothing. NULL is fine. */
+/* Send no completion, since the call has failed. May be NULL. */
 void iou_completion_refuse(struct iouser_completion *completion);
 
 #endif

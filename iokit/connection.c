@@ -210,13 +210,13 @@ kern_return_t IOConnectCallAsyncMethod(mach_port_t connect, uint32_t selector,
 
 	if (!reference || reference_count < kIOAsyncCalloutCount || reference_count > 8)
 		return kIOReturnBadArgument;
-	status = iou_port_expect(wake_port, reference, reference_count, &port, &wake);
+	status = iou_port_add_call(wake_port, reference, reference_count, &port, &wake);
 	if (status != kIOReturnSuccess)
 		return status;
 	status = call(connect, &arguments, &wake, output_count, output_struct_size);
 	if (status != kIOReturnSuccess)
-		iou_port_forget(port, wake.token);
-	iou_port_put(port);
+		iou_port_remove_call(port, wake.token);
+	iou_port_release(port);
 	return status;
 }
 

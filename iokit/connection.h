@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A connection to a user client, over whichever transport. */
+/* A connection to a user client, independent of its transport. */
 #ifndef IOKIT_CONNECTION_H
 #define IOKIT_CONNECTION_H
 
@@ -23,12 +23,12 @@ struct iou_transport {
 };
 
 /*
- * Make a connection of a transport and its state, which belongs to the connection
- * from here on, also on failure. Returns its name, or IO_OBJECT_NULL.
+ * Create a connection. Ownership of @state passes to this function, also on failure. Returns the
+ * name of the connection, or IO_OBJECT_NULL.
  */
 io_connect_t iou_connection_create(const struct iou_transport *transport, void *state);
 
-/* Open a user client in this process (local.c), in another (remote.c). */
+/* Open a user client of a service in this process (local.c) or of the driver service (remote.c). */
 kern_return_t iou_local_open(uint64_t entry_id, uint32_t type, io_connect_t *connect);
 kern_return_t iou_remote_open(uint64_t entry_id, uint32_t type, io_connect_t *connect);
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Files mapped on a client's behalf. What is mapped is a window around the range asked for, which
- * is shared by all ranges in it: 2 MiB around a file's first range, twice as much around each
- * next one, up to 1 GiB. So a client that registers much of a file in small pieces takes few
- * mappings, and one that registers a page of a huge file little address space.
+ * Mappings of clients' files. A range is mapped as part of a window, which is shared by all ranges
+ * in it. The first window of a file has 2 MiB, each next one twice as much, up to 1 GiB. So a
+ * client that registers a large file in small ranges needs few mappings, and one that registers a
+ * page of a large file needs little address space.
  *
- * One table belongs to one user client, whose thread alone gets mappings; they can be put on any
- * thread, and after the user client has gone.
+ * A table belongs to one user client, whose thread alone calls iou_file_maps_get(). Mappings can
+ * be released by any thread, also after the user client is closed.
  */
 #ifndef IOKIT_FILE_MAPS_H
 #define IOKIT_FILE_MAPS_H
@@ -27,7 +27,7 @@
 #define IOU_MAPS_MAX	     4096u
 #define IOU_MAPS_POOL	     32768u
 
-/* What one client has taken of them. Zeroed at first; its user's lock guards it. */
+/* What one client uses. Initially zero; the caller locks it. */
 struct iou_address_space {
 	uint64_t bytes, maps;
 };
@@ -41,21 +41,20 @@ struct iou_file_maps;
 struct iou_file_map;
 
 #define IOU_WINDOW_MIN	   (UINT64_C(2) << 20)
-#define IOU_WINDOW_CLASSES 10u /* each twice the last: the largest is 1 GiB */
+#define IOU_WINDOW_CLASSES 10u /* each twice as large as the last; the largest is 1 GiB */
 
 struct iou_file_maps *iou_file_maps_create(void);
-/* The user client has gone: the table goes with the last mapping of it. NULL is fine. */
+/* The user client is closed: the table is freed with its last mapping. May be NULL. */
 void iou_file_maps_release(struct iou_file_maps *maps);
 
 /*
- * Get at [offset, offset + length) of a file. @fd, which stays the caller's, must
- * be a regular file (a memfd is one) that reaches that far, open for writing too when
- * *writable; where it is not, *writable is cleared. Never waits for a file system's daemon or
- * server.
+ * Map [offset, offset + length) of a file, and set *@address to the address of @offset. @fd must
+ * be of a regular file (or memfd) of at least that size; the caller closes it. *@writable is
+ * cleared if it is not open for writing. Does not block on the file system.
  *
  * kIOReturnBadArgument for another kind of descriptor or a file too short;
- * kIOReturnNotPermitted for a file whose pages may never come: one of FUSE, of a network file
- * system, or of any other that fd_kind() does not know to be local;
+ * kIOReturnNotPermitted for a file whose pages may never arrive: on FUSE, a network file system,
+ * or any other that fd_kind() does not report as local;
  * kIOReturnNoSpace past the limits above; kIOReturnNoMemory; kIOReturnVMError.
  */
 kern_return_t iou_file_maps_get(struct iou_file_maps *maps, int fd, uint64_t offset,

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 
 /*
- * A name is an index (20 bits, from 1 on) and a generation (12 bits) that tells a
- * name that has been given up from the one that uses its slot now.
+ * A name is an index (20 bits, starting at 1) and a generation (12 bits), which distinguishes a
+ * released name from the current one in the same slot.
  */
 #define INDEX_BITS 20
 #define INDEX_MASK ((1u << INDEX_BITS) - 1)
@@ -19,7 +19,7 @@ struct slot {
 	uint32_t next_free; /* index + 1 */
 };
 
-/* The lock guards everything below it; it is held for a few instructions alone. */
+/* The lock guards everything below it; it is a leaf lock. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct slot *slots;
 static uint32_t slot_count, first_free; /* first_free: index + 1 */
@@ -84,7 +84,7 @@ io_object_t iou_name_create(struct iou_object *object)
 /* The slot of a name, or NULL. The lock is held. */
 static struct slot *find(io_object_t name, enum iou_kind kind)
 {
-	uint32_t index = (name & INDEX_MASK) - 1; /* no name: wraps, and is past the end */
+	uint32_t index = (name & INDEX_MASK) - 1; /* wraps to past the end for an index of 0 */
 	struct slot *slot;
 
 	if (index >= slot_count)
@@ -124,21 +124,21 @@ kern_return_t iou_name_retain(io_object_t name, enum iou_kind kind)
 
 kern_return_t iou_name_release(io_object_t name, enum iou_kind kind)
 {
-	struct iou_object *gone = NULL;
+	struct iou_object *released = NULL;
 	struct slot *slot;
 
 	pthread_mutex_lock(&lock);
 	slot = find(name, kind);
 	if (slot && --slot->references == 0) {
-		gone = slot->object;
+		released = slot->object;
 		slot->object = NULL;
 		slot->generation = (slot->generation + 1) & (UINT32_MAX >> INDEX_BITS);
 		slot->next_free = first_free;
 		first_free = (name & INDEX_MASK);
 	}
 	pthread_mutex_unlock(&lock);
-	if (gone)
-		iou_object_release(gone);
+	if (released)
+		iou_object_release(released);
 	return slot ? kIOReturnSuccess : kIOReturnBadArgument;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The runtime's objects and their names. A name (io_object_t) is what a program
- * holds; it stands for one object and counts the program's references to it. The
- * object itself lives on while anybody in the runtime still uses it.
+ * The runtime's objects and their names. A program uses names (io_object_t); a name counts the
+ * program's references. The object has a reference count of its own, for its users in the
+ * runtime, one of which is the name.
  */
 #ifndef IOKIT_OBJECT_H
 #define IOKIT_OBJECT_H
@@ -25,20 +25,20 @@ struct iou_object {
 	void (*destroy)(struct iou_object *object);
 };
 
-/* Begin an object's life with one reference. */
+/* Initialize an object with one reference. */
 void iou_object_init(
 	struct iou_object *object, enum iou_kind kind, void (*destroy)(struct iou_object *));
 void iou_object_retain(struct iou_object *object);
 void iou_object_release(struct iou_object *object);
 
 /*
- * Give an object a name. The name takes the caller's reference over, also on
- * failure, when IO_OBJECT_NULL comes back (no memory, or 2^20 names in use).
+ * Create a name for an object. The caller's reference passes to the name. On failure
+ * (IO_OBJECT_NULL: no memory, or 2^20 names in use) it is released.
  */
 io_object_t iou_name_create(struct iou_object *object);
-/* The object behind a name, with a reference of its own, or NULL when it is not of @kind. */
+/* The object of a name, with a new reference; NULL when the name is unknown or not of @kind. */
 void *iou_name_lookup(io_object_t name, enum iou_kind kind);
-/* One reference more or less to the name; kIOReturnBadArgument when there is no such name of @kind. */
+/* Add or drop a reference of the name; kIOReturnBadArgument when it is unknown or not of @kind. */
 kern_return_t iou_name_retain(io_object_t name, enum iou_kind kind);
 kern_return_t iou_name_release(io_object_t name, enum iou_kind kind);
 

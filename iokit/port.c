@@ -18,13 +18,13 @@ struct pending {
 	uint64_t reference[kIOAsyncCalloutCount];
 };
 
-/* A descriptor that the port's queue polls: the port's own socket, and what others add. */
+/* A descriptor that the port's queue polls: the port's socket, or one that was added. */
 struct port_source {
 	LIST_ENTRY(port_source) link;
 	int fd;
 	void (*ready)(struct iou_object *owner);
-	struct iou_object *owner;  /* held by the source on the queue, and by this one */
-	struct iou_source *source; /* on the queue; NULL while there is none */
+	struct iou_object *owner;  /* a reference, besides that of the source on the queue */
+	struct iou_source *source; /* on the queue; NULL without a queue */
 };
 
 struct IONotificationPort {
@@ -34,9 +34,9 @@ struct IONotificationPort {
 	/* The lock guards what follows; it is not held while a callout runs. */
 	pthread_mutex_t lock;
 	bool destroyed;
-	bool dead; /* no event comes any more */
+	bool shut_down; /* the socket: no more events arrive */
 	uint64_t last_token;
-	struct pending *pending; /* by token */
+	struct pending *pending; /* outstanding calls, by token */
 	dispatch_queue_t queue;
 	LIST_HEAD(, port_source) sources;
 };
@@ -77,7 +77,7 @@ IONotificationPortRef IONotificationPortCreate(mach_port_t main_port)
 	pthread_mutex_init(&port->lock, NULL);
 	port->receive_fd = ends[0];
 	port->send_fd = ends[1];
-	iou_object_retain(&port->object); /* the name's, besides the caller's */
+	iou_object_retain(&port->object); /* one reference for the name, one for the caller */
 	port->name = iou_name_create(&port->object);
 	if (!port->name || !iou_port_add_source(port, ends[0], port_ready, &port->object)) {
 		iou_name_release(port->name, IOU_PORT);
@@ -87,7 +87,7 @@ IONotificationPortRef IONotificationPortCreate(mach_port_t main_port)
 	return port;
 }
 
-/* The number of arguments decides the callout's shape, as with IODispatchCalloutFromMessage. */
+/* The number of arguments selects the type of callout, as in Apple's IOKit. */
 static void call_out(const struct pending *pending, const struct iou_event *event)
 {
 	void *refcon = (void *)(uintptr_t)pending->reference[kIOAsyncCalloutRefconIndex];
@@ -114,7 +114,7 @@ static void call_out(const struct pending *pending, const struct iou_event *even
 	}
 }
 
-/* The waiting call of that token, taken out; NULL when there is none, or the port is at its end. */
+/* Remove the outstanding call with that token; NULL without one, or when the port is destroyed. */
 static struct pending *take_pending(struct IONotificationPort *port, uint64_t token)
 {
 	struct pending *pending = NULL;
@@ -129,21 +129,21 @@ static struct pending *take_pending(struct IONotificationPort *port, uint64_t to
 	return pending;
 }
 
-static bool event_is_sound(const union iou_buffer *buffer, int size)
+static bool event_is_valid(const union iou_buffer *buffer, int size)
 {
 	return size == (int)sizeof(buffer->event) && buffer->header.type == IOU_EVENT &&
 	       buffer->event.count <= IOUSER_SCALARS_MAX;
 }
 
-static void port_died(struct IONotificationPort *port)
+static void handle_shutdown(struct IONotificationPort *port)
 {
 	pthread_mutex_lock(&port->lock);
-	port->dead = true;
+	port->shut_down = true;
 	pthread_mutex_unlock(&port->lock);
 	iou_port_remove_source(port, &port->object);
 }
 
-/* Runs on the queue: one event a call; poll() brings it back for the next. */
+/* Runs on the queue and handles one event; poll() calls it again for the next. */
 static void port_ready(struct iou_object *object)
 {
 	struct IONotificationPort *port = (struct IONotificationPort *)object;
@@ -154,15 +154,15 @@ static void port_ready(struct iou_object *object)
 
 	size = iou_receive(port->receive_fd, &buffer, &fds, 0);
 	/*
-	 * The sending end is in other hands as well, and whoever has it can shut the
-	 * socket down: from then on it is readable for ever, with nothing in it.
+	 * A service that has a descriptor of the sending end can shut the socket down. It then
+	 * stays readable, at end of file.
 	 */
 	if (size == 0)
-		port_died(port);
+		handle_shutdown(port);
 	if (size <= 0)
 		return;
 	iou_fds_close(&fds);
-	if (!event_is_sound(&buffer, size))
+	if (!event_is_valid(&buffer, size))
 		return;
 	pending = take_pending(port, buffer.event.token);
 	if (pending && !(buffer.event.flags & IOU_EVENT_DROPPED))
@@ -170,14 +170,14 @@ static void port_ready(struct iou_object *object)
 	free(pending);
 }
 
-/* Put a source onto the port's queue, if it has one. The lock is held. */
+/* Add a source to the port's queue, if it has one. The lock is held. */
 static void attach(struct IONotificationPort *port, struct port_source *source)
 {
 	if (!port->queue)
 		return;
 	source->source = iou_source_add(port->queue, source->fd, source->ready, source->owner);
 	if (!source->source)
-		abort(); /* as Apple's: setting a queue has no way to fail */
+		abort(); /* as Apple's: setting a queue cannot return an error */
 }
 
 static void detach(struct IONotificationPort *port, struct port_source *source)
@@ -248,7 +248,7 @@ void iou_port_remove_source(struct IONotificationPort *port, struct iou_object *
 	free(source);
 }
 
-/* Let go of all sources: the port's own, whose owner is the port itself, and others'. */
+/* Remove all sources, including that of the port's socket, which the port owns. */
 static void remove_sources(struct IONotificationPort *port)
 {
 	LIST_HEAD(, port_source) removed = LIST_HEAD_INITIALIZER(removed);
@@ -284,8 +284,8 @@ mach_port_t IONotificationPortGetMachPort(IONotificationPortRef port)
 	return port->name;
 }
 
-kern_return_t iou_port_expect(mach_port_t name, const uint64_t *reference, uint32_t reference_count,
-	struct IONotificationPort **expected, struct iou_wake *wake)
+kern_return_t iou_port_add_call(mach_port_t name, const uint64_t *reference,
+	uint32_t reference_count, struct IONotificationPort **expected, struct iou_wake *wake)
 {
 	struct IONotificationPort *port = iou_name_lookup(name, IOU_PORT);
 	kern_return_t status = kIOReturnSuccess;
@@ -295,13 +295,13 @@ kern_return_t iou_port_expect(mach_port_t name, const uint64_t *reference, uint3
 		return kIOReturnBadArgument;
 	pending = calloc(1, sizeof(*pending));
 	if (!pending) {
-		iou_port_put(port);
+		iou_port_release(port);
 		return kIOReturnNoMemory;
 	}
 	for (uint32_t i = 0; i < kIOAsyncCalloutCount && i < reference_count; i++)
 		pending->reference[i] = reference[i];
 	pthread_mutex_lock(&port->lock);
-	if (port->dead)
+	if (port->shut_down)
 		status = kIOReturnIPCError;
 	else if (HASH_COUNT(port->pending) >= IOU_OUTSTANDING_MAX)
 		status = kIOReturnNoResources;
@@ -313,24 +313,24 @@ kern_return_t iou_port_expect(mach_port_t name, const uint64_t *reference, uint3
 	pthread_mutex_unlock(&port->lock);
 	if (status != kIOReturnSuccess) {
 		free(pending);
-		iou_port_put(port);
+		iou_port_release(port);
 		return status;
 	}
 	*expected = port;
 	return kIOReturnSuccess;
 }
 
-void iou_port_forget(struct IONotificationPort *port, uint64_t token)
+void iou_port_remove_call(struct IONotificationPort *port, uint64_t token)
 {
 	free(take_pending(port, token));
 }
 
-void iou_port_hold(struct IONotificationPort *port)
+void iou_port_retain(struct IONotificationPort *port)
 {
 	iou_object_retain(&port->object);
 }
 
-void iou_port_put(struct IONotificationPort *port)
+void iou_port_release(struct IONotificationPort *port)
 {
 	iou_object_release(&port->object);
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Notification ports. A port is a socket pair: its sending end travels with each
- * asynchronous call, to a driver in another process or in this one, and what
- * comes out of the other end is looked up among the calls that wait.
+ * Notification ports. A port is a socket pair. Its sending end is passed to the driver with each
+ * asynchronous call; an event from the receiving end is matched to its call by a token.
  */
 #ifndef IOKIT_PORT_H
 #define IOKIT_PORT_H
@@ -12,36 +11,35 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* An asynchronous call's half of a port. */
+/* The destination of the completion of an asynchronous call. */
 struct iou_wake {
-	int fd; /* the sending end, borrowed; -1: the call is not asynchronous */
+	int fd; /* the sending end, owned by the port; -1: the call is synchronous */
 	uint64_t token;
 };
 
 /*
- * Calls that wait on one port at a time. A driver sends one event for each, and does
- * not wait for a port that is not read: as many as this always fit its socket, so
- * that none is lost.
+ * Outstanding calls of one port. A driver sends one event for each, without blocking. This many
+ * events fit the socket's buffer, so that none is lost.
  */
 #define IOU_OUTSTANDING_MAX 128
 
 /*
- * Expect a completion: keeps a copy of @reference. Sets *port, with a reference for
- * iou_port_put(), and *wake. kIOReturnBadArgument when @name is no port;
- * kIOReturnNoResources past IOU_OUTSTANDING_MAX; kIOReturnIPCError when a service has
- * shut the port's socket down; kIOReturnNoMemory.
+ * Record an outstanding call with a copy of @reference. Sets *@port, with a reference for
+ * iou_port_release(), and *@wake. kIOReturnBadArgument when @name is not a port;
+ * kIOReturnNoResources past IOU_OUTSTANDING_MAX; kIOReturnIPCError when the port's socket has been
+ * shut down; kIOReturnNoMemory.
  */
-kern_return_t iou_port_expect(mach_port_t name, const uint64_t *reference, uint32_t reference_count,
-	struct IONotificationPort **port, struct iou_wake *wake);
-/* The call failed: nothing will come. */
-void iou_port_forget(struct IONotificationPort *port, uint64_t token);
-void iou_port_put(struct IONotificationPort *port);
-void iou_port_hold(struct IONotificationPort *port);
+kern_return_t iou_port_add_call(mach_port_t name, const uint64_t *reference,
+	uint32_t reference_count, struct IONotificationPort **port, struct iou_wake *wake);
+/* Remove a call that has failed: no completion will arrive. */
+void iou_port_remove_call(struct IONotificationPort *port, uint64_t token);
+void iou_port_release(struct IONotificationPort *port);
+void iou_port_retain(struct IONotificationPort *port);
 
 /*
- * Have @ready called on the port's queue, whichever that is, when @fd is readable. The
- * port holds a reference to @owner until the source is removed, or the port destroyed;
- * @fd stays open as long as @owner lives. False without memory or on a destroyed port.
+ * Call @ready on the port's current queue when @fd is readable. The port has a reference to
+ * @owner until the source is removed or the port destroyed; @fd must stay open as long as @owner
+ * exists. False when memory is out or the port is destroyed.
  */
 bool iou_port_add_source(struct IONotificationPort *port, int fd,
 	void (*ready)(struct iou_object *owner), struct iou_object *owner);

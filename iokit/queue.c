@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Serial dispatch queues. Each has one thread, begun with its first work or
- * source, which waits in poll() for both.
+ * Serial dispatch queues. Each has one thread, started with its first work or source, which waits
+ * for both in poll().
  */
 #include "iokit/queue.h"
 
@@ -27,7 +27,7 @@ struct work {
 struct iou_source {
 	TAILQ_ENTRY(iou_source) link;
 	int fd;
-	bool removed; /* its owner's reference has still to be given up, by the thread */
+	bool removed; /* the thread has to free it and release the owner */
 	void (*ready)(struct iou_object *owner);
 	struct iou_object *owner;
 };
@@ -36,10 +36,10 @@ struct dispatch_queue_s {
 	atomic_uint references;
 	int wake; /* eventfd: something below has changed */
 	char label[16];
-	/* The lock guards what follows, never held while work or a source runs. */
+	/* The lock guards what follows; it is not held while work or a source runs. */
 	pthread_mutex_t lock;
-	bool running;  /* the thread has been begun */
-	bool released; /* the thread is to end, and frees the queue */
+	bool running;  /* the thread exists */
+	bool released; /* the thread shall free the queue and exit */
 	pthread_t thread;
 	STAILQ_HEAD(, work) work;
 	TAILQ_HEAD(, iou_source) sources;
@@ -87,7 +87,7 @@ static void wake(dispatch_queue_t queue)
 {
 	uint64_t one = 1;
 
-	/* It fails only when the counter is full, and then the thread wakes anyway. */
+	/* It fails only when the counter is full; then the thread is woken already. */
 	(void)!write(queue->wake, &one, sizeof(one));
 }
 
@@ -98,14 +98,14 @@ static void run_work(dispatch_queue_t queue, struct work *work)
 	pthread_mutex_unlock(&queue->lock);
 	work->function(work->context);
 	if (done)
-		sem_post(done); /* the work stood on the waiter's stack */
+		sem_post(done); /* the work is on the stack of dispatch_sync_f() */
 	else
 		free(work);
 	pthread_mutex_lock(&queue->lock);
 }
 
-/* Free what was removed, outside the lock as an owner's end may close descriptors. */
-static void reap_sources(dispatch_queue_t queue)
+/* Free removed sources, without the lock, since freeing an owner may call into the queue. */
+static void free_removed_sources(dispatch_queue_t queue)
 {
 	struct iou_source *source, *next;
 
@@ -124,9 +124,8 @@ static void reap_sources(dispatch_queue_t queue)
 }
 
 /*
- * Wait until there is something to do; then run those sources that have become
- * readable. Only this thread takes sources off the list, so that the polled ones
- * stay valid while the lock is not held.
+ * Wait for work or a readable source, then run the readable sources. Only this thread removes
+ * sources from the list, so they stay valid while the lock is not held.
  */
 static void wait_and_run_sources(dispatch_queue_t queue)
 {
@@ -137,7 +136,7 @@ static void wait_and_run_sources(dispatch_queue_t queue)
 	uint64_t counter;
 
 	if (!polled || !order) {
-		count = 0; /* without memory: the wake-ups alone, and try again */
+		count = 0; /* without memory: poll the eventfd only, and try again */
 	} else {
 		TAILQ_FOREACH (source, &queue->sources, link) {
 			order[n] = source;
@@ -173,7 +172,7 @@ static void *queue_thread(void *argument)
 	pthread_setname_np(pthread_self(), queue->label);
 	pthread_mutex_lock(&queue->lock);
 	for (;;) {
-		reap_sources(queue);
+		free_removed_sources(queue);
 		work = STAILQ_FIRST(&queue->work);
 		if (work) {
 			STAILQ_REMOVE_HEAD(&queue->work, link);
@@ -189,7 +188,7 @@ static void *queue_thread(void *argument)
 	return NULL;
 }
 
-/* Begin the thread if it has not begun. The lock is held. */
+/* Start the thread if it is not running. The lock is held. */
 static void ensure_thread(dispatch_queue_t queue)
 {
 	pthread_attr_t attributes;
@@ -199,8 +198,8 @@ static void ensure_thread(dispatch_queue_t queue)
 	pthread_attr_init(&attributes);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	if (pthread_create(&queue->thread, &attributes, queue_thread, queue) != 0) {
-		fputs("dispatch: no thread can be made for a queue\n", stderr);
-		abort(); /* as Apple's: the calls that need one have no way to fail */
+		fputs("dispatch: cannot create the thread of a queue\n", stderr);
+		abort(); /* as Apple's: the calls that need one cannot return an error */
 	}
 	pthread_attr_destroy(&attributes);
 	queue->running = true;
@@ -221,7 +220,7 @@ void dispatch_release(dispatch_queue_t queue)
 	running = queue->running;
 	queue->released = true;
 	if (running)
-		wake(queue); /* under the lock: the thread frees the queue once it is dropped */
+		wake(queue); /* under the lock: afterwards the thread may free the queue */
 	pthread_mutex_unlock(&queue->lock);
 	if (!running)
 		queue_free(queue);
@@ -241,7 +240,7 @@ void dispatch_async_f(dispatch_queue_t queue, void *context, dispatch_function_t
 	struct work *work = calloc(1, sizeof(*work));
 
 	if (!work)
-		abort(); /* as Apple's: the call has no way to fail */
+		abort(); /* as Apple's: the call cannot return an error */
 	work->function = function;
 	work->context = context;
 	enqueue(queue, work);
@@ -253,8 +252,8 @@ void dispatch_sync_f(dispatch_queue_t queue, void *context, dispatch_function_t 
 	sem_t done;
 
 	if (current == queue) {
-		fputs("dispatch: dispatch_sync_f on the queue that is running would wait for "
-		      "ever\n",
+		fputs("dispatch: dispatch_sync_f on the current queue would "
+		      "deadlock\n",
 			stderr);
 		abort();
 	}

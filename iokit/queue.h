@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the runtime needs of a dispatch queue besides <dispatch/dispatch.h>: sources. */
+/* Descriptors that a dispatch queue polls. */
 #ifndef IOKIT_QUEUE_H
 #define IOKIT_QUEUE_H
 
@@ -13,16 +13,15 @@ struct iou_source;
  * iou_source_add - call @ready on the queue's own thread whenever @fd is readable
  * @queue: the queue, which is not retained: remove the source before releasing it
  * @fd: non-blocking; must stay open as long as @owner lives
- * @owner: handed to @ready; the source holds a reference to it
+ * @owner: argument of @ready; the source has a reference to it
  *
- * The thread that reads is the thread that runs the callout, so that an event
- * costs one wake-up.
+ * The thread that polls also runs the callout, so that an event costs one wake-up.
  *
  * Return: the source, or NULL without memory.
  */
 struct iou_source *iou_source_add(dispatch_queue_t queue, int fd,
 	void (*ready)(struct iou_object *owner), struct iou_object *owner);
-/* Remove it. A call of ready that is under way may still be when this returns. */
+/* Remove it. A call of @ready may still be running when this returns. */
 void iou_source_remove(dispatch_queue_t queue, struct iou_source *source);
 
 #endif

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* More services than this, a list that does not end, are a broken peer's. */
+/* A peer that sends more entries is faulty. */
 #define SERVICES_MAX 4096
 
 struct service {
@@ -21,7 +21,7 @@ struct service {
 	struct iou_entry_info info;
 };
 
-/* What a driver extension's service is, the most specific first. */
+/* The classes of a driver extension's service, the most specific first. */
 static const char *const service_classes[] = { "IOUserService", "IOService", "IORegistryEntry",
 	"OSObject" };
 static const char *const iterator_classes[] = { "IOUserIterator", "OSIterator", "OSObject" };
@@ -97,14 +97,14 @@ bool iou_service_matches(CFDictionaryRef dictionary, const struct iou_entry_info
 	return constrained;
 }
 
-static bool entry_is_sound(const union iou_buffer *buffer, int size)
+static bool entry_is_valid(const union iou_buffer *buffer, int size)
 {
 	return size == (int)sizeof(buffer->entry) && buffer->header.type == IOU_ENTRY &&
 	       memchr(buffer->entry.name, 0, IOU_NAME_MAX) &&
 	       memchr(buffer->entry.user_class, 0, IOU_NAME_MAX);
 }
 
-/* Receive entries until the reply to LIST comes. What came before an error counts. */
+/* Receive entries up to the reply to LIST. After an error, those received before are returned. */
 static struct iou_entry_info *receive_list(int fd, size_t *count)
 {
 	struct iou_entry_info *list = NULL, *larger;
@@ -118,7 +118,7 @@ static struct iou_entry_info *receive_list(int fd, size_t *count)
 		if (size <= 0)
 			break;
 		iou_fds_close(&fds);
-		if (!entry_is_sound(&buffer, size))
+		if (!entry_is_valid(&buffer, size))
 			break;
 		larger = realloc(list, (*count + 1) * sizeof(*list));
 		if (!larger)
@@ -364,7 +364,7 @@ CFTypeRef IORegistryEntryCreateCFProperty(
 	(void)options;
 	if (!service)
 		return NULL;
-	/* An IOUserService's kernel class, and the class of the driver extension's own code. */
+	/* IOClass is the kernel's class; IOUserClass that of the driver extension. */
 	if (!CFStringGetCString(key, name, sizeof(name), kCFStringEncodingUTF8))
 		value = NULL;
 	else if (strcmp(name, "IOUserClass") == 0)

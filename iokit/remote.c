@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Connections to a driver in another process. One call is under way at a time (the
- * connection's lock); while it waits for its answer it serves the driver's
- * questions about the memory that the call named.
+ * Connections to a driver in another process. Calls are made one at a time (the connection's
+ * lock). While a call waits for its reply, it answers the driver's queries for the memory that is
+ * among its arguments.
  */
 #include "iokit/channel.h"
 #include "iokit/connection.h"
@@ -21,7 +21,7 @@
 
 struct remote {
 	LIST_ENTRY(remote) link;
-	int fd; /* -1: the driver has gone */
+	int fd; /* -1: disconnected */
 	uint32_t last_id;
 	uint16_t minor; /* of the protocol's version, the service's */
 	unsigned calls; /* until there is a channel */
@@ -29,8 +29,8 @@ struct remote {
 };
 
 /*
- * All of this process's connections: a child of fork() must not hold them open, or the
- * driver would not see its parent die. The lock guards the list, not what is in it.
+ * All connections of this process. A child of fork() closes them, so that the driver notices when
+ * the parent exits. The lock guards the list, not its elements.
  */
 static pthread_mutex_t remotes_lock = PTHREAD_MUTEX_INITIALIZER;
 static LIST_HEAD(, remote) remotes = LIST_HEAD_INITIALIZER(remotes);
@@ -55,33 +55,33 @@ static void in_child(void)
 			/* The slot is not in this process's memory. */
 			remote->channel.slot = NULL;
 		}
-	LIST_INIT(&remotes); /* calls on them are refused by the connection */
+	LIST_INIT(&remotes); /* connection_lock() refuses calls on them */
 	pthread_mutex_unlock(&remotes_lock);
 }
 
-static void watch_forks(void)
+static void register_fork_handlers(void)
 {
 	pthread_atfork(before_fork, in_parent, in_child);
 }
 
-static void enlist(struct remote *remote)
+static void list_add(struct remote *remote)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-	pthread_once(&once, watch_forks);
+	pthread_once(&once, register_fork_handlers);
 	pthread_mutex_lock(&remotes_lock);
 	LIST_INSERT_HEAD(&remotes, remote, link);
 	pthread_mutex_unlock(&remotes_lock);
 }
 
-static void delist(struct remote *remote)
+static void list_remove(struct remote *remote)
 {
 	pthread_mutex_lock(&remotes_lock);
 	LIST_REMOVE(remote, link);
 	pthread_mutex_unlock(&remotes_lock);
 }
 
-static kern_return_t lose(struct remote *remote)
+static kern_return_t disconnect(struct remote *remote)
 {
 	if (remote->fd >= 0)
 		close(remote->fd);
@@ -89,8 +89,8 @@ static kern_return_t lose(struct remote *remote)
 	return kIOReturnNotAttached;
 }
 
-/* Whether @value stands among the call's scalars or the aligned words of its bytes. */
-static bool call_names(const struct iouser_arguments *args, uint64_t value)
+/* Whether @value is one of the call's scalars or of the aligned words of its bytes. */
+static bool is_argument(const struct iouser_arguments *args, uint64_t value)
 {
 	uint64_t word;
 
@@ -105,7 +105,7 @@ static bool call_names(const struct iouser_arguments *args, uint64_t value)
 	return false;
 }
 
-/* The descriptors that go with one reply, to be closed once it is sent. */
+/* The descriptors of one MEMORY reply, closed once it is sent. */
 struct reply_fds {
 	size_t count;
 	int fd[IOU_FDS_MAX];
@@ -114,7 +114,7 @@ struct reply_fds {
 	bool writable[IOU_FDS_MAX];
 };
 
-/* The index of the region's descriptor in the reply, or IOU_RANGE_PRIVATE. */
+/* Add the region's descriptor. Returns its index, or IOU_RANGE_PRIVATE. */
 static uint32_t attach_region(struct reply_fds *fds, const struct iou_vm_region *region)
 {
 	int fd;
@@ -163,8 +163,8 @@ static int send_ranges(struct remote *remote, uint32_t id, const struct iou_vm_r
 }
 
 /*
- * Answer a question about this process's memory. A driver learns nothing but what
- * the call under way has named: both the address and the size must stand in it.
+ * Answer a query for this process's memory. The driver can only query memory whose address and size
+ * are both arguments of the current call.
  */
 static int answer_memory(struct remote *remote, const struct iou_memory_query *query,
 	const struct iouser_arguments *args)
@@ -176,7 +176,7 @@ static int answer_memory(struct remote *remote, const struct iou_memory_query *q
 	size_t count = 0, sent = 0;
 	int status = 0;
 
-	if (!args || !call_names(args, query->va) || !call_names(args, query->size))
+	if (!args || !is_argument(args, query->va) || !is_argument(args, query->size))
 		refusal.header.status = kIOReturnNotPermitted;
 	else
 		refusal.header.status = iou_vm_regions(query->va, query->size, &regions, &count);
@@ -195,10 +195,9 @@ static int answer_memory(struct remote *remote, const struct iou_memory_query *q
 }
 
 /*
- * Wait for the reply to message @id. Replies to calls that timed out earlier are
- * passed over, and the time for all of it is one: a service that keeps talking keeps
- * nobody waiting for longer. kIOReturnTimeout leaves the connection usable; anything else that is
- * wrong ends it.
+ * Wait for the reply to message @id. Replies to earlier calls that timed out are skipped. There is
+ * one timeout for all messages, so that a service cannot extend it by sending more. After
+ * kIOReturnTimeout the connection can still be used; any other error disconnects it.
  */
 static kern_return_t await_reply(struct remote *remote, uint32_t type, uint32_t id,
 	const struct iouser_arguments *args, union iou_buffer *reply, struct iou_fds *fds)
@@ -212,11 +211,11 @@ static kern_return_t await_reply(struct remote *remote, uint32_t type, uint32_t 
 		if (size == -ETIMEDOUT)
 			return kIOReturnTimeout;
 		if (size <= 0)
-			return lose(remote);
+			return disconnect(remote);
 		if (reply->header.type == (type | IOU_REPLY) && reply->header.id == id)
 			return kIOReturnSuccess;
 		iou_fds_close(fds);
-		/* Counted from the first message that is not the reply: most calls look at no clock. */
+		/* Starts with the first other message, so that most calls do not read the clock. */
 		if (!deadline)
 			deadline = iou_now_ms() + IOU_CALL_TIMEOUT_MS;
 		else if (iou_now_ms() >= deadline)
@@ -225,7 +224,7 @@ static kern_return_t await_reply(struct remote *remote, uint32_t type, uint32_t 
 			continue;
 		if (reply->header.type != IOU_MEMORY || size != (int)sizeof(reply->memory_query) ||
 			answer_memory(remote, &reply->memory_query, args) < 0)
-			return lose(remote);
+			return disconnect(remote);
 	}
 }
 
@@ -260,12 +259,12 @@ static kern_return_t exchange(struct remote *remote, void *message, size_t size,
 		 reply->header.id == header->id)
 		status = kIOReturnSuccess;
 	else
-		status = lose(remote);
+		status = disconnect(remote);
 	if (status != kIOReturnSuccess)
 		return status;
 	if (reply->header.status == kIOReturnSuccess && reply->header.size < minimum) {
 		iou_fds_close(reply_fds);
-		return lose(remote);
+		return disconnect(remote);
 	}
 	return reply->header.status;
 }
@@ -360,7 +359,7 @@ static kern_return_t remote_call(
 		args, &reply, &fds, sizeof(reply.call_reply));
 	iou_fds_close(&fds);
 	if (status == kIOReturnSuccess && !unmarshal(&reply, args))
-		return lose(remote);
+		return disconnect(remote);
 	return status;
 }
 
@@ -369,10 +368,10 @@ static void remote_unmapped(void *state, uint32_t memory_type)
 	struct iou_map message = { .header = { .type = IOU_UNMAP }, .memory_type = memory_type };
 	struct remote *remote = state;
 
-	/* A driver that does not hear of it would count the mapping for ever. */
+	/* Without it the driver would count the mapping until the connection ends. */
 	if (remote->fd >= 0 &&
 		iou_send(remote->fd, &message, sizeof(message), NULL, 0, IOU_CALL_TIMEOUT_MS) < 0)
-		lose(remote);
+		disconnect(remote);
 	iou_channel_sent(&remote->channel);
 }
 
@@ -388,9 +387,9 @@ static kern_return_t remote_map(void *state, uint32_t memory_type, struct iouser
 		sizeof(reply.map_reply));
 	if (status != kIOReturnSuccess) {
 		iou_fds_close(&fds);
-		/* Mapped for the driver or not: with the connection that is over in any case. */
+		/* The driver may count it as mapped: disconnecting undoes that. */
 		if (status == kIOReturnTimeout)
-			lose(remote);
+			disconnect(remote);
 		return status;
 	}
 	if (fds.lost) {
@@ -408,15 +407,15 @@ static kern_return_t remote_map(void *state, uint32_t memory_type, struct iouser
 		memory->hole_size = reply.map_reply_with_hole.hole.size;
 	}
 	iou_fds_close(&fds);
-	return memory->fd >= 0 ? kIOReturnSuccess : lose(remote);
+	return memory->fd >= 0 ? kIOReturnSuccess : disconnect(remote);
 }
 
 static void remote_close(void *state)
 {
 	struct remote *remote = state;
 
-	delist(remote);
-	lose(remote);
+	list_remove(remote);
+	disconnect(remote);
 	iou_channel_free(&remote->channel);
 	free(remote);
 }
@@ -443,7 +442,7 @@ kern_return_t iou_remote_open(uint64_t entry_id, uint32_t type, io_connect_t *co
 	if (!remote)
 		return kIOReturnNoMemory;
 	remote->fd = iou_socket_connect(&remote->minor);
-	enlist(remote);
+	list_add(remote);
 	status = exchange(remote, &message, sizeof(message), NULL, 0, NULL, &reply, &fds,
 		sizeof(reply.header));
 	iou_fds_close(&fds);

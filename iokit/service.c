@@ -22,7 +22,7 @@ struct iouser_service {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t client_gone = PTHREAD_COND_INITIALIZER;
 static TAILQ_HEAD(, iouser_service) services = TAILQ_HEAD_INITIALIZER(services);
-static uint64_t last_entry_id = 0x100000000; /* as IOKit's, past 32 bits */
+static uint64_t last_entry_id = 0x100000000; /* above 32 bits, as IOKit's */
 static bool ever_published;
 
 struct watcher {
@@ -31,8 +31,8 @@ struct watcher {
 };
 static LIST_HEAD(, watcher) watchers = LIST_HEAD_INITIALIZER(watchers);
 
-/* Wake those who watch. The lock is held. */
-static void announce(void)
+/* Wake all watchers. The lock is held. */
+static void notify_watchers(void)
 {
 	const uint64_t one = 1;
 	struct watcher *watcher;
@@ -82,7 +82,7 @@ const char *iou_property(const char properties[IOU_PROPERTIES_MAX], const char *
 			value && ++value < end ? memchr(value, '\0', (size_t)(end - value)) : NULL;
 
 		if (!next)
-			return NULL; /* cut off */
+			return NULL; /* not terminated */
 		if (strcmp(at, key) == 0)
 			return value;
 		at = next + 1;
@@ -90,7 +90,7 @@ const char *iou_property(const char properties[IOU_PROPERTIES_MAX], const char *
 	return NULL;
 }
 
-/* Lay properties out as they travel; false when they have no room. */
+/* Write properties in the format of struct iou_entry; false when they do not fit. */
 static bool pack_properties(char to[IOU_PROPERTIES_MAX], const struct iouser_property *properties)
 {
 	size_t used = 0;
@@ -133,7 +133,7 @@ struct iouser_service *iouser_service_publish_with(const char *user_class,
 	service->info.entry_id = ++last_entry_id;
 	TAILQ_INSERT_TAIL(&services, service, link);
 	ever_published = true;
-	announce();
+	notify_watchers();
 	pthread_mutex_unlock(&lock);
 	return service;
 }
@@ -145,7 +145,7 @@ static void unpublish(struct iouser_service *service)
 		return;
 	TAILQ_REMOVE(&services, service, link);
 	service->published = false;
-	announce();
+	notify_watchers();
 }
 
 void iouser_service_terminate(struct iouser_service *service)
@@ -195,7 +195,7 @@ struct iou_entry_info *iou_services_list(size_t *count)
 	return list;
 }
 
-static void client_leaves(struct iouser_service *service)
+static void client_closed(struct iouser_service *service)
 {
 	pthread_mutex_lock(&lock);
 	service->clients--;
@@ -222,7 +222,7 @@ kern_return_t iou_user_client_open(
 	client->class = service->class;
 	status = service->class->new_user_client(service->driver, type, peer, &client->client);
 	if (status != kIOReturnSuccess)
-		client_leaves(service);
+		client_closed(service);
 	return status;
 }
 
@@ -253,5 +253,5 @@ kern_return_t iou_user_client_call(
 void iou_user_client_close(struct iou_user_client *client)
 {
 	client->class->client_closed(client->client);
-	client_leaves(client->service);
+	client_closed(client->service);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Services published in this process, as the rest of the runtime sees them. */
+/* Services published in this process. */
 #ifndef IOKIT_SERVICE_H
 #define IOKIT_SERVICE_H
 
@@ -7,7 +7,7 @@
 
 #include <iokit-user/service.h>
 
-/* What the registry knows of a service, here or elsewhere. */
+/* The registry entry of a service, in this process or another. */
 struct iou_entry_info {
 	uint64_t entry_id;
 	char name[IOU_NAME_MAX];
@@ -16,8 +16,8 @@ struct iou_entry_info {
 };
 
 /*
- * The value of a property, or NULL. The table is read within its bounds, whatever
- * stands in it.
+ * The value of a property, or NULL. The table may come from another process: its format is
+ * checked.
  */
 const char *iou_property(const char properties[IOU_PROPERTIES_MAX], const char *key);
 
@@ -31,8 +31,8 @@ struct iou_user_client {
 /* Whether this process publishes, or has published, services. */
 bool iou_services_published(void);
 /*
- * The services there are, in order of publication: an array to be freed, and its
- * length; NULL with 0 for none, or without memory.
+ * List the services in order of publication: an array for free(); NULL and 0 for none, or when
+ * memory is out.
  */
 struct iou_entry_info *iou_services_list(size_t *count);
 
@@ -44,18 +44,16 @@ int iou_services_watch(void);
 void iou_services_unwatch(int fd);
 
 /*
- * Open a user client on a service: kIOReturnNotAttached when it is not, or no
- * longer, published; else what the driver answers. The service stays until
- * iou_user_client_close().
+ * Open a user client on a service: kIOReturnNotAttached when it is not published; else the
+ * driver's status. The service is not freed before iou_user_client_close().
  */
 kern_return_t iou_user_client_open(
 	uint64_t entry_id, uint32_t type, struct iouser_peer *peer, struct iou_user_client *client);
 void iou_user_client_close(struct iou_user_client *client);
 
 /*
- * Have the driver carry out a call. The output buffers hold zeroes beyond what the driver wrote,
- * and the counts are those of a call that succeeded, within the room: else they are 0. A driver
- * that counts more than there is room for gets its call failed with kIOReturnInternalError.
+ * Call the driver. The output buffers are zeroed before. After a failure the output counts are 0.
+ * kIOReturnInternalError when the driver returns counts that exceed the room.
  */
 kern_return_t iou_user_client_call(
 	const struct iou_user_client *client, struct iouser_arguments *arguments);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One client's connection, served by one thread. Everything that the client holds
- * hangs on this thread's stack frame: when the socket closes, however it closes,
- * the frame is left and all of it goes.
+ * One client's connection, served by one thread. All resources of the client belong to the frame
+ * of iou_session_run(), which releases them when the socket is closed.
  */
 #include "iokit/session.h"
 #include "iokit/channel.h"
@@ -19,11 +18,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* A client that does not read its answers is given this long, then dropped. */
-#define ANSWER_TIMEOUT_MS 10000
-/* A client that is asked for its memory in the middle of its call must answer within this. */
-#define QUESTION_TIMEOUT_MS 10000
-/* Asynchronous calls of one client that have not completed: more get kIOReturnBusy. */
+/* A client that does not read its replies is disconnected after this time. */
+#define REPLY_TIMEOUT_MS 10000
+/* Time for a client's reply to a MEMORY query during its call. */
+#define QUERY_TIMEOUT_MS 10000
+/* Outstanding asynchronous calls of one client: more fail with kIOReturnBusy. */
 #define OUTSTANDING_MAX 64
 
 enum state { STATE_NEW, STATE_GREETED, STATE_OPEN };
@@ -36,11 +35,11 @@ struct session {
 	struct iou_outstanding *outstanding;
 	struct fd_peer *charged;
 	struct iou_channel channel; /* once the client has asked for it */
-	bool by_channel;	    /* the call under way came through it */
+	bool by_channel;	    /* the current call came through it */
 	struct iou_port_end *port;  /* where the last asynchronous call completes, or NULL */
-	uint64_t port_cookie;	    /* the kernel's number of that socket */
-	uint32_t last_question;
-	bool broken; /* the client broke the protocol in the middle of a call */
+	uint64_t port_cookie;	    /* SO_COOKIE of that socket */
+	uint32_t last_query_id;
+	bool broken; /* the client violated the protocol during a call */
 };
 
 /* A negative return of a handler ends the session. */
@@ -57,10 +56,10 @@ static int reply(struct session *session, void *message, size_t size,
 	header->size = (uint32_t)size;
 	if (session->by_channel && iou_channel_reply(&session->channel, message, size))
 		return 0;
-	return iou_send(session->fd, message, size, fds, fd_count, ANSWER_TIMEOUT_MS);
+	return iou_send(session->fd, message, size, fds, fd_count, REPLY_TIMEOUT_MS);
 }
 
-/* A reply that is a status alone. */
+/* A reply that consists of a status. */
 static int reply_status(
 	struct session *session, const struct iou_header *request, kern_return_t status)
 {
@@ -109,13 +108,13 @@ static int handle_list(struct session *session, union iou_buffer *message, struc
 		memcpy(entry.name, list[i].name, sizeof(entry.name));
 		memcpy(entry.user_class, list[i].user_class, sizeof(entry.user_class));
 		memcpy(entry.properties, list[i].properties, sizeof(entry.properties));
-		sent = iou_send(session->fd, &entry, sizeof(entry), NULL, 0, ANSWER_TIMEOUT_MS);
+		sent = iou_send(session->fd, &entry, sizeof(entry), NULL, 0, REPLY_TIMEOUT_MS);
 	}
 	free(list);
 	return sent < 0 ? sent : reply_status(session, &message->header, kIOReturnSuccess);
 }
 
-/* Send CHANGED for every change from here on, until the client goes. Returns its end. */
+/* Send CHANGED after every change until the client disconnects. Ends the session. */
 static int handle_watch(struct session *session, union iou_buffer *message, struct iou_fds *fds)
 {
 	int changes = iou_services_watch();
@@ -135,10 +134,10 @@ static int handle_watch(struct session *session, union iou_buffer *message, stru
 		if (poll(polled, 2, -1) < 0 && errno != EINTR)
 			break;
 		if (polled[0].revents)
-			break; /* it has nothing more to say that would be in order */
+			break; /* disconnected, or a message that is not valid here */
 		if (polled[1].revents && read(changes, &counter, sizeof(counter)) > 0)
 			sent = iou_send(
-				session->fd, &changed, sizeof(changed), NULL, 0, ANSWER_TIMEOUT_MS);
+				session->fd, &changed, sizeof(changed), NULL, 0, REPLY_TIMEOUT_MS);
 	}
 	if (changes >= 0) {
 		iou_services_unwatch(changes);
@@ -159,8 +158,8 @@ static int handle_open(struct session *session, union iou_buffer *message, struc
 	return reply_status(session, &message->header, status);
 }
 
-/* Whether a call's counts are within the limits, and its body as long as they say. */
-static bool call_is_sound(const struct iou_call *call)
+/* Whether a call's counts are within the limits and match the size of the message. */
+static bool call_is_valid(const struct iou_call *call)
 {
 	return call->scalar_input_count <= IOUSER_SCALARS_MAX &&
 	       call->scalar_output_room <= IOUSER_SCALARS_MAX &&
@@ -171,8 +170,8 @@ static bool call_is_sound(const struct iou_call *call)
 }
 
 /*
- * Whether a descriptor is a socket of a port's kind, and the number that the kernel gives to no
- * other socket. None of these calls waits, whatever it is.
+ * Whether a descriptor is a socket of the type of a port; *@cookie is set to its unique number.
+ * getsockopt() does not block on any kind of descriptor.
  */
 static bool is_port(int fd, uint64_t *cookie)
 {
@@ -187,9 +186,9 @@ static bool is_port(int fd, uint64_t *cookie)
 }
 
 /*
- * Make a descriptor the session's port. Most clients send the same socket again and again. The
- * session then keeps the descriptor that it has, and closing the new one cannot wait, since it
- * is not the socket's last.
+ * Make a descriptor the session's port. Most clients send the same socket with each call: then
+ * the session keeps its descriptor and closes the new one, which cannot block, since it is not
+ * the last one of the socket.
  */
 static kern_return_t take_port(struct session *session, int fd)
 {
@@ -213,7 +212,7 @@ static kern_return_t take_port(struct session *session, int fd)
 	return kIOReturnSuccess;
 }
 
-/* The port that an asynchronous call brought, as a completion. */
+/* Create the completion of an asynchronous call, from the port that came with it. */
 static kern_return_t take_completion(struct session *session, const struct iou_call *call,
 	struct iou_fds *fds, struct iouser_completion **completion)
 {
@@ -242,8 +241,8 @@ static int reply_call(struct session *session, const struct iou_header *request,
 	unsigned char *body = answer->bytes + sizeof(answer->call_reply);
 
 	/*
-	 * The scalars stand in their place already; the bytes go behind those that are used. What
-	 * is sent has been written: by iou_user_client_call(), here and in reply().
+	 * The scalars are in their place; move the bytes behind them. Everything that is sent has
+	 * been initialized: by iou_user_client_call(), here and in reply().
 	 */
 	memmove(body + scalars, arguments->structure_output, arguments->structure_output_size);
 	answer->call_reply.scalar_output_count = arguments->scalar_output_count;
@@ -262,7 +261,7 @@ static int handle_call(struct session *session, union iou_buffer *message, struc
 	uint64_t *output = (uint64_t *)(void *)(answer.bytes + sizeof(answer.call_reply));
 	kern_return_t status;
 
-	if (!call_is_sound(call))
+	if (!call_is_valid(call))
 		return -EPROTO;
 	arguments = (struct iouser_arguments){
 		.selector = call->selector,
@@ -335,10 +334,10 @@ static int handle_channel(struct session *session, union iou_buffer *message, st
 
 static const struct {
 	handler handle;
-	enum state state; /* in which it is in order */
-	size_t size;	  /* at least; exactly, unless longer is set */
+	enum state state; /* in which it is valid */
+	size_t size;	  /* exact, or the minimum if longer is set */
 	bool longer;
-	size_t fds; /* at most */
+	size_t fds; /* maximum */
 } handlers[IOU_MESSAGES] = {
 	[IOU_HELLO] = { handle_hello, STATE_NEW, sizeof(struct iou_hello), false, 0 },
 	[IOU_LIST] = { handle_list, STATE_GREETED, sizeof(struct iou_header), false, 0 },
@@ -362,24 +361,23 @@ static int dispatch(struct session *session, union iou_buffer *message, struct i
 	if (message->header.size < handlers[type].size ||
 		(message->header.size > handlers[type].size && !handlers[type].longer))
 		return -EPROTO;
-	/* Its descriptors found no room here: the call fails, the session goes on. */
+	/* This process could not receive its descriptors: the call fails, the session continues. */
 	if (fds->lost)
 		return reply_status(session, &message->header, kIOReturnNoResources);
 	return handlers[type].handle(session, message, fds);
 }
 
 /*
- * Receive one MEMORY reply. kIOReturnIPCError or kIOReturnNotAttached, and the session broken,
- * when it does not come or is none.
+ * Receive one MEMORY reply. When none arrives, or another message, the session is broken:
+ * kIOReturnNotAttached or kIOReturnIPCError.
  */
 static kern_return_t receive_reply(
 	struct session *session, union iou_buffer *answer, struct iou_fds *fds)
 {
-	int size =
-		iou_receive_from(session->charged, session->fd, answer, fds, QUESTION_TIMEOUT_MS);
+	int size = iou_receive_from(session->charged, session->fd, answer, fds, QUERY_TIMEOUT_MS);
 
 	if (size > 0 && answer->header.type == (IOU_MEMORY | IOU_REPLY) &&
-		answer->header.id == session->last_question &&
+		answer->header.id == session->last_query_id &&
 		size >= (int)sizeof(answer->memory_reply))
 		return kIOReturnSuccess;
 	session->broken = true;
@@ -389,8 +387,8 @@ static kern_return_t receive_reply(
 }
 
 /*
- * All replies to a question. After one that cannot be used, for want of descriptors or address
- * space, those that follow are received all the same: the next message is then in step.
+ * Receive all replies to a query. When one of them fails for lack of descriptors or address space,
+ * the rest are still received, so that the next message is the client's next request.
  */
 static kern_return_t receive_ranges(struct session *session, struct iou_memory_builder *builder)
 {
@@ -424,7 +422,7 @@ static kern_return_t session_copy_memory(
 {
 	struct session *session = (struct session *)peer;
 	struct iou_memory_query query = {
-		.header = { .type = IOU_MEMORY, .id = ++session->last_question },
+		.header = { .type = IOU_MEMORY, .id = ++session->last_query_id },
 		.va = va,
 		.size = size,
 	};
@@ -438,7 +436,7 @@ static kern_return_t session_copy_memory(
 		return status;
 	if (session->by_channel)
 		iou_channel_divert(&session->channel);
-	if (iou_send(session->fd, &query, sizeof(query), NULL, 0, ANSWER_TIMEOUT_MS) < 0) {
+	if (iou_send(session->fd, &query, sizeof(query), NULL, 0, REPLY_TIMEOUT_MS) < 0) {
 		session->broken = true;
 		status = kIOReturnNotAttached;
 	} else {
@@ -451,7 +449,7 @@ static kern_return_t session_copy_memory(
 	return iou_memory_finish(&builder, memory);
 }
 
-/* A client of whose descriptors many wait for close() is served no longer. */
+/* A client with too many descriptors that block in close() is disconnected. */
 static bool has_too_many_waiting(const struct session *session)
 {
 	return session->charged && fd_peer_waiting(session->charged) > FD_PEER_WAITING_MAX;
@@ -532,7 +530,7 @@ void iou_session_run(int fd, struct fd_peer *charged)
 	}
 	if (session.state == STATE_OPEN)
 		iou_user_client_close(&session.user);
-	/* What an access under way still needs of both outlasts the session. */
+	/* Both are reference-counted: an access in progress may still use them. */
 	iou_file_maps_release(session.peer.maps);
 	iou_peer_memory_release(&session.peer);
 	iou_port_end_release(session.port);

@@ -6,8 +6,8 @@
 #include "common/fd-dispose.h"
 
 /*
- * Serve a client until it goes or breaks the protocol, then drop all that it held.
- * @fd stays the caller's; shutdown() on it, from another thread, ends the session.
+ * Serve a client until it disconnects or violates the protocol, then release its resources.
+ * The caller closes @fd; shutdown() on it, from another thread, ends the session.
  * @charged: for the descriptors that the client sends, and the caller's; NULL: they are closed
  * on this thread (for tests)
  */

@@ -31,8 +31,8 @@ bool iouser_peer_is_privileged(const struct iouser_peer *peer)
 }
 
 /*
- * A client's address space, held by a descriptor: it stays that one, whatever process has
- * the number later. Shared by the peer and all segments of its memory.
+ * A client's address space. The descriptor refers to the same process even if its PID is reused.
+ * Shared by the peer and the spans of its private memory.
  */
 struct iou_process_memory {
 	atomic_uint references;
@@ -72,7 +72,7 @@ void iouser_task_memory_release(struct iouser_task_memory *memory)
 	free(memory);
 }
 
-/* Set the room to @count spans; the arrays stay valid, perhaps larger than that, on failure. */
+/* Resize both arrays to @count; on failure they stay valid for the spans they have. */
 static bool set_room(struct iouser_task_memory *memory, size_t count)
 {
 	struct dma_span *spans = reallocarray(memory->spans, count, sizeof(*spans));
@@ -102,7 +102,7 @@ struct iouser_task_memory *iou_task_memory_alloc(size_t count)
 	return NULL;
 }
 
-/* Opened while the client waits for the answer to its call. */
+/* Called during a call of the client, so that the PID is still its own. */
 static kern_return_t open_memory(struct iouser_peer *peer)
 {
 	struct iou_process_memory *process;
@@ -113,7 +113,7 @@ static kern_return_t open_memory(struct iouser_peer *peer)
 	if (peer->memory)
 		return kIOReturnSuccess;
 	if (peer->pid <= 0)
-		return kIOReturnNotPermitted; /* of another PID namespace, say */
+		return kIOReturnNotPermitted; /* in another PID namespace */
 	snprintf(path, sizeof(path), "/proc/%d/mem", (int)peer->pid);
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
@@ -144,22 +144,23 @@ kern_return_t iou_memory_begin(
 	return builder->memory ? kIOReturnSuccess : kIOReturnNoMemory;
 }
 
-static bool is_at_page(uint64_t va)
+static bool is_page_aligned(uint64_t va)
 {
 	return va % (uint64_t)sysconf(_SC_PAGESIZE) == 0;
 }
 
 /*
- * Whether a range goes on where the last one ended. Only the first may begin within a page, and
- * only the last end there: so there are not more ranges than pages, and what a range costs here is
- * in proportion to the memory that it is.
+ * Whether a range is adjacent to the last one. Only the first may begin, and only the last may end,
+ * within a page. So there are no more ranges than pages, and the cost of the ranges is
+ * proportional to the size of the memory.
  */
 static bool is_next(const struct iou_memory_builder *builder, const struct iou_range *range)
 {
 	return range->va == builder->next_va && range->length &&
 	       range->length <= builder->end - builder->next_va &&
-	       (range->va == builder->begin || is_at_page(range->va)) &&
-	       (range->va + range->length == builder->end || is_at_page(range->va + range->length));
+	       (range->va == builder->begin || is_page_aligned(range->va)) &&
+	       (range->va + range->length == builder->end ||
+		       is_page_aligned(range->va + range->length));
 }
 
 /* Report, once for each client, that memory was refused for its file system. */
@@ -231,8 +232,8 @@ static kern_return_t add_range(struct iou_memory_builder *builder, const struct 
 	return kIOReturnSuccess;
 }
 
-/* Whether a range goes on in the file where another ends. */
-static bool goes_on(const struct iou_range *range, const struct iou_range *next)
+/* Whether a range is adjacent to another in the same file. */
+static bool is_adjacent_in_file(const struct iou_range *range, const struct iou_range *next)
 {
 	return range->fd_index != IOU_RANGE_PRIVATE && next->fd_index == range->fd_index &&
 	       next->writable == range->writable &&
@@ -262,7 +263,7 @@ kern_return_t iou_memory_add(struct iou_memory_builder *builder,
 			if (!is_next(builder, next))
 				return kIOReturnIPCError;
 			builder->next_va += next->length;
-			if (++i == reply->count || !goes_on(&range, &reply->ranges[i]))
+			if (++i == reply->count || !is_adjacent_in_file(&range, &reply->ranges[i]))
 				break;
 			range.length += reply->ranges[i].length;
 		}

@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 /*
- * Linux 6.11 and later answer for one address at a time; the layout is the kernel's
- * (struct procmap_query in <linux/fs.h>), which older headers lack.
+ * The PROCMAP_QUERY ioctl of Linux 6.11 and later. Older headers lack struct procmap_query of
+ * <linux/fs.h>.
  */
 struct map_query {
 	uint64_t size, query_flags, query_addr;
@@ -27,7 +27,7 @@ struct map_query {
 #define MAP_QUERY _IOWR('f', 17, struct map_query)
 enum { MAP_READABLE = 1, MAP_WRITABLE = 2, MAP_SHARED_VMA = 8 };
 
-/* One mapping of the process, as either way of asking tells it. */
+/* One mapping of the process. */
 struct vma {
 	uint64_t start, end, offset;
 	bool readable, writable, shared;
@@ -35,7 +35,7 @@ struct vma {
 	ino_t inode;
 };
 
-/* Fill in the mapping that covers @va: 1; 0 when there is none; -1 when the kernel cannot tell. */
+/* Get the mapping of @va by ioctl: 1; 0 when there is none; -1 when the ioctl is not supported. */
 static int query_vma(int maps, uint64_t va, struct vma *vma)
 {
 	struct map_query query = { .size = sizeof(query), .query_addr = va };
@@ -55,7 +55,7 @@ static int query_vma(int maps, uint64_t va, struct vma *vma)
 	return 1;
 }
 
-/* The same from the text of /proc/self/maps, whose lines are in order. */
+/* The same from the text of /proc/self/maps, whose lines are sorted by address. */
 static int read_vma(FILE *text, uint64_t va, struct vma *vma)
 {
 	char line[512], flags[5];
@@ -83,10 +83,10 @@ static int read_vma(FILE *text, uint64_t va, struct vma *vma)
 	return 0;
 }
 
-/* Either way of asking. */
+/* An open /proc/PID/maps. */
 struct maps {
 	int fd;
-	FILE *text;
+	FILE *text; /* once the ioctl has failed */
 };
 
 static int next_vma(struct maps *maps, uint64_t va, struct vma *vma)
@@ -114,7 +114,7 @@ static bool append(struct iou_vm_region **regions, size_t *count, const struct v
 {
 	struct iou_vm_region *larger;
 
-	if ((*count & (*count - 1)) == 0) { /* grows at powers of two */
+	if ((*count & (*count - 1)) == 0) { /* full: the capacity is a power of two */
 		larger = realloc(*regions, (*count ? *count * 2 : 1) * sizeof(*larger));
 		if (!larger)
 			return false;
@@ -178,7 +178,7 @@ kern_return_t iou_vm_regions(
 	return status;
 }
 
-/* Whether a descriptor is the region's file, and open widely enough. */
+/* Whether a descriptor is of the region's file, with the access mode that the region needs. */
 static bool fd_fits(int fd, const struct iou_vm_region *region)
 {
 	struct stat file;
@@ -192,8 +192,8 @@ static bool fd_fits(int fd, const struct iou_vm_region *region)
 }
 
 /*
- * A duplicate of a descriptor that fits, else -1. What was looked at may be closed, and
- * its number be another file's, by any thread in any moment: the duplicate counts.
+ * A duplicate of the descriptor if it fits, else -1. Another thread may close the descriptor and
+ * reuse its number at any time, so the duplicate is checked too.
  */
 static int duplicate_fitting(int fd, const struct iou_vm_region *region)
 {
@@ -209,10 +209,10 @@ static int duplicate_fitting(int fd, const struct iou_vm_region *region)
 	return copy;
 }
 
-/* Look among this process's open descriptors. */
+/* Search this process's open descriptors. */
 static int search_fds(const struct iou_vm_region *region)
 {
-	/* The one found last: programs register much of one file. A guess, always checked. */
+	/* Tried first, since programs often register many ranges of one file. */
 	static atomic_int last = -1;
 	struct dirent *entry;
 	int found = duplicate_fitting(atomic_load(&last), region);
@@ -234,7 +234,7 @@ static int search_fds(const struct iou_vm_region *region)
 	return found;
 }
 
-/* Open the mapping itself, which the system lets privileged programs do. */
+/* Open the file through /proc/self/map_files, which needs privileges. */
 static int open_map_file(const struct iou_vm_region *region)
 {
 	struct maps maps = { .fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC) };

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Notifications of services that come and go. A watch waits for word of a change, lists
- * the registry, and compares. Word comes from this process's own table, or from the
- * driver service on a connection of the watch's own; where there is no service, it is
- * looked for a few times a second.
+ * Notifications of published and terminated services. After each change of the registry a watch
+ * lists it and compares it with the last list. Changes are reported by an eventfd in this process,
+ * or by the driver service on a connection of the watch. Without a service, the watch tries to
+ * connect by a timer.
  */
 #include "iokit/port.h"
 #include "iokit/registry.h"
@@ -17,27 +17,27 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-/* How often an absent driver service is looked for. */
+/* Interval of attempts to connect. */
 #define RETRY_MS 200
 
 struct watch {
 	struct iou_object object;
 	struct IONotificationPort *port;
 	CFDictionaryRef matching;
-	bool of_terminations; /* else of those that come */
+	bool of_terminations; /* else of publications */
 	IOServiceMatchingCallback callback;
 	void *refcon;
 	bool local;
-	int epoll;   /* what the port's queue polls: one of the next three is in it */
-	int changes; /* local: an eventfd of the table */
-	int service; /* the connection to the driver service; -1: there is none */
-	int timer;   /* while there is none */
-	/* Used by the queue alone, once it has been added to the port. */
-	struct iou_entry_info *known; /* that match */
+	int epoll;   /* polled by the port's queue; contains the next three */
+	int changes; /* local: an eventfd of iou_services_watch() */
+	int service; /* the connection to the driver service, or -1 */
+	int timer;   /* runs while there is no connection */
+	/* Used by the queue only, once the watch has been added to the port. */
+	struct iou_entry_info *known; /* the last list of matching services */
 	size_t known_count;
 	/* The lock guards what follows. */
 	pthread_mutex_t lock;
-	struct iou_iterator *iterator; /* not counted; NULL once it has gone */
+	struct iou_iterator *iterator; /* not a reference; NULL once it is freed */
 	io_iterator_t name;
 };
 
@@ -64,7 +64,7 @@ static bool poll_for(struct watch *watch, int fd)
 	return epoll_ctl(watch->epoll, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
-/* Ask the driver service for word of changes: a connection, or -1. */
+/* Connect to the driver service and send WATCH. Returns the connection, or -1. */
 static int subscribe(void)
 {
 	struct iou_header ask = { .type = IOU_WATCH };
@@ -85,23 +85,23 @@ static int subscribe(void)
 	return -1;
 }
 
-static void lose_service(struct watch *watch)
+static void disconnect(struct watch *watch)
 {
-	close(watch->service); /* which takes it out of the epoll set, too */
+	close(watch->service); /* also removes it from the epoll set */
 	watch->service = -1;
 }
 
-/* Look for the driver service; the timer runs while it is not there. */
-static void find_service(struct watch *watch)
+/* Try to connect to the driver service; on failure the timer is started. */
+static void connect_service(struct watch *watch)
 {
 	struct itimerspec often = { .it_interval.tv_nsec = RETRY_MS * 1000000L,
 		.it_value.tv_nsec = RETRY_MS * 1000000L };
 	struct itimerspec never = { .it_value.tv_sec = 0 };
 
 	watch->service = subscribe();
-	/* A service that cannot be waited for is one that is not there: the timer tries again. */
+	/* Failing to poll the connection counts as failing to connect. */
 	if (watch->service >= 0 && !poll_for(watch, watch->service))
-		lose_service(watch);
+		disconnect(watch);
 	timerfd_settime(watch->timer, 0, watch->service >= 0 ? &never : &often, NULL);
 }
 
@@ -114,22 +114,22 @@ static bool is_among(
 	return false;
 }
 
-/* The services that match now. */
+/* List the services that match now. */
 static struct iou_entry_info *list_matching(struct watch *watch, size_t *count)
 {
 	struct iou_entry_info *list = NULL;
-	size_t listed = 0, kept = 0;
+	size_t listed = 0, matching = 0;
 
 	if (watch->local || watch->service >= 0)
 		list = iou_registry_list(&listed);
 	for (size_t i = 0; i < listed; i++)
 		if (iou_service_matches(watch->matching, &list[i]))
-			list[kept++] = list[i];
-	*count = kept;
+			list[matching++] = list[i];
+	*count = matching;
 	return list;
 }
 
-/* What is in @list but not in @other goes into the iterator; whether there was any. */
+/* Add the services of @list that are not in @other to the iterator. Returns whether there are any. */
 static bool add_difference(struct watch *watch, const struct iou_entry_info *list, size_t count,
 	const struct iou_entry_info *other, size_t other_count)
 {
@@ -146,7 +146,7 @@ static bool add_difference(struct watch *watch, const struct iou_entry_info *lis
 	return any;
 }
 
-/* List again, and compare with what was there. Whether the iterator got something. */
+/* List the services and compare with the last list. Returns whether the iterator has new entries. */
 static bool refresh(struct watch *watch)
 {
 	size_t count;
@@ -161,8 +161,8 @@ static bool refresh(struct watch *watch)
 	return any;
 }
 
-/* Call back if the owner has come to the iterator's end since the last time. */
-static void tell(struct watch *watch)
+/* Call the callback if the program has armed the notification. */
+static void call_back(struct watch *watch)
 {
 	io_iterator_t name = IO_OBJECT_NULL;
 
@@ -174,8 +174,8 @@ static void tell(struct watch *watch)
 		watch->callback(watch->refcon, name);
 }
 
-/* Take in what the descriptors have to say. */
-static void take_in(struct watch *watch)
+/* Read the descriptors, and connect or disconnect. */
+static void read_changes(struct watch *watch)
 {
 	union iou_buffer message;
 	struct iou_fds fds;
@@ -191,24 +191,24 @@ static void take_in(struct watch *watch)
 		if (size > 0)
 			iou_fds_close(&fds);
 		else if (size != -ETIMEDOUT)
-			lose_service(watch);
+			disconnect(watch);
 	}
 	if (!watch->local && watch->service < 0)
-		find_service(watch);
+		connect_service(watch);
 }
 
-/* On the port's queue. */
+/* Runs on the port's queue. */
 static void watch_ready(struct iou_object *object)
 {
 	struct watch *watch = (struct watch *)object;
 
-	take_in(watch);
+	read_changes(watch);
 	if (refresh(watch))
-		tell(watch);
+		call_back(watch);
 }
 
-/* The iterator has gone: nothing more is wanted. */
-static void watch_ended(void *context)
+/* The iterator is freed: cancel the notification. */
+static void watch_cancel(void *context)
 {
 	struct watch *watch = context;
 
@@ -216,11 +216,11 @@ static void watch_ended(void *context)
 	watch->iterator = NULL;
 	pthread_mutex_unlock(&watch->lock);
 	iou_port_remove_source(watch->port, &watch->object);
-	iou_port_put(watch->port);
+	iou_port_release(watch->port);
 	iou_object_release(&watch->object);
 }
 
-/* Begin to listen; false without descriptors. */
+/* Start to watch the registry; false when out of descriptors. */
 static bool open_watch(struct watch *watch)
 {
 	watch->epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -233,7 +233,7 @@ static bool open_watch(struct watch *watch)
 	watch->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (watch->timer < 0 || !poll_for(watch, watch->timer))
 		return false;
-	find_service(watch);
+	connect_service(watch);
 	return true;
 }
 
@@ -258,7 +258,7 @@ static struct watch *watch_create(CFDictionaryRef matching, bool of_terminations
 	return watch;
 }
 
-/* Which of the types it is: 1 those that come, 0 those that go, -1 neither. */
+/* 1 for publications, 0 for terminations, -1 for an unknown type. */
 static int direction(const char *type)
 {
 	static const struct {
@@ -278,19 +278,19 @@ static int direction(const char *type)
 	return -1;
 }
 
-/* Give the watch its iterator, filled with what is there now. */
-static io_iterator_t name_iterator(struct watch *watch)
+/* Create the iterator, with the services that exist now. */
+static io_iterator_t create_iterator(struct watch *watch)
 {
 	io_iterator_t name;
 
-	watch->iterator = iou_iterator_create(watch_ended, watch);
+	watch->iterator = iou_iterator_create(watch_cancel, watch);
 	if (!watch->iterator) {
-		watch_ended(watch);
+		watch_cancel(watch);
 		return IO_OBJECT_NULL;
 	}
 	refresh(watch);
 	name = iou_name_create(iou_iterator_object(watch->iterator));
-	watch->name = name; /* nobody else has the watch yet */
+	watch->name = name; /* no lock: no other thread has the watch yet */
 	return name;
 }
 
@@ -312,9 +312,9 @@ kern_return_t IOServiceAddMatchingNotification(IONotificationPortRef port, const
 	watch->callback = callback;
 	watch->refcon = refcon;
 	watch->port = port;
-	iou_port_hold(port);
-	/* The iterator's end, also where it gets no name, lets go of watch and port. */
-	*notification = name_iterator(watch);
+	iou_port_retain(port);
+	/* watch_cancel() releases watch and port, also when no name can be created. */
+	*notification = create_iterator(watch);
 	if (!*notification)
 		return kIOReturnNoMemory;
 	if (!iou_port_add_source(port, watch->epoll, watch_ready, &watch->object)) {

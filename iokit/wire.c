@@ -49,8 +49,8 @@ static int wait_ready(int fd, short events, int timeout_ms)
 }
 
 /*
- * As many descriptors as the kernel lets anybody send (SCM_MAX_FD): those that do not fit the
- * buffer would be closed by recvmsg() itself, which can wait.
+ * The kernel's limit of descriptors in one message (SCM_MAX_FD). recvmsg() itself would close
+ * those that do not fit the buffer, which can block.
  */
 #define FDS_SENDABLE_MAX 253
 
@@ -97,7 +97,7 @@ int iou_send(int fd, void *message, size_t size, const int *fds, size_t fd_count
 	}
 }
 
-/* Take the descriptors in; false when there are more than a message may bring. */
+/* Store the received descriptors; false when there are more than IOU_FDS_MAX. */
 static bool collect_fds(struct msghdr *message, struct iou_fds *fds)
 {
 	struct cmsghdr *header;
@@ -162,7 +162,7 @@ int iou_receive_from(
 		iou_fds_close(fds);
 		return -EPROTO;
 	}
-	/* The buffer has room for all: what is cut off did not fit this process. */
+	/* The buffer is large enough, so this process is out of descriptors. */
 	fds->lost = (in.msg_flags & MSG_CTRUNC) || (peer && fds->count && fd_peer_is_full(peer));
 	if (fds->lost)
 		iou_fds_close(fds);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The runtime's protocol between a client process and a driver service:
- * docs/runtime-protocol.md is its text. SOCK_SEQPACKET, so that a message is one
- * packet; descriptors by SCM_RIGHTS; the byte order is the host's.
+ * see docs/runtime-protocol.md. Each message is one SOCK_SEQPACKET packet, with descriptors in
+ * SCM_RIGHTS, in the byte order of the host.
  */
 #ifndef IOKIT_WIRE_H
 #define IOKIT_WIRE_H
@@ -32,7 +32,7 @@ enum iou_message {
 	IOU_CALL,      /* c: selector, scalars, bytes [, port] -> s: status, scalars, bytes */
 	IOU_MAP,       /* c: memory type -> s: size, offset, descriptor */
 	IOU_UNMAP,     /* c: memory type; no reply */
-	IOU_MEMORY,    /* s: range of the caller's -> c: what is there, descriptors */
+	IOU_MEMORY,    /* s: range of the client's memory -> c: its ranges, descriptors */
 	IOU_EVENT,     /* s, on a port: token, status, arguments */
 	IOU_WATCH,     /* c: nothing -> s: status, then CHANGED whenever the registry changes */
 	IOU_CHANGED,   /* s */
@@ -99,7 +99,7 @@ struct iou_map_reply {
 	uint32_t read_only;
 	uint32_t reserved;
 };
-/* Follows it where there are pages in the memory that the client does not get. */
+/* Follows the reply if a range of the memory is not shared with the client. */
 struct iou_map_hole {
 	uint64_t offset, size;
 };
@@ -113,7 +113,7 @@ struct iou_memory_query {
 	uint64_t va, size;
 };
 
-#define IOU_RANGE_PRIVATE UINT32_MAX /* no descriptor: reached through the process */
+#define IOU_RANGE_PRIVATE UINT32_MAX /* no descriptor: private memory of the process */
 #define IOU_RANGES_MORE	  1u	     /* another reply with the same id follows */
 struct iou_range {
 	uint64_t va, length;
@@ -159,39 +159,38 @@ _Static_assert(sizeof(struct iou_memory_reply) + IOU_RANGES_MAX * sizeof(struct 
 		       IOU_MESSAGE_MAX,
 	"a full memory reply must fit the buffer");
 
-/* Descriptors that came with a message; whoever takes one sets its place to -1. */
+/* The descriptors of a message; -1 for one that has been taken. */
 struct iou_fds {
 	size_t count;
 	/*
-	 * Some came that this process has no room for, or that the peer has no share for: there
-	 * are none then.
+	 * Some were lost, because this process is out of descriptors or the peer is past its limit.
+	 * None is left then.
 	 */
 	bool lost;
-	struct fd_peer *peer; /* who is charged for them; NULL: one that is trusted */
+	struct fd_peer *peer; /* charged for them; NULL for a trusted peer */
 	int fd[IOU_FDS_MAX];
 };
 
 /* CLOCK_MONOTONIC in milliseconds, for deadlines over several messages. */
 int64_t iou_now_ms(void);
 
-/* Dispose of those that nobody has taken. */
+/* Dispose of those that have not been taken. */
 void iou_fds_close(struct iou_fds *fds);
 /* Take descriptor @index, to be given to fd_dispose() with the same peer: -1 when there is none. */
 int iou_fds_take(struct iou_fds *fds, size_t index);
 
 /*
- * Send one message. header.size is set here from @size. @timeout_ms: -1 waits, 0
- * does not. Returns 0, or a negative errno: -EPIPE, -ECONNRESET for a peer that
- * has gone, -ETIMEDOUT for one that does not read.
+ * Send one message; header.size is set to @size. @timeout_ms: -1 waits without limit, 0 does not
+ * wait. Returns 0 or a negative errno: -EPIPE or -ECONNRESET when the peer has disconnected,
+ * -ETIMEDOUT when it does not read.
  */
 int iou_send(int fd, void *message, size_t size, const int *fds, size_t fd_count, int timeout_ms);
 
 /*
- * Receive one message into @buffer. On success header.size has been checked
- * against what came. Returns the size; 0 when the peer has gone; -ETIMEDOUT;
- * -EPROTO for a message too short, too long, or with more than IOU_FDS_MAX descriptors
- * (none of which is left open); another negative errno. A message is one also when its
- * descriptors are lost.
+ * Receive one message into @buffer. Returns its size, which equals header.size; 0 when the peer
+ * has disconnected; -ETIMEDOUT; -EPROTO for a message that is too short, too long, or has more
+ * than IOU_FDS_MAX descriptors (all of which are disposed of); another negative errno. Lost
+ * descriptors are not an error: @fds->lost is set.
  */
 int iou_receive(int fd, union iou_buffer *buffer, struct iou_fds *fds, int timeout_ms);
 /* The same from a peer that is not trusted: its descriptors are charged to it. */

@@ -26,7 +26,7 @@ SCRIPT = (".py", ".sh")
 OTHER_FILES = (
     "linux/", "Documentation/", "pci_regs.h", # Linux
     "docs/specs/edu.rst", "docs/interop/vfio-user.rst", # QEMU
-    "IOKit/IOKitKeys.h", "IOTypes.h", "OSMessageNotification.h", # macOS
+    "sys/stat.h", "runetype.h", "mach-o/loader.h", "IOKit/IOKitKeys.h", "IOTypes.h", "OSMessageNotification.h", # macOS
     "uthash.h",
     "dextd.conf", # written by the administrator
 )

@@ -105,7 +105,7 @@ static struct iouser_completion *expect(struct rig *rig, uintptr_t function, uin
 
 	reference[kIOAsyncCalloutFuncIndex] = function;
 	reference[kIOAsyncCalloutRefconIndex] = refcon;
-	assert_int_equal(iou_port_expect(IONotificationPortGetMachPort(rig->port), reference,
+	assert_int_equal(iou_port_add_call(IONotificationPortGetMachPort(rig->port), reference,
 				 kIOAsyncCalloutCount, &port, &wake),
 		kIOReturnSuccess);
 	end = iou_port_end_create(fcntl(wake.fd, F_DUPFD_CLOEXEC, 0), NULL);
@@ -113,7 +113,7 @@ static struct iouser_completion *expect(struct rig *rig, uintptr_t function, uin
 	completion = iou_completion_create(end, wake.token, NULL);
 	iou_port_end_release(end);
 	assert_non_null(completion);
-	iou_port_put(port);
+	iou_port_release(port);
 	return completion;
 }
 
@@ -293,7 +293,7 @@ static void test_wrong_bytes_on_the_socket(void **state)
 
 	(void)state;
 	rig_start(&rig);
-	assert_int_equal(iou_port_expect(IONotificationPortGetMachPort(rig.port), reference,
+	assert_int_equal(iou_port_add_call(IONotificationPortGetMachPort(rig.port), reference,
 				 kIOAsyncCalloutCount, &port, &wake),
 		kIOReturnSuccess);
 	event.token = wake.token;
@@ -314,7 +314,7 @@ static void test_wrong_bytes_on_the_socket(void **state)
 	assert_int_equal(iou_send(wake.fd, &event, sizeof(event), NULL, 0, 0), 0);
 	settle(&rig);
 	assert_int_equal(seen.calls, 1);
-	iou_port_put(port);
+	iou_port_release(port);
 	rig_stop(&rig);
 }
 
@@ -328,16 +328,16 @@ static void test_a_failed_call_is_forgotten(void **state)
 
 	(void)state;
 	rig_start(&rig);
-	assert_int_equal(iou_port_expect(IONotificationPortGetMachPort(rig.port), reference,
+	assert_int_equal(iou_port_add_call(IONotificationPortGetMachPort(rig.port), reference,
 				 kIOAsyncCalloutCount, &port, &wake),
 		kIOReturnSuccess);
 	event.token = wake.token;
-	iou_port_forget(port, wake.token);
-	iou_port_forget(port, wake.token);
+	iou_port_remove_call(port, wake.token);
+	iou_port_remove_call(port, wake.token);
 	assert_int_equal(iou_send(wake.fd, &event, sizeof(event), NULL, 0, 0), 0);
 	settle(&rig);
 	assert_int_equal(seen.calls, 0);
-	iou_port_put(port);
+	iou_port_release(port);
 	rig_stop(&rig);
 }
 
@@ -355,7 +355,7 @@ static void test_no_completion_is_lost(void **state)
 	IONotificationPortSetDispatchQueue(rig.port, NULL);
 	for (size_t i = 0; i < IOU_OUTSTANDING_MAX; i++)
 		completions[i] = expect(&rig, (uintptr_t)callout0, 0);
-	assert_int_equal(iou_port_expect(IONotificationPortGetMachPort(rig.port), reference,
+	assert_int_equal(iou_port_add_call(IONotificationPortGetMachPort(rig.port), reference,
 				 kIOAsyncCalloutCount, &port, &wake),
 		kIOReturnNoResources);
 	for (size_t i = 0; i < IOU_OUTSTANDING_MAX; i++) {
@@ -381,10 +381,10 @@ static void test_what_is_no_port(void **state)
 
 	(void)state;
 	IONotificationPortDestroy(gone);
-	assert_int_equal(iou_port_expect(name, reference, kIOAsyncCalloutCount, &port, &wake),
+	assert_int_equal(iou_port_add_call(name, reference, kIOAsyncCalloutCount, &port, &wake),
 		kIOReturnBadArgument);
 	assert_int_equal(
-		iou_port_expect(MACH_PORT_NULL, reference, kIOAsyncCalloutCount, &port, &wake),
+		iou_port_add_call(MACH_PORT_NULL, reference, kIOAsyncCalloutCount, &port, &wake),
 		kIOReturnBadArgument);
 	assert_null(IONotificationPortCreate(17));
 }
