@@ -166,7 +166,7 @@ struct pci_provider_ops {
 	 */
 	kern_return_t (*reset)(struct pci_provider *provider, enum pci_reset kind);
 
-	/* How many accesses of the device met no mapping. */
+	/* How many accesses of the device met no mapping; UINT64_MAX: the host does not tell. */
 	uint64_t (*dma_faults)(struct pci_provider *provider);
 
 	void (*dma_limits)(struct pci_provider *provider, struct dma_limits *limits);

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,6 +53,7 @@ static struct {
 	struct queue_pair admin, io;
 	AppleDextInterruptNotify *notify;
 	sem_t interrupted;
+	volatile bool gone;
 	uint64_t blocks;
 	unsigned block_size;
 	size_t largest; /* transfer, in bytes */
@@ -119,7 +121,7 @@ static void handle_interrupt(void *opaque)
 	(void)opaque;
 	if (apple_dext_read_pending_irqs(nvme.device, pending) != KERN_SUCCESS ||
 		apple_dext_interrupt_notify_rearm(nvme.notify) != KERN_SUCCESS)
-		return; /* the device has gone: whoever waits finds out by the time */
+		nvme.gone = true; /* every call fails from here on */
 	sem_post(&nvme.interrupted);
 }
 
@@ -135,6 +137,8 @@ static unsigned wait_completion(struct queue_pair *pair)
 	clock_gettime(CLOCK_REALTIME, &deadline);
 	deadline.tv_sec += TIMEOUT_S;
 	while ((entry[3] >> 16 & 1) != pair->phase) {
+		if (nvme.gone)
+			fail("device", "it has gone");
 		if (sem_timedwait(&nvme.interrupted, &deadline) != 0 && errno == ETIMEDOUT &&
 			(entry[3] >> 16 & 1) != pair->phase)
 			fail("command", "no completion within 10 s");
@@ -303,6 +307,16 @@ static int usage(void)
 	return 2;
 }
 
+/* A mapped BAR of a physical device that has been unplugged faults. */
+static void lost(int signal)
+{
+	static const char text[] = "nvme: device: it has gone\n";
+
+	(void)signal;
+	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+	_exit(1);
+}
+
 int main(int argc, char **argv)
 {
 	unsigned bus, slot, function;
@@ -314,6 +328,7 @@ int main(int argc, char **argv)
 	nvme.device = apple_dext_connect((uint8_t)bus, (uint8_t)slot, (uint8_t)function);
 	if (nvme.device == IO_OBJECT_NULL)
 		fail(argv[1], apple_dext_last_error());
+	signal(SIGBUS, lost);
 	start();
 	look(!moves);
 	create_io_queues();

@@ -574,7 +574,11 @@ typedef struct AppleDextStatus {
 	uint32_t interrupt_kind;    /* enum dext_interrupt_kind (dext-abi.h) */
 	uint32_t dma_regions;	    /* of all clients */
 	uint64_t dma_bytes;
-	uint64_t dma_faults; /* accesses of the device to addresses that are not mapped */
+	/*
+	 * Accesses of the device to addresses that were not mapped; UINT64_MAX: not known, since
+	 * the host reports them in its kernel's log alone (Linux VFIO).
+	 */
+	uint64_t dma_faults;
 	uint64_t resets;
 } AppleDextStatus;
 

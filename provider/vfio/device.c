@@ -100,11 +100,11 @@ static void vfio_watch(struct pci_provider *provider, pci_event_sink sink, void 
 	device->event_sink = sink;
 }
 
-/* The kernel counts and logs what the IOMMU stops; it tells no program. */
+/* The kernel writes what the IOMMU stops to its log; VFIO has no call or event for it. */
 static uint64_t vfio_dma_faults(struct pci_provider *provider)
 {
 	(void)provider;
-	return 0;
+	return UINT64_MAX;
 }
 
 static void vfio_destroy(struct pci_provider *provider)

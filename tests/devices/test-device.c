@@ -12,10 +12,12 @@
 
 #include <apple-dext-client.h>
 #include <dext-abi.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -393,6 +395,177 @@ static void test_nvme_transfers(void **state)
 	nvme_host_stop(&host);
 }
 
+/* The edu device's registers. */
+enum {
+	EDU_DMA_SOURCE = 0x80,
+	EDU_DMA_DESTINATION = 0x88,
+	EDU_DMA_COUNT = 0x90,
+	EDU_DMA_COMMAND = 0x98
+};
+#define EDU_BUFFER	 0x40000u
+#define EDU_START	 1u
+#define EDU_TO_MEMORY	 2u
+#define EDU_TRANSFER_MAX 4096u
+
+static void edu_start(io_connect_t connection, uint64_t bus_address)
+{
+	assert_ok(apple_dext_mmio_write(connection, 0, EDU_DMA_SOURCE, 4, EDU_BUFFER));
+	assert_ok(apple_dext_mmio_write(connection, 0, EDU_DMA_DESTINATION, 4, bus_address));
+	assert_ok(apple_dext_mmio_write(connection, 0, EDU_DMA_COUNT, 4, EDU_TRANSFER_MAX));
+	assert_ok(apple_dext_mmio_write(
+		connection, 0, EDU_DMA_COMMAND, 4, EDU_START | EDU_TO_MEMORY));
+}
+
+static void edu_wait(io_connect_t connection)
+{
+	uint64_t command = EDU_START;
+
+	for (unsigned i = 0; i < 1000 && (command & EDU_START); i++, nap())
+		assert_ok(apple_dext_mmio_read(connection, 0, EDU_DMA_COMMAND, 4, &command));
+	assert_int_equal(command & EDU_START, 0);
+}
+
+static bool memory_is(const uint8_t *memory, uint8_t value)
+{
+	for (size_t i = 0; i < MEMORY_SIZE; i++)
+		if (memory[i] != value)
+			return false;
+	return true;
+}
+
+/* The page after the region has been registered, and is not any more. */
+#define STALE_IOVA (IOVA + MEMORY_SIZE / 2)
+
+static void register_half(void)
+{
+	assert_ok(apple_dext_register_dma(rig.connection, STALE_IOVA,
+		(uintptr_t)rig.memory + MEMORY_SIZE / 2, MEMORY_SIZE / 2, NULL, NULL));
+	assert_ok(apple_dext_unregister_dma(rig.connection, STALE_IOVA));
+	assert_ok(apple_dext_register_dma(
+		rig.connection, IOVA, (uintptr_t)rig.memory, MEMORY_SIZE / 2, NULL, NULL));
+}
+
+/* What the driver counts, where the host lets it. */
+static void assert_counted(uint64_t faults_before)
+{
+	AppleDextStatus status;
+
+	assert_ok(apple_dext_get_status(rig.connection, &status));
+	if (faults_before == UINT64_MAX)
+		assert_true(status.dma_faults == UINT64_MAX);
+	else
+		assert_true(status.dma_faults > faults_before);
+}
+
+/* A transfer to an address that is not mapped (any more) goes nowhere; the device works on. */
+static void test_edu_unmapped_dma(void **state)
+{
+	AppleDextStatus before;
+
+	(void)state;
+	if (kind != EDU)
+		skip();
+	assert_ok(apple_dext_claim(rig.connection));
+	register_half();
+	assert_ok(apple_dext_get_status(rig.connection, &before));
+	memset(rig.memory, 0xa5, MEMORY_SIZE);
+	edu_start(rig.connection, STALE_IOVA);
+	edu_wait(rig.connection);
+	assert_true(memory_is(rig.memory, 0xa5));
+	assert_counted(before.dma_faults);
+	edu_start(rig.connection, IOVA);
+	edu_wait(rig.connection);
+	assert_int_not_equal(memcmp(rig.memory, rig.memory + MEMORY_SIZE / 2, EDU_TRANSFER_MAX), 0);
+}
+
+/*
+ * The same of a controller, which may report a Data Transfer Error (NVMe 1.4, 4.6.1.2.1); QEMU's
+ * says that it has succeeded.
+ */
+static void test_nvme_unmapped_dma(void **state)
+{
+	static struct nvme_host host;
+	const uint64_t hole = IOVA + 0x400000;
+	const struct nvme_command identify = {
+		.opcode = NVME_ADMIN_IDENTIFY, .prp1 = hole, .cdw10 = 1
+	};
+	struct nvme_completion completion;
+	AppleDextStatus before;
+
+	(void)state;
+	if (kind != NVME)
+		skip();
+	assert_ok(apple_dext_claim(rig.connection));
+	assert_ok(apple_dext_setup_interrupts(rig.connection, NULL));
+	assert_true(nvme_host_start(&host, rig.connection, NVME_HOST_CALLS, IOVA));
+	assert_ok(apple_dext_get_status(rig.connection, &before));
+	assert_true(nvme_ctrl_run(&host.ctrl, &host.ctrl.admin, identify, &completion));
+	assert_true(nvme_ctrl_status(&completion) == NVME_OK ||
+		    nvme_ctrl_status(&completion) == NVME_DATA_TRANSFER_ERROR);
+	assert_counted(before.dma_faults);
+	assert_true(nvme_host_transfer(&host, true, 0, 0, 8192));
+	nvme_host_stop(&host);
+}
+
+/* In a child: begin transfers, and be killed in the middle of them. */
+static void begin_and_die(void)
+{
+	static struct nvme_host host;
+	io_connect_t connection = connect_device();
+
+	assert_ok(apple_dext_claim(connection));
+	assert_ok(apple_dext_register_dma(
+		connection, IOVA, (uintptr_t)rig.memory, MEMORY_SIZE, NULL, NULL));
+	if (kind == EDU)
+		edu_start(connection, IOVA);
+	if (kind == NVME) {
+		assert_ok(apple_dext_setup_interrupts(connection, NULL));
+		assert_true(nvme_host_start(&host, connection, NVME_HOST_CALLS, 2 * IOVA));
+		for (unsigned i = 0; i < host.quiet.size - 1; i++)
+			nvme_ctrl_put(&host.ctrl, &host.quiet,
+				nvme_ctrl_rw(NVME_IO_READ, 8 * i, 8, IOVA + i * 4096, 0));
+		nvme_ctrl_submit(&host.ctrl, &host.quiet);
+	}
+	raise(SIGKILL);
+}
+
+/*
+ * A client that is killed while its device writes to its memory: as soon as nothing of it is
+ * left, the memory does not change any more.
+ */
+static void test_killed_in_transfer(void **state)
+{
+	uint8_t *before = malloc(MEMORY_SIZE);
+	AppleDextStatus status;
+	int how;
+	pid_t child;
+
+	(void)state;
+	if (kind == NET)
+		skip();
+	memset(rig.memory, 0xa5, MEMORY_SIZE);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		begin_and_die();
+		_exit(1);
+	}
+	assert_int_equal(waitpid(child, &how, 0), child);
+	assert_true(WIFSIGNALED(how) && WTERMSIG(how) == SIGKILL);
+	do {
+		nap();
+		assert_ok(apple_dext_get_status(rig.connection, &status));
+	} while (status.clients > 1);
+	assert_int_equal(status.dma_regions, 0);
+	assert_int_equal(status.dma_bytes, 0);
+	memcpy(before, rig.memory, MEMORY_SIZE);
+	for (unsigned i = 0; i < 50; i++)
+		nap(); /* longer than a transfer takes */
+	assert_memory_equal(before, rig.memory, MEMORY_SIZE);
+	free(before);
+	assert_ok(apple_dext_claim(rig.connection));
+}
+
 static void usage(void)
 {
 	fprintf(stderr, "usage: test_device nvme|edu|net BUS:DEVICE.FUNCTION\n");
@@ -413,6 +586,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_reset, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_claims, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nvme_transfers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_edu_unmapped_dma, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_nvme_unmapped_dma, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_killed_in_transfer, setup, teardown),
 	};
 	static const char *const kinds[] = { "nvme", "edu", "net" };
 	unsigned b, d, f, i = 0;

@@ -70,12 +70,15 @@ machine() {
 	# shellcheck disable=SC2034 # for machine_command()
 	local MEMORY=1G
 	machine_command intel_iommu=on
-	truncate -s 64M "$WORK/disk.img"
+	truncate -s 64M "$WORK/disk.img" "$WORK/pulled.img"
 	# shellcheck disable=SC2054 # commas of the VMM's
 	MACHINE+=(-M "kernel-irqchip=off" -device "intel-iommu,intremap=on,caching-mode=on"
 		-drive "file=$WORK/disk.img,if=none,id=disk,format=raw"
 		-device nvme,drive=disk,serial=physical,addr=4
-		-nic none -device e1000e,addr=5 -device edu,addr=6 -device pcie-root-port,addr=1)
+		-nic none -device e1000e,addr=5 -device edu,addr=6 -device pcie-root-port,id=plug,addr=1
+		-drive "file=$WORK/pulled.img,if=none,id=pulled-disk,format=raw"
+		-device nvme,drive=pulled-disk,serial=pulled,id=pulled,bus=plug
+		-qmp "unix:$WORK/qmp.sock,server=on,wait=off")
 }
 
 # Each check of the guest's is one here.
@@ -90,12 +93,25 @@ take_over() {
 	done < <(tr -d '\r' <"$1/report.log")
 }
 
+wants_unplug() {
+	guest_reported "$1" unplug now || guest_gone
+}
+
+# unplug NAME DIR - when the guest asks for it, a device is unplugged by its VMM
+unplug() {
+	guest_follow "$2" "$LIMIT" wants_unplug || return 1
+	! guest_gone || return 1
+	try_quiet "$1: unplugged by the VMM's monitor" \
+		python3 "$ROOT/tests/vm/qmp.py" "$WORK/qmp.sock" device_del '{"id":"pulled"}' DEVICE_DELETED
+}
+
 run_suite() {
 	local dir=$FILES/$1 status=0
 	mkdir -p "$dir"
 	prepare "$1"
 	machine
 	guest_start "$dir"
+	unplug "$1" "$dir" || true
 	guest_wait "$dir" "$LIMIT" || status=$?
 	take_over "$dir"
 	check "$1: the guest is through with everything${GUEST_FAILURE:+: $GUEST_FAILURE}" "$status"

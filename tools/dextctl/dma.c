@@ -61,15 +61,23 @@ static void add_row(
 				     command ? command : "-", iova, size, segments, bus });
 }
 
+static const char *dma_faults(const struct dma *dma, char text[FAULTS_TEXT_SIZE])
+{
+	if (dma->status.dma_faults == UINT64_MAX)
+		return "not counted (the kernel's log has them)";
+	snprintf(text, FAULTS_TEXT_SIZE, "%" PRIu64, dma->status.dma_faults);
+	return text;
+}
+
 static void print_text(const struct ctl_device *device, const struct dma *dma)
 {
 	static const char *const heads[] = { "CLIENT", "PID", "COMMAND", "IOVA", "SIZE", "SEGMENTS",
 		"BUS ADDRESS" };
 	struct cli_table table = CLI_TABLE(heads);
-	char text[LIMITS_TEXT_SIZE];
+	char text[LIMITS_TEXT_SIZE], faults[FAULTS_TEXT_SIZE];
 
-	printf("%s\n\tIOMMU:   %s\n\tMapped:  %s\n\tFaults:  %" PRIu64 "\n", device->name,
-		limits_kind(&dma->limits), limits_use(&dma->limits, text), dma->status.dma_faults);
+	printf("%s\n\tIOMMU:   %s\n\tMapped:  %s\n\tFaults:  %s\n", device->name,
+		limits_kind(&dma->limits), limits_use(&dma->limits, text), dma_faults(dma, faults));
 	if (!dma->region_count) {
 		puts("\tRegions: none");
 		return;
@@ -104,7 +112,7 @@ static void print_json(const struct ctl_device *device, const struct dma *dma)
 
 	json_put_text(object, "address", device->name);
 	limits_put(object, &dma->limits);
-	json_put_number(object, "faults", dma->status.dma_faults);
+	json_put_faults(object, dma->status.dma_faults);
 	regions = json_put_array(object, "regions");
 	for (size_t i = 0; i < dma->region_count; i++)
 		add_object(regions, dma, &dma->regions[i]);

@@ -155,6 +155,14 @@ void limits_put(struct json_object *object, const AppleDextDMALimits *limits)
 	json_put_number(value, "maps_used", limits->maps_used);
 }
 
+const char *faults_text(uint64_t faults, char text[FAULTS_TEXT_SIZE])
+{
+	if (faults == UINT64_MAX)
+		return "faults in the kernel's log";
+	snprintf(text, FAULTS_TEXT_SIZE, "%" PRIu64 " fault%s", faults, faults == 1 ? "" : "s");
+	return text;
+}
+
 /* --- JSON ---------------------------------------------------------------------------- */
 
 static struct json_object *need(struct json_object *object)
@@ -282,4 +290,12 @@ void json_print(struct json_object *object)
 void json_print_line(struct json_object *object)
 {
 	print(object, JSON_C_TO_STRING_PLAIN);
+}
+
+void json_put_faults(struct json_object *object, uint64_t faults)
+{
+	if (faults == UINT64_MAX)
+		json_put_null(object, "faults");
+	else
+		json_put_number(object, "faults", faults);
 }

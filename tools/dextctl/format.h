@@ -52,6 +52,10 @@ const char *process_id(int32_t pid, char text[PROCESS_ID_SIZE]);
 
 #define LIMITS_TEXT_SIZE 128
 
+#define FAULTS_TEXT_SIZE 40
+/** faults_text - "5 faults", or that the host does not count them (UINT64_MAX). Return: @text. */
+const char *faults_text(uint64_t faults, char text[FAULTS_TEXT_SIZE]);
+
 /** limits_kind - "identity", "dart", or "unknown". */
 const char *limits_kind(const AppleDextDMALimits *limits);
 /** limits_exist - whether there is any. */
@@ -93,5 +97,8 @@ void json_drop(struct json_object *object);
 void json_print(struct json_object *object);
 /** json_print_line - print it in one line, and free it: for streams of objects. */
 void json_print_line(struct json_object *object);
+
+/** json_put_faults - a number, or null where the host does not count them (UINT64_MAX). */
+void json_put_faults(struct json_object *object, uint64_t faults);
 
 #endif

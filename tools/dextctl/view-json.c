@@ -150,7 +150,7 @@ static void put_dma(struct json_object *object, const struct view *view)
 	dma = json_put_object(object, "dma");
 	json_put_number(dma, "regions", view->status.dma_regions);
 	json_put_number(dma, "bytes", view->status.dma_bytes);
-	json_put_number(dma, "faults", view->status.dma_faults);
+	json_put_faults(dma, view->status.dma_faults);
 	limits_put(dma, view->limits_known ? &view->limits : NULL);
 	json_put_number(object, "resets", view->status.resets);
 }

@@ -277,14 +277,14 @@ static void print_claim(const struct view *view, FILE *out)
 static void print_status(const struct view *view, FILE *out)
 {
 	const AppleDextStatus *status = &view->status;
-	char size[CLI_SIZE_SIZE];
+	char size[CLI_SIZE_SIZE], faults[FAULTS_TEXT_SIZE];
 
 	print_claim(view, out);
 	if (!view->status_known)
 		return;
 	cli_format_size(status->dma_bytes, size);
-	line(out, "DMA:", "%u region%s [size=%s], %" PRIu64 " fault%s", status->dma_regions,
-		plural(status->dma_regions), size, status->dma_faults, plural(status->dma_faults));
+	line(out, "DMA:", "%u region%s [size=%s], %s", status->dma_regions,
+		plural(status->dma_regions), size, faults_text(status->dma_faults, faults));
 	line(out, "Resets:", "%" PRIu64, status->resets);
 }
 

@@ -4,10 +4,10 @@
 # The device suite and the example drivers, as tests/devices/test-software.sh runs them.
 
 dextd --device "$(device "$NVME")" --device "$(device "$NET")" --device "$(device "$EDU")" \
-	>/tmp/dextd.log 2>&1 &
+	--device "$(device "$PULLED")" >/tmp/dextd.log 2>&1 &
 # shellcheck disable=SC2034 # for run and deaths.sh
 DEXTD=$!
-check "$KERNEL: dextd takes three devices" settles 20 prints '^00:06.0 ' dextctl list
+check "$KERNEL: dextd takes four devices" settles 20 prints '^01:00.0 ' dextctl list
 check "$KERNEL: every function on the NVMe controller" ./test_device nvme 00:04.0
 check "$KERNEL: every function on the network adapter" ./test_device net 00:05.0
 check "$KERNEL: every function on the edu device" ./test_device edu 00:06.0
