@@ -45,22 +45,25 @@ static bool parse_iommu(
 	const struct device_spec *spec, struct soft_device *device, struct spec_error *error)
 {
 	const char *dma = spec_get(spec, "dma");
-	struct soft_iommu_limits limits;
-	enum soft_iommu_kind kind = SOFT_IOMMU_IDENTITY;
+	struct dma_limits limits = {
+		.kind = DEXT_IOMMU_IDENTITY, .bytes = UINT64_MAX, .maps = UINT64_MAX
+	};
+	bool dart = dma && strcmp(dma, "dart") == 0;
 
-	if (dma && strcmp(dma, "dart") == 0)
-		kind = SOFT_IOMMU_DART;
-	else if (dma && strcmp(dma, "identity") != 0)
+	if (dma && !dart && strcmp(dma, "identity") != 0)
 		return spec_wrong(error, "device \"%s\": dma=%s is neither identity nor dart",
 			spec->type, dma);
-	if (kind != SOFT_IOMMU_DART && (spec_get(spec, "dma-bytes") || spec_get(spec, "dma-maps")))
+	if (!dart && (spec_get(spec, "dma-bytes") || spec_get(spec, "dma-maps")))
 		return spec_wrong(error, "device \"%s\": dma-bytes and dma-maps go with dma=dart",
 			spec->type);
-	if (!spec_get_size(spec, "dma-bytes", SOFT_DART_BYTES_MAX, &limits.bytes, error) ||
-		!spec_get_number(
-			spec, "dma-maps", 1, UINT32_MAX, SOFT_DART_MAPS_MAX, &limits.maps, error))
-		return false;
-	device->iommu = soft_iommu_create(kind, &limits);
+	if (dart) {
+		limits.kind = DEXT_IOMMU_DART;
+		if (!spec_get_size(spec, "dma-bytes", SOFT_DART_BYTES_MAX, &limits.bytes, error) ||
+			!spec_get_number(spec, "dma-maps", 1, UINT32_MAX, SOFT_DART_MAPS_MAX,
+				&limits.maps, error))
+			return false;
+	}
+	device->iommu = soft_iommu_create(&limits);
 	return device->iommu || spec_fail(error, "out of memory");
 }
 

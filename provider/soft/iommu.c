@@ -15,9 +15,9 @@
 
 struct mapping {
 	RB_ENTRY(mapping) node;
-	/* One of the tree's, one of each access under way: the last one frees it. */
+	/* The tree holds one, each access in progress one; the last one frees it. */
 	atomic_uint references;
-	struct dma_owner *owner;  /* of the memory, held; or NULL */
+	struct dma_owner *owner;  /* of the memory, referenced; or NULL */
 	uint64_t address, length; /* length - 1 does not carry address past the end */
 	size_t span_count;
 	struct dma_span spans[];
@@ -32,38 +32,41 @@ RB_HEAD(mapping_tree, mapping);
 RB_GENERATE_INTERNAL(mapping_tree, mapping, node, compare, static __attribute__((unused)))
 
 struct soft_iommu {
-	enum soft_iommu_kind kind;
-	struct soft_iommu_limits limits;
 	/*
-	 * Guards what follows. It is a leaf, and never held over an access to memory:
-	 * accesses look their mapping up and hold a reference to it instead.
+	 * Guards what follows. It is a leaf, and is not held during an access to memory:
+	 * an access holds a reference to its mapping instead.
 	 */
 	pthread_rwlock_t lock;
 	struct mapping_tree tree;
-	struct soft_iommu_limits used;
-	uint64_t next; /* where to look for a free address */
+	struct dma_limits limits; /* kind, bytes and maps are constant */
+	uint64_t next;		  /* where the search for a free address begins */
 };
 
-/* Where addresses are given out: a window that identity clients are least likely to want. */
+/* Addresses of an identity IOMMU's choice: a window that clients are unlikely to use. */
 #define IDENTITY_WINDOW_BEGIN (UINT64_C(1) << 46)
 #define IDENTITY_WINDOW_END   (UINT64_C(1) << 47)
-/* A DART's: its size is what matters, 64 times what can be mapped at a time. */
+/* A DART's window: 64 times what can be mapped at a time by default. */
 #define DART_WINDOW_BEGIN (UINT64_C(1) << 32)
 #define DART_WINDOW_END	  (UINT64_C(1) << 38)
 
-struct soft_iommu *soft_iommu_create(
-	enum soft_iommu_kind kind, const struct soft_iommu_limits *limits)
+static bool is_dart(const struct soft_iommu *iommu)
+{
+	return iommu->limits.kind == DEXT_IOMMU_DART;
+}
+
+struct soft_iommu *soft_iommu_create(const struct dma_limits *limits)
 {
 	struct soft_iommu *iommu = calloc(1, sizeof(*iommu));
 	pthread_rwlockattr_t attributes;
 
 	if (!iommu)
 		return NULL;
-	iommu->kind = kind;
-	iommu->limits = *limits;
-	iommu->next = kind == SOFT_IOMMU_DART ? DART_WINDOW_BEGIN : IDENTITY_WINDOW_BEGIN;
+	iommu->limits = (struct dma_limits){
+		.kind = limits->kind, .bytes = limits->bytes, .maps = limits->maps
+	};
+	iommu->next = is_dart(iommu) ? DART_WINDOW_BEGIN : IDENTITY_WINDOW_BEGIN;
 	RB_INIT(&iommu->tree);
-	/* A device that is always busy must not keep an unmap waiting for ever. */
+	/* Otherwise a device that is always busy could starve an unmap. */
 	pthread_rwlockattr_init(&attributes);
 	pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
 	pthread_rwlock_init(&iommu->lock, &attributes);
@@ -71,20 +74,19 @@ struct soft_iommu *soft_iommu_create(
 	return iommu;
 }
 
-/* Let go of a mapping. Return: whether it was the last reference. */
-static bool put(struct mapping *mapping)
+/* Release a reference. */
+static void put(struct mapping *mapping)
 {
 	if (atomic_fetch_sub(&mapping->references, 1) != 1)
-		return false;
+		return;
 	dma_owner_put(mapping->owner);
 	free(mapping);
-	return true;
 }
 
 /*
- * Give up the tree's reference to a mapping that is not in it any more, when accesses under
- * way have ended or their time is over. Rare enough to look again and again: an access lasts
- * microseconds.
+ * Release the reference of the tree, which no longer contains the mapping, once the accesses
+ * in progress have ended or SOFT_STALL_MS have passed. It polls: unmaps that meet an access
+ * are rare, and an access takes microseconds.
  */
 static void retire(struct mapping *mapping)
 {
@@ -145,15 +147,14 @@ static uint64_t align_up(uint64_t value, uint64_t alignment)
 }
 
 /*
- * A free, aligned stretch of the window: from where the last one ended on, and once
- * more from the beginning. False when there is none.
+ * Find a free, aligned range of the window, first after the one found last, then from the
+ * beginning. Return: false when there is none.
  */
 static bool find_free(
 	struct soft_iommu *iommu, uint64_t length, uint64_t alignment, uint64_t *address)
 {
-	bool dart = iommu->kind == SOFT_IOMMU_DART;
-	uint64_t begin = dart ? DART_WINDOW_BEGIN : IDENTITY_WINDOW_BEGIN;
-	uint64_t end = dart ? DART_WINDOW_END : IDENTITY_WINDOW_END;
+	uint64_t begin = is_dart(iommu) ? DART_WINDOW_BEGIN : IDENTITY_WINDOW_BEGIN;
+	uint64_t end = is_dart(iommu) ? DART_WINDOW_END : IDENTITY_WINDOW_END;
 	uint64_t at = align_up(iommu->next, alignment);
 	struct mapping *taken;
 	bool wrapped = false;
@@ -178,15 +179,15 @@ static bool find_free(
 	return true;
 }
 
-/* What a mapping takes of the limit: of a DART, whole pages. */
+/* The bytes of a mapping that count against the limit: with a DART, whole pages. */
 static uint64_t bytes_charged(const struct soft_iommu *iommu, const struct mapping *mapping)
 {
-	if (iommu->kind != SOFT_IOMMU_DART)
+	if (!is_dart(iommu))
 		return mapping->length;
 	return align_up(mapping->address % SOFT_DART_PAGE + mapping->length, SOFT_DART_PAGE);
 }
 
-/* Where a DART maps it: whole pages, and the offset in the first one is the memory's own. */
+/* A DART maps whole pages; the offset in the first page is that of the memory. */
 static kern_return_t place_dart(
 	struct soft_iommu *iommu, const struct dma_request *request, struct mapping *mapping)
 {
@@ -195,11 +196,10 @@ static kern_return_t place_dart(
 	uint64_t offset = va % SOFT_DART_PAGE, page;
 	uint64_t alignment =
 		request->alignment > SOFT_DART_PAGE ? request->alignment : SOFT_DART_PAGE;
-
 	uint64_t size = align_up(offset + request->length, SOFT_DART_PAGE);
 
-	if (iommu->used.maps >= iommu->limits.maps || size > iommu->limits.bytes ||
-		iommu->used.bytes > iommu->limits.bytes - size)
+	if (iommu->limits.maps_used >= iommu->limits.maps || size > iommu->limits.bytes ||
+		iommu->limits.bytes_used > iommu->limits.bytes - size)
 		return kIOReturnNoSpace;
 	if (!find_free(iommu, size, alignment, &page))
 		return kIOReturnNoSpace;
@@ -241,12 +241,12 @@ kern_return_t soft_iommu_map(
 	memcpy(mapping->spans, request->spans, size);
 	dma_owner_get(mapping->owner);
 	pthread_rwlock_wrlock(&iommu->lock);
-	status = iommu->kind == SOFT_IOMMU_DART ? place_dart(iommu, request, mapping) :
-						  place_identity(iommu, request, mapping);
+	status = is_dart(iommu) ? place_dart(iommu, request, mapping) :
+				  place_identity(iommu, request, mapping);
 	if (status == kIOReturnSuccess) {
 		RB_INSERT(mapping_tree, &iommu->tree, mapping);
-		iommu->used.maps++;
-		iommu->used.bytes += bytes_charged(iommu, mapping);
+		iommu->limits.maps_used++;
+		iommu->limits.bytes_used += bytes_charged(iommu, mapping);
 		*segment = (struct dma_segment){ mapping->address, mapping->length };
 	}
 	pthread_rwlock_unlock(&iommu->lock);
@@ -263,8 +263,8 @@ void soft_iommu_unmap(struct soft_iommu *iommu, const struct dma_segment *segmen
 	mapping = floor_of(iommu, segment->bus_address);
 	if (mapping && mapping->address == segment->bus_address) {
 		RB_REMOVE(mapping_tree, &iommu->tree, mapping);
-		iommu->used.maps--;
-		iommu->used.bytes -= bytes_charged(iommu, mapping);
+		iommu->limits.maps_used--;
+		iommu->limits.bytes_used -= bytes_charged(iommu, mapping);
 	} else {
 		mapping = NULL;
 	}
@@ -275,22 +275,14 @@ void soft_iommu_unmap(struct soft_iommu *iommu, const struct dma_segment *segmen
 
 void soft_iommu_get_limits(struct soft_iommu *iommu, struct dma_limits *limits)
 {
-	bool dart = iommu->kind == SOFT_IOMMU_DART;
-
 	pthread_rwlock_rdlock(&iommu->lock);
-	*limits = (struct dma_limits){
-		.kind = dart ? DEXT_IOMMU_DART : DEXT_IOMMU_IDENTITY,
-		.bytes = dart ? iommu->limits.bytes : UINT64_MAX,
-		.maps = dart ? iommu->limits.maps : UINT64_MAX,
-		.bytes_used = iommu->used.bytes,
-		.maps_used = iommu->used.maps,
-	};
+	*limits = iommu->limits;
 	pthread_rwlock_unlock(&iommu->lock);
 }
 
 /*
- * The mapping that has @address, held until put(); NULL when there is none. @offset: of
- * @address in it; @length: cut to what lies in it.
+ * The mapping that contains @address, referenced until put(); NULL when there is none.
+ * @offset: set to the offset of @address in it; @length: cut at its end.
  */
 static struct mapping *pin(
 	struct soft_iommu *iommu, uint64_t address, uint64_t *offset, size_t *length)
@@ -313,18 +305,20 @@ static struct mapping *pin(
 }
 
 /*
- * What is done with a part of an access that lies in one mapping, or with the beginning of
- * it. Returns the bytes done or a negative errno.
+ * Accesses up to @length bytes at @offset of a mapping. Returns the number of bytes accessed,
+ * which may be fewer, or a negative errno.
  */
 typedef ssize_t (*piece_function)(
 	void *context, const struct mapping *mapping, uint64_t offset, size_t length);
 
 /*
- * The memory can hold @access up for ever: no lock is held, and between soft_worker_enter()
- * and soft_worker_leave() only the mapping is touched, since the IOMMU may have gone.
+ * Call @access for what lies in the mapping of @address. It may stall for ever: no lock is
+ * held, and between soft_worker_enter() and soft_worker_leave() only the mapping is used,
+ * since the IOMMU may have been freed. @may_abandon: false for an access that writes a file,
+ * which must not be abandoned, since it would then write after the reset.
  */
-static ssize_t access_memory(struct soft_iommu *iommu, uint64_t address, size_t length,
-	piece_function access, void *context)
+static ssize_t access_mapping(struct soft_iommu *iommu, uint64_t address, size_t length,
+	bool may_abandon, piece_function access, void *context)
 {
 	uint64_t offset;
 	struct mapping *mapping = pin(iommu, address, &offset, &length);
@@ -332,25 +326,12 @@ static ssize_t access_memory(struct soft_iommu *iommu, uint64_t address, size_t 
 
 	if (!mapping)
 		return -EFAULT;
-	soft_worker_enter();
+	if (may_abandon)
+		soft_worker_enter();
 	moved = access(context, mapping, offset, length);
 	put(mapping);
-	soft_worker_leave();
-	return moved;
-}
-
-/* An access that ends in a file: it is not abandoned, what it writes would come too late. */
-static ssize_t access_file(struct soft_iommu *iommu, uint64_t address, size_t length,
-	piece_function access, void *context)
-{
-	uint64_t offset;
-	struct mapping *mapping = pin(iommu, address, &offset, &length);
-	ssize_t moved;
-
-	if (!mapping)
-		return -EFAULT;
-	moved = access(context, mapping, offset, length);
-	put(mapping);
+	if (may_abandon)
+		soft_worker_leave();
 	return moved;
 }
 
@@ -381,7 +362,7 @@ static bool move_all(struct soft_iommu *iommu, uint64_t address, char *buffer, s
 	if (wraps(address, length))
 		return false;
 	while (length) {
-		ssize_t moved = access_memory(iommu, address, length, access, buffer);
+		ssize_t moved = access_mapping(iommu, address, length, true, access, buffer);
 
 		if (moved < 0)
 			return false;
@@ -399,11 +380,11 @@ bool soft_iommu_read(struct soft_iommu *iommu, uint64_t address, void *buffer, s
 
 bool soft_iommu_write(struct soft_iommu *iommu, uint64_t address, const void *buffer, size_t length)
 {
-	/* The buffer is only read from; one function serves both directions. */
+	/* write_piece() does not write to the buffer. */
 	return move_all(iommu, address, (char *)(uintptr_t)buffer, length, write_piece);
 }
 
-/* A file, and what goes through a buffer because it is not mapped in this process. */
+/* A file, and the bounce buffer for memory that is not mapped in this process. */
 struct file_access {
 	int fd;
 	uint64_t offset;
@@ -428,7 +409,7 @@ static ssize_t file_call(
 	return moved ? moved : -EIO; /* the file ends here */
 }
 
-/* Straight into memory, if it is mapped; else only say so. */
+/* Read directly into memory that is mapped here; otherwise only set bounced. */
 static ssize_t from_file_piece(
 	void *context, const struct mapping *mapping, uint64_t offset, size_t length)
 {
@@ -444,7 +425,7 @@ static ssize_t from_file(
 	struct soft_iommu *iommu, uint64_t address, struct file_access *file, size_t length)
 {
 	size_t part = length < sizeof(file->buffer) ? length : sizeof(file->buffer);
-	ssize_t moved = access_memory(iommu, address, length, from_file_piece, file);
+	ssize_t moved = access_mapping(iommu, address, length, true, from_file_piece, file);
 
 	if (moved < 0 || !file->bounced)
 		return moved;
@@ -455,9 +436,9 @@ static ssize_t from_file(
 }
 
 /*
- * All that can be held up on the way into a file, without writing to it: memory that is
- * mapped is read from once a page, other memory is copied. Otherwise the write that is held
- * up would keep the file locked, and might change it long after a reset.
+ * Everything that can stall before a write to a file: memory that is mapped is touched once a
+ * page, other memory is copied. A stalled pwritev() would keep the file locked, and could
+ * write to it long after a reset.
  */
 static ssize_t to_file_prepare(
 	void *context, const struct mapping *mapping, uint64_t offset, size_t length)
@@ -480,20 +461,20 @@ static ssize_t to_file_piece(
 	struct iovec iov;
 
 	if (!dma_spans_iovec(mapping->spans, mapping->span_count, offset, length, false, &iov))
-		return -EFAULT; /* another mapping by now */
+		return -EFAULT; /* it has been replaced since it was prepared */
 	return file_call(context, pwritev, iov.iov_base, iov.iov_len);
 }
 
 static ssize_t to_file(
 	struct soft_iommu *iommu, uint64_t address, struct file_access *file, size_t length)
 {
-	ssize_t ready = access_memory(iommu, address, length, to_file_prepare, file);
+	ssize_t ready = access_mapping(iommu, address, length, true, to_file_prepare, file);
 
 	if (ready < 0)
 		return ready;
 	if (file->bounced)
 		return file_call(file, pwritev, file->buffer, (size_t)ready);
-	return access_file(iommu, address, (size_t)ready, to_file_piece, file);
+	return access_mapping(iommu, address, (size_t)ready, false, to_file_piece, file);
 }
 
 static int move_file(struct soft_iommu *iommu, uint64_t address, int fd, uint64_t offset,

@@ -15,27 +15,22 @@
 
 struct soft_iommu;
 
-enum soft_iommu_kind { SOFT_IOMMU_IDENTITY, SOFT_IOMMU_DART };
-
 #define SOFT_DART_PAGE	    UINT64_C(16384)
 #define SOFT_DART_BYTES_MAX (UINT64_C(3) << 29)
 #define SOFT_DART_MAPS_MAX  65536u
 
-struct soft_iommu_limits {
-	uint64_t bytes;
-	uint64_t maps;
-};
-
-struct soft_iommu *soft_iommu_create(
-	enum soft_iommu_kind kind, const struct soft_iommu_limits *limits);
+/*
+ * An IOMMU without mappings; NULL when memory is out. @limits: its kind, and how much a DART
+ * can map; what is in use is ignored.
+ */
+struct soft_iommu *soft_iommu_create(const struct dma_limits *limits);
 void soft_iommu_destroy(struct soft_iommu *iommu);
 
 kern_return_t soft_iommu_map(
 	struct soft_iommu *iommu, const struct dma_request *request, struct dma_segment *segment);
 /*
- * No access that begins later finds the memory. Accesses under way are waited for, but no
- * longer than SOFT_STALL_MS: one that its memory holds up keeps the memory's owner until it
- * ends.
+ * No access that begins later finds the memory. Waits for accesses in progress, at most
+ * SOFT_STALL_MS: one that stalls longer holds a reference to the memory's owner until it ends.
  */
 void soft_iommu_unmap(struct soft_iommu *iommu, const struct dma_segment *segment);
 

@@ -16,31 +16,36 @@
 /* Stands for an iova that no test wants. */
 #define ANYWHERE UINT64_C(0x0123456789abcdef)
 
-#define NO_LIMITS                                                                                  \
-	{                                                                                          \
-		SOFT_DART_BYTES_MAX, SOFT_DART_MAPS_MAX                                            \
-	}
-
 static struct soft_iommu *iommu;
 static _Alignas(16384) char memory[1 << 20];
 
-static int begin(enum soft_iommu_kind kind, struct soft_iommu_limits limits)
+static int begin(const struct dma_limits *limits)
 {
 	memset(memory, 0, sizeof(memory));
-	iommu = soft_iommu_create(kind, &limits);
+	iommu = soft_iommu_create(limits);
 	return iommu ? 0 : -1;
 }
 
 static int setup_identity(void **state)
 {
+	const struct dma_limits limits = {
+		.kind = DEXT_IOMMU_IDENTITY, .bytes = UINT64_MAX, .maps = UINT64_MAX
+	};
+
 	(void)state;
-	return begin(SOFT_IOMMU_IDENTITY, (struct soft_iommu_limits)NO_LIMITS);
+	return begin(&limits);
 }
 
 static int setup_dart(void **state)
 {
+	const struct dma_limits limits = {
+		.kind = DEXT_IOMMU_DART,
+		.bytes = SOFT_DART_BYTES_MAX,
+		.maps = SOFT_DART_MAPS_MAX,
+	};
+
 	(void)state;
-	return begin(SOFT_IOMMU_DART, (struct soft_iommu_limits)NO_LIMITS);
+	return begin(&limits);
 }
 
 static int teardown(void **state)
@@ -386,11 +391,11 @@ static void test_a_darts_alignment(void **state)
 /* It counts whole pages. */
 static void test_a_darts_limits(void **state)
 {
-	const struct soft_iommu_limits limits = { .bytes = 0x10000, .maps = 3 };
+	const struct dma_limits limits = { .kind = DEXT_IOMMU_DART, .bytes = 0x10000, .maps = 3 };
 	struct dma_segment a, b, c, d;
 
 	(void)state;
-	assert_int_equal(begin(SOFT_IOMMU_DART, limits), 0);
+	assert_int_equal(begin(&limits), 0);
 	assert_int_equal(map(0, 0, 0x10001, &a), kIOReturnNoSpace);
 	assert_int_equal(map(0, 0, 0xc000, &a), kIOReturnSuccess);
 	assert_int_equal(map(0, 0, 0x4001, &b), kIOReturnNoSpace);
