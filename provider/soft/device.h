@@ -64,7 +64,7 @@ struct soft_device {
 
 	struct soft_iommu *iommu;
 	atomic_uint_fast64_t faults;
-	atomic_uint_fast64_t log_second; /* and how many lines it has seen: log.c */
+	atomic_uint_fast64_t log_second; /* and the number of lines logged in it: work.c */
 };
 
 /* Take the copy of COMMAND that those who only look use. config_lock is held. */
@@ -97,10 +97,7 @@ bool soft_reset_model(struct soft_device *device);
 void soft_end_model(struct soft_device *device);
 /* reset.c: the provider's reset. */
 kern_return_t soft_reset(struct pci_provider *provider, enum pci_reset kind);
-/* hotplug.c: the provider's functions of these names. */
-kern_return_t soft_remove(struct pci_provider *provider);
-kern_return_t soft_irq_trigger(struct pci_provider *provider, unsigned vector);
-void soft_dma_limits(struct pci_provider *provider, struct dma_limits *limits);
+/* provider.c */
 extern const struct pci_provider_ops soft_provider_ops;
 
 /* The device types there are; ends with NULL. */

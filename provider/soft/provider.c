@@ -208,6 +208,33 @@ static uint64_t soft_dma_faults(struct pci_provider *provider)
 	return atomic_load(&device_of(provider)->faults);
 }
 
+static void soft_dma_limits(struct pci_provider *provider, struct dma_limits *limits)
+{
+	soft_iommu_get_limits(device_of(provider)->iommu, limits);
+}
+
+static kern_return_t soft_irq_trigger(struct pci_provider *provider, unsigned vector)
+{
+	soft_irq_raise(device_of(provider), vector);
+	return kIOReturnSuccess;
+}
+
+/*
+ * Surprise removal: from here on the device accesses nothing and does not respond. The model
+ * is reset so that its thread becomes idle.
+ */
+static kern_return_t soft_remove(struct pci_provider *provider)
+{
+	struct soft_device *device = device_of(provider);
+
+	if (atomic_exchange(&device->removed, true))
+		return kIOReturnOffline;
+	pthread_rwlock_wrlock(&device->access);
+	soft_reset_model(device);
+	pthread_rwlock_unlock(&device->access);
+	return kIOReturnSuccess;
+}
+
 static void soft_destroy(struct pci_provider *provider)
 {
 	struct soft_device *device = device_of(provider);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The device type "edu": its keys, its place on the bus, its making and its end. */
+/* The device type "edu": keys of its specification, config space, creation, destruction. */
 #include "provider/soft/edu/edu.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* As QEMU's device has them. */
+/* Those of QEMU's device. */
 #define VENDOR_ID	    0x1234
 #define DEVICE_ID	    0x11e8
 #define SUBSYSTEM_VENDOR_ID 0x1af4
@@ -34,7 +34,7 @@ static bool parse(struct edu *edu, const struct device_spec *spec, struct spec_e
 	return true;
 }
 
-static void add_to_bus(struct soft_device *device, struct spec_error *error)
+static void init_config(struct soft_device *device, struct spec_error *error)
 {
 	const struct soft_identity identity = {
 		.vendor_id = VENDOR_ID,
@@ -93,7 +93,7 @@ static bool create(
 		release(edu);
 		return spec_fail(error, "edu: cannot start its thread: %s", strerror(failure));
 	}
-	add_to_bus(device, error);
+	init_config(device, error);
 	soft_set_private(device, edu);
 	return true;
 }
@@ -113,7 +113,7 @@ static bool reset(struct soft_device *device, const struct timespec *until)
 	bool idle;
 
 	pthread_mutex_lock(&edu->lock);
-	edu_power_on(edu); /* a transfer that moves bytes finds itself cancelled */
+	edu_power_on(edu); /* cancels a transfer that is accessing memory */
 	idle = edu_worker_idle(edu, until);
 	pthread_mutex_unlock(&edu->lock);
 	return idle;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The thread of the device: computes and transfers, each when its time has come. */
+/* The thread of the device: factorials and DMA transfers, each after its delay. */
 #include "provider/soft/edu/edu.h"
 
 #include <errno.h>
@@ -8,20 +8,7 @@
 
 #define NS_PER_SECOND UINT64_C(1000000000)
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
-}
-
-uint64_t edu_due_ns(const struct edu *edu)
-{
-	return now_ns() + edu->delay_ns;
-}
-
-/* In 32 bits, wrapping around. A product that has become 0 stays so: from 34 on it is. */
+/* Modulo 2^32; the product is 0 from 34 on. */
 static uint32_t factorial(uint32_t value)
 {
 	uint32_t product = 1;
@@ -31,7 +18,6 @@ static uint32_t factorial(uint32_t value)
 	return product;
 }
 
-/* The two kinds of work: whether there is any, when it is due, how it ends. */
 static bool computing(const struct edu *edu)
 {
 	return edu->status & EDU_STATUS_COMPUTING;
@@ -50,7 +36,7 @@ static void finish_factorial(struct edu *edu)
 		edu_interrupt(edu, EDU_INTERRUPT_FACTORIAL);
 }
 
-/* Where a transfer touches the device's own buffer; NULL, and a line in the log, for outside. */
+/* The part of the device's buffer that a transfer uses; NULL, logged, if not within it. */
 static uint8_t *buffer_at(struct edu *edu, uint64_t address, uint64_t count)
 {
 	if (address >= EDU_BUFFER && count <= EDU_BUFFER_SIZE &&
@@ -64,7 +50,7 @@ static uint8_t *buffer_at(struct edu *edu, uint64_t address, uint64_t count)
 	return NULL;
 }
 
-/* Bits of a bus address that the device does not drive are lost, as in QEMU's. */
+/* Clear the bits of a bus address that the device does not drive, as QEMU's device does. */
 static uint64_t clamp(struct edu *edu, uint64_t address)
 {
 	uint64_t driven = address & edu->dma_mask;
@@ -75,14 +61,13 @@ static uint64_t clamp(struct edu *edu, uint64_t address)
 	return driven;
 }
 
-/* What moves, and how. */
 struct transfer {
-	uint8_t *buffer; /* the part of the device's own; NULL: nothing moves */
+	uint8_t *buffer; /* in the device; NULL: the registers are invalid */
 	uint64_t address, count;
 	bool from_device;
 };
 
-/* A transfer that is not possible moves nothing, and ends as others do. The lock is held. */
+/* The transfer in the DMA registers. An invalid one moves nothing, but completes. The lock is held. */
 static struct transfer take_transfer(struct edu *edu)
 {
 	uint64_t source = edu->dma[EDU_SOURCE], destination = edu->dma[EDU_DESTINATION];
@@ -95,7 +80,7 @@ static struct transfer take_transfer(struct edu *edu)
 	return transfer;
 }
 
-/* The lock is held, and released meanwhile. */
+/* The lock is held, and released during the access to memory. */
 static void move(struct edu *edu, const struct transfer *transfer)
 {
 	uint8_t bytes[EDU_BUFFER_SIZE];
@@ -122,7 +107,7 @@ static void finish_transfer(struct edu *edu)
 	if (transfer.buffer)
 		move(edu, &transfer);
 	if (!transferring(edu))
-		return; /* a reset */
+		return; /* cancelled by a reset */
 	edu->dma[EDU_COMMAND] &= ~(uint64_t)EDU_COMMAND_START;
 	if (edu->dma[EDU_COMMAND] & EDU_COMMAND_INTERRUPT)
 		edu_interrupt(edu, EDU_INTERRUPT_DMA);
@@ -136,10 +121,10 @@ bool edu_worker_idle(struct edu *edu, const struct timespec *until)
 	return true;
 }
 
-/* Finish what is due. Return: when the next piece is, UINT64_MAX for never. The lock is held. */
+/* Finish what is due. Return: when something is due next; UINT64_MAX: never. The lock is held. */
 static uint64_t finish_due(struct edu *edu)
 {
-	uint64_t now = now_ns(), next = UINT64_MAX;
+	uint64_t now = soft_now_ns(), next = UINT64_MAX;
 
 	if (computing(edu) && edu->factorial_due_ns <= now)
 		finish_factorial(edu);

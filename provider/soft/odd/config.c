@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the device looks like on the bus, and what is wrong with that. */
+/* Config space: identity, BARs, and a capability list that can be broken on purpose. */
 #include "common/pci-regs.h"
 #include "provider/soft/odd/odd.h"
 
-/* Vendor 0x1234 with a device number that nobody uses; class: does not fit any. */
+/* Vendor 0x1234 with an unused device ID; class: none of the defined ones. */
 #define VENDOR_ID 0x1234
 #define DEVICE_ID 0x0dd0
 #define CLASS	  0xff0000
 
-/* Where the last one's pointer leads. */
+/* Targets of the last capability's next pointer. */
 #define HEADER_OFFSET PCI_BASE_ADDRESS_0
 #define LAST_OFFSET   0xfc
 
@@ -41,7 +41,7 @@ static void add_interrupts(struct odd *odd)
 		soft_add_msi_capability(odd->device, interrupts->vectors);
 }
 
-/* Lead the list's end, the next pointer of the capability at @last, astray. */
+/* Set the next pointer of the capability at @last, the end of the list, to an invalid offset. */
 static void break_list(struct odd *odd, unsigned first, unsigned last)
 {
 	const unsigned targets[ODD_CAPS_KINDS] = {
@@ -53,7 +53,7 @@ static void break_list(struct odd *odd, unsigned first, unsigned last)
 	};
 
 	soft_set_config(odd->device, last + 1, 1, targets[odd->options.caps]);
-	/* There stands a vendor's one that says it is longer than what is left. */
+	/* A vendor-specific capability there claims to be longer than the rest of the space. */
 	if (odd->options.caps == ODD_CAPS_END)
 		soft_set_config(odd->device, LAST_OFFSET, 4, 0x00200009u);
 }
@@ -74,7 +74,7 @@ static void add_capabilities(struct odd *odd)
 	break_list(odd, power, last);
 }
 
-bool odd_add_to_bus(struct odd *odd, struct spec_error *error)
+bool odd_init_config(struct odd *odd, struct spec_error *error)
 {
 	const struct soft_identity identity = {
 		.vendor_id = VENDOR_ID,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The DMA engine: a thread that moves a transfer piece by piece. A piece moves without
- * the lock, so that registers answer meanwhile; between two pieces the thread looks
- * whether the transfer is still wanted.
+ * The DMA engine: a thread that executes a transfer piece by piece. It moves a piece without
+ * the lock, so that registers can be accessed meanwhile; between two pieces it checks whether
+ * the transfer has been cancelled.
  */
 #include "provider/soft/odd/odd.h"
 
@@ -10,12 +10,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+static uint64_t read64(const struct odd *odd, enum odd_register_offset offset)
+{
+	return odd->registers[offset / 4] | (uint64_t)odd->registers[offset / 4 + 1] << 32;
+}
+
 static bool within_buffer(uint64_t offset, uint64_t length)
 {
 	return length <= ODD_BUFFER_SIZE && offset <= ODD_BUFFER_SIZE - length;
 }
 
-/* Whether what the transfer says of the internal buffer lies in it. */
+/* Whether the parts of the transfer that are in the internal buffer lie within it. */
 static bool possible(const struct odd_transfer *transfer)
 {
 	if ((transfer->control & ODD_CONTROL_FROM_BUFFER) &&
@@ -30,32 +35,32 @@ static void finish(struct odd *odd, bool failed)
 {
 	uint32_t control = odd->transfer.control, vector = control >> ODD_CONTROL_VECTOR_SHIFT;
 
-	odd->dma_status = ODD_DMA_DONE | (failed ? ODD_DMA_FAILED : 0);
+	*odd_register(odd, ODD_DMA_STATUS) = ODD_DMA_DONE | (failed ? ODD_DMA_FAILED : 0);
 	if (control & ODD_CONTROL_RAISE)
 		odd_raise(odd, vector);
 }
 
 void odd_engine_control(struct odd *odd, uint32_t control)
 {
-	if (!(control & ODD_CONTROL_GO) || (odd->dma_status & ODD_DMA_RUNS))
+	if (!(control & ODD_CONTROL_GO) || (*odd_register(odd, ODD_DMA_STATUS) & ODD_DMA_RUNS))
 		return;
 	odd->transfer = (struct odd_transfer){
-		.source = odd->source,
-		.destination = odd->destination,
-		.left = odd->length,
+		.source = read64(odd, ODD_SOURCE),
+		.destination = read64(odd, ODD_DESTINATION),
+		.left = *odd_register(odd, ODD_LENGTH),
 		.control = control,
 	};
 	if (!possible(&odd->transfer)) {
 		finish(odd, true);
 		return;
 	}
-	odd->dma_status = ODD_DMA_RUNS;
+	*odd_register(odd, ODD_DMA_STATUS) = ODD_DMA_RUNS;
 	pthread_cond_signal(&odd->wake);
 }
 
 bool odd_engine_cancel(struct odd *odd, const struct timespec *until)
 {
-	odd->dma_status = 0;
+	*odd_register(odd, ODD_DMA_STATUS) = 0;
 	while (odd->moving)
 		if (pthread_cond_timedwait(&odd->idle, &odd->lock, until) == ETIMEDOUT)
 			return !odd->moving;
@@ -83,7 +88,7 @@ static bool deliver(struct odd *odd, const struct odd_transfer *transfer, size_t
 	return true;
 }
 
-/* Move the next piece. The lock is held, and released meanwhile. */
+/* Move the next piece. The lock is held, and released during the move. */
 static void move_piece(struct odd *odd)
 {
 	struct odd_transfer transfer = odd->transfer;
@@ -97,7 +102,7 @@ static void move_piece(struct odd *odd)
 	pthread_mutex_lock(&odd->lock);
 	odd->moving = false;
 	pthread_cond_broadcast(&odd->idle);
-	if (!(odd->dma_status & ODD_DMA_RUNS))
+	if (!(*odd_register(odd, ODD_DMA_STATUS) & ODD_DMA_RUNS))
 		return; /* cancelled */
 	odd->transfer.source += length;
 	odd->transfer.destination += length;
@@ -112,7 +117,7 @@ static void work(void *argument)
 
 	pthread_mutex_lock(&odd->lock);
 	while (!odd->stop) {
-		if (odd->dma_status & ODD_DMA_RUNS)
+		if (*odd_register(odd, ODD_DMA_STATUS) & ODD_DMA_RUNS)
 			move_piece(odd);
 		else
 			pthread_cond_wait(&odd->wake, &odd->lock);
@@ -128,7 +133,7 @@ static void release(struct odd *odd)
 	free(odd->bounce);
 }
 
-/* What the thread frees once it is abandoned. */
+/* Called on the thread when it was abandoned and its access has ended. */
 static void discard(void *odd)
 {
 	release(odd);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The device type "odd": its keys, its making and its end, its resets. */
+/* The device type "odd": keys of its specification, creation, resets, destruction. */
 #include "provider/soft/odd/odd.h"
 
 #include <stdlib.h>
@@ -67,7 +67,7 @@ static bool create(
 	if (!odd)
 		return spec_fail(error, "odd: out of memory");
 	odd->device = device;
-	if (!parse(&odd->options, spec, error) || !odd_add_to_bus(odd, error))
+	if (!parse(&odd->options, spec, error) || !odd_init_config(odd, error))
 		goto fail;
 	odd_power_on(odd);
 	if (!odd_engine_start(odd, error))
@@ -92,11 +92,13 @@ static kern_return_t try_reset(struct soft_device *device, enum pci_reset kind, 
 {
 	struct odd *odd = soft_private(device);
 	enum odd_reset way = odd->options.resets[kind];
+	uint32_t *log;
 
 	if (way == ODD_RESET_OFF)
 		return kIOReturnUnsupported;
 	pthread_mutex_lock(&odd->lock);
-	odd->reset_log = odd->reset_log << 4 | (kind + 1u);
+	log = odd_register(odd, ODD_RESET_LOG);
+	*log = *log << 4 | (kind + 1u);
 	pthread_mutex_unlock(&odd->lock);
 	if (way == ODD_RESET_FAIL)
 		return kIOReturnDeviceError;
@@ -113,7 +115,7 @@ static bool reset(struct soft_device *device, const struct timespec *until)
 	idle = odd_engine_cancel(odd, until);
 	if (idle) {
 		odd_power_on(odd);
-		odd->resets++;
+		++*odd_register(odd, ODD_RESETS);
 	}
 	pthread_mutex_unlock(&odd->lock);
 	return idle;
@@ -131,9 +133,9 @@ static bool replace(struct soft_device *device)
 	odd->options = stuck->options;
 	odd->buffer = stuck->buffer;
 	odd->memory = stuck->memory;
-	odd->reset_log = stuck->reset_log;
-	odd->resets = stuck->resets + 1;
-	odd_power_on(odd); /* before there is a thread that reads it */
+	*odd_register(odd, ODD_RESET_LOG) = stuck->registers[ODD_RESET_LOG / 4];
+	*odd_register(odd, ODD_RESETS) = stuck->registers[ODD_RESETS / 4] + 1;
+	odd_power_on(odd); /* before a thread exists that reads it */
 	if (!odd_engine_start(odd, &error)) {
 		free(odd);
 		return false;
@@ -149,7 +151,7 @@ static bool line(struct soft_device *device)
 	bool asserted;
 
 	pthread_mutex_lock(&odd->lock);
-	asserted = odd->line;
+	asserted = *odd_register(odd, ODD_LINE);
 	pthread_mutex_unlock(&odd->lock);
 	return asserted;
 }

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The registers of BAR4, one row of a table each. */
+/* Accesses of BARs by call: memory, and the registers of BAR4. */
 #include "provider/soft/odd/odd.h"
 
+#include <endian.h>
 #include <string.h>
+#include <time.h>
 
 void odd_power_on(struct odd *odd)
 {
-	odd->scratch = 0;
-	odd->stall_ms = 0;
-	odd->line = false;
-	odd->source = 0;
-	odd->destination = 0;
-	odd->length = 0;
-	odd->dma_status = 0;
+	uint32_t resets = *odd_register(odd, ODD_RESETS);
+	uint32_t reset_log = *odd_register(odd, ODD_RESET_LOG);
+
+	memset(odd->registers, 0, sizeof(odd->registers));
+	*odd_register(odd, ODD_IDENTITY) = ODD_IDENTITY_VALUE;
+	*odd_register(odd, ODD_RESETS) = resets;
+	*odd_register(odd, ODD_RESET_LOG) = reset_log;
 	memset(odd->io, 0, sizeof(odd->io));
 	memset(odd->table, 0, sizeof(odd->table));
 	for (unsigned entry = 0; entry < ODD_VECTORS_MAX; entry++)
@@ -21,156 +23,147 @@ void odd_power_on(struct odd *odd)
 	memset(odd->memory, 0, ODD_MEMORY_SIZE);
 }
 
-static uint32_t read_identity(const struct odd *odd)
-{
-	(void)odd;
-	return ODD_IDENTITY_VALUE;
-}
-
-static uint32_t read_scratch(const struct odd *odd)
-{
-	return odd->scratch;
-}
-
-static void write_scratch(struct odd *odd, uint32_t value)
-{
-	odd->scratch = value;
-}
-
-static uint32_t read_resets(const struct odd *odd)
-{
-	return odd->resets;
-}
-
-static uint32_t read_reset_log(const struct odd *odd)
-{
-	return odd->reset_log;
-}
-
 void odd_raise(struct odd *odd, uint32_t vector)
 {
 	if (vector >= odd->options.interrupts.vectors)
 		return;
-	odd->line = odd->options.interrupts.kind == DEXT_INTERRUPT_INTX;
+	*odd_register(odd, ODD_LINE) = odd->options.interrupts.kind == DEXT_INTERRUPT_INTX;
 	soft_irq_raise(odd->device, vector);
 }
 
-static uint32_t read_line(const struct odd *odd)
+/* Little-endian and single-copy atomic, since clients may have the memory mapped. */
+static uint64_t load(const void *at, unsigned width)
 {
-	return odd->line;
+	switch (width) {
+	case 1:
+		return __atomic_load_n((const uint8_t *)at, __ATOMIC_ACQUIRE);
+	case 2:
+		return le16toh(__atomic_load_n((const uint16_t *)at, __ATOMIC_ACQUIRE));
+	case 4:
+		return le32toh(__atomic_load_n((const uint32_t *)at, __ATOMIC_ACQUIRE));
+	default:
+		return le64toh(__atomic_load_n((const uint64_t *)at, __ATOMIC_ACQUIRE));
+	}
 }
 
-/* It takes a vector to assert it. */
-static void write_line(struct odd *odd, uint32_t value)
+static void store(void *at, unsigned width, uint64_t value)
 {
-	odd->line = odd->line && (value & 1);
+	switch (width) {
+	case 1:
+		__atomic_store_n((uint8_t *)at, (uint8_t)value, __ATOMIC_RELEASE);
+		break;
+	case 2:
+		__atomic_store_n((uint16_t *)at, htole16((uint16_t)value), __ATOMIC_RELEASE);
+		break;
+	case 4:
+		__atomic_store_n((uint32_t *)at, htole32((uint32_t)value), __ATOMIC_RELEASE);
+		break;
+	default:
+		__atomic_store_n((uint64_t *)at, htole64(value), __ATOMIC_RELEASE);
+	}
 }
 
-static uint32_t read_stall(const struct odd *odd)
+/* The memory at @offset of @bar; NULL where BAR4 has registers. */
+static void *memory_at(struct odd *odd, unsigned bar, uint64_t offset)
 {
-	return odd->stall_ms;
+	switch (bar) {
+	case ODD_BAR_IO:
+		return odd->io + offset;
+	case ODD_BAR_BUFFER:
+		return odd->buffer + offset;
+	case ODD_BAR_MEMORY:
+		return odd->memory + offset;
+	default:
+		return offset >= ODD_TABLE && offset < ODD_TABLE + ODD_TABLE_SIZE ?
+			       odd->table + (offset - ODD_TABLE) :
+			       NULL;
+	}
 }
 
-static void write_stall(struct odd *odd, uint32_t ms)
+static uint32_t read_register(const struct odd *odd, uint64_t offset)
 {
-	odd->stall_ms = ms < ODD_STALL_MAX_MS ? ms : ODD_STALL_MAX_MS;
+	return offset < sizeof(odd->registers) ? odd->registers[offset / 4] : 0;
 }
 
-static uint32_t read_source(const struct odd *odd)
+static uint64_t read_registers(const struct odd *odd, uint64_t offset, unsigned width)
 {
-	return (uint32_t)odd->source;
+	uint64_t word = offset & ~UINT64_C(3);
+	uint64_t value = read_register(odd, word);
+
+	if (width == 8)
+		return value | (uint64_t)read_register(odd, word + 4) << 32;
+	return value >> (8 * (offset % 4)) & (UINT32_MAX >> (32 - 8 * width));
 }
 
-static uint32_t read_source_high(const struct odd *odd)
+/* Registers that are read-only or absent ignore writes. */
+static void write_register(struct odd *odd, uint64_t offset, uint32_t value)
 {
-	return (uint32_t)(odd->source >> 32);
+	switch (offset) {
+	case ODD_SCRATCH:
+	case ODD_SOURCE:
+	case ODD_SOURCE + 4:
+	case ODD_DESTINATION:
+	case ODD_DESTINATION + 4:
+	case ODD_LENGTH:
+		odd->registers[offset / 4] = value;
+		break;
+	case ODD_RAISE:
+		odd_raise(odd, value);
+		break;
+	case ODD_STALL:
+		*odd_register(odd, ODD_STALL) = value < ODD_STALL_MAX_MS ? value : ODD_STALL_MAX_MS;
+		break;
+	case ODD_LINE: /* a write deasserts the line; only a vector asserts it */
+		*odd_register(odd, ODD_LINE) &= value;
+		break;
+	case ODD_CONTROL:
+		odd_engine_control(odd, value);
+		break;
+	}
 }
 
-static void write_source(struct odd *odd, uint32_t value)
+/* Sleep for the duration in STALL, if the access includes that register. */
+static void stall(struct odd *odd, unsigned bar, uint64_t offset, unsigned width)
 {
-	odd->source = (odd->source & ~(uint64_t)UINT32_MAX) | value;
+	struct timespec left;
+	uint32_t ms;
+
+	if (bar != ODD_BAR_REGISTERS || offset >= ODD_STALL + 4 || offset + width <= ODD_STALL)
+		return;
+	pthread_mutex_lock(&odd->lock);
+	ms = *odd_register(odd, ODD_STALL);
+	pthread_mutex_unlock(&odd->lock);
+	left = (struct timespec){ .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
+	while (nanosleep(&left, &left) != 0)
+		;
 }
 
-static void write_source_high(struct odd *odd, uint32_t value)
+uint64_t odd_bar_read(struct soft_device *device, unsigned bar, uint64_t offset, unsigned width)
 {
-	odd->source = (uint32_t)odd->source | (uint64_t)value << 32;
+	struct odd *odd = soft_private(device);
+	const void *memory = memory_at(odd, bar, offset);
+	uint64_t value;
+
+	stall(odd, bar, offset, width);
+	pthread_mutex_lock(&odd->lock);
+	value = memory ? load(memory, width) : read_registers(odd, offset, width);
+	pthread_mutex_unlock(&odd->lock);
+	return value;
 }
 
-static uint32_t read_destination(const struct odd *odd)
+void odd_bar_write(
+	struct soft_device *device, unsigned bar, uint64_t offset, unsigned width, uint64_t value)
 {
-	return (uint32_t)odd->destination;
-}
+	struct odd *odd = soft_private(device);
+	void *memory = memory_at(odd, bar, offset);
 
-static uint32_t read_destination_high(const struct odd *odd)
-{
-	return (uint32_t)(odd->destination >> 32);
-}
-
-static void write_destination(struct odd *odd, uint32_t value)
-{
-	odd->destination = (odd->destination & ~(uint64_t)UINT32_MAX) | value;
-}
-
-static void write_destination_high(struct odd *odd, uint32_t value)
-{
-	odd->destination = (uint32_t)odd->destination | (uint64_t)value << 32;
-}
-
-static uint32_t read_length(const struct odd *odd)
-{
-	return odd->length;
-}
-
-static void write_length(struct odd *odd, uint32_t value)
-{
-	odd->length = value;
-}
-
-static uint32_t read_dma_status(const struct odd *odd)
-{
-	return odd->dma_status;
-}
-
-static const struct odd_register {
-	uint32_t offset;
-	uint32_t (*read)(const struct odd *odd);
-	void (*write)(struct odd *odd, uint32_t value);
-} registers[] = {
-	{ ODD_IDENTITY, read_identity, NULL },
-	{ ODD_SCRATCH, read_scratch, write_scratch },
-	{ ODD_RESETS, read_resets, NULL },
-	{ ODD_RESET_LOG, read_reset_log, NULL },
-	{ ODD_RAISE, NULL, odd_raise },
-	{ ODD_STALL, read_stall, write_stall },
-	{ ODD_LINE, read_line, write_line },
-	{ ODD_SOURCE, read_source, write_source },
-	{ ODD_SOURCE + 4, read_source_high, write_source_high },
-	{ ODD_DESTINATION, read_destination, write_destination },
-	{ ODD_DESTINATION + 4, read_destination_high, write_destination_high },
-	{ ODD_LENGTH, read_length, write_length },
-	{ ODD_CONTROL, NULL, odd_engine_control },
-	{ ODD_DMA_STATUS, read_dma_status, NULL },
-};
-
-static const struct odd_register *find(uint32_t offset)
-{
-	for (size_t i = 0; i < sizeof(registers) / sizeof(*registers); i++)
-		if (registers[i].offset == offset)
-			return &registers[i];
-	return NULL;
-}
-
-uint32_t odd_register_read(struct odd *odd, uint32_t offset)
-{
-	const struct odd_register *found = find(offset);
-
-	return found && found->read ? found->read(odd) : 0;
-}
-
-void odd_register_write(struct odd *odd, uint32_t offset, uint32_t value)
-{
-	const struct odd_register *found = find(offset);
-
-	if (found && found->write)
-		found->write(odd, value);
+	pthread_mutex_lock(&odd->lock);
+	if (memory) {
+		store(memory, width, value);
+	} else if (width >= 4) {
+		write_register(odd, offset, (uint32_t)value);
+		if (width == 8)
+			write_register(odd, offset + 4, (uint32_t)(value >> 32));
+	}
+	pthread_mutex_unlock(&odd->lock);
 }
