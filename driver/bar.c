@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* BARs: what they are, single accesses, their memory. */
+/* BARs: information, accesses by call, memory to map. */
 #include "driver/internal.h"
 
 kern_return_t dext_handle_GetBARInfo(struct dext_client *client, const uint64_t *in, uint64_t *out,
@@ -21,7 +21,7 @@ kern_return_t dext_handle_GetBARInfo(struct dext_client *client, const uint64_t 
 	return kIOReturnSuccess;
 }
 
-/* The BAR of a memory index, which counts the implemented ones; DEXT_BARS for none. */
+/* The BAR of a memory index, which counts implemented BARs only; DEXT_BARS: there is none. */
 static unsigned bar_of_index(const struct pci_provider *provider, uint64_t index)
 {
 	for (unsigned bar = 0; bar < DEXT_BARS; bar++)
@@ -30,7 +30,7 @@ static unsigned bar_of_index(const struct pci_provider *provider, uint64_t index
 	return DEXT_BARS;
 }
 
-/* Check an access to [offset, offset + width) of the BAR with that memory index. */
+/* Check an access to [@offset, @offset + @width) of the BAR with that memory index. */
 static kern_return_t check_access(const struct pci_provider *provider, uint64_t index,
 	uint64_t offset, uint64_t width, unsigned *bar)
 {
@@ -86,10 +86,10 @@ kern_return_t dext_bar_memory(
 	status = provider->ops->bar_memory(provider, bar, &found);
 	if (status != kIOReturnSuccess)
 		return status;
-	if (found.owner_alone && !iouser_peer_is_privileged(client->peer)) {
+	if (found.owner_only && !iouser_peer_is_privileged(client->peer)) {
 		if (provider->ops->bar_unmapped)
 			provider->ops->bar_unmapped(provider, bar);
-		return kIOReturnNotReady; /* calls reach it */
+		return kIOReturnNotReady; /* it can be accessed by calls */
 	}
 	*memory = (struct iouser_memory){
 		.fd = found.fd,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The DMA buffer: memory of the driver's own that the device and one client share. */
+/* The DMA buffer of a client: memory that the driver allocates and maps for the device. */
 #include "driver/internal.h"
 
 #include <fcntl.h>
@@ -8,14 +8,14 @@
 #include <unistd.h>
 
 /*
- * The largest page of any host that a client runs on, and of any IOMMU: one that keeps the
- * offset in the page can then align the buffer as it is asked to.
+ * The largest page size of hosts and IOMMUs. An IOMMU that preserves the offset within the page
+ * can then align the bus address as requested.
  */
 #define BUFFER_PAGE UINT64_C(16384)
-/* One segment of it: what the IOMMUs of all hosts can map at a time. */
+/* The buffer is one segment, of the size that every IOMMU can map. */
 #define BUFFER_MAX DEXT_CHUNK_MAX
 
-/* Of the owner: the last access to the memory has ended. */
+/* dma_owner.free: no access to the memory is in progress. */
 static void release(struct dma_owner *owner)
 {
 	struct dma_buffer *buffer = (struct dma_buffer *)owner;
@@ -27,7 +27,7 @@ static void release(struct dma_owner *owner)
 	free(buffer);
 }
 
-/* Map it at a multiple of BUFFER_PAGE: in a reservation that is cut to it. */
+/* Map it at a multiple of BUFFER_PAGE, within a larger reservation that is trimmed. */
 static void *map_aligned(int fd, uint64_t size)
 {
 	char *reserved = mmap(NULL, (size_t)(size + BUFFER_PAGE), PROT_NONE,
@@ -50,7 +50,7 @@ static void *map_aligned(int fd, uint64_t size)
 	return NULL;
 }
 
-/* Memory that the client cannot shrink under the device; NULL when there is none. */
+/* Memory that the client, which gets its descriptor, cannot truncate; NULL when out of memory. */
 static struct dma_buffer *allocate(uint64_t size)
 {
 	struct dma_buffer *buffer = calloc(1, sizeof(*buffer));
@@ -109,7 +109,7 @@ kern_return_t dext_handle_AllocateDMABuffer(struct dext_client *client, const ui
 		return kIOReturnBadArgument;
 	if (client->buffer)
 		return kIOReturnStillOpen;
-	if (!dext_may_wire(client, in[0]))
+	if (!dext_check_quota(client, in[0]))
 		return kIOReturnNoResources;
 	buffer = allocate((in[0] + BUFFER_PAGE - 1) & ~(BUFFER_PAGE - 1));
 	if (!buffer)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Claims of the device, its teardown and its removal. */
+/* Claims of the device, teardown of clients, termination, removal. */
 #include "driver/internal.h"
 #include "common/pci-regs.h"
 
@@ -36,8 +36,8 @@ static kern_return_t open_device(struct dext_driver *driver)
 	if (has_io_bar(provider))
 		bits |= PCI_COMMAND_IO;
 	/* Restored when the last claim ends. */
-	dext_save_config(provider, &driver->pristine);
-	status = dext_answers(driver) ? change_command(driver, bits, 0) : kIOReturnNotResponding;
+	dext_save_config(provider, &driver->initial);
+	status = dext_responds(driver) ? change_command(driver, bits, 0) : kIOReturnNotResponding;
 	if (status != kIOReturnSuccess)
 		provider->ops->close(provider);
 	return status;
@@ -53,13 +53,13 @@ static void close_device(struct dext_driver *driver)
 	const uint32_t all = PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY | PCI_COMMAND_IO;
 
 	if (atomic_load(&driver->state) != DRIVER_REMOVED) {
-		driver->saved = driver->pristine;
-		atomic_store(&driver->unrestored, true);
+		driver->saved = driver->initial;
+		atomic_store(&driver->restore_pending, true);
 		dext_reset(driver);
 		change_command(driver, 0, all);
 	}
-	/* A reset that timed out is not completed later, when another client has a claim. */
-	atomic_store(&driver->unrestored, false);
+	/* After a reset that timed out, do not restore when another client has claimed the device. */
+	atomic_store(&driver->restore_pending, false);
 	driver->provider->ops->close(driver->provider);
 }
 
@@ -71,7 +71,7 @@ static bool has_bars_mapped(const struct dext_client *client)
 	return false;
 }
 
-/* driver->lock is held, by the thread that carries out the client's calls. */
+/* driver->lock is held, and the thread executes the client's calls. */
 static kern_return_t claim(struct dext_client *client, bool exclusive)
 {
 	struct dext_driver *driver = client->driver;
@@ -82,7 +82,7 @@ static kern_return_t claim(struct dext_client *client, bool exclusive)
 		return kIOReturnOffline;
 	if (others && (exclusive || driver->exclusive))
 		return kIOReturnExclusiveAccess;
-	/* Clients that have gone may have kept the memory that this one still has mapped. */
+	/* Disconnected clients may still have the BAR memory mapped that this client has mapped. */
 	if (exclusive && driver->shared && has_bars_mapped(client))
 		return kIOReturnBusy;
 	if (!driver->claims) {
@@ -124,12 +124,12 @@ kern_return_t dext_handle_ClaimExclusive(struct dext_client *client, const uint6
 
 /*
  * Teardown of a client, under driver->lock up to step 5. Steps 1 and 3 are for the last claim.
- * 1. Disable bus mastering: what the client still stores in BARs starts no DMA.
+ * 1. Disable bus mastering: stores to BARs that the client still makes start no DMA.
  * 2. Revoke its BAR mappings: it cannot write to the device after the reset.
- * 3. Reset the device, which stops DMA that is in flight.
+ * 3. Reset the device, which stops DMA in progress.
  * 4. Unmap its DMA regions and buffer: after the reset, or the device would fault on them.
  * 5. Release the claim: another client can claim the device.
- * 6. Free the memory of its regions, without the lock: the memory can stall that.
+ * 6. Free the memory of its regions, without the lock, since that can stall.
  */
 void dext_unclaim(struct dext_client *client)
 {
@@ -162,8 +162,8 @@ void dext_withdraw(struct dext_driver *driver, enum driver_state state)
 	if (atomic_load(&driver->state) == DRIVER_RUNNING) {
 		if (state == DRIVER_TERMINATED && driver->claims) {
 			change_command(driver, 0, PCI_COMMAND_MASTER);
-			dext_reset(
-				driver); /* restores COMMAND as it is now: bus mastering stays disabled */
+			/* Restores COMMAND as it is now: bus mastering stays disabled. */
+			dext_reset(driver);
 		}
 		atomic_store(&driver->state, state);
 	}

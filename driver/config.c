@@ -23,8 +23,8 @@ static kern_return_t check_access(uint64_t offset, uint64_t width)
 }
 
 /*
- * The host owns the BARs' addresses: a client sees the type bits alone. They stand
- * in the first byte of a BAR's register; the upper half of a 64-bit one is all address.
+ * The host owns the addresses of BARs: a client reads them as zero, with the type bits, which
+ * are in the first byte of a BAR's register. The upper half of a 64-bit BAR has none.
  */
 static bool bar_type_bits(
 	const struct pci_provider *provider, uint32_t offset, uint32_t width, uint32_t *value)

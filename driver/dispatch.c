@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * From a selector to its handler, by the ABI table. Counts and preconditions, of memory to be
- * mapped too, are checked here alone.
+ * Calls the handler of a selector, from the ABI table. Only this file checks counts of scalars,
+ * and what a client needs for a selector or a memory type.
  */
 #include "driver/internal.h"
 
@@ -19,7 +19,7 @@ static const struct row extensions[] = { DEXT_EXTENSION_SELECTORS(ROW) };
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
-/* Both tables are numbered without gaps, from their first row's number on. */
+/* The selectors of both tables are consecutive. */
 static const struct row *find(uint32_t selector)
 {
 	uint32_t index = selector - extensions[0].selector;
@@ -60,8 +60,8 @@ kern_return_t dext_check_memory(const struct dext_client *client, uint32_t type)
 	return kIOReturnUnsupported;
 }
 
-/* What can be answered without a device: config space that reads as ones where it was pulled out. */
-static kern_return_t answer_without_device(
+/* After a removal config space reads as all ones, as on a bus; all other calls fail. */
+static kern_return_t execute_without_device(
 	struct dext_client *client, const struct row *row, struct iouser_arguments *arguments)
 {
 	uint64_t width;
@@ -74,7 +74,7 @@ static kern_return_t answer_without_device(
 	return kIOReturnSuccess;
 }
 
-static kern_return_t carry_out(
+static kern_return_t execute(
 	struct dext_client *client, const struct row *row, struct iouser_arguments *arguments)
 {
 	kern_return_t status;
@@ -82,12 +82,12 @@ static kern_return_t carry_out(
 	if (arguments->scalar_input_count < row->in || arguments->scalar_output_room < row->out)
 		return kIOReturnBadArgument;
 	if (atomic_load(&client->driver->state) != DRIVER_RUNNING)
-		return answer_without_device(client, row, arguments);
+		return execute_without_device(client, row, arguments);
 	status = check_need(client, row->needs);
 	if (status != kIOReturnSuccess)
 		return status;
-	if (atomic_load_explicit(&client->driver->unrestored, memory_order_relaxed))
-		dext_restore_late(client->driver);
+	if (atomic_load_explicit(&client->driver->restore_pending, memory_order_relaxed))
+		dext_restore_pending(client->driver);
 	return row->handle(client, arguments->scalar_input, arguments->scalar_output, arguments);
 }
 
@@ -95,10 +95,10 @@ kern_return_t dext_dispatch(struct dext_client *client, struct iouser_arguments 
 {
 	const struct row *row = find(arguments->selector);
 	uint64_t began = dext_trace_begin(&client->driver->trace);
-	kern_return_t status = row ? carry_out(client, row, arguments) : kIOReturnUnsupported;
+	kern_return_t status = row ? execute(client, row, arguments) : kIOReturnUnsupported;
 
 	atomic_fetch_add_explicit(&client->calls, 1, memory_order_relaxed);
-	/* A handler that gives bytes has counted them. */
+	/* Handlers set structure_output_size themselves. */
 	if (row && status == kIOReturnSuccess)
 		arguments->scalar_output_count = row->out;
 	if (began)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* DMA regions: keyed by iova, cut into chunks that the IOMMU maps as one segment each. */
+/* DMA regions, by iova, split into chunks that the IOMMU maps as one segment each. */
 #include "common/dma-span.h"
 #include "driver/internal.h"
 
@@ -48,7 +48,7 @@ size_t dext_cut_spans(const struct iouser_task_memory *memory, uint64_t offset, 
 	return count;
 }
 
-/* Of the owner: nobody accesses the memory any more. */
+/* dma_owner.free: no access to the memory is in progress. */
 static void region_free(struct dma_owner *owner)
 {
 	struct dma_region *region = (struct dma_region *)owner;
@@ -66,8 +66,8 @@ static void unmap_chunks(struct dext_client *client, struct dma_region *region)
 }
 
 /*
- * Take the region's chunks and memory back. kIOReturnTimeout: an access that was under way
- * has not ended, and the memory is kept for it.
+ * Unmap the region's chunks and release its memory. kIOReturnTimeout: an access in progress has
+ * not ended; it holds a reference to the memory until it ends.
  */
 static kern_return_t undo(struct dext_client *client, struct dma_region *region)
 {
@@ -111,8 +111,8 @@ static kern_return_t map_chunks(struct dext_client *client, struct dma_region *r
 	return status;
 }
 
-/* What a region of many pieces costs here beyond the memory that it is: counted as if wired. */
-static uint64_t bookkeeping(const struct iouser_task_memory *memory)
+/* Memory that the driver needs for the spans of a region; counts towards the quota. */
+static uint64_t overhead(const struct iouser_task_memory *memory)
 {
 	return (memory->count - 1) * (2 * sizeof(struct dma_span) + sizeof(void *));
 }
@@ -133,7 +133,7 @@ static kern_return_t region_create(struct dext_client *client, uint64_t iova, ui
 	region->owner.free = region_free;
 	status = iouser_copy_task_memory(client->peer, va, size, &region->memory);
 	if (status == kIOReturnSuccess &&
-		!dext_may_wire(client, size + bookkeeping(region->memory)))
+		!dext_check_quota(client, size + overhead(region->memory)))
 		status = kIOReturnNoResources;
 	if (status == kIOReturnSuccess)
 		status = map_chunks(client, region);
@@ -145,7 +145,7 @@ static kern_return_t region_create(struct dext_client *client, uint64_t iova, ui
 	return kIOReturnSuccess;
 }
 
-/* Whether bus addresses that the client chose run past the end; where the IOMMU chooses, iova is a handle. */
+/* Whether bus addresses that the client chose overflow. With a DART the iova is only a key. */
 static bool wraps(const struct dext_client *client, uint64_t iova, uint64_t size)
 {
 	struct pci_provider *provider = client->driver->provider;
@@ -157,12 +157,12 @@ static bool wraps(const struct dext_client *client, uint64_t iova, uint64_t size
 	return limits.kind == DEXT_IOMMU_IDENTITY;
 }
 
-bool dext_may_wire(const struct dext_client *client, uint64_t bytes)
+bool dext_check_quota(const struct dext_client *client, uint64_t bytes)
 {
-	uint64_t most = client->driver->quotas.bytes_wired;
+	uint64_t quota = client->driver->quotas.bytes_wired;
 
-	return bytes <= most &&
-	       atomic_load(&client->bytes_wired) + client->bytes_kept <= most - bytes;
+	return bytes <= quota &&
+	       atomic_load(&client->bytes_wired) + client->bytes_overhead <= quota - bytes;
 }
 
 kern_return_t dext_register_region(struct dext_client *client, uint64_t iova, uint64_t va,
@@ -178,7 +178,7 @@ kern_return_t dext_register_region(struct dext_client *client, uint64_t iova, ui
 		return kIOReturnNoSpace;
 	if (size > DEXT_CHUNKS_MAX * DEXT_CHUNK_MAX)
 		return kIOReturnNoSpace;
-	if (!dext_may_wire(client, size))
+	if (!dext_check_quota(client, size))
 		return kIOReturnNoResources;
 	status = region_create(client, iova, va, size, region);
 	if (status != kIOReturnSuccess)
@@ -188,7 +188,7 @@ kern_return_t dext_register_region(struct dext_client *client, uint64_t iova, ui
 	pthread_mutex_unlock(&client->driver->regions_lock);
 	atomic_fetch_add(&client->region_count, 1);
 	atomic_fetch_add(&client->bytes_wired, size);
-	client->bytes_kept += bookkeeping((*region)->memory);
+	client->bytes_overhead += overhead((*region)->memory);
 	return kIOReturnSuccess;
 }
 
@@ -216,7 +216,7 @@ static kern_return_t drop(struct dext_client *client, struct dma_region *region)
 	pthread_mutex_unlock(&client->driver->regions_lock);
 	atomic_fetch_sub(&client->region_count, 1);
 	atomic_fetch_sub(&client->bytes_wired, region->size);
-	client->bytes_kept -= bookkeeping(region->memory);
+	client->bytes_overhead -= overhead(region->memory);
 	return undo(client, region);
 }
 
@@ -240,7 +240,7 @@ void dext_unmap_regions(struct dext_client *client)
 {
 	struct dma_region *region;
 
-	/* Who lists regions holds driver->lock, as the caller does. */
+	/* The lists of regions are made under driver->lock, which the caller holds. */
 	RB_FOREACH (region, region_tree, &client->regions)
 		unmap_chunks(client, region);
 }

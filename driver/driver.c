@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A driver's life, and its clients'. */
+/* Creation and destruction of the driver and of its clients, and their mappings. */
 #include "driver/driver.h"
 #include "driver/internal.h"
 #include "common/pci-regs.h"
@@ -38,7 +38,7 @@ static bool is_bar(uint32_t memory_type)
 	return memory_type >= DEXT_MEMORY_BAR0 && memory_type <= DEXT_MEMORY_BAR5;
 }
 
-/* How often the client has that memory mapped; NULL for what is no memory type. */
+/* The client's number of mappings of that memory; NULL for an unknown memory type. */
 static unsigned *mappings_of(struct dext_client *client, uint32_t memory_type)
 {
 	if (memory_type == DEXT_MEMORY_TRACE)
@@ -70,7 +70,7 @@ static kern_return_t copy_client_memory(
 	return status;
 }
 
-/* A client may say that it unmapped what it never mapped: that counts for nothing. */
+/* Clients are not trusted: unmapping what is not mapped is ignored. */
 static void client_unmapped(void *context, uint32_t memory_type)
 {
 	struct dext_client *client = context;
@@ -118,7 +118,7 @@ static const struct iouser_class driver_class = {
 	.client_closed = client_closed,
 };
 
-/* Read what does not change, once, so that no call has to. */
+/* Read the registers that do not change. */
 static bool identify(struct dext_driver *driver)
 {
 	struct pci_provider *provider = driver->provider;
@@ -147,8 +147,7 @@ static struct iouser_service *publish(struct dext_driver *driver)
 		*driver->provider->address.root ? properties : NULL);
 }
 
-/* What the provider reports. */
-static void take_event(void *context, enum pci_event event)
+static void handle_event(void *context, enum pci_event event)
 {
 	struct dext_driver *driver = context;
 
@@ -191,7 +190,7 @@ struct dext_driver *dext_driver_create(struct pci_provider *provider)
 		return NULL;
 	}
 	if (provider->ops->watch)
-		provider->ops->watch(provider, take_event, driver);
+		provider->ops->watch(provider, handle_event, driver);
 	return driver;
 }
 

@@ -63,7 +63,7 @@ kern_return_t dext_handle_GetDMALimits(struct dext_client *client, const uint64_
 	return kIOReturnSuccess;
 }
 
-/* A list that is being given out: entries from the @first on, as many as fit. */
+/* An answer with a list: the entries from @first on, as many as fit. */
 struct listing {
 	uint64_t first, count;
 	unsigned char *to;
@@ -123,7 +123,7 @@ kern_return_t dext_handle_GetDMARegions(struct dext_client *client, const uint64
 	return kIOReturnSuccess;
 }
 
-/* Whether the client takes interrupts. driver->lock is held. */
+/* Whether the client has set interrupts up. driver->lock is held. */
 static bool takes_interrupts(struct dext_driver *driver, const struct dext_client *client)
 {
 	struct client_irq *irq;

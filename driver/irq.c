@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Interrupts. Each client has an IRQ state page of its own. A vector that fires sets
- * its pending bit there, unless the client has it masked, and completes the armed
- * call; arming looks at the pending bits. Both happen under irq_lock, so that
- * whichever comes first, one sees what the other did.
+ * Interrupts. Each client has an IRQ state page. An interrupt sets the pending bit of its vector
+ * in the pages where it is enabled, and completes the armed call; arming a call completes it at
+ * once if a bit is pending. Both happen under irq_lock, so that no interrupt is lost.
  */
 #include "driver/internal.h"
 #include "common/pci-regs.h"
@@ -57,7 +56,7 @@ static void complete(struct client_irq *irq, kern_return_t status)
 	irq->armed = NULL;
 }
 
-/* The device's vector fires, on a thread of the provider's. */
+/* The pci_irq_sink: vector @vector fired. Runs on a thread of the provider. */
 static void fire(void *context, unsigned vector)
 {
 	struct dext_driver *driver = context;
@@ -88,7 +87,7 @@ void dext_complete_all(struct dext_driver *driver, kern_return_t status)
 	pthread_mutex_unlock(&driver->irq_lock);
 }
 
-/* The page: shared memory that its client cannot shrink under us. */
+/* The page is shared memory that the client cannot truncate. */
 static struct client_irq *irq_create(struct dext_client *client)
 {
 	struct client_irq *irq = calloc(1, sizeof(*irq));
@@ -122,7 +121,7 @@ static void irq_free(struct client_irq *irq)
 	free(irq);
 }
 
-/* Route the device's vectors here unless they are already. driver->lock is held. */
+/* Route the device's vectors to fire(), unless they are already. driver->lock is held. */
 static kern_return_t route(struct dext_driver *driver)
 {
 	struct pci_provider *provider = driver->provider;
@@ -179,7 +178,7 @@ void dext_drop_interrupts(struct dext_client *client)
 	last = LIST_EMPTY(&driver->irq_clients);
 	pthread_mutex_unlock(&driver->irq_lock);
 	if (last && driver->irq_routed) {
-		/* Waits for a fire() under way, which takes irq_lock: not held here. */
+		/* Without irq_lock: it waits for a running fire(), which takes that lock. */
 		driver->provider->ops->irq_teardown(driver->provider);
 		driver->irq_routed = false;
 	}
@@ -208,7 +207,7 @@ kern_return_t dext_handle_WaitInterrupt(struct dext_client *client, const uint64
 	if (!arguments->completion)
 		return kIOReturnBadArgument; /* it was not called asynchronously */
 	pthread_mutex_lock(&driver->irq_lock);
-	/* Whoever withdraws the driver completes what is armed: not to be armed after that. */
+	/* dext_withdraw() completes armed calls after it has changed the state. */
 	if (atomic_load(&driver->state) != DRIVER_RUNNING) {
 		pthread_mutex_unlock(&driver->irq_lock);
 		return kIOReturnOffline;
@@ -219,7 +218,7 @@ kern_return_t dext_handle_WaitInterrupt(struct dext_client *client, const uint64
 		complete(client->irq, kIOReturnSuccess);
 	pthread_mutex_unlock(&driver->irq_lock);
 	iouser_completion_release(replaced);
-	/* Not under irq_lock: the provider's lock is held over fire(), which takes irq_lock. */
+	/* Without irq_lock: the provider holds its own lock during fire(), which takes irq_lock. */
 	if (driver->interrupt_kind == DEXT_INTERRUPT_INTX && driver->provider->ops->irq_unmask)
 		driver->provider->ops->irq_unmask(driver->provider);
 	return kIOReturnSuccess;
@@ -229,7 +228,7 @@ kern_return_t dext_handle_SetIRQMask(struct dext_client *client, const uint64_t 
 	struct iouser_arguments *arguments)
 {
 	(void)out, (void)arguments;
-	/* Under the lock: once this returns, nothing that it masked becomes pending any more. */
+	/* Under the lock: once this returns, no masked vector becomes pending. */
 	pthread_mutex_lock(&client->driver->irq_lock);
 	for (unsigned word = 0; word < DEXT_IRQ_WORDS; word++)
 		__atomic_store_n(&client->irq->state->enabled[word], in[word], __ATOMIC_SEQ_CST);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A look at a client's memory. The memory can hold up whoever looks for as long as the client
- * likes, and the thread that carries out the client's calls has its end to see to as well: so
- * another thread looks.
+ * Reading 8 bytes of a DMA region. A client can stall accesses to its memory for as long as it
+ * likes, and the thread that executes its calls must also notice that it disconnects: so another
+ * thread reads.
  */
 #include "common/dma-span.h"
 #include "driver/internal.h"
@@ -11,22 +11,22 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* How long a look is waited for. */
+/* How long a call waits for the read. */
 #define PROBE_SECONDS 1
-/* Looks that have not ended, of all clients that this process has and had. */
+/* The most reads in progress, including those of disconnected clients. */
 #define PROBES_MAX 64
 
-static atomic_uint under_way;
+static atomic_uint running;
 
-/* Shared by the client and the thread: the last one frees it. */
+/* Shared by the client and the thread; the last reference frees it. */
 struct dext_probe {
 	atomic_uint references;
-	struct dma_owner *owner; /* of the memory, held until the look has ended */
+	struct dma_owner *owner; /* of the memory; referenced until the read has ended */
 	struct dma_span spans[8];
 	size_t span_count;
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t ended; /* CLOCK_MONOTONIC */
-	bool done, there;
+	bool done, readable;
 	uint64_t value;
 };
 
@@ -40,22 +40,22 @@ static void put(struct dext_probe *probe)
 	free(probe);
 }
 
-static void *look(void *argument)
+static void *read_memory(void *argument)
 {
 	struct dext_probe *probe = argument;
 	uint64_t value = 0;
-	bool there = dma_spans_read(probe->spans, probe->span_count, 0, &value, sizeof(value));
+	bool readable = dma_spans_read(probe->spans, probe->span_count, 0, &value, sizeof(value));
 
-	/* Before anybody knows: who has seen the end of it can count on the memory being free. */
+	/* Before done is set: a client that sees the result may expect the memory to be released. */
 	dma_owner_put(probe->owner);
 	probe->owner = NULL;
 	pthread_mutex_lock(&probe->lock);
 	probe->done = true;
-	probe->there = there;
+	probe->readable = readable;
 	probe->value = value;
 	pthread_cond_signal(&probe->ended);
 	pthread_mutex_unlock(&probe->lock);
-	atomic_fetch_sub(&under_way, 1);
+	atomic_fetch_sub(&running, 1);
 	put(probe);
 	return NULL;
 }
@@ -66,19 +66,19 @@ static bool start(struct dext_probe *probe)
 	pthread_t thread;
 	int failure;
 
-	if (atomic_fetch_add(&under_way, 1) >= PROBES_MAX) {
-		atomic_fetch_sub(&under_way, 1);
+	if (atomic_fetch_add(&running, 1) >= PROBES_MAX) {
+		atomic_fetch_sub(&running, 1);
 		return false;
 	}
 	atomic_fetch_add(&probe->references, 1);
 	pthread_attr_init(&attributes);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	failure = pthread_create(&thread, &attributes, look, probe);
+	failure = pthread_create(&thread, &attributes, read_memory, probe);
 	pthread_attr_destroy(&attributes);
 	if (!failure)
 		return true;
 	atomic_fetch_sub(&probe->references, 1);
-	atomic_fetch_sub(&under_way, 1);
+	atomic_fetch_sub(&running, 1);
 	return false;
 }
 
@@ -101,7 +101,7 @@ static struct dext_probe *create(struct dma_region *region, uint64_t offset)
 	return probe;
 }
 
-static kern_return_t wait_for(struct dext_probe *probe, uint64_t *value)
+static kern_return_t wait_for_result(struct dext_probe *probe, uint64_t *value)
 {
 	struct timespec until;
 	kern_return_t status;
@@ -112,9 +112,9 @@ static kern_return_t wait_for(struct dext_probe *probe, uint64_t *value)
 	pthread_mutex_lock(&probe->lock);
 	while (!probe->done && waited != ETIMEDOUT)
 		waited = pthread_cond_timedwait(&probe->ended, &probe->lock, &until);
-	status = !probe->done ? kIOReturnTimeout :
-		 probe->there ? kIOReturnSuccess :
-				kIOReturnDMAError;
+	status = !probe->done	 ? kIOReturnTimeout :
+		 probe->readable ? kIOReturnSuccess :
+				   kIOReturnDMAError;
 	*value = probe->value;
 	pthread_mutex_unlock(&probe->lock);
 	return status;
@@ -127,8 +127,8 @@ void dext_drop_probe(struct dext_client *client)
 	client->probe = NULL;
 }
 
-/* The last look of the client's, if it has not ended. */
-static bool is_stuck(struct dext_client *client)
+/* Whether a probe of the client that timed out is still running. */
+static bool is_running(struct dext_client *client)
 {
 	bool done;
 
@@ -154,12 +154,12 @@ kern_return_t dext_handle_ProbeDMARegion(struct dext_client *client, const uint6
 		return kIOReturnNotFound;
 	if (region->size < 8 || in[1] > region->size - 8)
 		return kIOReturnOverrun;
-	if (is_stuck(client))
+	if (is_running(client))
 		return kIOReturnBusy;
 	probe = create(region, in[1]);
 	if (!probe)
 		return kIOReturnNoMemory;
-	status = start(probe) ? wait_for(probe, out) : kIOReturnNoResources;
+	status = start(probe) ? wait_for_result(probe, out) : kIOReturnNoResources;
 	if (status == kIOReturnTimeout)
 		client->probe = probe;
 	else

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The provider interface: what a PCI device must offer for the driver to own it
- * (DriverKit's IOPCIDevice plays this part on macOS). A provider knows nothing
- * of clients, claims or sockets.
+ * The provider interface: the operations of a PCI device that the driver uses (on macOS those of
+ * DriverKit's IOPCIDevice). A provider knows nothing of clients, claims or sockets.
  *
- * Return values are IOReturn codes. Unless said otherwise a function may be
- * called from any thread, several at a time.
+ * Return values are IOReturn codes. Unless said otherwise a function may be called from several
+ * threads at a time.
  */
 #ifndef DRIVER_PROVIDER_H
 #define DRIVER_PROVIDER_H
@@ -28,12 +27,11 @@ struct pci_bar {
 };
 
 /*
- * Who keeps memory in place (mapped, its descriptors open) for as long as anybody may access
- * it. Counted; from any thread.
+ * Owns memory: keeps it mapped and its descriptors open while it is referenced. Thread-safe.
  */
 struct dma_owner {
 	atomic_uint references;
-	void (*free)(struct dma_owner *owner); /* with the last reference, on whatever thread */
+	void (*free)(struct dma_owner *owner); /* called with the last reference, on any thread */
 };
 
 static inline void dma_owner_get(struct dma_owner *owner)
@@ -42,7 +40,7 @@ static inline void dma_owner_get(struct dma_owner *owner)
 		atomic_fetch_add(&owner->references, 1);
 }
 
-/* Return: whether it was the last reference, and the owner is gone. */
+/* Return: whether it was the last reference, and the owner has been freed. */
 static inline bool dma_owner_put(struct dma_owner *owner)
 {
 	if (!owner || atomic_fetch_sub(&owner->references, 1) != 1)
@@ -51,9 +49,9 @@ static inline bool dma_owner_put(struct dma_owner *owner)
 	return true;
 }
 
-/* What is to be mapped for DMA: @span_count spans, @length bytes in all. */
+/* Memory to map for DMA: @span_count spans, @length bytes in total. */
 struct dma_request {
-	bool anywhere; /* any address will do; else iova is what the client wants */
+	bool anywhere; /* the provider chooses the address; else it is iova */
 	uint64_t iova;
 	uint64_t alignment; /* of the bus address: a power of two, or 0 */
 	uint64_t length;
@@ -65,29 +63,29 @@ struct dma_request {
 
 struct dma_segment {
 	uint64_t bus_address;
-	uint64_t length; /* less than was asked for: the rest would be another segment */
+	uint64_t length; /* less than requested when the rest would be another segment */
 };
 
-/* What an IOMMU can map at a time (UINT64_MAX: no limit), and what it has mapped. */
+/* How much an IOMMU can map at a time (UINT64_MAX: no limit), and how much is mapped. */
 struct dma_limits {
 	enum dext_iommu_kind kind;
 	uint64_t bytes, maps;
 	uint64_t bytes_used, maps_used;
 };
 
-/* The memory of a BAR, to be mapped by a client. */
+/* The memory of a BAR, for a client to map. */
 struct pci_bar_memory {
 	int fd;		 /* borrowed */
 	uint64_t offset; /* where the BAR begins in the file */
-	/* Whole pages that are not given to clients (the MSI-X table's); hole_size 0: none. */
+	/* Whole pages that clients must not map (those of the MSI-X table); hole_size 0: none. */
 	uint64_t hole, hole_size;
-	bool owner_alone; /* only for clients of the service's own user, and root */
+	bool owner_only; /* only clients of the service's own user and root may map it */
 };
 
-/* What a device has to say that no call asked for. */
+/* Events of a device. */
 enum pci_event {
-	PCI_EVENT_ERROR,   /* an uncorrectable error: it needs a reset */
-	PCI_EVENT_REMOVED, /* unplugged, or wanted back by the host: nothing answers from here on */
+	PCI_EVENT_ERROR,   /* an uncorrectable error: the device needs a reset */
+	PCI_EVENT_REMOVED, /* unplugged, or the host requests it back: it no longer responds */
 };
 
 enum pci_reset {
@@ -105,11 +103,11 @@ typedef void (*pci_irq_sink)(void *context, unsigned vector);
 typedef void (*pci_event_sink)(void *context, enum pci_event event);
 
 struct pci_provider_ops {
-	/* The first claim; the last one gone. Never at the same time. */
+	/* Called for the first claim, and after the last one. Never concurrently. */
 	kern_return_t (*open)(struct pci_provider *provider);
 	void (*close)(struct pci_provider *provider);
 
-	/* Report events to @sink from here on. Called once, before open. NULL: there are none. */
+	/* Report events to @sink from now on. Called once, before open. NULL: there are none. */
 	void (*watch)(struct pci_provider *provider, pci_event_sink sink, void *context);
 
 	/* @offset and @width have been checked: 1, 2 or 4, aligned, within 4096. */
@@ -124,63 +122,66 @@ struct pci_provider_ops {
 	kern_return_t (*bar_write)(struct pci_provider *provider, unsigned bar, uint64_t offset,
 		unsigned width, uint64_t value);
 	/*
-	 * The BAR as a descriptor to map: one mapping more, which lasts, as the descriptor
-	 * does, until bar_unmapped. kIOReturnNotReady when it has none; kIOReturnNoResources.
+	 * The BAR as a descriptor to map. Counts one mapping until bar_unmapped; the descriptor
+	 * stays open as long. kIOReturnNotReady: the BAR cannot be mapped;
+	 * kIOReturnNoResources: out of memory or descriptors.
 	 */
 	kern_return_t (*bar_memory)(
 		struct pci_provider *provider, unsigned bar, struct pci_bar_memory *memory);
 	/*
-	 * One mapping of the BAR has ended. With the last one whoever kept it, or the
-	 * descriptor, reaches nothing of the device any more. NULL where that cannot be had.
+	 * One mapping of the BAR has ended. After the last one, processes that still have it
+	 * mapped, or its descriptor, no longer reach the device. NULL: not supported.
 	 */
 	void (*bar_unmapped)(struct pci_provider *provider, unsigned bar);
 
 	/*
-	 * Map for DMA. kIOReturnBusy when the addresses are taken, kIOReturnNoSpace
-	 * when the IOMMU is full. A segment shorter than the request is for the
-	 * caller to unmap.
+	 * Map for DMA. kIOReturnBusy: the addresses are in use; kIOReturnNoSpace: the IOMMU is
+	 * full. The caller unmaps a segment that is shorter than requested.
 	 */
 	kern_return_t (*dma_map)(struct pci_provider *provider, const struct dma_request *request,
 		struct dma_segment *segment);
 	/*
-	 * No access of the device begins after it has returned. One that was under way has
-	 * ended, unless the memory held it up for longer than a second or so: then the
-	 * provider holds a reference to the memory's owner until it ends.
+	 * After it has returned, no access of the device begins. Accesses in progress have
+	 * ended, unless the memory stalled one for longer than about a second: then the provider
+	 * holds a reference to the memory's owner until it ends.
 	 */
 	void (*dma_unmap)(struct pci_provider *provider, const struct dma_segment *segment);
 
-	/* Route the device's vectors to @sink until irq_teardown, after which it is not called again. */
+	/* Route the device's vectors to @sink. It is not called after irq_teardown has returned. */
 	kern_return_t (*irq_setup)(struct pci_provider *provider, enum dext_interrupt_kind kind,
 		unsigned vectors, pci_irq_sink sink, void *context);
 	void (*irq_teardown)(struct pci_provider *provider);
 	/*
-	 * A client has taken the interrupt of an INTx line, and waits for the next one: let the
-	 * line fire again. NULL where the provider does not mask it.
+	 * A client has handled an INTx interrupt and waits for the next one: unmask the line.
+	 * NULL: the provider does not mask it.
 	 */
 	void (*irq_unmask)(struct pci_provider *provider);
 
 	/*
-	 * One kind of reset; kIOReturnUnsupported when the device lacks it. Returns
-	 * when the device answers again, or kIOReturnTimeout. Config space is at its
-	 * power-on state afterwards: restoring it is the driver's work.
+	 * One kind of reset; kIOReturnUnsupported when the device lacks it. Returns when the
+	 * device responds again, or kIOReturnTimeout. Config space is then in its power-on
+	 * state: the driver restores it.
 	 */
 	kern_return_t (*reset)(struct pci_provider *provider, enum pci_reset kind);
 
-	/* How many accesses of the device met no mapping; UINT64_MAX: the host does not tell. */
+	/* Number of device accesses to unmapped addresses; UINT64_MAX: not known. */
 	uint64_t (*dma_faults)(struct pci_provider *provider);
 
 	void (*dma_limits)(struct pci_provider *provider, struct dma_limits *limits);
 
-	/* Raise a vector as if the device had. NULL where a provider cannot. */
+	/* Raise a vector as if the device had. NULL: not supported. */
 	kern_return_t (*irq_trigger)(struct pci_provider *provider, unsigned vector);
-	/* Software devices alone, else NULL: pull it out: no DMA, no interrupt, and every read gives ones from here on. */
+	/*
+	 * Unplug a software device: it makes no DMA and no interrupts, and reads return all
+	 * ones. NULL: not supported.
+	 */
 	kern_return_t (*remove)(struct pci_provider *provider);
 
-	/* Frees the provider; nothing of it is in use. */
+	/* Free the provider, which is not in use. */
 	void (*destroy)(struct pci_provider *provider);
 };
 
-/* Embedded at the beginning of every provider. Constant once created. */
+/* The first member of every provider. Constant once created. */
 struct pci_provider {
 	const struct pci_provider_ops *ops;
 	struct pci_address address;

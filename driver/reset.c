@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Resets: the gentlest that works, and config space as it was before. */
+/* Resets: the first kind in enum pci_reset that works; config space is saved and restored. */
 #include "driver/internal.h"
 #include "common/pci-regs.h"
 
 #include <time.h>
 
-/* How long a device that does not answer is waited for before it is reset. */
-#define ANSWER_TIMEOUT_MS 1000
+/* How long to wait for a device that does not respond, before it is reset. */
+#define RESPONSE_TIMEOUT_MS 1000
 
 static void save(
 	struct pci_provider *provider, struct saved_config *saved, unsigned offset, uint8_t width)
@@ -29,10 +29,10 @@ static const struct {
 	{ PCI_CAP_ID_EXP, PCI_EXP_DEVCTL, 2 },
 	{ PCI_CAP_ID_EXP, PCI_EXP_LNKCTL, 2 },
 	{ PCI_CAP_ID_EXP, PCI_EXP_DEVCTL2, 2 },
-	{ PCI_CAP_ID_MSI, 4, 4 }, /* the address, and what follows it in either layout */
+	{ PCI_CAP_ID_MSI, 4, 4 }, /* address, data and masks, in either layout */
 	{ PCI_CAP_ID_MSI, 8, 4 },
 	{ PCI_CAP_ID_MSI, 12, 4 },
-	{ PCI_CAP_ID_MSI, PCI_MSI_FLAGS, 2 }, /* after them: it enables */
+	{ PCI_CAP_ID_MSI, PCI_MSI_FLAGS, 2 }, /* last: it has the enable bit */
 	{ PCI_CAP_ID_MSIX, PCI_MSIX_FLAGS, 2 },
 };
 
@@ -64,7 +64,7 @@ static void restore_config(struct pci_provider *provider, const struct saved_con
 	provider->ops->config_write(provider, PCI_COMMAND, 2, saved->command);
 }
 
-bool dext_answers(struct dext_driver *driver)
+bool dext_responds(struct dext_driver *driver)
 {
 	struct pci_provider *provider = driver->provider;
 	uint32_t id;
@@ -74,26 +74,26 @@ bool dext_answers(struct dext_driver *driver)
 }
 
 /*
- * A device in the middle of a reset of somebody else's making (a bit in config space)
- * reads as ones: that is nothing to restore.
+ * During a reset that a client started by config space the registers read as all ones, which
+ * must not be saved.
  */
-static bool wait_until_it_answers(struct dext_driver *driver)
+static bool wait_until_it_responds(struct dext_driver *driver)
 {
-	for (unsigned ms = 0; ms < ANSWER_TIMEOUT_MS && !dext_answers(driver); ms++)
+	for (unsigned ms = 0; ms < RESPONSE_TIMEOUT_MS && !dext_responds(driver); ms++)
 		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
-	return dext_answers(driver);
+	return dext_responds(driver);
 }
 
-/* Restore what a reset that did not come to its end has left undone. driver->lock is held. */
+/* Restore config space if that is pending and the device responds. driver->lock is held. */
 static void restore_now(struct dext_driver *driver)
 {
-	if (!atomic_load(&driver->unrestored) || !dext_answers(driver))
+	if (!atomic_load(&driver->restore_pending) || !dext_responds(driver))
 		return;
 	restore_config(driver->provider, &driver->saved);
-	atomic_store(&driver->unrestored, false);
+	atomic_store(&driver->restore_pending, false);
 }
 
-void dext_restore_late(struct dext_driver *driver)
+void dext_restore_pending(struct dext_driver *driver)
 {
 	pthread_mutex_lock(&driver->lock);
 	restore_now(driver);
@@ -105,10 +105,10 @@ kern_return_t dext_reset(struct dext_driver *driver)
 	struct pci_provider *provider = driver->provider;
 	kern_return_t status = kIOReturnUnsupported, attempt;
 
-	/* What an earlier one saved is still what is to be restored. */
-	if (!atomic_load(&driver->unrestored) && wait_until_it_answers(driver)) {
+	/* If a restore is pending, the registers saved before remain the ones to restore. */
+	if (!atomic_load(&driver->restore_pending) && wait_until_it_responds(driver)) {
 		dext_save_config(provider, &driver->saved);
-		atomic_store(&driver->unrestored, true);
+		atomic_store(&driver->restore_pending, true);
 	}
 	for (unsigned kind = 0; kind < PCI_RESET_KINDS; kind++) {
 		attempt = provider->ops->reset(provider, (enum pci_reset)kind);
@@ -117,11 +117,11 @@ kern_return_t dext_reset(struct dext_driver *driver)
 			atomic_fetch_add(&driver->resets, 1);
 			return kIOReturnSuccess;
 		}
-		/* A kind that the device lacks says less than one that failed. */
+		/* The error of a kind that the device has is more useful. */
 		if (attempt != kIOReturnUnsupported)
 			status = attempt;
 	}
-	restore_now(driver); /* if it answers at all; else with the next call that finds it so */
+	restore_now(driver); /* if it does not respond: with a later call */
 	return status;
 }
 

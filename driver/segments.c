@@ -5,7 +5,7 @@
 #include <string.h>
 
 _Static_assert(sizeof(struct dext_segment) == sizeof(struct dma_segment),
-	"the provider's segments are given out as they are");
+	"the provider's segments are copied to the client unchanged");
 
 kern_return_t dext_handle_GetDMASegments(struct dext_client *client, const uint64_t *in,
 	uint64_t *out, struct iouser_arguments *arguments)
@@ -30,8 +30,8 @@ kern_return_t dext_handle_GetDMASegments(struct dext_client *client, const uint6
 }
 
 /*
- * The entries of a batch: how many, or kIOReturnBadArgument for a part of one, none,
- * or less room than the results of all.
+ * Count the entries of a batch. kIOReturnBadArgument: the input is empty or not a whole number
+ * of entries, or the results do not fit.
  */
 static kern_return_t check_batch(
 	const struct iouser_arguments *arguments, size_t entry, size_t result, size_t *count)

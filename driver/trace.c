@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The trace: a ring that clients map read-only, so that looking costs the driver nothing. */
+/* The trace of calls: a ring that clients map read-only, so that reading it needs no call. */
 #include "driver/internal.h"
 
 #include <fcntl.h>
@@ -26,7 +26,7 @@ void dext_trace_destroy(struct driver_trace *trace)
 	pthread_mutex_destroy(&trace->lock);
 }
 
-/* Memory that this process alone can write: nobody else's mapping of it can be writable. */
+/* Memory that is sealed against writable mappings of other processes. */
 static bool make_ring(struct driver_trace *trace)
 {
 	void *ring;
@@ -60,7 +60,7 @@ kern_return_t dext_trace_memory(struct driver_trace *trace, struct iouser_memory
 	if (trace->fd < 0 && !make_ring(trace))
 		status = kIOReturnNoMemory;
 	else
-		atomic_fetch_add(&trace->users, 1); /* what it sees of the ring is made */
+		atomic_fetch_add(&trace->users, 1); /* after the ring exists */
 	pthread_mutex_unlock(&trace->lock);
 	*memory = (struct iouser_memory){
 		.fd = trace->fd, .size = DEXT_TRACE_SIZE, .read_only = true
@@ -76,13 +76,13 @@ static uint64_t now(void)
 	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
-/* The time, or 0 when nobody wants to know. */
+/* The time, or 0 when calls are not traced. */
 uint64_t dext_trace_begin(const struct driver_trace *trace)
 {
 	return atomic_load(&trace->users) ? now() : 0;
 }
 
-/* Release: a reader that sees any of it sees that the sequence went before it. */
+/* Release: a reader that sees a new value also sees the sequence 0 stored before it. */
 #define PUT(field, value) __atomic_store_n(&entry->field, value, __ATOMIC_RELEASE)
 
 void dext_trace_end(struct dext_client *client, const struct iouser_arguments *arguments,

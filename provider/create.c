@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Every kind of device there is, by its type. */
+/* Creation of devices of all types, and their description for --help. */
 #include "provider/soft/device.h"
 #include "provider/spec.h"
 #include "provider/vfio/vfio.h"

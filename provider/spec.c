@@ -11,18 +11,18 @@ bool spec_fail(struct spec_error *error, const char *format, ...)
 {
 	va_list args;
 
-	error->is_wrong = false;
+	error->is_invalid = false;
 	va_start(args, format);
 	vsnprintf(error->text, sizeof(error->text), format, args);
 	va_end(args);
 	return false;
 }
 
-bool spec_wrong(struct spec_error *error, const char *format, ...)
+bool spec_invalid(struct spec_error *error, const char *format, ...)
 {
 	va_list args;
 
-	error->is_wrong = true;
+	error->is_invalid = true;
 	va_start(args, format);
 	vsnprintf(error->text, sizeof(error->text), format, args);
 	va_end(args);
@@ -35,14 +35,14 @@ static bool add_entry(struct device_spec *spec, char *entry, struct spec_error *
 	char *equals = strchr(entry, '=');
 
 	if (!equals || equals == entry)
-		return spec_wrong(
+		return spec_invalid(
 			error, "device \"%s\": \"%s\" is not key=value", spec->type, entry);
 	*equals = '\0';
 	if (spec_get(spec, entry))
-		return spec_wrong(
+		return spec_invalid(
 			error, "device \"%s\": key \"%s\" is given twice", spec->type, entry);
 	if (spec->count == SPEC_KEYS_MAX)
-		return spec_wrong(
+		return spec_invalid(
 			error, "device \"%s\": more than %d keys", spec->type, SPEC_KEYS_MAX);
 	spec->entries[spec->count].key = entry;
 	spec->entries[spec->count++].value = equals + 1;
@@ -60,7 +60,7 @@ bool spec_parse(const char *text, struct device_spec *spec, struct spec_error *e
 	spec->type = strsep(&rest, ",");
 	if (!*spec->type || strchr(spec->type, '=')) {
 		spec_free(spec);
-		return spec_wrong(error,
+		return spec_invalid(error,
 			"device \"%s\": it must begin with a type, as in nvme,addr=01:00.0,...",
 			text);
 	}
@@ -101,7 +101,7 @@ bool spec_check(
 			snprintf(known + used, sizeof(known) - used, "%s%s", used ? ", " : "",
 				keys->name);
 		}
-		return spec_wrong(error, "device \"%s\": no key \"%s\" (it has: %s)", spec->type,
+		return spec_invalid(error, "device \"%s\": no key \"%s\" (it has: %s)", spec->type,
 			spec->entries[i].key, known);
 	}
 	return true;
@@ -123,7 +123,7 @@ bool spec_get_switch(const struct device_spec *spec, const char *key, bool fallb
 	*value = text ? strcmp(text, "on") == 0 : fallback;
 	if (!text || *value || strcmp(text, "off") == 0)
 		return true;
-	return spec_wrong(error, "%s: %s=%s: it is on or off", spec->type, key, text);
+	return spec_invalid(error, "%s: %s=%s: it is on or off", spec->type, key, text);
 }
 
 bool spec_get_size(const struct device_spec *spec, const char *key, uint64_t fallback,
@@ -133,7 +133,7 @@ bool spec_get_size(const struct device_spec *spec, const char *key, uint64_t fal
 	const char *problem = text ? number_parse_size(text, UINT64_MAX, value) : NULL;
 
 	if (problem)
-		return spec_wrong(
+		return spec_invalid(
 			error, "device \"%s\": %s=%s: %s", spec->type, key, text, problem);
 	if (!text)
 		*value = fallback;
@@ -149,7 +149,7 @@ bool spec_get_number(const struct device_spec *spec, const char *key, uint64_t m
 	if (!text)
 		return true;
 	if (number_parse(text, max, value) || *value < min)
-		return spec_wrong(error, "device \"%s\": %s=%s is not a number from %llu to %llu",
+		return spec_invalid(error, "device \"%s\": %s=%s is not a number from %llu to %llu",
 			spec->type, key, text, (unsigned long long)min, (unsigned long long)max);
 	return true;
 }
@@ -173,7 +173,7 @@ bool spec_get_word(const struct device_spec *spec, const char *key, const char *
 			used += (size_t)snprintf(
 				all + used, sizeof(all) - used, "%s%s", used ? ", " : "", names[i]);
 	}
-	return spec_wrong(error, "%s: %s=%s: it is one of %s", spec->type, key, text, all);
+	return spec_invalid(error, "%s: %s=%s: it is one of %s", spec->type, key, text, all);
 }
 
 bool spec_get_address(
@@ -183,9 +183,9 @@ bool spec_get_address(
 	const char *problem = text ? pci_address_parse(text, address, NULL) : NULL;
 
 	if (!text)
-		return spec_wrong(error,
+		return spec_invalid(error,
 			"device \"%s\": no address (addr=BB:DD.F, as in addr=01:00.0)", spec->type);
 	if (problem)
-		return spec_wrong(error, "device \"%s\": addr=%s: %s", spec->type, text, problem);
+		return spec_invalid(error, "device \"%s\": addr=%s: %s", spec->type, text, problem);
 	return true;
 }

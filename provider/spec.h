@@ -11,33 +11,33 @@
 
 #define SPEC_KEYS_MAX 24
 
-/* One line of text that says what was wrong and what would be right. */
+/* An error: one line that says what was wrong and what was expected. */
 struct spec_error {
-	bool is_wrong; /* the specification itself: no host could make a device of it */
+	bool is_invalid; /* a usage error; else the host cannot create the device */
 	char text[320];
 };
 
 /**
- * spec_fail - fill in @error: what is specified cannot be had, now or here
+ * spec_fail - fill in @error: the device cannot be created on this host or now
  *
- * Return: false, so that a caller can return it.
+ * Return: false, for the caller to return.
  */
 bool spec_fail(struct spec_error *error, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-/** spec_wrong - likewise: the specification is wrong. Return: false. */
-bool spec_wrong(struct spec_error *error, const char *format, ...)
+/** spec_invalid - fill in @error: the specification is invalid. Return: false. */
+bool spec_invalid(struct spec_error *error, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* A key that a device type knows, for checking and for --help. */
+/* A key of a device type, for checks and --help. */
 struct spec_key {
 	const char *name;
-	const char *value; /* what it looks like: "FILE", "SIZE", "identity|dart" */
+	const char *value; /* its form: "FILE", "SIZE", "identity|dart" */
 	const char *help;
 };
 
-/* A specification, taken apart. Keys are known ones and stand in it once. */
+/* A parsed specification. Each key occurs once. */
 struct device_spec {
-	char *text; /* a copy that the strings below point into */
+	char *text; /* the strings below point into it */
 	const char *type;
 	size_t count;
 	struct {
@@ -46,11 +46,12 @@ struct device_spec {
 };
 
 /**
- * spec_parse - take a specification apart
+ * spec_parse - parse a specification
  *
- * Return: true, with @spec for spec_free(); false with @error filled in for an
- * empty type, a key without "=", or the same key twice. Whether keys are known is
- * spec_check()'s.
+ * spec_check() checks whether the keys exist.
+ *
+ * Return: true, with @spec to be freed by spec_free(); false with @error filled in for an empty
+ * type, a key without "=", a repeated key, too many keys, or when memory is out.
  */
 bool spec_parse(const char *text, struct device_spec *spec, struct spec_error *error);
 void spec_free(struct device_spec *spec);
@@ -73,17 +74,17 @@ bool spec_get_number(const struct device_spec *spec, const char *key, uint64_t m
 /**
  * spec_get_word - one word of a list
  * @names: the words, ending with NULL
- * @value: set to the word's place among them; to @fallback when @key is absent
+ * @value: set to the index of the word; to @fallback when @key is absent
  */
 bool spec_get_word(const struct device_spec *spec, const char *key, const char *const *names,
 	unsigned fallback, unsigned *value, struct spec_error *error);
 
-/** spec_get_address - the value of the key addr, which has to be there. */
+/** spec_get_address - the value of the key addr, which is required. */
 bool spec_get_address(
 	const struct device_spec *spec, struct pci_address *address, struct spec_error *error);
 
 /**
- * provider_create - make the device that a specification describes
+ * provider_create - create a device from a specification
  *
  * Return: the provider, or NULL with @error filled in.
  */

@@ -16,10 +16,10 @@ bool driver_check(const char *spec, char *error, size_t size)
 }
 
 struct dext_driver *driver_create(
-	const char *spec, struct pci_address *address, bool *is_wrong, char *error, size_t size)
+	const char *spec, struct pci_address *address, bool *is_invalid, char *error, size_t size)
 {
 	(void)address;
-	*is_wrong = true;
+	*is_invalid = true;
 	driver_check(spec, error, size);
 	return NULL;
 }

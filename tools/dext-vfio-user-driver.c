@@ -26,13 +26,13 @@ bool driver_check(const char *text, char *error, size_t size)
 }
 
 struct dext_driver *driver_create(
-	const char *spec, struct pci_address *address, bool *is_wrong, char *error, size_t size)
+	const char *spec, struct pci_address *address, bool *is_invalid, char *error, size_t size)
 {
-	struct spec_error problem = { .is_wrong = false };
+	struct spec_error problem = { .is_invalid = false };
 	struct pci_provider *provider = provider_create(spec, &problem);
 	struct dext_driver *driver;
 
-	*is_wrong = !provider && problem.is_wrong;
+	*is_invalid = !provider && problem.is_invalid;
 	if (!provider) {
 		snprintf(error, size, "%s", problem.text);
 		return NULL;

@@ -24,13 +24,13 @@ bool driver_check(const char *spec, char *error, size_t size);
  * driver_create - make a device and the driver of it, which publishes it in this process
  * @spec: TYPE,key=value,...
  * @address: set to the device's address
- * @is_wrong: set to whether the specification was at fault
+ * @is_invalid: set to whether the specification was at fault
  * @error: one line, on failure
  *
  * Return: the driver, for driver_destroy(), or NULL.
  */
 struct dext_driver *driver_create(
-	const char *spec, struct pci_address *address, bool *is_wrong, char *error, size_t size);
+	const char *spec, struct pci_address *address, bool *is_invalid, char *error, size_t size);
 void driver_destroy(struct dext_driver *driver);
 
 /** driver_print_types - the types of devices that driver_create() makes, for --help. */

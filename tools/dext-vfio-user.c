@@ -71,14 +71,14 @@ static void catch_signals(void)
 static bool make_device(struct served *served, struct pci_address *address)
 {
 	char error[VU_ERROR_SIZE];
-	bool is_wrong;
+	bool is_invalid;
 
 	served->driver =
-		driver_create(served->entry->spec, address, &is_wrong, error, sizeof(error));
+		driver_create(served->entry->spec, address, &is_invalid, error, sizeof(error));
 	if (served->driver)
 		return true;
 	complain(served->entry, error);
-	if (is_wrong)
+	if (is_invalid)
 		served->status = EXIT_USAGE;
 	return false;
 }

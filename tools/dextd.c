@@ -40,7 +40,7 @@ static int add_device(struct devices *devices, const char *spec, const struct de
 	provider = provider_create(spec, &error);
 	if (!provider) {
 		fprintf(stderr, "dextd: %s\n", error.text);
-		return error.is_wrong ? EXIT_USAGE : EXIT_FAILURE;
+		return error.is_invalid ? EXIT_USAGE : EXIT_FAILURE;
 	}
 	for (size_t i = 0; i < devices->count; i++) {
 		if (!pci_address_equal(&devices->addresses[i], &provider->address))

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The memory behind BARs: lent to clients as a descriptor, and taken back.
+ * The memory of BARs that clients map.
  *
- * Nobody can be made to give a descriptor or a mapping back. So the memory itself is
- * left to whoever keeps it: when the last mapping of a BAR ends, other memory with the
- * same content takes its place, at the same address here, and is what the next client
- * gets. Stores to the old one reach nothing from then on.
+ * A client cannot be forced to close a descriptor or to unmap memory. When the last mapping of a
+ * BAR ends, the memory is therefore replaced by new memory with the same content, at the same
+ * address in this process. Clients that still have the old memory no longer reach the device.
  *
- * The other memory is made before the first mapping is granted, so that taking back
- * needs neither a descriptor nor luck.
+ * The new memory is allocated before the first mapping, so that the replacement does not fail for
+ * lack of memory or descriptors.
  */
 #include "provider/soft/device.h"
 
@@ -18,7 +17,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Memory whose size nobody can change, whoever gets the descriptor. -1 with errno. */
+/* Memory whose size is sealed. Return: its descriptor, or -1 with errno. */
 static int make_memory(uint64_t size)
 {
 	int fd = memfd_create("dext-bar", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -59,7 +58,7 @@ void soft_bar_destroy(struct soft_bar *bar)
 		close(bar->spare);
 }
 
-/* What cannot be copied is left zero: a device out of memory loses registers, not its walls. */
+/* Copy the content to the spare. Return: false when memory is out; the rest is then zero. */
 static bool copy(const struct soft_bar *bar)
 {
 	uint64_t done = 0;
@@ -77,11 +76,10 @@ static bool copy(const struct soft_bar *bar)
 }
 
 /*
- * The spare takes the memory's place. map_lock is held; the model's lock keeps stores
- * of the model's own from falling between the copy and the change. A mapping that is
- * replaced is never missing in between.
+ * Replace the memory by the spare. map_lock is held. The model's lock prevents stores of the
+ * model between copy and replacement; the replacement by mmap() is atomic.
  */
-static bool take_back(struct soft_device *device, struct soft_bar *bar)
+static bool replace_memory(struct soft_device *device, struct soft_bar *bar)
 {
 	bool copied, replaced;
 
@@ -93,13 +91,13 @@ static bool take_back(struct soft_device *device, struct soft_bar *bar)
 	pthread_mutex_unlock(device->memory_lock);
 	pthread_rwlock_unlock(&device->access);
 	if (!replaced) {
-		soft_log(device, "the memory of a BAR cannot be taken back (%s): nobody gets it",
+		soft_log(device, "the memory of a BAR cannot be replaced (%s): it cannot be mapped",
 			strerror(errno));
 		return false;
 	}
 	if (!copied)
-		soft_log(device, "out of memory: registers of a BAR are zero now");
-	/* Under its number, so that the device's descriptors are the same ones for good. */
+		soft_log(device, "out of memory: registers of a BAR are zero");
+	/* Keep the descriptor's number, so that the set of open descriptors does not change. */
 	if (dup3(bar->spare, bar->fd, O_CLOEXEC) >= 0) {
 		close(bar->spare);
 	} else {
@@ -110,8 +108,8 @@ static bool take_back(struct soft_device *device, struct soft_bar *bar)
 	return true;
 }
 
-/* The first mapping, or the end of the last. map_lock is held. */
-static void tell_model(struct soft_device *device, unsigned bar, bool mapped)
+/* The first mapping began, or the last one ended. map_lock is held. */
+static void notify_model(struct soft_device *device, unsigned bar, bool mapped)
 {
 	if (!device->model->bar_mapped)
 		return;
@@ -120,11 +118,11 @@ static void tell_model(struct soft_device *device, unsigned bar, bool mapped)
 	pthread_rwlock_unlock(&device->access);
 }
 
-/* All that the first mapping takes. map_lock is held. */
+/* Allocate the spare before the first mapping. map_lock is held. */
 static bool prepare(struct soft_device *device, struct soft_bar *bar)
 {
-	/* Taking it back has failed before, and does not need to again. */
-	if (bar->spare >= 0 && !take_back(device, bar))
+	/* The last replacement failed: try it again. */
+	if (bar->spare >= 0 && !replace_memory(device, bar))
 		return false;
 	bar->spare = make_memory(bar->size);
 	return bar->spare >= 0;
@@ -145,7 +143,7 @@ kern_return_t soft_bar_memory(
 	if (status == kIOReturnSuccess) {
 		*memory = (struct pci_bar_memory){ .fd = own->fd };
 		if (own->mappings++ == 0)
-			tell_model(device, bar, true);
+			notify_model(device, bar, true);
 	}
 	pthread_mutex_unlock(&device->map_lock);
 	return status;
@@ -158,8 +156,8 @@ void soft_bar_unmapped(struct pci_provider *provider, unsigned bar)
 
 	pthread_mutex_lock(&device->map_lock);
 	if (--memory->mappings == 0) {
-		take_back(device, memory);
-		tell_model(device, bar, false);
+		replace_memory(device, memory);
+		notify_model(device, bar, false);
 	}
 	pthread_mutex_unlock(&device->map_lock);
 }

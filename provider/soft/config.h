@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A software device's config space: bytes, and for each bit what a write does to it. */
+/* The config space of a software device, with masks of writable and write-1-to-clear bits. */
 #ifndef PROVIDER_SOFT_CONFIG_H
 #define PROVIDER_SOFT_CONFIG_H
 
@@ -8,31 +8,31 @@
 
 struct soft_config {
 	uint8_t value[DEXT_CONFIG_SIZE];
-	uint8_t writable[DEXT_CONFIG_SIZE];  /* bits that a write sets */
-	uint8_t clearable[DEXT_CONFIG_SIZE]; /* bits that writing 1 clears */
-	uint8_t power_on[DEXT_CONFIG_SIZE];  /* what a reset restores */
+	uint8_t writable[DEXT_CONFIG_SIZE];  /* read-write bits */
+	uint8_t clearable[DEXT_CONFIG_SIZE]; /* write-1-to-clear bits */
+	uint8_t power_on[DEXT_CONFIG_SIZE];  /* the content after a reset */
 	unsigned last_capability;	     /* offset; 0: none yet */
-	uint8_t capability_at[0x20];	     /* by id: where the first one was added, 0: nowhere */
-	unsigned next_free;		     /* where the next capability goes */
+	uint8_t capability_at[0x20];	     /* by id: offset of the first one added; 0: none */
+	unsigned next_free;		     /* offset of the next capability */
 };
 
 void soft_config_init(struct soft_config *config);
-/* Remember the present content as what resets restore. */
+/* Save the current content as the power-on state. */
 void soft_config_seal(struct soft_config *config);
 void soft_config_reset(struct soft_config *config);
 
-/* Raw access, little-endian, past all rules. */
+/* Little-endian accesses that ignore the masks. */
 uint32_t soft_config_get(const struct soft_config *config, unsigned offset, unsigned width);
 void soft_config_set(struct soft_config *config, unsigned offset, unsigned width, uint32_t value);
 void soft_config_set_writable(
 	struct soft_config *config, unsigned offset, unsigned width, uint32_t mask);
 
-/* A write as it comes from software. */
+/* A config write by software: the masks apply. */
 void soft_config_write(struct soft_config *config, unsigned offset, unsigned width, uint32_t value);
 
-/* Append a capability of @size bytes to the list: its offset. */
+/* Append a capability of @size bytes to the list. Return: its offset. */
 unsigned soft_config_add_capability(struct soft_config *config, uint8_t id, unsigned size);
-/* The offset of a capability that was added, 0 for none: whatever the list says by now. */
+/* The offset of the first capability @id that was added, even if the list was changed; 0: none. */
 unsigned soft_config_find(const struct soft_config *config, uint8_t id);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* From a specification to a software device. */
+/* Creation of a software device from a specification. */
 #include "provider/soft/device.h"
 #include "common/pci-regs.h"
 
@@ -51,10 +51,10 @@ static bool parse_iommu(
 	bool dart = dma && strcmp(dma, "dart") == 0;
 
 	if (dma && !dart && strcmp(dma, "identity") != 0)
-		return spec_wrong(error, "device \"%s\": dma=%s is neither identity nor dart",
+		return spec_invalid(error, "device \"%s\": dma=%s is neither identity nor dart",
 			spec->type, dma);
 	if (!dart && (spec_get(spec, "dma-bytes") || spec_get(spec, "dma-maps")))
-		return spec_wrong(error, "device \"%s\": dma-bytes and dma-maps go with dma=dart",
+		return spec_invalid(error, "device \"%s\": dma-bytes and dma-maps go with dma=dart",
 			spec->type);
 	if (dart) {
 		limits.kind = DEXT_IOMMU_DART;
@@ -118,7 +118,7 @@ static bool fail_unknown_type(const char *type, struct spec_error *error)
 		snprintf(known + used, sizeof(known) - used, "%s%s", used ? ", " : "",
 			(*model)->name);
 	}
-	return spec_wrong(error, "no device type \"%s\" (there is: %s)", type, known);
+	return spec_invalid(error, "no device type \"%s\" (there is: %s)", type, known);
 }
 
 struct pci_provider *soft_create(const struct device_spec *spec, struct spec_error *error)
@@ -140,7 +140,7 @@ struct pci_provider *soft_create(const struct device_spec *spec, struct spec_err
 	if (!check_keys(spec, *model, error) || !parse_address(spec, device, error) ||
 		!parse_iommu(spec, device, error) || !parse_reset(spec, device, error) ||
 		!(*model)->create(device, spec, error)) {
-		device->private = NULL; /* a model that failed has undone what was its own */
+		device->private = NULL; /* create has freed it */
 		soft_provider_ops.destroy(&device->provider);
 		return NULL;
 	}

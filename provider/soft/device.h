@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A software device, as the framework's own files see it. */
+/* A software device, for the files of the framework. */
 #ifndef PROVIDER_SOFT_DEVICE_H
 #define PROVIDER_SOFT_DEVICE_H
 
@@ -12,10 +12,10 @@
 
 /* Memory and size are fixed once created, the rest is guarded by map_lock. */
 struct soft_bar {
-	void *memory; /* NULL: none; what is behind the address changes: bar-memory.c */
+	void *memory; /* NULL: cannot be mapped; bar-memory.c replaces the pages */
 	uint64_t size;
-	int fd;	   /* of what is behind it now */
-	int spare; /* what will be behind it when the last mapping ends; -1: none yet */
+	int fd;	   /* of the memory */
+	int spare; /* of the memory that replaces it after the last mapping; -1: none */
 	unsigned mappings;
 };
 
@@ -27,20 +27,20 @@ struct soft_device {
 	struct soft_bar bars[DEXT_BARS];
 
 	/*
-	 * Accesses to BARs hold access for reading, a reset for writing. It is taken
-	 * before config_lock. It guards which model there is: private, worker and
-	 * memory_lock are others after a reset that replaced it.
+	 * Accesses to BARs hold access for reading, a reset for writing. It is taken before
+	 * config_lock. It guards private, worker and memory_lock, which change when a reset
+	 * replaces the model.
 	 */
 	pthread_rwlock_t access;
 	struct soft_worker *worker;
 	/* config_lock guards config; it is a leaf: nothing is called with it held. */
 	pthread_mutex_t config_lock;
 	struct soft_config config;
-	atomic_uint command; /* a copy for those that only look */
+	atomic_uint command; /* a copy of COMMAND, read without config_lock */
 
 	/*
-	 * map_lock guards who has BARs mapped, and makes bar_mapped calls one at a time. It
-	 * is taken before access and before memory_lock, the model's: soft_set_memory_lock().
+	 * map_lock guards the mappings of BARs, and serializes calls of bar_mapped. It is taken
+	 * before access and before memory_lock, the model's lock (soft_set_memory_lock()).
 	 */
 	pthread_mutex_t map_lock;
 	pthread_mutex_t *memory_lock;
@@ -53,58 +53,57 @@ struct soft_device {
 	unsigned irq_vectors;
 
 	/*
-	 * When the device answers again after a reset: CLOCK_MONOTONIC in nanoseconds,
-	 * 0: it does, UINT64_MAX: not before a hot reset. Written with access held for
-	 * writing.
+	 * When the device responds again after a reset, in nanoseconds of CLOCK_MONOTONIC; 0: it
+	 * responds; UINT64_MAX: not before a hot reset. Written with access held for writing.
 	 */
 	atomic_uint_fast64_t ready_at;
 	unsigned reset_timeout_ms;
 
-	atomic_bool removed; /* pulled out, for good */
+	atomic_bool removed; /* unplugged; never reset to false */
 
 	struct soft_iommu *iommu;
 	atomic_uint_fast64_t faults;
 	atomic_uint_fast64_t log_second; /* and the number of lines logged in it: work.c */
 };
 
-/* Take the copy of COMMAND that those who only look use. config_lock is held. */
-void soft_publish_command(struct soft_device *device);
+/* provider.c: update the copy of COMMAND. config_lock is held. */
+void soft_update_command(struct soft_device *device);
 
 /*
- * bar-memory.c: the memory of a BAR, zeroed; false with errno. What has been created, in
- * part or not at all, can be destroyed.
+ * bar-memory.c: allocate the memory of a BAR, zeroed. Return: false with errno on failure.
+ * soft_bar_destroy() also accepts a BAR whose creation failed or was not tried.
  */
 bool soft_bar_create(struct soft_bar *bar, uint64_t size);
 void soft_bar_destroy(struct soft_bar *bar);
-/* bar-memory.c: the provider's functions of these names. */
+/* bar-memory.c: operations of the provider. */
 kern_return_t soft_bar_memory(
 	struct pci_provider *provider, unsigned bar, struct pci_bar_memory *memory);
 void soft_bar_unmapped(struct pci_provider *provider, unsigned bar);
 
-/* reset.c: whether the device answers, or is not ready after a reset. */
-bool soft_answers(struct soft_device *device);
+/* reset.c: whether the device responds: it is not unplugged, and ready after a reset. */
+bool soft_responds(struct soft_device *device);
 /*
- * reset.c: a reset as config space or the bus asks for it, which need not succeed and
- * is not waited for. No lock is held. Return: as try_reset.
+ * reset.c: start a reset, requested by config space or the bus, without waiting until the device
+ * is ready. No lock is held. Return: as try_reset.
  */
 kern_return_t soft_begin_reset(struct soft_device *device, enum pci_reset kind);
 /*
- * reset.c: the model back to power-on, replaced by a new one if its memory access does not
- * return. access is held for writing. Return: false when it could not be replaced either.
+ * reset.c: reset the model to power-on, or replace it if its access to memory does not return.
+ * access is held for writing. Return: false when it could not be replaced either.
  */
 bool soft_reset_model(struct soft_device *device);
-/* reset.c: the end of the model: its thread has ended, or is abandoned. Nobody else is there. */
+/* reset.c: destroy the model, or abandon its thread. The device is not in use. */
 void soft_end_model(struct soft_device *device);
-/* reset.c: the provider's reset. */
+/* reset.c: operation of the provider. */
 kern_return_t soft_reset(struct pci_provider *provider, enum pci_reset kind);
 /* provider.c */
 extern const struct pci_provider_ops soft_provider_ops;
 
-/* The device types there are; ends with NULL. */
+/* All device types; ends with NULL. */
 extern const struct soft_model *const soft_models[];
 /* Create a device of a parsed specification. */
 struct pci_provider *soft_create(const struct device_spec *spec, struct spec_error *error);
-/* The keys that every software device has; ends with a NULL name. */
+/* The keys of all software devices; ends with a NULL name. */
 extern const struct spec_key soft_keys[];
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What interrupts a device has, where its specification can choose. */
+/* The keys of a specification that choose the interrupts. */
 #include "provider/soft/soft.h"
 
 #define MSI_VECTORS_MAX 32u
@@ -26,7 +26,7 @@ static bool parse_vectors(const struct device_spec *spec, unsigned most, unsigne
 	if (!spec_get_number(spec, "vectors", 1, limit, vectors, &vectors, error))
 		return false;
 	if (interrupts->kind == DEXT_INTERRUPT_MSI && (vectors & (vectors - 1)))
-		return spec_wrong(error,
+		return spec_invalid(error,
 			"%s: vectors=%s: with irq=msi it is a power of two up to 32", spec->type,
 			spec_get(spec, "vectors"));
 	interrupts->vectors = (unsigned)vectors;
@@ -36,7 +36,7 @@ static bool parse_vectors(const struct device_spec *spec, unsigned most, unsigne
 bool soft_parse_interrupts(const struct device_spec *spec, bool may_lack, unsigned most,
 	unsigned usual, struct soft_interrupts *interrupts, struct spec_error *error)
 {
-	/* Where there must be some, the names begin after "none". */
+	/* A device that must have interrupts does not accept "none". */
 	unsigned first = may_lack ? DEXT_INTERRUPT_NONE : DEXT_INTERRUPT_INTX;
 	unsigned kind;
 
@@ -46,6 +46,6 @@ bool soft_parse_interrupts(const struct device_spec *spec, bool may_lack, unsign
 	if (interrupts->kind != DEXT_INTERRUPT_NONE)
 		return parse_vectors(spec, most, usual, interrupts, error);
 	if (spec_get(spec, "vectors"))
-		return spec_wrong(error, "%s: vectors does not go with irq=none", spec->type);
+		return spec_invalid(error, "%s: vectors does not go with irq=none", spec->type);
 	return true;
 }

@@ -312,9 +312,9 @@ typedef ssize_t (*piece_function)(
 	void *context, const struct mapping *mapping, uint64_t offset, size_t length);
 
 /*
- * Call @access for what lies in the mapping of @address. It may stall for ever: no lock is
- * held, and between soft_worker_enter() and soft_worker_leave() only the mapping is used,
- * since the IOMMU may have been freed. @may_abandon: false for an access that writes a file,
+ * Call @access for the part of the range in the mapping of @address. It may stall for ever: no
+ * lock is held, and until soft_worker_end_access() only the mapping is used, since the IOMMU may
+ * have been freed. @may_abandon: false for an access that writes a file,
  * which must not be abandoned, since it would then write after the reset.
  */
 static ssize_t access_mapping(struct soft_iommu *iommu, uint64_t address, size_t length,
@@ -327,11 +327,11 @@ static ssize_t access_mapping(struct soft_iommu *iommu, uint64_t address, size_t
 	if (!mapping)
 		return -EFAULT;
 	if (may_abandon)
-		soft_worker_enter();
+		soft_worker_begin_access();
 	moved = access(context, mapping, offset, length);
 	put(mapping);
 	if (may_abandon)
-		soft_worker_leave();
+		soft_worker_end_access();
 	return moved;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A software device as a provider: what the driver calls. */
+/* The provider operations of a software device. */
 #include "common/pci-regs.h"
 #include "provider/soft/device.h"
 
@@ -12,7 +12,7 @@ static struct soft_device *device_of(struct pci_provider *provider)
 
 static kern_return_t soft_open(struct pci_provider *provider)
 {
-	(void)provider; /* a software device is always there */
+	(void)provider; /* nothing to open */
 	return kIOReturnSuccess;
 }
 
@@ -21,13 +21,13 @@ static void soft_close(struct pci_provider *provider)
 	(void)provider;
 }
 
-/* What a read gives that nothing answers. */
+/* The value of a read that no device responds to. */
 static uint64_t all_ones(unsigned width)
 {
 	return UINT64_MAX >> (64 - 8 * width);
 }
 
-/* Only what has no messages to send uses its pin, and shows it in STATUS. */
+/* Only a device without MSI and MSI-X uses its pin, and reports it in STATUS. */
 static bool line_asserted(struct soft_device *device)
 {
 	bool asserted;
@@ -46,7 +46,7 @@ static kern_return_t soft_config_read_op(
 {
 	struct soft_device *device = device_of(provider);
 
-	if (!soft_answers(device)) {
+	if (!soft_responds(device)) {
 		*value = (uint32_t)all_ones(width);
 		return kIOReturnSuccess;
 	}
@@ -58,13 +58,13 @@ static kern_return_t soft_config_read_op(
 	return kIOReturnSuccess;
 }
 
-void soft_publish_command(struct soft_device *device)
+void soft_update_command(struct soft_device *device)
 {
 	atomic_store(&device->command, soft_config_get(&device->config, PCI_COMMAND, 2));
 }
 
-/* Whether a write of PMCSR resets: D3hot to D0 without No_Soft_Reset. config_lock is held. */
-static bool left_d3(const struct soft_config *config, unsigned pm, unsigned old_power)
+/* Whether a write of PMCSR reset: D3hot to D0 without No_Soft_Reset. config_lock is held. */
+static bool is_power_reset(const struct soft_config *config, unsigned pm, unsigned old_power)
 {
 	unsigned power = pm ? soft_config_get(config, pm + PCI_PM_CTRL, 2) : 0;
 
@@ -72,8 +72,8 @@ static bool left_d3(const struct soft_config *config, unsigned pm, unsigned old_
 	       !(power & PCI_PM_CTRL_STATE_MASK) && !(power & PCI_PM_CTRL_NO_SOFT_RESET);
 }
 
-/* Whether a write asks for a function level reset: the bit reads as zero, so it is never stored. */
-static bool asks_for_flr(
+/* Whether a write starts a function level reset. The bit always reads as zero. */
+static bool is_flr(
 	const struct soft_config *config, uint32_t offset, uint32_t width, uint32_t value)
 {
 	unsigned pcie = soft_config_find(config, PCI_CAP_ID_EXP);
@@ -85,7 +85,7 @@ static bool asks_for_flr(
 	return (value >> (8 * (high - offset))) & (PCI_EXP_DEVCTL_BCR_FLR >> 8);
 }
 
-/* What a write to config space has brought about besides its value. */
+/* The side effects of a config write. */
 struct config_effects {
 	bool command_changed, line_enabled;
 	uint16_t command;
@@ -103,10 +103,10 @@ static struct config_effects write_config(
 	unsigned command = soft_config_get(config, PCI_COMMAND, 2);
 	struct config_effects effects = { .kind = PCI_RESET_FUNCTION };
 
-	effects.resets = asks_for_flr(config, offset, width, value);
+	effects.resets = is_flr(config, offset, width, value);
 	soft_config_write(config, offset, width, value);
-	soft_publish_command(device);
-	if (!effects.resets && left_d3(config, pm, power)) {
+	soft_update_command(device);
+	if (!effects.resets && is_power_reset(config, pm, power)) {
 		effects.resets = true;
 		effects.kind = PCI_RESET_POWER;
 	}
@@ -116,8 +116,8 @@ static struct config_effects write_config(
 	return effects;
 }
 
-/* COMMAND as it is by now: two writes at once may come here in another order. */
-static void tell_command(struct soft_device *device)
+/* Passes the current COMMAND, since concurrent writes can arrive here in another order. */
+static void notify_command(struct soft_device *device)
 {
 	pthread_rwlock_rdlock(&device->access);
 	device->model->command_changed(device, (uint16_t)atomic_load(&device->command));
@@ -130,16 +130,16 @@ static kern_return_t soft_config_write_op(
 	struct soft_device *device = device_of(provider);
 	struct config_effects effects;
 
-	if (!soft_answers(device))
-		return kIOReturnSuccess; /* lost, as on a bus */
+	if (!soft_responds(device))
+		return kIOReturnSuccess; /* the write is lost, as on a bus */
 	pthread_mutex_lock(&device->config_lock);
 	effects = write_config(device, offset, width, value);
 	pthread_mutex_unlock(&device->config_lock);
 	if (effects.resets)
 		soft_begin_reset(device, effects.kind);
 	else if (effects.command_changed && device->model->command_changed)
-		tell_command(device);
-	/* What was asserted meanwhile is seen now. */
+		notify_command(device);
+	/* The line was asserted while it was disabled. */
 	if (effects.line_enabled && line_asserted(device))
 		soft_irq_raise(device, 0);
 	return kIOReturnSuccess;
@@ -151,8 +151,8 @@ static kern_return_t soft_bar_read(struct pci_provider *provider, unsigned bar, 
 	struct soft_device *device = device_of(provider);
 
 	pthread_rwlock_rdlock(&device->access);
-	*value = soft_answers(device) ? device->model->bar_read(device, bar, offset, width) :
-					all_ones(width);
+	*value = soft_responds(device) ? device->model->bar_read(device, bar, offset, width) :
+					 all_ones(width);
 	pthread_rwlock_unlock(&device->access);
 	return kIOReturnSuccess;
 }
@@ -163,7 +163,7 @@ static kern_return_t soft_bar_write(struct pci_provider *provider, unsigned bar,
 	struct soft_device *device = device_of(provider);
 
 	pthread_rwlock_rdlock(&device->access);
-	if (soft_answers(device))
+	if (soft_responds(device))
 		device->model->bar_write(device, bar, offset, width, value);
 	pthread_rwlock_unlock(&device->access);
 	return kIOReturnSuccess;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Resets: which ones a device has, what they do, and waiting until it answers again. */
+/* Resets of a software device, and waiting until it responds again. */
 #include "common/pci-regs.h"
 #include "provider/soft/device.h"
 
@@ -22,7 +22,7 @@ static void sleep_until(uint64_t ns)
 	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
 }
 
-bool soft_answers(struct soft_device *device)
+bool soft_responds(struct soft_device *device)
 {
 	uint64_t ready_at = atomic_load(&device->ready_at);
 
@@ -31,12 +31,12 @@ bool soft_answers(struct soft_device *device)
 	return !ready_at || (ready_at != UINT64_MAX && soft_now_ns() >= ready_at);
 }
 
-/* Wait until the device answers, or its time is over. */
+/* Wait until the device responds, at most reset_timeout_ms. */
 static kern_return_t wait_ready(struct soft_device *device)
 {
 	uint64_t deadline = soft_now_ns() + device->reset_timeout_ms * NS_PER_MS;
 
-	while (!soft_answers(device)) {
+	while (!soft_responds(device)) {
 		uint64_t ready_at = atomic_load(&device->ready_at);
 
 		if (atomic_load(&device->removed))
@@ -48,8 +48,8 @@ static kern_return_t wait_ready(struct soft_device *device)
 	return kIOReturnSuccess;
 }
 
-/* Whether its capabilities let the device have that kind of reset. config_lock is held. */
-static bool may_have(const struct soft_config *config, enum pci_reset kind)
+/* Whether the device has that kind of reset, by its capabilities. config_lock is held. */
+static bool has_reset(const struct soft_config *config, enum pci_reset kind)
 {
 	unsigned pcie = soft_config_find(config, PCI_CAP_ID_EXP);
 	unsigned pm = soft_config_find(config, PCI_CAP_ID_PM);
@@ -62,11 +62,11 @@ static bool may_have(const struct soft_config *config, enum pci_reset kind)
 		return pm &&
 		       !(soft_config_get(config, pm + PCI_PM_CTRL, 2) & PCI_PM_CTRL_NO_SOFT_RESET);
 	default:
-		return true; /* the bus can reset what is on it */
+		return true; /* a hot reset needs no capability */
 	}
 }
 
-/* Wait for the model, again and again where it is not memory that holds its thread up. */
+/* Reset the model. Return: false when its thread is stalled by memory, and frozen. */
 static bool wait_for_model(struct soft_device *device)
 {
 	for (;;) {
@@ -79,7 +79,7 @@ static bool wait_for_model(struct soft_device *device)
 	}
 }
 
-static void tell_abandoned(struct soft_device *device)
+static void log_abandoned(struct soft_device *device)
 {
 	soft_log(device,
 		"an access to memory has not returned within %d ms of a reset: "
@@ -96,12 +96,12 @@ bool soft_reset_model(struct soft_device *device)
 	stuck = device->worker;
 	if (soft_workers_abandoned() >= SOFT_ABANDONED_MAX || !device->model->replace(device)) {
 		soft_worker_thaw(stuck);
-		soft_log(device, "an access to memory does not return, and there is no room for a "
-				 "reset without it: the device does not answer");
+		soft_log(device, "an access to memory does not return, and the model "
+				 "cannot be replaced: the device does not respond");
 		return false;
 	}
 	soft_worker_abandon(stuck);
-	tell_abandoned(device);
+	log_abandoned(device);
 	return true;
 }
 
@@ -112,17 +112,17 @@ void soft_end_model(struct soft_device *device)
 		return;
 	}
 	soft_worker_abandon(device->worker);
-	tell_abandoned(device);
+	log_abandoned(device);
 }
 
-/* Config space and model back to power-on. access is held for writing. */
+/* Reset config space and model to power-on. access is held for writing. */
 static void reset_now(struct soft_device *device, unsigned ready_ms)
 {
 	uint64_t ready_at = 0;
 
 	pthread_mutex_lock(&device->config_lock);
 	soft_config_reset(&device->config);
-	soft_publish_command(device); /* bus mastering is off from here on */
+	soft_update_command(device); /* this disables bus mastering */
 	pthread_mutex_unlock(&device->config_lock);
 	if (!soft_reset_model(device))
 		ready_ms = SOFT_NEVER; /* the next hot reset tries again */
@@ -155,11 +155,11 @@ kern_return_t soft_reset(struct pci_provider *provider, enum pci_reset kind)
 	if (atomic_load(&device->removed))
 		return kIOReturnOffline;
 	pthread_mutex_lock(&device->config_lock);
-	has = may_have(&device->config, kind);
+	has = has_reset(&device->config, kind);
 	pthread_mutex_unlock(&device->config_lock);
 	if (!has)
 		return kIOReturnUnsupported;
-	/* All kinds but a hot reset are asked for in config space, which must answer. */
+	/* All kinds but a hot reset are requested by config space, so the device must respond. */
 	if (kind != PCI_RESET_HOT)
 		status = wait_ready(device);
 	if (status == kIOReturnSuccess)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a model calls to describe itself: identity, BARs, capabilities. */
+/* Functions for a model's create: identity, BARs, capabilities. */
 #include "common/pci-regs.h"
 #include "provider/soft/device.h"
 
@@ -46,8 +46,8 @@ void *soft_add_bar(struct soft_device *device, unsigned bar, uint64_t size, uint
 	assert(bar < DEXT_BARS && size >= 4 && (size & (size - 1)) == 0);
 	assert(memory != SOFT_BAR_SHARED || device->memory_lock);
 	if (memory == SOFT_BAR_SHARED && !soft_bar_create(&device->bars[bar], size)) {
-		spec_fail(error, "memory for a BAR of %llu bytes cannot be had (%s)",
-			(unsigned long long)size, strerror(errno));
+		spec_fail(error, "no memory for a BAR of %llu bytes (%s)", (unsigned long long)size,
+			strerror(errno));
 		return NULL;
 	}
 	device->provider.bars[bar] = (struct pci_bar){ true, type, size };

@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a software device is made of. A device type is a struct soft_model and a
- * folder; everything that all devices share (config space, BAR memory, the IOMMU,
- * interrupt routing, resets) is here and calls into the model.
+ * The framework of software devices. A device type is a struct soft_model, in a folder of its
+ * own. The framework implements what all devices share (config space, BAR memory, the IOMMU,
+ * routing of interrupts, resets) and calls the model.
  *
- * Threads: bar_read, bar_write and bar_mapped of one device may be called from
- * several threads at a time, and beside the model's own threads: the model locks.
- * reset is called with no other of the model's functions running that the
- * framework calls; the model's own threads are the model's to stop.
+ * Threads: bar_read, bar_write and bar_mapped may be called from several threads at a time,
+ * concurrently with the model's own thread: the model does the locking. During a reset the
+ * framework calls no other function of the model; the model stops its own thread.
  *
- * A device that does not answer after a reset (try_reset) reads as all ones, in
- * config space and in BARs by call, and takes no writes: the model is not called.
- * Mapped memory stays what it is.
+ * While a device does not respond after a reset (try_reset), reads of config space and BARs
+ * return all ones, writes are ignored, and the model is not called. Mapped memory is unchanged.
  */
 #ifndef PROVIDER_SOFT_SOFT_H
 #define PROVIDER_SOFT_SOFT_H
@@ -24,7 +22,7 @@
 
 struct soft_device;
 
-/* How long a device takes that never answers again. */
+/* The time until a device responds that never does. */
 #define SOFT_NEVER UINT32_MAX
 
 struct soft_model {
@@ -33,69 +31,68 @@ struct soft_model {
 	const struct spec_key *keys; /* its own keys; ends with a NULL name */
 
 	/*
-	 * Set the device up: soft_set_identity(), soft_add_bar(), soft_add_msix_capability() and others,
-	 * then its own state, kept with soft_set_private(). On failure everything of
-	 * its own is undone and @error filled in.
+	 * Set the device up with soft_set_identity(), soft_add_bar(), soft_add_msix_capability()
+	 * and others, then allocate its own state for soft_set_private(). On failure the model
+	 * frees its own state and fills @error in.
 	 */
 	bool (*create)(struct soft_device *device, const struct device_spec *spec,
 		struct spec_error *error);
-	/* Stop its thread, free its state. It has just been reset, and makes no access. */
+	/* Stop its thread and free its state. Called after a reset: no access is in progress. */
 	void (*destroy)(struct soft_device *device);
 
-	/* Accesses by call. A BAR without shared memory (soft_add_bar) must have both. */
+	/* Accesses by call. @offset and @width have been checked. */
 	uint64_t (*bar_read)(
 		struct soft_device *device, unsigned bar, uint64_t offset, unsigned width);
 	void (*bar_write)(struct soft_device *device, unsigned bar, uint64_t offset, unsigned width,
 		uint64_t value);
 	/*
-	 * The first mapping of a BAR appeared (true), the last went (false): between
-	 * the two, stores can arrive in its memory unannounced. May be NULL.
+	 * The first mapping of a BAR began (true), or the last ended (false). In between,
+	 * clients can store to its memory without a call. May be NULL.
 	 */
 	void (*bar_mapped)(struct soft_device *device, unsigned bar, bool mapped);
 
 	/*
-	 * Asked before a reset, called as reset is: may it happen? kIOReturnSuccess:
-	 * reset is called next; *@ready_ms, 0 at the call, can be set to how long the
-	 * device does not answer afterwards, in milliseconds, or to SOFT_NEVER: not
-	 * before its bus is reset. kIOReturnUnsupported: it lacks that kind. Another
-	 * code: that kind fails, and nothing has happened. May be NULL: all succeed.
+	 * Called before reset, under the same conditions. kIOReturnSuccess: reset is called
+	 * next; *@ready_ms (initially 0) can be set to the time in milliseconds until the device
+	 * responds, or to SOFT_NEVER: not before a hot reset. kIOReturnUnsupported: the device
+	 * lacks that kind of reset. Other codes: the reset fails without effect. NULL: all kinds
+	 * succeed.
 	 *
-	 * It is not asked for kinds that the capabilities rule out: FLR without its bit
-	 * in a PCI Express capability, a power cycle without power management or with
-	 * No_Soft_Reset.
+	 * Not called for kinds that the capabilities exclude: FLR without its bit in the PCI
+	 * Express capability, a power cycle without power management or with No_Soft_Reset.
 	 */
 	kern_return_t (*try_reset)(
 		struct soft_device *device, enum pci_reset kind, unsigned *ready_ms);
 	/*
-	 * Back to the power-on state: registers, queues, no DMA in flight and none
-	 * later on behalf of what was before. Config space is reset by the framework.
+	 * Set registers, queues and BAR memory to the power-on state, and stop DMA. The
+	 * framework resets config space.
 	 *
-	 * Return: false when the model's thread has not come back by @until
-	 * (CLOCK_MONOTONIC): the framework calls again, or replaces the model.
+	 * Return: false when the model's thread is still in an access at @until
+	 * (CLOCK_MONOTONIC): the framework calls it again, or replaces the model.
 	 */
 	bool (*reset)(struct soft_device *device, const struct timespec *until);
 	/*
-	 * Called instead when an access to memory does not return: the worker is frozen. Make
-	 * a new state at power-on with a worker of its own, keep it with soft_set_private(),
-	 * and take over what resets leave alone: files, the memory of BARs, counters.
+	 * Called when reset failed because an access to memory does not return; the worker is
+	 * frozen. Allocate a new state at power-on with a new worker, pass it to
+	 * soft_set_private(), and transfer what survives resets: files, the memory of BARs,
+	 * counters.
 	 *
-	 * Return: false when there is no memory or no thread for it: nothing has changed.
+	 * Return: false when memory or threads are out: nothing has changed.
 	 */
 	bool (*replace)(struct soft_device *device);
 	/*
-	 * Whether the device asserts its interrupt pin: STATUS tells it, so that who was
-	 * told of an interrupt by the line can see whether it is still so. From any
-	 * thread; a model that raises interrupts with INTx alone must have it.
+	 * Whether the device asserts its interrupt pin, which STATUS reports. Called from any
+	 * thread. A model that can raise INTx must have it.
 	 */
 	bool (*line)(struct soft_device *device);
-	/* Bits of COMMAND changed (bus mastering, say). May be NULL. */
+	/* Bits of COMMAND changed, for example bus mastering. May be NULL. */
 	void (*command_changed)(struct soft_device *device, uint16_t command);
 };
 
 void soft_set_private(struct soft_device *device, void *state);
 void *soft_private(struct soft_device *device);
 
-/* --- Setting up, from within create alone --------------------------------------- */
+/* --- Called by create only ----------------------------------------------------------- */
 
 struct soft_identity {
 	uint16_t vendor_id, device_id, subsystem_vendor_id, subsystem_id;
@@ -106,13 +103,12 @@ struct soft_identity {
 void soft_set_identity(struct soft_device *device, const struct soft_identity *identity);
 
 /**
- * soft_set_memory_lock - name the lock under which the model touches the memory of its BARs
- * @lock: the model's; need not be initialised before create returns
+ * soft_set_memory_lock - set the lock under which the model accesses the memory of its BARs
+ * @lock: a lock of the model; need not be initialised before create returns
  *
- * Before soft_add_bar() with SOFT_BAR_SHARED. All of the model's loads and stores there
- * are made with the lock held, on whatever thread. The framework takes it, as a leaf,
- * while it puts other memory of the same content in the same place: when nobody has the
- * BAR mapped any more, so that those who kept a mapping reach nothing of the device.
+ * Call it before soft_add_bar() with SOFT_BAR_SHARED. The model accesses the memory with the
+ * lock held, on every thread. The framework takes it, as a leaf, while it replaces the memory
+ * after the last mapping has ended (bar-memory.c).
  */
 void soft_set_memory_lock(struct soft_device *device, pthread_mutex_t *lock);
 
@@ -125,8 +121,8 @@ enum soft_bar_memory {
  * @size: a power of two; memory BARs at least 16 KiB, so that every host can map them
  * @type: DEXT_BAR_*
  *
- * Return: the memory of a SOFT_BAR_SHARED one, zeroed, at this address until the device goes;
- * NULL for another kind, or (with @error filled in) when it failed.
+ * Return: the memory of a SOFT_BAR_SHARED BAR, zeroed, at a constant address; NULL with @error
+ * filled in when it failed; NULL for SOFT_BAR_CALLS.
  */
 void *soft_add_bar(struct soft_device *device, unsigned bar, uint64_t size, uint8_t type,
 	enum soft_bar_memory memory, struct spec_error *error);
@@ -142,12 +138,11 @@ unsigned soft_add_msix_capability(struct soft_device *device, unsigned vectors, 
 unsigned soft_add_vendor_capability(struct soft_device *device, const void *data, uint8_t length);
 
 /**
- * soft_set_config - put a value into config space that nothing above can express
+ * soft_set_config - set bytes of config space that no function above sets
  * @offset, @width: 1, 2 or 4 bytes, within config space
  *
- * It is part of the power-on state, and read-only where it was. What the framework
- * itself looks for (power management, PCI Express) it finds where it was added,
- * whatever becomes of the list's pointers.
+ * The value is part of the power-on state; which bits are writable does not change. The
+ * framework finds capabilities where they were added, even if the list is changed.
  */
 void soft_set_config(struct soft_device *device, unsigned offset, unsigned width, uint32_t value);
 
@@ -159,27 +154,25 @@ struct soft_interrupts {
 /**
  * soft_parse_interrupts - the keys "irq" (none, intx, msi, msix) and "vectors"
  * @may_lack: whether irq=none is allowed
- * @most, @usual: how many MSI-X vectors there can be, and how many there are unless
- *	"vectors" tells; with MSI these are 32
+ * @most, @usual: maximum and default number of MSI-X vectors; for MSI both are 32
  *
- * irq is msix unless given. The capability is the model's to add.
+ * The default of irq is msix. The model adds the capability.
  */
 bool soft_parse_interrupts(const struct device_spec *spec, bool may_lack, unsigned most,
 	unsigned usual, struct soft_interrupts *interrupts, struct spec_error *error);
 
-/* --- At work, from any thread ------------------------------------------------------ */
+/* --- At run time, from any thread ------------------------------------------------- */
 
 /**
  * soft_dma_read - read memory by bus address (device <- memory)
  * soft_dma_write - write it (device -> memory)
  *
- * No lock is held: memory can hold the access up. One that it holds up beyond a reset does
- * not return (worker.h). The same goes for the two below.
+ * Call them, and the two functions below, without a lock: memory can stall the access, and an
+ * access that a reset abandons does not return (worker.h).
  *
- * Return: true; false when bus mastering is off or a byte of it is not mapped (a
- * master abort: it is counted, logged once in a while, and nothing is
- * guaranteed of the bytes before it) or has gone away under the mapping. Bytes are
- * moved in order; an aligned write of up to 8 bytes is one store.
+ * Return: true; false for a master abort: bus mastering is disabled, or a byte is not mapped or
+ * its memory no longer exists. It is counted and logged, and bytes before it may have been
+ * transferred. Bytes are transferred in order; an aligned write of up to 8 bytes is one store.
  */
 bool soft_dma_read(struct soft_device *device, uint64_t bus_address, void *buffer, size_t length);
 bool soft_dma_write(
@@ -200,21 +193,21 @@ int soft_dma_to_file(
 /**
  * soft_irq_raise - an interrupt message (MSI, MSI-X), or for INTx an assertion, of @vector
  *
- * Nothing happens while the host has not set interrupts up. @vector past what was set
- * up (say, 5 where the host took a single INTx) is folded onto the last one.
+ * Ignored while the host has not set interrupts up. A @vector beyond those set up raises the
+ * last one: vector 5 raises the only one when the host uses INTx.
  */
 void soft_irq_raise(struct soft_device *device, unsigned vector);
 
-/** soft_bus_master - whether COMMAND lets the device master the bus. */
+/** soft_bus_master - whether bus mastering is enabled in COMMAND. */
 bool soft_bus_master(struct soft_device *device);
-/** soft_uses_intx - whether interrupts assert the pin, as the host has set them up. */
+/** soft_uses_intx - whether the host has set INTx up. */
 bool soft_uses_intx(struct soft_device *device);
 /** soft_name - "nvme 01:00.0", for log lines. */
 const char *soft_name(const struct soft_device *device);
 /** soft_log - one line on standard error, after the device's name; at most a few a second. */
 void soft_log(struct soft_device *device, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-/** soft_log_always - the same without that limit, for what a device says once in its life. */
+/** soft_log_always - the same without the limit, for lines that are logged once for a device. */
 void soft_log_always(struct soft_device *device, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a model calls at work: DMA, interrupts, log lines. */
+/* Functions for models at run time: DMA, interrupts, log lines. */
 #include "common/pci-regs.h"
 #include "provider/soft/device.h"
 
@@ -14,7 +14,7 @@ bool soft_bus_master(struct soft_device *device)
 	       !atomic_load(&device->removed);
 }
 
-/* Count and tell of an access that met nothing. */
+/* Count and log an access to an unmapped address. */
 static void master_abort(
 	struct soft_device *device, const char *what, uint64_t address, size_t length)
 {
@@ -65,8 +65,8 @@ int soft_dma_to_file(
 	return status;
 }
 
-/* Whether COMMAND lets an interrupt of that kind out: messages are writes of a bus master's. */
-static bool may_interrupt(struct soft_device *device)
+/* Whether COMMAND enables the kind of interrupts in use: a message is a bus master's write. */
+static bool interrupts_enabled(struct soft_device *device)
 {
 	unsigned command = atomic_load(&device->command);
 
@@ -79,7 +79,7 @@ static bool may_interrupt(struct soft_device *device)
 void soft_irq_raise(struct soft_device *device, unsigned vector)
 {
 	pthread_mutex_lock(&device->irq_lock);
-	if (device->sink && may_interrupt(device)) {
+	if (device->sink && interrupts_enabled(device)) {
 		if (vector >= device->irq_vectors)
 			vector = device->irq_vectors - 1;
 		device->sink(device->sink_context, vector);
@@ -102,7 +102,7 @@ const char *soft_name(const struct soft_device *device)
 	return device->name;
 }
 
-/* Lines a second: a guest can make a device stumble as often as it likes. */
+/* Lines a second, since a guest can cause any number of errors. */
 #define LOG_LINES 4
 
 void soft_log(struct soft_device *device, const char *format, ...)

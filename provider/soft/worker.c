@@ -5,13 +5,13 @@
 #include <time.h>
 
 enum worker_state {
-	WORKER_OUTSIDE,	  /* of memory: it can write files and registers */
-	WORKER_ACCESSES,  /* memory */
-	WORKER_FROZEN,	  /* it does, and waits at the end of it */
-	WORKER_ABANDONED, /* it does, and ends with it */
+	WORKER_OUTSIDE,	  /* no access to memory: it may write files and registers */
+	WORKER_ACCESSES,  /* in an access to memory */
+	WORKER_FROZEN,	  /* in an access, after which it waits */
+	WORKER_ABANDONED, /* in an access, after which it ends */
 };
 
-/* The worker that this thread is; NULL: none. */
+/* The worker of this thread; NULL: it is none. */
 static _Thread_local struct soft_worker *self;
 
 static atomic_uint abandoned;
@@ -61,13 +61,13 @@ static bool change(struct soft_worker *worker, unsigned from, unsigned to)
 	return atomic_compare_exchange_strong(&worker->state, &from, to);
 }
 
-void soft_worker_enter(void)
+void soft_worker_begin_access(void)
 {
 	if (self)
 		atomic_store(&self->state, WORKER_ACCESSES);
 }
 
-void soft_worker_leave(void)
+void soft_worker_end_access(void)
 {
 	if (!self)
 		return;
@@ -90,7 +90,7 @@ void soft_worker_thaw(struct soft_worker *worker)
 
 void soft_worker_abandon(struct soft_worker *worker)
 {
-	pthread_t thread = worker->thread; /* the worker can be gone before the thread is */
+	pthread_t thread = worker->thread; /* the thread can free the worker at once */
 
 	atomic_fetch_add(&abandoned, 1);
 	atomic_store(&worker->state, WORKER_ABANDONED);

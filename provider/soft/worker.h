@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The thread of a model, which makes its DMA accesses, and what becomes of it when an access
+ * The thread of a model, which executes its DMA accesses, and can be abandoned when an access
  * does not return.
  *
- * A client's memory can hold an access up for as long as the client likes. When a reset has
- * waited for that long enough, the model is frozen and replaced by a new one, and the thread
- * is abandoned: the access that holds it up never returns to the model. The thread frees what
- * the old model had left, and ends. So no code of the old model runs after the reset: it
- * raises no interrupt, writes no file and no BAR memory.
+ * A client can stall accesses to its memory for as long as it likes. When a reset has waited for
+ * SOFT_STALL_MS, the thread is frozen, the model is replaced by a new one, and the thread is
+ * abandoned: when the access ends, the thread does not return to the model, but frees the old
+ * model and ends. So no code of the old model runs after the reset: it raises no interrupt and
+ * writes neither files nor BAR memory.
  */
 #ifndef PROVIDER_SOFT_WORKER_H
 #define PROVIDER_SOFT_WORKER_H
@@ -18,7 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* How long an access to memory is waited for. */
+/* How long to wait for an access to memory. */
 #define SOFT_STALL_MS 1000
 
 struct soft_device;
@@ -26,7 +26,7 @@ struct soft_device;
 /* Part of the model's state. */
 struct soft_worker {
 	pthread_t thread;
-	/* Of the thread: enum worker_state. Only one that accesses memory can be frozen. */
+	/* enum worker_state. A thread can be frozen only during an access to memory. */
 	atomic_uint state;
 	jmp_buf abandoned;
 	void (*main)(void *model);
@@ -36,12 +36,12 @@ struct soft_worker {
 
 /**
  * soft_worker_start - start the thread of a device's model
- * @main: what it does; returns when the model's owner has told it to
+ * @main: its function; returns when the model asks it to
  * @discard: frees @model, the worker included, once the thread is abandoned. It runs without
  *	a device, and possibly after the device has gone
  *
- * The device has one such worker; a model that replaces another starts its own. While it
- * makes a DMA access, @main holds no lock and has nothing to free that @discard does not free.
+ * A device has one worker; a model that replaces another starts its own. During a DMA access
+ * @main holds no lock, and no resources that @discard does not free.
  *
  * Return: 0 or an error number.
  */
@@ -52,23 +52,23 @@ void soft_worker_join(struct soft_worker *worker);
 
 /* --- For the framework ------------------------------------------------------------- */
 
-/* An access to memory begins, and has ended, on this thread; others than workers may be it. */
-void soft_worker_enter(void);
-void soft_worker_leave(void); /* does not return on a thread that was abandoned */
+/* An access to memory begins, or has ended, on this thread, which need not be a worker. */
+void soft_worker_begin_access(void);
+void soft_worker_end_access(void); /* does not return on an abandoned thread */
 
 /**
- * soft_worker_freeze - keep the thread from returning from the access that it makes
+ * soft_worker_freeze - make the thread wait at the end of the access that it is in
  *
- * Return: true: nothing of the model changes until soft_worker_abandon() or soft_worker_thaw();
- * false: the thread does not access memory right now.
+ * Return: true: the thread does not use the model until soft_worker_abandon() or
+ * soft_worker_thaw(); false: the thread is not in an access to memory.
  */
 bool soft_worker_freeze(struct soft_worker *worker);
 void soft_worker_thaw(struct soft_worker *worker);
-/* The model belongs to the thread from here on. */
+/* Ownership of the model passes to the thread. */
 void soft_worker_abandon(struct soft_worker *worker);
-/* How many of this process's threads are abandoned and have not ended. */
+/* The number of abandoned threads of this process that have not ended. */
 unsigned soft_workers_abandoned(void);
-/* With so many no more models are replaced: each costs a thread and some 300 KiB. */
+/* With this many no model is replaced: each costs a thread and about 300 KiB. */
 #define SOFT_ABANDONED_MAX 256u
 
 /* CLOCK_MONOTONIC in nanoseconds. */

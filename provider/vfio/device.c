@@ -21,7 +21,7 @@ const struct spec_key vfio_keys[] = {
 	{ NULL, NULL, NULL },
 };
 
-/* Lines a second: a client can make the kernel refuse as often as it likes. */
+/* Lines a second, since a client can cause any number of errors. */
 #define LOG_LINES 4
 
 void vfio_log(struct vfio_device *device, const char *format, ...)
@@ -55,7 +55,7 @@ void vfio_device_close(struct vfio_device *device)
 	vfio_dma_forget(device);
 }
 
-/* Power management: a device in D3hot answers config space alone. Sets D0 (PCI PM 1.2, 5.4). */
+/* Set D0: a device in D3hot responds to config accesses only (PCI PM 1.2, 5.4). */
 static kern_return_t set_d0(struct vfio_device *device)
 {
 	unsigned pm = vfio_find_capability(device, PCI_CAP_ID_PM);
@@ -89,7 +89,7 @@ static kern_return_t vfio_open(struct pci_provider *provider)
 
 static void vfio_close(struct pci_provider *provider)
 {
-	(void)provider; /* the descriptors stay open: privileges to open them again may be gone */
+	(void)provider; /* stays open: the process may lack the privileges to open it again */
 }
 
 static void vfio_watch(struct pci_provider *provider, pci_event_sink sink, void *context)
@@ -153,7 +153,7 @@ static struct vfio_device *device_alloc(void)
 	device->epoll = device->stop = device->error_event = device->request_event = -1;
 	for (unsigned vector = 0; vector < DEXT_VECTORS_MAX; vector++)
 		device->triggers[vector] = -1;
-	/* An unplug must not wait for ever for accesses that follow each other without end. */
+	/* Otherwise overlapping accesses could starve an unplug. */
 	pthread_rwlockattr_init(&attributes);
 	pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
 	pthread_rwlock_init(&device->access, &attributes);
@@ -184,7 +184,7 @@ static bool open_device(struct vfio_device *device, const struct vfio_host *host
 		       vfio_group_open(device, host, access == VFIO_ACCESS_NOIOMMU, error);
 }
 
-/* Read what the kernel says of the open device. */
+/* Query the kernel about the open device. */
 static bool load_device(struct vfio_device *device, struct spec_error *error)
 {
 	int code;
@@ -220,7 +220,7 @@ struct pci_provider *vfio_create(const struct device_spec *spec, struct spec_err
 		!spec_get_word(spec, "map", map_names, 0, &map, error))
 		return NULL;
 	if (!text) {
-		spec_wrong(error, "vfio: no device: host=ADDRESS, as in host=0000:01:00.0");
+		spec_invalid(error, "vfio: no device: host=ADDRESS, as in host=0000:01:00.0");
 		return NULL;
 	}
 	if (!vfio_host_look(text, &host, error))
@@ -233,7 +233,7 @@ struct pci_provider *vfio_create(const struct device_spec *spec, struct spec_err
 		return NULL;
 	}
 	device->provider.address = host.pci;
-	device->map_for_owner_alone = map == 0;
+	device->map_for_owner_only = map == 0;
 	memcpy(device->address, host.device.address, sizeof(device->address));
 	snprintf(device->name, sizeof(device->name), "vfio %s", device->address);
 	if (!open_device(device, &host, (enum vfio_access)access, error) ||

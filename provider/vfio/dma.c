@@ -29,7 +29,7 @@ static bool may_exceed_memlock(void)
 	       (data[0].effective & (1u << CAP_IPC_LOCK));
 }
 
-/* Asked before the kernel is, so that the log names the limit. dma_lock is held. */
+/* Checked before the kernel does, so that the log names the limit. dma_lock is held. */
 static bool fits_memlock(struct vfio_device *device, uint64_t length)
 {
 	struct rlimit limit;
@@ -147,9 +147,9 @@ static int map_spans(struct vfio_device *device, const struct dma_request *reque
 	return code;
 }
 
-/* Past the addresses that clients choose by habit (guest memory begins at 0). */
+/* Above the addresses that clients usually choose (guest memory begins at 0). */
 #define ANYWHERE_FIRST (UINT64_C(1) << 38)
-/* How many places are tried before the address space counts as full. */
+/* How many addresses are tried before the address space is considered full. */
 #define ANYWHERE_TRIES 4096
 
 /*
@@ -174,7 +174,7 @@ static bool next_place(const struct vfio_device *device, uint64_t length, uint64
 	return false;
 }
 
-/* Map at whatever address is free: what is taken the kernel says. dma_lock is held. */
+/* Map at a free address; the kernel rejects addresses in use. dma_lock is held. */
 static int map_anywhere(
 	struct vfio_device *device, const struct dma_request *request, uint64_t *iova)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What keeps a host device from being opened, each with the command that helps. */
+/* Reasons why a host device cannot be opened, each with the command that solves it. */
 #include "provider/vfio/vfio.h"
 
 #include <dirent.h>
@@ -37,7 +37,7 @@ static bool parse_host(const char *text, struct vfio_host *host, struct spec_err
 	const char *colon;
 
 	if (!host_pci_address(text, address))
-		return spec_wrong(error,
+		return spec_invalid(error,
 			"vfio: host=%s: expected a PCI address as lspci prints it, 0000:01:00.0",
 			text);
 	if (!host_pci_read(&host_pci_paths, address, &host->device))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A device opened by its cdev, with an address space of iommufd (Linux 6.6 and later). Debian
- * 12's headers are older than the interface: numbers and layouts stand here.
+ * 12's headers are older than the interface, so this file defines numbers and layouts.
  */
 #include "provider/vfio/vfio.h"
 
@@ -132,7 +132,7 @@ static int iommufd_get_info(struct vfio_device *device, struct vfio_iommu_info *
 		.allowed_iovas = (uintptr_t)ranges,
 	};
 
-	/* With more ranges than there is room for, the first ones are filled in. */
+	/* If there are more ranges than windows, the kernel fills in the first ones. */
 	if (ioctl(device->container, IOAS_IOVA_RANGES, &query) != 0 && errno != EMSGSIZE)
 		return -errno;
 	*info = (struct vfio_iommu_info){

@@ -11,12 +11,12 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* What the thread is woken for, besides vectors (by number). */
+/* What wakes the thread, besides vectors (by number). */
 #define WAKE_STOP    UINT32_MAX
 #define WAKE_ERROR   (UINT32_MAX - 1)
 #define WAKE_REQUEST (UINT32_MAX - 2)
 
-/* Give @count eventfds to the kernel, for the vectors from 0 on; none disables the index. */
+/* Pass @count eventfds to the kernel, for vectors 0 to @count - 1; 0 disables the index. */
 static int set_triggers(struct vfio_device *device, unsigned index, const int *fds, unsigned count)
 {
 	size_t size = sizeof(struct vfio_irq_set) + count * sizeof(int);
@@ -83,8 +83,8 @@ static void tell(struct vfio_device *device, enum pci_event event)
 }
 
 /*
- * The kernel wants the device back, to unplug it or to bind another driver: it waits until all
- * descriptors of the device are closed.
+ * The kernel requests the device back, to unplug it or to bind another driver, and waits until
+ * all descriptors of the device are closed.
  */
 static void requested(struct vfio_device *device)
 {
@@ -252,7 +252,7 @@ void vfio_irq_teardown(struct pci_provider *provider)
 	pthread_rwlock_unlock(&device->access);
 }
 
-/* The kernel masks INTx when it fires, until its handler has made the device let go of the line. */
+/* The kernel masks INTx when it fires, until the handler has deasserted the line. */
 void vfio_irq_unmask(struct pci_provider *provider)
 {
 	struct vfio_device *device = (struct vfio_device *)provider;

@@ -30,7 +30,7 @@ static void to_bytes(unsigned char *bytes, unsigned width, uint64_t value)
 		bytes[i] = (unsigned char)(value >> (8 * i));
 }
 
-/* One access; the kernel carries out an aligned one of 1, 2, 4 or 8 bytes as such. */
+/* One access. The kernel executes an aligned one of 1, 2, 4 or 8 bytes as a single access. */
 static bool region_read(const struct vfio_device *device, const struct vfio_region *region,
 	uint64_t offset, unsigned width, uint64_t *value)
 {
@@ -86,7 +86,7 @@ unsigned vfio_find_capability(struct vfio_device *device, uint8_t id)
 	return pci_find_capability(read_config, device, id);
 }
 
-/* The pages of the MSI-X table, which is the host's, are not mapped by clients. */
+/* Clients must not map the pages of the MSI-X table, which the host owns. */
 static void find_msix_table(struct vfio_device *device)
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
@@ -159,7 +159,7 @@ kern_return_t vfio_config_write(
 	return written ? kIOReturnSuccess : kIOReturnIOError;
 }
 
-/* A BAR that is disabled in COMMAND, or in a device in D3, does not answer: so says the kernel. */
+/* The kernel fails accesses to a BAR that is disabled in COMMAND, or of a device in D3. */
 static void log_access(struct vfio_device *device, unsigned bar, const char *what)
 {
 	vfio_log(device,
@@ -207,8 +207,8 @@ kern_return_t vfio_bar_write(struct pci_provider *provider, unsigned bar, uint64
 }
 
 /*
- * The BAR's pages are in the device's own file. Whoever has that descriptor can also ask the
- * kernel for what else a VFIO device offers: docs/vfio.md says whom it is given to.
+ * The BAR is mapped from the device's descriptor, with which a process can also execute all
+ * ioctls of a VFIO device: docs/vfio.md says which clients get it.
  */
 kern_return_t vfio_bar_memory(
 	struct pci_provider *provider, unsigned bar, struct pci_bar_memory *memory)
@@ -225,7 +225,7 @@ kern_return_t vfio_bar_memory(
 		*memory = (struct pci_bar_memory){
 			.fd = device->fd,
 			.offset = device->bars[bar].offset,
-			.owner_alone = device->map_for_owner_alone,
+			.owner_only = device->map_for_owner_only,
 		};
 	if (status == kIOReturnSuccess && bar == device->msix_table.bar && device->msix_table.end) {
 		memory->hole = device->msix_table.first;

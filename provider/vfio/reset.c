@@ -26,7 +26,7 @@ static kern_return_t result_of(int code)
 	}
 }
 
-/* Whichever way the kernel has to reset this function alone: FLR, AF FLR or a power cycle. */
+/* Reset this function by the kernel's method: FLR, AF FLR or a power cycle. */
 static kern_return_t reset_function(struct vfio_device *device)
 {
 	if (!(device->info.flags & VFIO_DEVICE_FLAGS_RESET))

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A physical device, through Linux VFIO (Documentation/driver-api/vfio.rst of the kernel).
- * The kernel owns the device's config space, interrupts and IOMMU; this provider asks it.
+ * The kernel owns the device's config space, interrupts and IOMMU.
  *
- *   host.c     what sysfs says of a host device, and what keeps it from being opened
+ *   host.c     a host device in sysfs, and why it cannot be opened
  *   group.c    opening it by IOMMU group and container (type 1)
  *   iommufd.c  opening it by its cdev and iommufd
  *   dma.c      mappings of client memory
@@ -38,7 +38,7 @@ struct vfio_window {
 };
 #define VFIO_WINDOWS_MAX 32
 
-/* What the kernel says of the IOMMU behind the device. */
+/* The device's IOMMU, as reported by the kernel. */
 struct vfio_iommu_info {
 	uint64_t page_size; /* the smallest that can be mapped */
 	uint64_t maps_max;  /* UINT64_MAX: no limit known */
@@ -54,7 +54,7 @@ struct vfio_iommu_ops {
 	int (*get_info)(struct vfio_device *device, struct vfio_iommu_info *info);
 	int (*map)(struct vfio_device *device, uint64_t iova, void *address, uint64_t length,
 		bool writable);
-	/* Everything in [iova, iova + length). When it returns the device cannot reach it. */
+	/* Unmap [iova, iova + length). When it returns the device cannot access it. */
 	int (*unmap)(struct vfio_device *device, uint64_t iova, uint64_t length);
 	/* Close what open has opened. */
 	void (*close)(struct vfio_device *device);
@@ -73,15 +73,15 @@ struct vfio_mapping;
 struct vfio_device {
 	struct pci_provider provider; /* first: the device is the provider */
 	char address[HOST_PCI_ADDRESS_SIZE];
-	char name[48];		  /* "vfio 0000:01:00.0", for log lines */
-	bool map_for_owner_alone; /* BAR memory is for the service's own user and root */
+	char name[48];		 /* "vfio 0000:01:00.0", for log lines */
+	bool map_for_owner_only; /* BAR memory is for the service's own user and root */
 
 	/*
 	 * The descriptors, valid unless `removed`. Whoever uses them holds access for
 	 * reading; they are closed with access held for writing. access is taken first.
 	 */
 	pthread_rwlock_t access;
-	bool removed;  /* unplugged, for good */
+	bool removed;  /* unplugged; never reset to false */
 	int fd;	       /* the device */
 	int container; /* or the iommufd */
 	int group;     /* -1 with iommufd */
@@ -110,7 +110,7 @@ struct vfio_device {
 	unsigned vectors;
 	int triggers[DEXT_VECTORS_MAX]; /* eventfds; -1 beyond `vectors` */
 
-	/* The thread that waits for interrupts and events, and what wakes it for its end. */
+	/* The thread that waits for interrupts and events, and the eventfd that ends it. */
 	pthread_t thread;
 	bool thread_started;
 	int epoll, stop, error_event, request_event;
@@ -150,7 +150,7 @@ bool vfio_iommufd_open(
 /* iommufd.c: whether kernel and device offer it. */
 bool vfio_iommufd_offered(const struct vfio_host *host);
 
-/* region.c: read what the kernel says of config space and BARs. */
+/* region.c: query the kernel about config space and BARs. */
 bool vfio_regions_load(struct vfio_device *device, struct spec_error *error);
 /* region.c: a register of config space, whatever the state of the device; all ones on failure. */
 uint32_t vfio_config_get(struct vfio_device *device, unsigned offset, unsigned width);
@@ -161,7 +161,7 @@ unsigned vfio_find_capability(struct vfio_device *device, uint8_t id);
 /* irq.c: the thread. The device is open. */
 bool vfio_events_start(struct vfio_device *device, struct spec_error *error);
 void vfio_events_stop(struct vfio_device *device);
-/* irq.c: give all interrupts of the device back to the kernel. irq_lock is held. */
+/* irq.c: disable all interrupts of the device. irq_lock is held. */
 void vfio_irq_disable(struct vfio_device *device);
 
 /* dma.c: forget all mappings; the kernel's have ended with the descriptors. */

@@ -137,7 +137,7 @@ static void test_its_size_is_fixed(void **state)
 	prig_close(&rig);
 }
 
-/* What is lent can be taken back: else it is not lent. */
+/* A BAR whose memory could not be replaced later cannot be mapped. */
 static void test_without_descriptors_nothing_is_lent(void **state)
 {
 	struct rlimit limit, none;

@@ -50,11 +50,11 @@ static bool copy_text(
 	size_t length = strlen(value);
 
 	if (length == 0 || length > longest)
-		return spec_wrong(error, "nvme: %s=%s: 1 to %zu characters are needed, not %zu",
+		return spec_invalid(error, "nvme: %s=%s: 1 to %zu characters are needed, not %zu",
 			key, value, longest, length);
 	for (size_t i = 0; i < length; i++)
 		if (value[i] < ' ' || value[i] > '~')
-			return spec_wrong(error, "nvme: %s: character %zu is not printable ASCII",
+			return spec_invalid(error, "nvme: %s: character %zu is not printable ASCII",
 				key, i + 1);
 	memcpy(to, value, length + 1);
 	return true;

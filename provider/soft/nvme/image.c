@@ -102,7 +102,7 @@ static bool parse_block(
 	if (!spec_get_number(spec, "block", 512, 4096, 512, &block, error))
 		return false;
 	if (block != 512 && block != 4096)
-		return spec_wrong(error, "nvme: block=%llu: a block has 512 or 4096 bytes",
+		return spec_invalid(error, "nvme: block=%llu: a block has 512 or 4096 bytes",
 			(unsigned long long)block);
 	backend->block_shift = (unsigned)__builtin_ctzll(block);
 	return true;
@@ -164,7 +164,7 @@ static bool open_memory(
 	if (!spec_get_size(spec, "size", 0, &size, error))
 		return false;
 	if (!set_size(backend, size, "size", spec_get(spec, "size"), error)) {
-		error->is_wrong =
+		error->is_invalid =
 			true; /* unlike the size of an image, it is in the specification */
 		return false;
 	}
@@ -183,7 +183,7 @@ bool nvme_backend_open(
 
 	*backend = (struct nvme_backend){ .fd = -1 };
 	if (!image == !spec_get(spec, "size"))
-		return spec_wrong(error,
+		return spec_invalid(error,
 			"nvme: exactly one of image=FILE and size=SIZE is needed, %s",
 			image ? "not both" : "there is neither");
 	if (!parse_block(backend, spec, error) ||

@@ -49,7 +49,7 @@ static bool parse(
 		!spec_get_size(spec, "mdts", DEFAULT_MDTS, &mdts, error))
 		return false;
 	if (mdts < NVME_MDTS_MIN || mdts > NVME_MDTS_MAX || (mdts & (mdts - 1)))
-		return spec_wrong(error, "nvme: mdts=%s: it is a power of two from 8K to 4M",
+		return spec_invalid(error, "nvme: mdts=%s: it is a power of two from 8K to 4M",
 			spec_get(spec, "mdts"));
 	nvme->queues = (unsigned)queues;
 	nvme->mdts = (uint32_t)mdts;
