@@ -391,10 +391,11 @@ type_when_shown() {
 	printf '%s' "$1"
 }
 
-# top_keys WHAT KEYS - they end top on a terminal, which is then as it was before
+# top_keys WHAT KEYS - they end top on a terminal, which is then as it was before. The shell
+# around it must survive the SIGINT of the terminal, which a bash does and a dash does not.
 top_keys() {
 	rm -f "$work/status" "$work/out"
-	type_when_shown "$2" | timeout 60 script -qec "stty -a >$work/a; dextctl top 01:00.0; echo \$? >$work/status
+	type_when_shown "$2" | SHELL=/bin/bash timeout 60 script -qec "stty -a >$work/a; dextctl top 01:00.0; echo \$? >$work/status
 		stty -a >$work/b" /dev/null >"$work/out" 2>&1 || not_ok "top, $1" "$work/out"
 	[ "$(cat "$work/status" 2>/dev/null)" = 0 ] || not_ok "top, $1: status" "$work/out"
 	compare "top, $1: the terminal is not as before"
