@@ -11,6 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Ranges that vu_dma_register_all() registers together. */
+#define RANGES_PER_BATCH 64
+
 struct vu_dma_range {
 	uint64_t address, size;
 	int fd;	       /* -1: not shared; of a kind whose close() does not wait */
@@ -147,24 +150,42 @@ static void log_translation(struct vu_dma *dma, uint64_t address, uint64_t bus_a
 		dma->device->name, address, bus_address);
 }
 
-static int register_range(struct vu_dma *dma, struct vu_dma_range *range)
+static AppleDextDMARequest make_request(const struct vu_dma_range *range)
 {
 	uint64_t lead = range->mapping_size - range->size;
-	uint64_t bus_address = range->address, bus_length = 0;
-	int error;
 
-	if (!vu_device_is_present(dma->device))
-		return 0;
-	error = vu_device_error(
-		dma->device, apple_dext_register_dma(dma->device->connection, range->address,
-				     (uint64_t)(uintptr_t)range->mapping + lead, range->size,
-				     &bus_address, &bus_length));
+	return (AppleDextDMARequest){
+		.iova = range->address,
+		.client_va = (uint64_t)(uintptr_t)range->mapping + lead,
+		.size = range->size,
+	};
+}
+
+/* Record the result of a registration. Return: 0 or an errno. */
+static int end_registration(
+	struct vu_dma *dma, struct vu_dma_range *range, kern_return_t status, uint64_t bus_address)
+{
+	int error = vu_device_error(dma->device, status);
+
 	/* Disconnected meanwhile: registered when the device is back. */
 	if (error != 0)
 		return vu_device_is_present(dma->device) ? error : 0;
 	range->registered = true;
 	log_translation(dma, range->address, bus_address);
 	return 0;
+}
+
+static int register_range(struct vu_dma *dma, struct vu_dma_range *range)
+{
+	const AppleDextDMARequest request = make_request(range);
+	uint64_t bus_address = range->address, bus_length = 0;
+
+	if (!vu_device_is_present(dma->device))
+		return 0;
+	return end_registration(dma, range,
+		apple_dext_register_dma(dma->device->connection, request.iova, request.client_va,
+			request.size, &bus_address, &bus_length),
+		bus_address);
 }
 
 static int share_range(
@@ -282,19 +303,44 @@ int vu_dma_unmap(struct vu_dma *dma, const struct vfio_user_dma_unmap *request)
 	return 0;
 }
 
-void vu_dma_register_all(struct vu_dma *dma)
+/* Register @count ranges, at most RANGES_PER_BATCH. */
+static void register_batch(struct vu_dma *dma, struct vu_dma_range *const *ranges, size_t count)
 {
-	for (size_t i = 0; i < dma->count; i++) {
-		struct vu_dma_range *range = dma->ranges[i];
-		int error = 0;
+	AppleDextDMARequest requests[RANGES_PER_BATCH];
+	AppleDextDMAResult results[RANGES_PER_BATCH];
 
-		range->registered = false;
-		if (range->mapping)
-			error = register_range(dma, range);
+	if (!vu_device_is_present(dma->device))
+		return;
+	for (size_t i = 0; i < count; i++)
+		requests[i] = make_request(ranges[i]);
+	/* Results have a status each, also when the call fails. */
+	apple_dext_register_dma_batch(dma->device->connection, requests, count, results);
+	for (size_t i = 0; i < count; i++) {
+		int error =
+			end_registration(dma, ranges[i], results[i].status, results[i].bus_address);
+
 		if (error != 0)
 			vu_log("device %s: guest memory at 0x%" PRIx64 " cannot be registered: %s",
-				dma->device->name, range->address, vu_errno_name(error));
+				dma->device->name, ranges[i]->address, vu_errno_name(error));
 	}
+}
+
+void vu_dma_register_all(struct vu_dma *dma)
+{
+	struct vu_dma_range *batch[RANGES_PER_BATCH];
+	size_t count = 0;
+
+	for (size_t i = 0; i < dma->count; i++) {
+		dma->ranges[i]->registered = false;
+		if (!dma->ranges[i]->mapping)
+			continue;
+		batch[count++] = dma->ranges[i];
+		if (count == RANGES_PER_BATCH) {
+			register_batch(dma, batch, count);
+			count = 0;
+		}
+	}
+	register_batch(dma, batch, count);
 }
 
 void vu_dma_warn_if_unshared(struct vu_dma *dma)

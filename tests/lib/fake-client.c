@@ -443,6 +443,20 @@ kern_return_t apple_dext_register_dma(io_connect_t connection, uint64_t iova, ui
 	return leave(result);
 }
 
+kern_return_t apple_dext_register_dma_batch(io_connect_t connection,
+	const AppleDextDMARequest *requests, size_t count, AppleDextDMAResult *results)
+{
+	fake_client_lock()->batches++;
+	fake_client_unlock();
+	for (size_t i = 0; i < count; i++) {
+		results[i] = (AppleDextDMAResult){ .segments = 1 };
+		results[i].status =
+			apple_dext_register_dma(connection, requests[i].iova, requests[i].client_va,
+				requests[i].size, &results[i].bus_address, &results[i].bus_length);
+	}
+	return kIOReturnSuccess;
+}
+
 kern_return_t apple_dext_unregister_dma(io_connect_t connection, uint64_t iova)
 {
 	kern_return_t result = enter(connection);

@@ -45,6 +45,7 @@ struct fake_client {
 	unsigned char *bars[DEXT_BARS]; /* memory, of the I/O BAR too */
 	struct fake_client_region regions[FAKE_REGIONS_MAX];
 	size_t region_count;
+	unsigned batches; /* calls of apple_dext_register_dma_batch() */
 	struct fake_client_access config_writes[FAKE_WRITES_MAX];
 	size_t config_write_count;
 	struct fake_client_access bar_calls[FAKE_WRITES_MAX];

@@ -119,6 +119,7 @@ static void test_a_restart_is_survived(void **state)
 	device = fake_client_lock();
 	assert_int_equal(device->connects, 2);
 	assert_int_equal(device->disconnects, 1);
+	assert_int_equal(device->batches, 1);
 	assert_int_equal(device->region_count, 2);
 	assert_int_equal(device->regions[0].iova, 0);
 	assert_int_equal(device->regions[0].size, 0x10000);
