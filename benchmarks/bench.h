@@ -48,7 +48,7 @@ struct bench_group {
 	size_t figure_count;
 };
 
-#define BENCH_CASES_MAX 8
+#define BENCH_CASES_MAX 18
 
 struct bench_result {
 	double p50, p99; /* nanoseconds */
@@ -79,6 +79,11 @@ struct bench_report *bench_report_begin(bool json);
 void bench_report_group(struct bench_report *report, const struct bench_group *group,
 	const struct bench_result *results);
 void bench_report_end(struct bench_report *report);
+
+/* --- guest.c --- */
+
+/* Report what the guest of ./bench --guest has written to the file @path. */
+bool bench_report_guest(struct bench_report *report, const char *path);
 
 /* --- ping-pong.c: what a round trip between two processes costs here --- */
 

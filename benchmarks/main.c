@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What ./bench runs: see help() there. $DEXTD and $DEXT_VFIO_USER are the programs to measure. */
+/*
+ * What ./bench runs: see usage() there. $DEXTD and $DEXT_VFIO_USER are the programs to measure.
+ * --guest FILE measures nothing, and reports what a guest has measured.
+ */
 #include "benchmarks/bench.h"
 
 #include <stdio.h>
@@ -51,6 +54,7 @@ int main(int argc, char **argv)
 {
 	const struct bench_group *only = NULL;
 	struct bench_report *report;
+	const char *guest = NULL;
 	bool json = false, done = true;
 
 	for (int i = 1; i < argc; i++) {
@@ -60,6 +64,8 @@ int main(int argc, char **argv)
 			only = find(argv[++i]);
 			if (!only)
 				return usage_error("no such group of benchmarks", argv[i]);
+		} else if (strcmp(argv[i], "--guest") == 0 && i + 1 < argc) {
+			guest = argv[++i];
 		} else {
 			return usage_error("no such option", argv[i]);
 		}
@@ -67,7 +73,9 @@ int main(int argc, char **argv)
 	report = bench_report_begin(json);
 	if (!report)
 		return 1;
-	for (size_t i = 0; i < GROUPS; i++)
+	if (guest)
+		done = bench_report_guest(report, guest);
+	for (size_t i = 0; i < GROUPS && !guest; i++)
 		if (!only || only == groups[i])
 			done = run(groups[i], report) && done;
 	bench_report_end(report);

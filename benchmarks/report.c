@@ -67,7 +67,7 @@ static void print_group(const struct bench_group *group, const struct bench_resu
 	for (size_t i = 0; i < group->case_count; i++)
 		print_row(group, results, i);
 	for (size_t i = 0; i < group->figure_count; i++)
-		printf("  %-*s %10.1f %s\n", NAME_WIDTH, group->figures[i].name,
+		printf("  %-*s %10.2f %s\n", NAME_WIDTH, group->figures[i].name,
 			group->figures[i].value, group->figures[i].unit);
 	fflush(stdout);
 }
@@ -136,7 +136,7 @@ void bench_report_end(struct bench_report *report)
 		json_object_object_add(report->json, "seconds", json_object_new_double(seconds));
 		puts(json_object_to_json_string_ext(report->json, JSON_C_TO_STRING_PRETTY));
 		json_object_put(report->json);
-	} else {
+	} else if (seconds >= 1) {
 		printf("\n%.0f s\n", seconds);
 	}
 	free(report);

@@ -48,9 +48,9 @@ machine_passthrough_json() {
 		"${2:-\"addr\":\"10\"}" "$1"
 }
 
-# machine_reference IMAGE - in its place a disk that the VMM emulates itself
+# machine_reference IMAGE [SERIAL] - in its place a disk that the VMM emulates itself
 machine_reference() {
 	MACHINE+=(-blockdev "driver=file,node-name=file1,filename=$1"
 		-blockdev "driver=raw,node-name=disk1,file=file1"
-		-device "nvme,drive=disk1,serial=reference,addr=10")
+		-device "nvme,drive=disk1,serial=${2:-reference},addr=10")
 }
