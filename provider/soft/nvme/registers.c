@@ -201,8 +201,16 @@ uint32_t nvme_interrupt_mask(struct nvme_controller *nvme, uint32_t *unmasked)
 
 	pthread_mutex_lock(&registers->lock);
 	mask = registers->value[WORD(NVME_REG_INTMS)];
-	/* Entries that the host consumed before it unmasked raise nothing: doorbells first. */
-	*unmasked = has_new_heads(registers) ? 0 : atomic_exchange(&registers->unmasked, 0);
+	/*
+	 * Entries that the host consumed before it unmasked raise nothing: doorbells are
+	 * applied first, and until then a vector counts as masked, or it is raised twice.
+	 */
+	if (has_new_heads(registers)) {
+		mask |= atomic_load(&registers->unmasked);
+		*unmasked = 0;
+	} else {
+		*unmasked = atomic_exchange(&registers->unmasked, 0);
+	}
 	pthread_mutex_unlock(&registers->lock);
 	return mask;
 }
