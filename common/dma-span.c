@@ -9,9 +9,9 @@
 #include <ucontext.h>
 
 /*
- * A copy that runs into memory that is gone gets SIGBUS or SIGSEGV on its own
- * thread, and jumps back to where it began. Signals that arise elsewhere go to
- * whoever handled them before.
+ * A copy whose memory was removed receives SIGBUS or SIGSEGV on its own thread; the handler
+ * jumps back to the start of the copy. Signals from other code are passed to the handlers
+ * that were installed before.
  */
 static _Thread_local sigjmp_buf *guard;
 static struct sigaction previous_bus, previous_segv;
@@ -21,7 +21,7 @@ static void handle_fault(int signal, siginfo_t *info, void *context)
 	const struct sigaction *previous = signal == SIGBUS ? &previous_bus : &previous_segv;
 
 	if (guard) {
-		/* The jump does not: saving the mask would cost every access a system call. */
+		/* siglongjmp() does not restore it: saving the mask costs a system call per access. */
 		pthread_sigmask(SIG_SETMASK, &((ucontext_t *)context)->uc_sigmask, NULL);
 		siglongjmp(*guard, 1);
 	}
@@ -30,7 +30,8 @@ static void handle_fault(int signal, siginfo_t *info, void *context)
 	} else if (previous->sa_handler != SIG_DFL && previous->sa_handler != SIG_IGN) {
 		previous->sa_handler(signal);
 	} else {
-		sigaction(signal, previous, NULL); /* comes again, and ends the process */
+		sigaction(
+			signal, previous, NULL); /* the access is repeated, and ends the process */
 	}
 }
 
@@ -45,7 +46,7 @@ static void catch (int signal, const struct sigaction *action, struct sigaction 
 
 void dma_spans_catch_faults(void)
 {
-	/* SA_ONSTACK: a stack overflow must still reach whoever handled it before. */
+	/* SA_ONSTACK: a stack overflow must still reach the handler installed before. */
 	struct sigaction action = { .sa_sigaction = handle_fault,
 		.sa_flags = SA_SIGINFO | SA_ONSTACK };
 
@@ -54,12 +55,12 @@ void dma_spans_catch_faults(void)
 	catch (SIGSEGV, &action, &previous_segv);
 }
 
-/* Small accesses are what devices and drivers synchronise by; large ones are data. */
+/* Devices and drivers synchronize by small accesses; larger ones are data. */
 #define SMALL_COPY 64
 
 /*
- * One load or store of the shared side, whose address is a multiple of its width. The
- * other side is a buffer of this thread's, aligned or not.
+ * One load or store of the shared memory, whose address is a multiple of the width. @buffer
+ * is this thread's own, and may be unaligned.
  */
 #define MOVE(type)                                                                                 \
 	do {                                                                                       \
@@ -85,7 +86,7 @@ static void move_word(char *shared, char *buffer, size_t width, bool write)
 		MOVE(uint8_t);
 }
 
-/* The width of the words that a small access is made of, or 0 when it is no aligned one. */
+/* The width of the words of a small aligned access; 0 for any other access. */
 static size_t word_width(const void *shared, size_t length)
 {
 	size_t width = length == 1 || length == 2 || length == 4 ? length : 8;
@@ -95,7 +96,7 @@ static size_t word_width(const void *shared, size_t length)
 	return aligned && length <= SMALL_COPY ? width : 0;
 }
 
-/* Not inlined: what it changes must not be confused with what a jump out of it keeps. */
+/* Not inlined: no variable of the caller of sigsetjmp() may change before the jump. */
 static void __attribute__((noinline)) move(char *shared, char *buffer, size_t length, bool write)
 {
 	size_t width = word_width(shared, length);
@@ -124,7 +125,7 @@ static bool guarded_move(char *shared, char *buffer, size_t length, bool write)
 	return true;
 }
 
-/* One span, or the part of it that is asked for. */
+/* Copy within one span. */
 static bool span_copy(
 	const struct dma_span *span, uint64_t offset, void *buffer, size_t length, bool write)
 {
@@ -194,7 +195,7 @@ bool dma_spans_iovec(const struct dma_span *spans, size_t count, uint64_t offset
 
 bool dma_touch(const void *memory, size_t length)
 {
-	const uintptr_t page = 4096; /* the smallest there is */
+	const uintptr_t page = 4096; /* the smallest page size of any machine */
 	uintptr_t at = (uintptr_t)memory, end = at + length;
 	char byte;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Spans of a client's memory, and copying into and out of them. The client can take the
- * memory away at any moment (truncate the file, unmap the page): such an access fails, and
- * never ends this process with SIGBUS or SIGSEGV.
+ * Spans of a client's memory, and copies from and to them. The client can remove the memory
+ * at any time (truncate the file, unmap the page): the access then fails; this process does
+ * not receive a fatal SIGBUS or SIGSEGV.
  */
 #ifndef COMMON_DMA_SPAN_H
 #define COMMON_DMA_SPAN_H
@@ -12,29 +12,29 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-/* A piece of memory, as this process can reach it. */
+/* A contiguous range of memory, as this process accesses it. */
 struct dma_span {
 	uint64_t length;
 	union {
-		void *host;  /* mapped here */
-		uint64_t va; /* private memory of another process: where it is there */
+		void *host;  /* address of the mapping in this process */
+		uint64_t va; /* is_private: virtual address in the other process */
 	};
-	int memory_fd; /* private memory: that process's /proc/PID/mem; borrowed */
+	int memory_fd; /* is_private: the other process's /proc/PID/mem; not owned */
 	bool is_private;
 	bool writable;
 };
 
 /**
- * dma_spans_read - copy out of spans
- * dma_spans_write - copy into them
- * @spans: @count of them, one after the other
- * @offset: where to begin, in bytes from the first one's beginning
+ * dma_spans_read - copy from spans to a buffer
+ * dma_spans_write - copy from a buffer to spans
+ * @spans: @count spans, which are addressed as one contiguous range
+ * @offset: first byte of the copy, from the start of the first span
  *
- * An aligned access of 1, 2, 4 or 8 bytes within one span is one load or store; one of
- * whole aligned 8-byte words, up to 64 bytes, is as many, in ascending order. Of larger
- * ones the order is not promised. @buffer need not be aligned.
+ * An aligned access of 1, 2, 4 or 8 bytes within one span is one load or store. Up to 64
+ * bytes of aligned 8-byte words are one load or store each, in ascending order. For larger
+ * accesses the order is unspecified. @buffer need not be aligned.
  *
- * Return: whether all of it was there, and writable for a write.
+ * Return: true when all bytes were accessible, and writable for a write.
  */
 bool dma_spans_read(
 	const struct dma_span *spans, size_t count, uint64_t offset, void *buffer, size_t length);
@@ -42,32 +42,32 @@ bool dma_spans_write(const struct dma_span *spans, size_t count, uint64_t offset
 	const void *buffer, size_t length);
 
 /**
- * dma_spans_catch_faults - take SIGBUS and SIGSEGV over, for accesses of this file's alone
+ * dma_spans_catch_faults - install handlers of SIGBUS and SIGSEGV for accesses by this file
  *
- * Happens by itself with the first access. For a program that sets handlers of its
- * own afterwards (a test framework, say): call it again then. Faults from
- * elsewhere go to the handlers that were there before.
+ * The first access does this. A program that installs its own handlers afterwards (a test
+ * framework, for example) must call it again. Faults in other code are passed to the
+ * handlers that were installed before.
  */
 void dma_spans_catch_faults(void);
 
 /**
- * dma_spans_iovec - the stretch of memory at @offset that this process has mapped
- * @iov: set to it, of at most @length bytes
- * @writable: whether it must be so
+ * dma_spans_iovec - the mapped memory at @offset, for a system call
+ * @iov: set to the contiguous mapping there, at most @length bytes
+ * @writable: whether it must be writable
  *
- * For system calls, which fail with EFAULT where a load would raise a signal.
+ * System calls fail with EFAULT where a load would raise a signal.
  *
- * Return: false when the memory there is another process's own, or not writable.
+ * Return: false when the memory is private to another process, or not writable.
  */
 bool dma_spans_iovec(const struct dma_span *spans, size_t count, uint64_t offset, size_t length,
 	bool writable, struct iovec *iov);
 
 /**
- * dma_touch - read from each page of mapped memory once
+ * dma_touch - read one byte of each page of mapped memory
  *
- * So that a system call that follows is not held up by pages that are not there yet.
+ * A following system call then does not wait for page faults.
  *
- * Return: false when a page is gone.
+ * Return: false when a page is not accessible.
  */
 bool dma_touch(const void *memory, size_t length);
 

@@ -16,27 +16,27 @@ struct waiting {
 	int fd;
 };
 
-/* All peers of one user: they share the threads. Exists as long as one of them does. */
+/* All peers of one user, which share its threads. Freed with the last peer. */
 struct fd_user {
 	LIST_ENTRY(fd_user) link;
 	uid_t uid;
 	unsigned peer_count, held;
 	unsigned threads;
-	unsigned closing;	     /* threads in close(); the others are about to look for work */
-	TAILQ_HEAD(, fd_peer) peers; /* the one served last at the end */
+	unsigned closing; /* threads in close(); the others are about to call find_work() */
+	TAILQ_HEAD(, fd_peer) peers; /* least recently served first */
 };
 
 struct fd_peer {
 	TAILQ_ENTRY(fd_peer) link;
 	struct fd_user *user;
 	bool released;
-	unsigned held;		      /* descriptors not closed yet */
-	unsigned waiting;	      /* of these, disposed of */
+	unsigned held;		      /* descriptors that are not closed yet */
+	unsigned waiting;	      /* of these, passed to fd_dispose() */
 	unsigned closing;	      /* of these, in close() */
-	STAILQ_HEAD(, waiting) queue; /* the rest of those waiting */
+	STAILQ_HEAD(, waiting) queue; /* waiting, not in close() */
 };
 
-/* Guards all users and peers. A leaf: nothing is waited for while it is held. */
+/* Protects all users and peers. A leaf lock: nothing blocks while it is held. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static LIST_HEAD(, fd_user) users = LIST_HEAD_INITIALIZER(users);
 
@@ -56,7 +56,7 @@ static struct fd_user *find_user(uid_t uid)
 	return user;
 }
 
-/* Free what nobody refers to: a peer released and without descriptors, a user without peers. */
+/* Free a peer that is released and has no descriptors, and a user without peers and threads. */
 static void free_unused(struct fd_user *user, struct fd_peer *peer)
 {
 	if (peer && peer->released && !peer->held) {
@@ -131,7 +131,7 @@ unsigned fd_peer_waiting(struct fd_peer *peer)
 	return waiting;
 }
 
-/* A peer of the user's that has a descriptor to be closed and may have another thread for it. */
+/* A peer of the user with a descriptor to close that may occupy another thread. */
 static struct fd_peer *find_work(struct fd_user *user)
 {
 	struct fd_peer *peer;
@@ -144,8 +144,8 @@ static struct fd_peer *find_work(struct fd_user *user)
 
 static void *disposal_thread(void *argument);
 
-/* Begin a thread if there is work and all that there are may be stuck. The lock is held. */
-static void begin_thread(struct fd_user *user)
+/* Create a thread if there is work and each thread is in close(). The lock is held. */
+static void start_thread(struct fd_user *user)
 {
 	pthread_attr_t attributes;
 	pthread_t thread;
@@ -156,7 +156,7 @@ static void begin_thread(struct fd_user *user)
 		return;
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attributes, THREAD_STACK_SIZE);
-	/* Signals are for the threads of the program. */
+	/* Signals are handled by the program's own threads. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	if (pthread_create(&thread, &attributes, disposal_thread, user) == 0)
@@ -165,7 +165,7 @@ static void begin_thread(struct fd_user *user)
 	pthread_attr_destroy(&attributes);
 }
 
-/* Close one descriptor, without the lock, which is held before and after. */
+/* Close one descriptor. The lock is held, but released during close(). */
 static void close_one(struct fd_user *user, struct fd_peer *peer)
 {
 	struct waiting *waiting = STAILQ_FIRST(&peer->queue);
@@ -175,7 +175,7 @@ static void close_one(struct fd_user *user, struct fd_peer *peer)
 	TAILQ_INSERT_TAIL(&user->peers, peer, link);
 	peer->closing++;
 	user->closing++;
-	begin_thread(user); /* this one may not come back */
+	start_thread(user); /* close() below may not return */
 	pthread_mutex_unlock(&lock);
 	close(waiting->fd);
 	free(waiting);
@@ -222,7 +222,7 @@ static void close_later(int fd, struct fd_peer *peer)
 		waiting->fd = fd;
 		STAILQ_INSERT_TAIL(&peer->queue, waiting, link);
 	}
-	begin_thread(peer->user);
+	start_thread(peer->user);
 	pthread_mutex_unlock(&lock);
 }
 

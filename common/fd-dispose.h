@@ -2,11 +2,10 @@
 /*
  * Closing descriptors that another process sent.
  *
- * close() of such a descriptor can wait for as long as its sender likes: a TCP socket with
- * SO_LINGER, a file of a FUSE daemon that does not answer FLUSH, an AF_UNIX socket in whose
- * queue such descriptors lie. So what is not known to close at once is closed by threads of
- * this file's own, which nothing waits for, and stays charged to the peer that sent it until
- * close() has returned.
+ * close() of such a descriptor can block for as long as its sender wants: a TCP socket with
+ * SO_LINGER, a file of a FUSE daemon that does not answer FLUSH, an AF_UNIX socket whose
+ * queue contains such descriptors. Descriptors whose close() may block are therefore closed
+ * by detached threads, and stay charged to the peer that sent them until close() returns.
  *
  * All functions are thread-safe and do not block.
  */
@@ -16,64 +15,63 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Whom descriptors are charged to: the other end of one connection. */
+/* The other end of one connection, to which descriptors are charged. */
 struct fd_peer;
 
-/* Descriptors of one peer, held and waiting together. */
+/* Descriptors of one peer that are not closed yet. */
 #define FD_PEER_HELD_MAX 256u
-/* Of these, waiting for close(). */
+/* Of these, disposed of and waiting for close(). */
 #define FD_PEER_WAITING_MAX 64u
 /* Threads that close descriptors of one peer, and of all peers of one user. */
 #define FD_PEER_THREADS_MAX 2u
 #define FD_USER_THREADS_MAX 32u
 
 /**
- * fd_peer_create - begin to count descriptors of a peer
- * @user: the peer's user: all peers of a user together are limited, too
+ * fd_peer_create - allocate the account of a peer
+ * @user: the peer's user; all peers of a user share a further limit
  *
- * Return: the peer, for fd_peer_release(), or NULL when memory is out.
+ * Return: the peer, to be released by fd_peer_release(); NULL without memory.
  */
 struct fd_peer *fd_peer_create(uid_t user);
-/** fd_peer_release - the connection has ended. Descriptors that wait are closed all the same. */
+/** fd_peer_release - the connection has ended. Descriptors that wait are still closed. */
 void fd_peer_release(struct fd_peer *peer);
 
 /**
- * fd_peer_charge - @count descriptors have come from the peer
+ * fd_peer_charge - account for @count descriptors received from the peer
  *
- * To be called as soon as they are received, whether the peer is full or not; each is then to be
- * given to fd_dispose().
+ * Must be called when they are received, whether the peer is full or not. Each must later be
+ * passed to fd_dispose() or fd_close_known().
  */
 void fd_peer_charge(struct fd_peer *peer, unsigned count);
 /**
- * fd_peer_is_full - whether a peer has more descriptors here than it may have
+ * fd_peer_is_full - whether a peer exceeds its limit of descriptors
  *
  * Return: true when it has more than FD_PEER_HELD_MAX, or its user's peers have more than a
- * quarter of what this process can have open (RLIMIT_NOFILE). What it brings is then to be
- * refused and disposed of.
+ * quarter of RLIMIT_NOFILE. The caller should refuse and dispose of further descriptors.
  */
 bool fd_peer_is_full(struct fd_peer *peer);
 /**
- * fd_peer_waiting - how many of a peer's descriptors wait for close()
+ * fd_peer_waiting - number of a peer's descriptors that wait for close()
  *
- * A peer past FD_PEER_WAITING_MAX does it on purpose and should be served no longer.
+ * A peer that exceeds FD_PEER_WAITING_MAX should be disconnected.
  */
 unsigned fd_peer_waiting(struct fd_peer *peer);
 
 /**
- * fd_dispose - close a descriptor, and never wait for it
- * @fd: a descriptor, which is the caller's no more; a negative one is ignored
- * @peer: who sent it and is charged for it; NULL: this process made it, it is closed as by close()
+ * fd_dispose - close a descriptor without blocking
+ * @fd: the descriptor; ownership passes to this function; negative values are ignored
+ * @peer: the peer that is charged for it; NULL: this process created it, plain close()
  *
- * Memory files and eventfds (fd_kind()) are closed before it returns. The rest is closed at
- * some later time: when no thread can be had, with the next one of the same user. When memory
- * is out it stays open, charged to the peer.
+ * Memory files and eventfds (fd_kind()) are closed before it returns. Others are closed by a
+ * thread later; when no thread can be created, together with the next descriptor of the same
+ * user. Without memory the descriptor stays open, charged to the peer.
  */
 void fd_dispose(int fd, struct fd_peer *peer);
 
 /**
- * fd_close_known - close a descriptor of which the caller knows that close() does not wait
- * @fd: a descriptor, which is the caller's no more
- * @peer: who sent it and is charged for it, or NULL
+ * fd_close_known - close a descriptor whose close() is known not to block
+ * @fd: the descriptor; ownership passes to this function
+ * @peer: the peer that is charged for it, or NULL
  */
 void fd_close_known(int fd, struct fd_peer *peer);
 

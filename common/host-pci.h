@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * PCI devices of this host, as sysfs shows them (Documentation/ABI/testing/sysfs-bus-pci of
- * the kernel): who drives them, which IOMMU group they are in, and whether the host needs
- * them. Linux alone. All functions are safe in any thread.
+ * PCI devices of this host from sysfs (Linux: Documentation/ABI/testing/sysfs-bus-pci): their
+ * driver, IOMMU group, and whether the host uses them. Linux only. All functions are
+ * thread-safe.
  */
 #ifndef COMMON_HOST_PCI_H
 #define COMMON_HOST_PCI_H
@@ -25,16 +25,16 @@ struct host_pci {
 	uint16_t vendor_id, device_id;
 	uint32_t class_code; /* 24 bits */
 	char driver[64];     /* bound to it; "" for none */
-	int group;	     /* its IOMMU group's number; -1: there is no IOMMU in front of it */
+	int group;	     /* number of its IOMMU group; -1: no IOMMU */
 	bool noiommu;	     /* the group is one of VFIO's noiommu mode */
 };
 
 /**
- * host_pci_address - complete an address as people type it
+ * host_pci_address - convert an address to the form of sysfs
  * @text: DDDD:BB:DD.F, or BB:DD.F in domain 0; hex
  * @address: set to the form that sysfs uses
  *
- * Return: true; false for what is no address.
+ * Return: true; false when @text is not an address.
  */
 bool host_pci_address(const char *text, char address[HOST_PCI_ADDRESS_SIZE]);
 
@@ -55,8 +55,8 @@ bool host_pci_list(
 	const struct host_pci_paths *paths, int group, struct host_pci **devices, size_t *count);
 
 /**
- * host_pci_in_use - whether the host needs a device
- * @why: set to what for, in words to stand behind "is in use: "
+ * host_pci_in_use - whether the host uses a device
+ * @why: set to the use, as text to print after "is in use: "
  *
  * A disk that is mounted, swapped to or a part of another block device; a network interface
  * that is up; the graphics adapter of the console.

@@ -6,7 +6,7 @@
 #include <malloc.h>
 #endif
 
-/* More are of no use: no process has so many threads and clients. */
+/* More than any process here can use. */
 #define DESCRIPTORS_USEFUL ((rlim_t)1 << 20)
 /* glibc's default is 8 for each CPU. */
 #define ARENAS_MAX 2

@@ -3,11 +3,11 @@
 #define COMMON_LIMITS_H
 
 /**
- * limits_set - set the limits of this process as a service needs them
+ * limits_set - set the resource limits of a service
  *
- * The soft limit of open descriptors becomes the hard one (RLIMIT_NOFILE), so that it is not
- * what clients run into. The allocator's arenas are limited, so that threads that live for
- * one close() do not each leave an arena behind. What cannot be set stays as it is.
+ * The soft limit of open descriptors (RLIMIT_NOFILE) is raised to the hard limit. The number
+ * of malloc arenas is limited, since short-lived threads would each leave one behind. Limits
+ * that cannot be set are left unchanged.
  *
  * For main(), before threads are created.
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The socket is made in a folder of its own (mode 0700) beside its path: there nobody else
- * can exchange the file while its mode and group are set. A link then puts it into its
- * place, which fails where anything is, as rename() would not.
+ * The socket is created in a temporary folder (mode 0700) beside its path, where no other user
+ * can replace the file while its mode and group are set. link() then gives it its path;
+ * unlike rename() it fails when the path exists.
  */
 #include "common/listen-socket.h"
 
@@ -20,29 +20,29 @@
 #include <unistd.h>
 
 #define FOLDER_TEMPLATE "/.XXXXXX"
-/* How often, and how far apart, the lock of the folder around it is asked for. */
+/* Attempts to lock the path's folder, and the time between them. */
 #define LOCK_TRIES  100
 #define LOCK_GAP_MS 10
-/* In the folder: the socket, and a stale one that was at the path. */
+/* In the temporary folder: the new socket, and a stale one that was at the path. */
 #define NEW_NAME   "s"
 #define STALE_NAME "o"
-/* What a folder adds to the path of the one around it: the template, "/s". */
+/* Bytes that the template and "/s" add to the path of the path's folder. */
 #define FOLDER_ROOM (sizeof(FOLDER_TEMPLATE) - 1 + sizeof("/" NEW_NAME) - 1)
 
-/* The folder, while the socket is being made. */
-struct workshop {
+/* The temporary folder, while the socket is created. */
+struct temporary {
 	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 	int fd;
 };
 
-/* Where to say what is wrong. */
-struct complaint {
+/* The path that errors name, and the buffer for the error. */
+struct error_buffer {
 	const char *path;
 	char *error;
 	size_t size;
 };
 
-static bool fail(const struct complaint *to, const char *what, int code)
+static bool fail(const struct error_buffer *to, const char *what, int code)
 {
 	if (code)
 		snprintf(to->error, to->size, "socket %s: %s (%s)", to->path, what, strerror(code));
@@ -65,7 +65,7 @@ static size_t split_folder(const char *path, const char **folder)
 	return slash ? (size_t)(slash - path) : 1;
 }
 
-static bool check_length(const struct complaint *to)
+static bool check_length(const struct error_buffer *to)
 {
 	size_t limit = listen_socket_path_limit(), length = strlen(to->path);
 	const char *folder;
@@ -85,49 +85,49 @@ static bool check_length(const struct complaint *to)
 	return false;
 }
 
-/* Make the folder. What has been opened is ours, and nobody else may enter it. */
-static bool workshop_open(struct workshop *workshop, const struct complaint *to)
+/* Create the temporary folder, and check that it is ours and closed to other users. */
+static bool temporary_open(struct temporary *temporary, const struct error_buffer *to)
 {
 	const char *folder;
 	int length = (int)split_folder(to->path, &folder);
 	struct stat status;
 
-	snprintf(workshop->path, sizeof(workshop->path), "%.*s" FOLDER_TEMPLATE, length, folder);
-	if (!mkdtemp(workshop->path))
-		return fail(to, "no file can be made in its folder", errno);
-	workshop->fd = open(workshop->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (workshop->fd >= 0 && fstat(workshop->fd, &status) == 0 && status.st_uid == geteuid() &&
-		(status.st_mode & 0777) == 0700)
+	snprintf(temporary->path, sizeof(temporary->path), "%.*s" FOLDER_TEMPLATE, length, folder);
+	if (!mkdtemp(temporary->path))
+		return fail(to, "no file can be created in its folder", errno);
+	temporary->fd = open(temporary->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (temporary->fd >= 0 && fstat(temporary->fd, &status) == 0 &&
+		status.st_uid == geteuid() && (status.st_mode & 0777) == 0700)
 		return true;
-	fail(to, "its temporary folder was exchanged, or cannot be opened", errno);
-	if (workshop->fd >= 0)
-		close(workshop->fd);
-	rmdir(workshop->path);
+	fail(to, "its temporary folder was replaced, or cannot be opened", errno);
+	if (temporary->fd >= 0)
+		close(temporary->fd);
+	rmdir(temporary->path);
 	return false;
 }
 
-static void workshop_close(struct workshop *workshop)
+static void temporary_close(struct temporary *temporary)
 {
-	unlinkat(workshop->fd, NEW_NAME, 0);
-	close(workshop->fd);
-	rmdir(workshop->path);
+	unlinkat(temporary->fd, NEW_NAME, 0);
+	close(temporary->fd);
+	rmdir(temporary->path);
 }
 
-static struct sockaddr_un address_in(const struct workshop *workshop, const char *name)
+static struct sockaddr_un address_in(const struct temporary *temporary, const char *name)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
-	/* There is room: check_length(). */
+	/* check_length() has made sure that it fits. */
 	snprintf(address.sun_path, sizeof(address.sun_path), "%.*s/%s",
-		(int)(sizeof(address.sun_path) - sizeof("/" NEW_NAME)), workshop->path, name);
+		(int)(sizeof(address.sun_path) - sizeof("/" NEW_NAME)), temporary->path, name);
 	return address;
 }
 
 /*
- * Whether a process is bound to a socket of any type there. A datagram socket asks: what
- * it asks for is refused when nobody is bound, and otherwise succeeds or is of the wrong
- * type, so that it neither waits for room in a backlog nor makes a client of itself.
- * Where that cannot be found out, somebody is; errno says why it cannot.
+ * Whether a process is bound to a socket of any type there. connect() of a datagram socket is
+ * refused when no process is bound; otherwise it succeeds or reports the wrong type. It
+ * neither waits for a place in the backlog nor appears as a client. When this cannot be
+ * determined the result is true, and errno is the reason.
  */
 static bool is_bound(const struct sockaddr_un *address)
 {
@@ -147,49 +147,49 @@ static bool is_bound(const struct sockaddr_un *address)
 	return bound;
 }
 
-static bool leave_alone(const struct complaint *to)
+static bool fail_in_use(const struct error_buffer *to)
 {
 	if (errno == EACCES || errno == EMFILE || errno == ENFILE)
-		return fail(to, "there is one that cannot be asked whether it is in use", errno);
+		return fail(to, "exists, and whether it is in use cannot be determined", errno);
 	return fail(to, "in use by another server", 0);
 }
 
 /*
- * Something is at the path: remove it if it is a stale socket. Between looking and
- * removing somebody may have put a live one there. So the file is moved into the folder,
- * where nobody exchanges it, looked at again, and put back if it is not stale.
+ * The path exists: remove it if it is a stale socket. Another server may replace it between
+ * the check and the removal. The file is therefore moved into the temporary folder, where no
+ * other user can replace it, checked again, and moved back if it is not stale.
  */
-static bool remove_stale(const struct workshop *workshop, const struct complaint *to)
+static bool remove_stale(const struct temporary *temporary, const struct error_buffer *to)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	struct stat status;
 	bool stale;
 
 	if (lstat(to->path, &status) != 0)
-		return errno == ENOENT || fail(to, "cannot be looked at", errno);
+		return errno == ENOENT || fail(to, "cannot be inspected", errno);
 	if (!S_ISSOCK(status.st_mode))
-		return fail(to, "there is a file that is no socket", 0);
+		return fail(to, "the file there is not a socket", 0);
 	memcpy(address.sun_path, to->path, strlen(to->path));
 	if (is_bound(&address))
-		return leave_alone(to);
-	if (renameat(AT_FDCWD, to->path, workshop->fd, STALE_NAME) != 0)
+		return fail_in_use(to);
+	if (renameat(AT_FDCWD, to->path, temporary->fd, STALE_NAME) != 0)
 		return errno == ENOENT || fail(to, "cannot be replaced", errno);
-	address = address_in(workshop, STALE_NAME);
-	stale = fstatat(workshop->fd, STALE_NAME, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+	address = address_in(temporary, STALE_NAME);
+	stale = fstatat(temporary->fd, STALE_NAME, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
 		S_ISSOCK(status.st_mode) && !is_bound(&address);
-	/* Where the path is taken again the file stays in the folder, which then stays too. */
-	if (stale || linkat(workshop->fd, STALE_NAME, AT_FDCWD, to->path, 0) == 0)
-		unlinkat(workshop->fd, STALE_NAME, 0);
+	/* If the path exists again, the file and its temporary folder are left in place. */
+	if (stale || linkat(temporary->fd, STALE_NAME, AT_FDCWD, to->path, 0) == 0)
+		unlinkat(temporary->fd, STALE_NAME, 0);
 	return stale || fail(to, "in use by another server", 0);
 }
 
 /*
- * Servers that start at once take turns, by a lock on the folder around the path. Anybody
- * who can read the folder can hold that lock, so it is not waited for longer than a second:
- * then a live socket of another server could be out of its place for a moment, no more.
+ * Servers that start at the same time are serialized by a lock on the path's folder. Any
+ * process that can read the folder can hold that lock, so after a second this server goes on
+ * without it; the only effect is that a live socket may be missing from its path briefly.
  * Return: the descriptor that holds the lock, to be closed; -1 for none.
  */
-static int take_turns(const char *path)
+static int lock_folder(const char *path)
 {
 	char name[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 	const char *folder;
@@ -206,60 +206,60 @@ static int take_turns(const char *path)
 	return fd;
 }
 
-/* Give the finished socket its name. */
-static bool put_into_place(const struct workshop *workshop, const struct complaint *to)
+/* Link the socket to its path. */
+static bool link_to_path(const struct temporary *temporary, const struct error_buffer *to)
 {
 	for (int tries = 0; tries < 8; tries++) {
-		if (linkat(workshop->fd, NEW_NAME, AT_FDCWD, to->path, 0) == 0)
+		if (linkat(temporary->fd, NEW_NAME, AT_FDCWD, to->path, 0) == 0)
 			return true;
 		if (errno != EEXIST)
-			return fail(to, "cannot be given its name", errno);
-		if (!remove_stale(workshop, to))
+			return fail(to, "cannot be linked to its path", errno);
+		if (!remove_stale(temporary, to))
 			return false;
 	}
-	return fail(to, "other servers keep taking the path", 0);
+	return fail(to, "other servers repeatedly take the path", 0);
 }
 
-static bool make(struct listen_socket *listener, const struct workshop *workshop,
-	const struct listen_socket_options *options, const struct complaint *to)
+static bool create(struct listen_socket *listener, const struct temporary *temporary,
+	const struct listen_socket_options *options, const struct error_buffer *to)
 {
-	struct sockaddr_un address = address_in(workshop, NEW_NAME);
+	struct sockaddr_un address = address_in(temporary, NEW_NAME);
 	struct stat status;
 	bool placed;
-	int turn;
+	int folder_fd;
 
 	if (bind(listener->fd, (const struct sockaddr *)&address, sizeof(address)) != 0 ||
-		fstatat(workshop->fd, NEW_NAME, &status, AT_SYMLINK_NOFOLLOW) != 0)
+		fstatat(temporary->fd, NEW_NAME, &status, AT_SYMLINK_NOFOLLOW) != 0)
 		return fail(to, "cannot be bound", errno);
 	listener->device = status.st_dev;
 	listener->inode = status.st_ino;
-	if (options->group != (gid_t)-1 && fchownat(workshop->fd, NEW_NAME, (uid_t)-1,
+	if (options->group != (gid_t)-1 && fchownat(temporary->fd, NEW_NAME, (uid_t)-1,
 						   options->group, AT_SYMLINK_NOFOLLOW) != 0)
-		return fail(to, "cannot be given its group", errno);
-	if (options->mode && fchmodat(workshop->fd, NEW_NAME, options->mode, 0) != 0)
-		return fail(to, "cannot be given its mode", errno);
+		return fail(to, "its group cannot be set", errno);
+	if (options->mode && fchmodat(temporary->fd, NEW_NAME, options->mode, 0) != 0)
+		return fail(to, "its mode cannot be set", errno);
 	if (listen(listener->fd, options->backlog) != 0)
 		return fail(to, "cannot be listened on", errno);
-	turn = take_turns(to->path);
-	placed = put_into_place(workshop, to);
-	if (turn >= 0)
-		close(turn);
+	folder_fd = lock_folder(to->path);
+	placed = link_to_path(temporary, to);
+	if (folder_fd >= 0)
+		close(folder_fd);
 	return placed;
 }
 
 int listen_socket_open(struct listen_socket *listener, int fd,
 	const struct listen_socket_options *options, char *error, size_t size)
 {
-	const struct complaint to = { options->path, error, size };
-	struct workshop workshop;
+	const struct error_buffer to = { options->path, error, size };
+	struct temporary temporary;
 	bool made = false;
 
 	*listener = (struct listen_socket){ .fd = fd };
-	if (check_length(&to) && workshop_open(&workshop, &to)) {
+	if (check_length(&to) && temporary_open(&temporary, &to)) {
 		listener->path = strdup(options->path);
-		made = listener->path ? make(listener, &workshop, options, &to) :
+		made = listener->path ? create(listener, &temporary, options, &to) :
 					fail(&to, "out of memory", 0);
-		workshop_close(&workshop);
+		temporary_close(&temporary);
 	}
 	if (!made)
 		listen_socket_close(listener);
@@ -270,7 +270,7 @@ void listen_socket_close(struct listen_socket *listener)
 {
 	struct stat status;
 
-	/* While it listens no other server replaces the file, nor is the inode used anew. */
+	/* While the socket is open its inode number is not reused. */
 	if (listener->path && lstat(listener->path, &status) == 0 &&
 		status.st_dev == listener->device && status.st_ino == listener->inode)
 		unlink(listener->path);

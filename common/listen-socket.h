@@ -7,16 +7,16 @@
 #include <sys/types.h>
 
 struct listen_socket {
-	int fd; /* -1: there is none */
+	int fd; /* -1: none */
 	char *path;
-	dev_t device; /* of the file that bind() made, */
-	ino_t inode;  /* so that nobody else's is removed */
+	dev_t device; /* device and inode of the file that bind() created: */
+	ino_t inode;  /* a file of another server is not removed */
 };
 
 struct listen_socket_options {
 	const char *path;
 	int backlog;
-	mode_t mode; /* of the file; 0: 0777 without the bits of the umask */
+	mode_t mode; /* of the file; 0: 0777 & ~umask */
 	gid_t group; /* of the file; (gid_t)-1: the file system decides */
 };
 
@@ -26,14 +26,15 @@ size_t listen_socket_path_limit(void);
 /**
  * listen_socket_open - bind a socket to a path and listen
  * @socket: set to the socket for listen_socket_close(); after a failure its fd is -1
- * @fd: a fresh AF_UNIX socket of any type that listens; @socket owns it, also after a failure
- * @error: gets one line without a newline when it fails
+ * @fd: a new AF_UNIX socket of any type that can listen; ownership passes to @socket, also on
+ *	failure
+ * @error: set to one line without a newline on failure
  * @size: of @error
  *
- * The file appears at the path when the socket listens and mode and group are set, not
- * before. A socket to which no process is bound is replaced. Any other file, and a socket
- * of any type to which a process is bound, is left alone, also when it appears at the last
- * moment. The kernel's list of sockets shows the path of a temporary folder beside it.
+ * The file appears at the path only after the socket listens and mode and group are set. A
+ * stale socket, to which no process is bound, is replaced. Any other file, and a socket of
+ * any type to which a process is bound, is never removed, even if it appears during this
+ * call. The kernel's list of sockets shows the path in a temporary folder instead.
  *
  * The path may have listen_socket_path_limit() bytes, that of its folder ten fewer.
  *
@@ -43,10 +44,10 @@ int listen_socket_open(struct listen_socket *socket, int fd,
 	const struct listen_socket_options *options, char *error, size_t size);
 
 /**
- * listen_socket_close - remove the file, unless the path names another one by now, and
- * close the socket
+ * listen_socket_close - remove the file and close the socket
  *
- * A socket that was never opened must have the fd -1.
+ * The file is left alone if it is not the one that listen_socket_open() created. A socket
+ * that was never opened must have the fd -1.
  */
 void listen_socket_close(struct listen_socket *socket);
 

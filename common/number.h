@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Numbers and sizes out of text that somebody typed. The whole text has to be one: no sign,
- * no blanks, nothing behind it.
+ * Parse numbers and sizes from user input. The whole text must be a number: no sign, no
+ * blanks, no trailing characters.
  *
- * Each function returns NULL and sets the value, or returns what was expected, in words to
- * stand after the text itself, and leaves the value as it was. All are safe in any thread.
+ * Each function returns NULL and sets *value, or returns what was expected, as text to
+ * print after the input, and leaves *value unchanged. All are thread-safe.
  */
 #ifndef COMMON_NUMBER_H
 #define COMMON_NUMBER_H
@@ -13,7 +13,7 @@
 
 /**
  * number_parse - an unsigned number: decimal, or hex with 0x
- * @max: the largest that is taken
+ * @max: the largest valid value
  *
  * A leading 0 does not mean octal.
  */
@@ -23,8 +23,8 @@ const char *number_parse(const char *text, uint64_t max, uint64_t *value);
 const char *number_parse_hex(const char *text, uint64_t max, uint64_t *value);
 
 /**
- * number_parse_size - bytes: as number_parse(), then perhaps one of K, M, G and T, powers of
- * 1024, in either case
+ * number_parse_size - bytes: as number_parse(), with an optional suffix K, M, G or T (powers of
+ * 1024, upper or lower case)
  */
 const char *number_parse_size(const char *text, uint64_t max, uint64_t *value);
 

@@ -13,7 +13,7 @@ typedef bool pci_config_reader(void *device, uint32_t offset, uint32_t width, ui
  * pci_find_capability - find a capability by its ID
  * @read: called with @device, on this thread
  *
- * A list that has a loop, or points into the header, ends there.
+ * The walk ends at a loop and at a pointer into the header.
  *
  * Return: its offset in config space; 0 when there is none, or a read fails.
  */

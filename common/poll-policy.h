@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Whether to poll before sleeping, learned from what came before. Polling begins after @needed
- * waits in a row that were shorter than polling may last. Each time that it was in vain doubles
- * @needed; a run of times that it was not makes it small again. Belongs to one thread.
+ * Decides from past waits whether to poll before sleeping. Polling begins after @needed
+ * consecutive waits that were shorter than the longest poll. Each poll without a result
+ * doubles @needed; POLL_POLICY_FORGET polls with a result reset it. Not thread-safe.
  */
 #ifndef COMMON_POLL_POLICY_H
 #define COMMON_POLL_POLICY_H
@@ -12,7 +12,7 @@
 
 #define POLL_POLICY_MIN 2u
 #define POLL_POLICY_MAX 1024u
-/* So many hits in a row make the policy forget its misses. */
+/* Consecutive polls with a result that reset @needed. */
 #define POLL_POLICY_FORGET 16u
 
 struct poll_policy {
@@ -35,7 +35,7 @@ static inline bool poll_policy_polls(const struct poll_policy *policy)
 	return policy->short_waits >= policy->needed;
 }
 
-/* What was polled for has come. */
+/* A poll had a result. */
 static inline void poll_policy_hit(struct poll_policy *policy)
 {
 	if (policy->needed > POLL_POLICY_MIN && ++policy->hits >= POLL_POLICY_FORGET) {
@@ -44,7 +44,7 @@ static inline void poll_policy_hit(struct poll_policy *policy)
 	}
 }
 
-/* It has not come in time. */
+/* A poll had no result. */
 static inline void poll_policy_miss(struct poll_policy *policy)
 {
 	policy->hits = 0;

@@ -306,7 +306,7 @@ int vu_dma_unmap(struct vu_dma *dma, const struct vfio_user_dma_unmap *request)
 /* Register @count ranges, at most RANGES_PER_BATCH. */
 static void register_batch(struct vu_dma *dma, struct vu_dma_range *const *ranges, size_t count)
 {
-	AppleDextDMARequest requests[RANGES_PER_BATCH];
+	AppleDextDMARequest requests[RANGES_PER_BATCH] = { 0 };
 	AppleDextDMAResult results[RANGES_PER_BATCH];
 
 	if (!vu_device_is_present(dma->device))

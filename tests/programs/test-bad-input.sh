@@ -104,9 +104,9 @@ refuses 1 'it must have 1 to 107' "$tools/dextd" --socket "$long" \
 	--device nvme,addr=01:00.0,size=1M
 refuses 1 'No such file' "$tools/dextd" --socket "$work/no/such/folder.sock" \
 	--device nvme,addr=01:00.0,size=1M
-refuses 1 'a file that is no socket' "$tools/dextd" --socket "$work/odd.img" \
+refuses 1 'not a socket' "$tools/dextd" --socket "$work/odd.img" \
 	--device nvme,addr=01:00.0,size=1M
-[ -s "$work/odd.img" ] || { echo 'not ok - a file that is no socket was removed'; failed=$((failed + 1)); }
+[ -s "$work/odd.img" ] || { echo 'not ok - not a socket was removed'; failed=$((failed + 1)); }
 
 # No driver service.
 export DEXT_SOCKET=$work/none.sock
@@ -208,7 +208,7 @@ refuses 1 'in use by another server' "$vu" --socket "$work/d.sock" --addr 02:00.
 for path in v.sock d.sock; do
 	[ -S "$work/$path" ] || { echo "not ok - $path was removed"; failed=$((failed + 1)); }
 done
-refuses 1 'a file that is no socket' "$vu" --socket "$work/odd.img" --addr 02:00.0
+refuses 1 'not a socket' "$vu" --socket "$work/odd.img" --addr 02:00.0
 
 echo "bad-input: $passed passed, $failed failed"
 [ "$failed" -eq 0 ]
