@@ -9,6 +9,11 @@
 #include <sys/socket.h>
 #include <time.h>
 
+/* A wait that ends in so many times the time that polling may take was short: it contains wake-ups. */
+#define SHORT_WAIT 2
+/* While it polls for a message, everything else is looked at once in so many tries. */
+#define TRIES_PER_LOOK 8
+
 /* How long not to accept when there are no descriptors or no memory for it. */
 #define SHORTAGE_MS 100
 
@@ -89,67 +94,68 @@ static void fill_in(const struct vu_loop *loop, struct pollfd *entries, int fd, 
 		vu_irq_fill_poll(loop->irq, entries + CONTROLS);
 }
 
-/*
- * Look for a message without sleeping, where messages have been coming quickly: waking up costs
- * more than a message does. Nothing else is looked for in this short time.
- */
-static bool poll_for_message(struct vu_loop *loop, int fd)
-{
-	struct pollfd entry = { .fd = fd, .events = POLLIN };
-	uint64_t deadline;
+enum look { LOOK_STOP, LOOK_READY, LOOK_NOTHING };
 
-	if (loop->poll_us == 0 || !poll_policy_polls(&loop->policy))
-		return false;
-	deadline = now_us() + loop->poll_us;
-	do {
-		if (poll(&entry, 1, 0) > 0) {
-			poll_policy_hit(&loop->policy);
-			return true;
-		}
-	} while (now_us() < deadline);
-	poll_policy_miss(&loop->policy);
-	return false;
+/* Wait for at most @timeout_ms, -1 without limit, and do what is to do besides serving the client. */
+static enum look look(struct vu_loop *loop, int fd, short events, int timeout_ms)
+{
+	struct pollfd entries[ENTRIES];
+	int until_tick;
+
+	if (!tick(loop, &until_tick))
+		return LOOK_STOP;
+	if (timeout_ms < 0 || (until_tick >= 0 && until_tick < timeout_ms))
+		timeout_ms = until_tick;
+	fill_in(loop, entries, fd, events);
+	if (loop->shortage) {
+		entries[LISTEN].fd = -1;
+		if (timeout_ms < 0 || timeout_ms > SHORTAGE_MS)
+			timeout_ms = SHORTAGE_MS;
+	}
+	if (poll(entries, ENTRIES, timeout_ms) < 0)
+		return errno == EINTR ? LOOK_NOTHING : LOOK_READY;
+	loop->shortage = false;
+	if (entries[STOP].revents != 0)
+		return LOOK_STOP;
+	if (loop->irq)
+		vu_irq_handle_poll(loop->irq, entries + CONTROLS);
+	/* When the client has just gone, whoever knocks is the next. */
+	if (entries[LISTEN].revents != 0 && (entries[CLIENT].revents & (POLLHUP | POLLERR)) == 0)
+		loop->shortage = !turn_away(loop);
+	return entries[CLIENT].revents != 0 ? LOOK_READY : LOOK_NOTHING;
 }
 
-bool vu_loop_wait(void *context, int fd, short events)
+/* Whether to poll for a message now. What was polled for has come unless it is @again. */
+static bool polls(struct vu_loop *loop, bool again)
+{
+	if (!again && loop->poll_until != 0) {
+		poll_policy_hit(&loop->policy);
+		loop->poll_until = 0;
+	}
+	if (!again && loop->poll_us != 0 && poll_policy_polls(&loop->policy))
+		loop->poll_until = now_us() + loop->poll_us;
+	else if (loop->poll_until != 0 && now_us() >= loop->poll_until) {
+		poll_policy_miss(&loop->policy);
+		loop->poll_until = 0;
+	}
+	return loop->poll_until != 0;
+}
+
+bool vu_loop_wait(void *context, int fd, short events, bool again)
 {
 	struct vu_loop *loop = context;
-	struct pollfd entries[ENTRIES];
-	bool shortage = false;
+	enum look found;
 	uint64_t began;
 
-	if (events == POLLIN && loop->next_tick > now_ms() && poll_for_message(loop, fd))
-		return true;
+	if (events == POLLIN && polls(loop, again))
+		return ++loop->polls % TRIES_PER_LOOK != 0 ||
+		       look(loop, fd, events, 0) != LOOK_STOP;
 	began = now_us();
-	for (;;) {
-		int timeout;
-
-		if (!tick(loop, &timeout))
-			return false;
-		fill_in(loop, entries, fd, events);
-		if (shortage)
-			entries[LISTEN].fd = -1;
-		if (shortage && (timeout < 0 || timeout > SHORTAGE_MS))
-			timeout = SHORTAGE_MS;
-		if (poll(entries, ENTRIES, timeout) < 0) {
-			if (errno != EINTR)
-				return true;
-			continue;
-		}
-		shortage = false;
-		if (entries[STOP].revents != 0)
-			return false;
-		if (loop->irq)
-			vu_irq_handle_poll(loop->irq, entries + CONTROLS);
-		/* When the client has just gone, whoever knocks is the next. */
-		if (entries[LISTEN].revents != 0 &&
-			(entries[CLIENT].revents & (POLLHUP | POLLERR)) == 0)
-			shortage = !turn_away(loop);
-		if (entries[CLIENT].revents != 0) {
-			poll_policy_waited(&loop->policy, now_us() - began < loop->poll_us);
-			return true;
-		}
-	}
+	do
+		found = look(loop, fd, events, -1);
+	while (found == LOOK_NOTHING);
+	poll_policy_waited(&loop->policy, now_us() - began < (uint64_t)loop->poll_us * SHORT_WAIT);
+	return found != LOOK_STOP;
 }
 
 int vu_loop_accept(struct vu_loop *loop)

@@ -17,6 +17,10 @@ struct vu_loop {
 	int listen_fd;	    /* -1: none */
 	struct vu_irq *irq; /* NULL: none */
 	unsigned poll_us;   /* how long to poll for a message before sleeping; 0: not at all */
+	/* The loop's own: until when it polls (0: it does not), how often it did, and what it learned. */
+	bool shortage; /* likewise: no descriptors or memory to accept with */
+	uint64_t poll_until;
+	unsigned polls;
 	struct poll_policy policy;
 	const char *name; /* of the device, for the log */
 	/*
@@ -35,11 +39,15 @@ struct vu_loop {
  * vu_loop_wait - wait for a client's socket (vu_channel.wait)
  * @context: the loop
  * @events: POLLIN or POLLOUT
+ * @again: the last call has returned true, and since then nothing has come
+ *
+ * Where messages have been coming quickly it does not sleep for a short time, since waking up
+ * costs more than a message does: it returns at once, so that the caller tries again.
  *
  * Return: true when it may have them, or has failed; false when the server is to stop, or
  * the client is not wanted any more.
  */
-bool vu_loop_wait(void *context, int fd, short events);
+bool vu_loop_wait(void *context, int fd, short events, bool again);
 
 /**
  * vu_loop_accept - wait for a client

@@ -14,8 +14,8 @@
  * are closed within recvmsg(), which waits until they are.
  */
 #define FDS_AT_A_TIME 253
-/* How often the socket is read without a wait. */
-#define RECEIVED_MAX 64
+/* How often the socket is read without a wait; a message takes at least a part of one read. */
+#define RECEIVED_MAX 8
 
 bool vu_message_init(struct vu_message *message, struct fd_peer *peer)
 {
@@ -23,13 +23,6 @@ bool vu_message_init(struct vu_message *message, struct fd_peer *peer)
 	message->peer = peer;
 	message->payload = malloc(VU_PAYLOAD_MAX);
 	return message->payload != NULL;
-}
-
-void vu_message_destroy(struct vu_message *message)
-{
-	vu_message_dispose_fds(message);
-	free(message->payload);
-	message->payload = NULL;
 }
 
 int vu_message_take_fd(struct vu_message *message, size_t index)
@@ -57,12 +50,12 @@ void vu_message_dispose_fds(struct vu_message *message)
 
 static void keep_fd(struct vu_message *message, int fd)
 {
-	if (message->fd_count < VU_FDS_MAX) {
-		message->fds[message->fd_count++] = fd;
+	if (message->ahead_fd_count < VU_FDS_MAX) {
+		message->ahead_fds[message->ahead_fd_count++] = fd;
 		return;
 	}
 	dispose(message, fd);
-	message->fds_lost = true;
+	message->ahead_fds_lost = true;
 }
 
 static void keep_descriptors(struct vu_message *message, struct msghdr *received)
@@ -71,7 +64,7 @@ static void keep_descriptors(struct vu_message *message, struct msghdr *received
 	int fd;
 
 	if ((received->msg_flags & MSG_CTRUNC) != 0)
-		message->fds_lost = true;
+		message->ahead_fds_lost = true;
 	for (control = CMSG_FIRSTHDR(received); control; control = CMSG_NXTHDR(received, control)) {
 		size_t bytes = control->cmsg_len - CMSG_LEN(0);
 
@@ -82,6 +75,30 @@ static void keep_descriptors(struct vu_message *message, struct msghdr *received
 			keep_fd(message, fd);
 		}
 	}
+}
+
+/* The descriptors that were read ahead belong to this message. */
+static void take_descriptors(struct vu_message *message)
+{
+	for (size_t i = 0; i < message->ahead_fd_count; i++) {
+		if (message->fd_count < VU_FDS_MAX) {
+			message->fds[message->fd_count++] = message->ahead_fds[i];
+			continue;
+		}
+		dispose(message, message->ahead_fds[i]);
+		message->fds_lost = true;
+	}
+	message->fds_lost = message->fds_lost || message->ahead_fds_lost;
+	message->ahead_fd_count = 0;
+	message->ahead_fds_lost = false;
+}
+
+void vu_message_destroy(struct vu_message *message)
+{
+	take_descriptors(message);
+	vu_message_dispose_fds(message);
+	free(message->payload);
+	message->payload = NULL;
 }
 
 static ssize_t receive_some(
@@ -109,33 +126,77 @@ static ssize_t receive_some(
 static bool wait_for_more(struct vu_channel *channel)
 {
 	channel->received = 0;
-	return channel->wait(channel->context, channel->fd, POLLIN);
+	return channel->wait(channel->context, channel->fd, POLLIN, channel->waits++ > 0);
+}
+
+/*
+ * Take up to @size bytes of those that were read ahead. One recvmsg() reads on up to the data
+ * that descriptors came with, and not beyond, or begins with it (vu_platform_fds_come_first): so
+ * they belong to the message that takes the last byte, or the first.
+ */
+static size_t take_ahead(struct vu_message *message, void *data, size_t size)
+{
+	size_t left = message->ahead_end - message->ahead_at;
+	size_t taken = size < left ? size : left;
+
+	memcpy(data, message->ahead + message->ahead_at, taken);
+	message->ahead_at += taken;
+	if (message->ahead_at == message->ahead_end || vu_platform_fds_come_first)
+		take_descriptors(message);
+	return taken;
+}
+
+/*
+ * Read without a wait: into @data if that is a large part of a message, else ahead. Return: as
+ * recvmsg(); *@done: increased by the number of bytes in @data.
+ */
+static ssize_t read_some(struct vu_channel *channel, struct vu_message *message,
+	unsigned char *data, size_t size, size_t *done)
+{
+	bool direct = size >= sizeof(message->ahead);
+	ssize_t got =
+		direct ? receive_some(channel, message, data, size) :
+			 receive_some(channel, message, message->ahead, sizeof(message->ahead));
+
+	if (got <= 0)
+		return got;
+	channel->waits = 0;
+	if (direct) {
+		take_descriptors(message);
+		*done += (size_t)got;
+	} else {
+		message->ahead_at = 0;
+		message->ahead_end = (size_t)got;
+	}
+	return got;
 }
 
 /* Exactly @size bytes. Descriptors may come with any of them. */
 static enum vu_receive_status receive_all(
-	struct vu_channel *channel, struct vu_message *message, void *data, size_t size)
+	struct vu_channel *channel, struct vu_message *message, unsigned char *data, size_t size)
 {
 	size_t done = 0;
 
 	while (done < size) {
 		ssize_t got;
 
+		if (message->ahead_at < message->ahead_end) {
+			done += take_ahead(message, data + done, size - done);
+			continue;
+		}
 		if (fd_peer_waiting(message->peer) > FD_PEER_WAITING_MAX)
 			return VU_RECEIVE_FD_LIMIT;
 		if (channel->received++ >= RECEIVED_MAX && !wait_for_more(channel))
 			return VU_RECEIVE_STOPPED;
-		got = receive_some(channel, message, (unsigned char *)data + done, size - done);
-		if (got > 0) {
-			done += (size_t)got;
-		} else if (got == 0) {
+		got = read_some(channel, message, data + done, size - done, &done);
+		if (got == 0)
 			return done == 0 ? VU_RECEIVE_CLOSED : VU_RECEIVE_TRUNCATED;
-		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-			if (!wait_for_more(channel))
-				return VU_RECEIVE_STOPPED;
-		} else if (errno != EINTR) {
+		if (got > 0 || errno == EINTR)
+			continue;
+		if (errno != EAGAIN && errno != EWOULDBLOCK)
 			return VU_RECEIVE_TRUNCATED;
-		}
+		if (!wait_for_more(channel))
+			return VU_RECEIVE_STOPPED;
 	}
 	return VU_RECEIVE_OK;
 }
@@ -146,7 +207,8 @@ enum vu_receive_status vu_message_receive(struct vu_channel *channel, struct vu_
 
 	vu_message_dispose_fds(message);
 	message->payload_size = 0;
-	result = receive_all(channel, message, &message->header, sizeof(message->header));
+	result = receive_all(
+		channel, message, (unsigned char *)&message->header, sizeof(message->header));
 	if (result != VU_RECEIVE_OK)
 		return result;
 	if (message->header.size < sizeof(message->header) ||
@@ -184,7 +246,7 @@ static bool send_all(struct vu_channel *channel, struct msghdr *message)
 			message->msg_control = NULL;
 			message->msg_controllen = 0;
 		} else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-			if (!channel->wait(channel->context, channel->fd, POLLOUT))
+			if (!channel->wait(channel->context, channel->fd, POLLOUT, false))
 				return false;
 		} else if (errno != EINTR) {
 			return false;

@@ -12,11 +12,18 @@
 /* A socket, and how to wait for it. */
 struct vu_channel {
 	int fd;
-	/* Returns true when the socket may have @events, false when the server is to stop. */
-	bool (*wait)(void *context, int fd, short events);
+	/*
+	 * Returns true when the socket may have @events, false when the server is to stop. @again:
+	 * the last call has returned true, and since then nothing has come.
+	 */
+	bool (*wait)(void *context, int fd, short events, bool again);
 	void *context;
-	unsigned received; /* how often since the last wait; the functions' own */
+	/* The functions' own: the numbers of reads since the last wait, and of waits since data came. */
+	unsigned received, waits;
 };
+
+/* Messages up to this size are read by one system call, several together if they have come. */
+#define VU_AHEAD_MAX 512
 
 /*
  * A received message. The descriptors are the message's until a handler takes them, which it
@@ -30,6 +37,12 @@ struct vu_message {
 	int fds[VU_FDS_MAX]; /* -1 where one has been taken */
 	size_t fd_count;
 	bool fds_lost; /* more descriptors came than a message may have */
+	/* What has been read and belongs to this message or the next ones, and its descriptors. */
+	unsigned char ahead[VU_AHEAD_MAX];
+	size_t ahead_at, ahead_end;
+	int ahead_fds[VU_FDS_MAX];
+	size_t ahead_fd_count;
+	bool ahead_fds_lost;
 };
 
 enum vu_receive_status {

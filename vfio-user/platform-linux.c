@@ -40,6 +40,8 @@ ssize_t vu_platform_receive(int fd, struct msghdr *message)
 	return recvmsg(fd, message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 }
 
+const bool vu_platform_fds_come_first = false;
+
 ssize_t vu_platform_send(int fd, const struct msghdr *message)
 {
 	return sendmsg(fd, message, MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -116,6 +116,13 @@ ssize_t vu_platform_receive(int fd, struct msghdr *message)
 	return got;
 }
 
+/* The BSDs, macOS among them, put descriptors before the data in a socket's buffer. */
+#ifdef __linux__
+const bool vu_platform_fds_come_first = false;
+#else
+const bool vu_platform_fds_come_first = true;
+#endif
+
 ssize_t vu_platform_send(int fd, const struct msghdr *message)
 {
 	return sendmsg(fd, message, MSG_NOSIGNAL);

@@ -27,6 +27,13 @@ bool vu_platform_prepare(int fd);
 /** vu_platform_receive - recvmsg() that does not wait; received descriptors are closed on exec. */
 ssize_t vu_platform_receive(int fd, struct msghdr *message);
 
+/**
+ * vu_platform_fds_come_first - where the data of one recvmsg() begins and ends
+ *
+ * True: it begins with the data that its descriptors came with. False: it ends with that data.
+ */
+extern const bool vu_platform_fds_come_first;
+
 /** vu_platform_send - sendmsg() that neither waits nor raises SIGPIPE. */
 ssize_t vu_platform_send(int fd, const struct msghdr *message);
 

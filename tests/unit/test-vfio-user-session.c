@@ -103,6 +103,38 @@ static void test_messages_in_a_row_are_answered_in_order(void **state)
 	free(reply);
 }
 
+/* All of them have come before the first is read, so that one read gets parts of several. */
+static void test_descriptors_belong_to_their_message(void **state)
+{
+	const struct vfio_user_region_access access = { .region = VFIO_PCI_CONFIG_REGION_INDEX,
+		.count = 4 };
+	const struct vfio_user_irq_set set = {
+		.argsz = sizeof(set), .flags = CONNECT, .index = VFIO_PCI_MSIX_IRQ_INDEX, .count = 2
+	};
+	struct vu_reply *reply = malloc(sizeof(*reply));
+	struct rig *rig = *state;
+	int fds[] = { event_new(), event_new() };
+
+	rig_open(rig);
+	vu_client_send_command(&rig->client, VFIO_USER_VERSION, 0, "\0\0\1\0", 4, NULL, 0);
+	for (int i = 0; i < 3; i++) {
+		vu_client_send_command(
+			&rig->client, VFIO_USER_REGION_READ, 0, &access, sizeof(access), NULL, 0);
+		vu_client_send_command(
+			&rig->client, VFIO_USER_DEVICE_SET_IRQS, 0, &set, sizeof(set), fds, 2);
+	}
+	rig_begin(rig);
+	for (int i = 0; i < 7; i++) {
+		assert_true(vu_client_receive(&rig->client, reply));
+		assert_int_equal(reply->header.error, 0);
+	}
+	raise_vector(1);
+	assert_int_equal(event_take(fds[0]), 0);
+	assert_int_equal(event_take(fds[1]), 1);
+	close_all(fds, 2);
+	free(reply);
+}
+
 static void test_half_a_message_is_no_message(void **state)
 {
 	struct rig *rig = *state;
@@ -545,6 +577,65 @@ static void test_a_device_may_have_a_root(void **state)
 	(void)state;
 }
 
+/* --- Polling: looking for the next message without sleeping ----------------------------------- */
+
+#define POLLED_EXCHANGES 500
+
+static void poll_for_messages(struct rig *rig)
+{
+	rig->loop.poll_us = VU_POLL_US_MAX;
+	poll_policy_init(&rig->loop.policy);
+	rig_connect(rig);
+	rig_agree(rig);
+	for (int i = 0; i < POLLED_EXCHANGES; i++)
+		assert_int_equal(vu_client_config(&rig->client, 0, 4), 0x00101b36);
+}
+
+static void test_quick_messages_are_polled_for(void **state)
+{
+	struct rig *rig = *state;
+
+	poll_for_messages(rig);
+	rig_hang_up(rig);
+	assert_true(rig->loop.polls > 0);
+}
+
+static void test_a_stop_interrupts_polling(void **state)
+{
+	struct rig *rig = *state;
+
+	poll_for_messages(rig);
+	assert_int_equal(write(rig->stop[1], "", 1), 1);
+	rig_expect_closed(rig);
+}
+
+/* The VMM unmasks by an eventfd, and the session is not idle for a moment. */
+static void test_controls_are_heard_while_polling(void **state)
+{
+	struct rig *rig = *state;
+	int line = event_new(), unmask = event_new();
+	int fd;
+	unsigned reads = 0;
+
+	poll_for_messages(rig);
+	fd = dup(line);
+	assert_int_equal(vu_client_event(&rig->client, VFIO_PCI_INTX_IRQ_INDEX, 0, fd), 0);
+	assert_int_equal(
+		vu_client_set_irqs(&rig->client, VFIO_PCI_INTX_IRQ_INDEX,
+			VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK, 0, 1, &unmask, 1),
+		0);
+	raise_vector(0);
+	raise_vector(0); /* is pending: the line is masked */
+	assert_int_equal(event_take(line), 1);
+	event_signal(unmask);
+	while (event_take(line) == 0 && ++reads < 10000)
+		vu_client_config(&rig->client, 0, 4);
+	assert_true(reads < 10000);
+	close(fd);
+	close(line);
+	close(unmask);
+}
+
 #define ON(setup, test) cmocka_unit_test_setup_teardown(test, setup, rig_teardown)
 
 int main(void)
@@ -555,6 +646,10 @@ int main(void)
 		ON(rig_setup_agreed, test_sizes_that_cannot_be_end_the_session),
 		ON(rig_setup_agreed, test_messages_in_pieces_are_put_together),
 		ON(rig_setup_agreed, test_messages_in_a_row_are_answered_in_order),
+		ON(rig_setup, test_descriptors_belong_to_their_message),
+		ON(rig_setup, test_quick_messages_are_polled_for),
+		ON(rig_setup, test_a_stop_interrupts_polling),
+		ON(rig_setup, test_controls_are_heard_while_polling),
 		ON(rig_setup_agreed, test_half_a_message_is_no_message),
 		ON(rig_setup_agreed, test_a_stop_interrupts_half_a_message),
 		ON(rig_setup_agreed, test_a_stop_interrupts_a_reply_that_nobody_reads),
