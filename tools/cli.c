@@ -12,6 +12,11 @@ void cli_set_program(const char *name)
 	program = name;
 }
 
+const char *cli_program(void)
+{
+	return program;
+}
+
 void cli_error(const char *format, ...)
 {
 	va_list arguments;
@@ -60,7 +65,7 @@ void cli_format_size(uint64_t size, char text[CLI_SIZE_SIZE])
 		size /= 1024;
 		unit++;
 	}
-	/* At unit 0 the character is the end of the string: no unit at all. */
+	/* The unit of bytes is a NUL: the string ends there. */
 	snprintf(text, CLI_SIZE_SIZE, "%llu%c", (unsigned long long)size, units[unit]);
 }
 
@@ -75,7 +80,7 @@ void cli_table_add(struct cli_table *table, const char *const *cells)
 	table->rows++;
 }
 
-/* How many columns of a terminal: bytes that do not continue a character. */
+/* The number of characters: of bytes that do not continue a UTF-8 sequence. */
 static size_t text_width(const char *text)
 {
 	size_t width = 0;
@@ -103,19 +108,19 @@ static size_t column_width(const struct cli_table *table, size_t column)
 	return width;
 }
 
-/* Blanks are owed until there is something to put after them: none end a line. */
+/* Blanks are only printed before a cell that has text, so that no line ends in blanks. */
 static void print_row(const struct cli_table *table, const size_t *widths, size_t row, FILE *out)
 {
-	size_t owed = 0;
+	size_t blanks = 0;
 
 	for (size_t column = 0; column < table->columns; column++) {
 		const char *text = cell(table, row, column);
 
 		if (*text) {
-			fprintf(out, "%*s%s", (int)owed, "", text);
-			owed = 0;
+			fprintf(out, "%*s%s", (int)blanks, "", text);
+			blanks = 0;
 		}
-		owed += widths[column] - text_width(text) + 2;
+		blanks += widths[column] - text_width(text) + 2;
 	}
 	fputc('\n', out);
 }

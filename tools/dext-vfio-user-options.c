@@ -5,15 +5,20 @@
 #include "tools/dext-vfio-user-driver.h"
 #include "tools/sandbox.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* More than these are a mistake in a file. */
 #define ENTRIES_MAX 1024u
+#define WORDS_MAX   32 /* of a line */
 
-int option_error(const char *where, const char *format, ...)
+/* Print an error in the command line, or in the line of a file that @where names. */
+static int usage_error(const char *where, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static int usage_error(const char *where, const char *format, ...)
 {
 	char line[1024];
 	va_list arguments;
@@ -25,20 +30,48 @@ int option_error(const char *where, const char *format, ...)
 	return EXIT_USAGE;
 }
 
-static int replace(char **place, const char *text)
-{
-	char *copy = strdup(text);
+/* --- Options ------------------------------------------------------------------------ */
 
-	if (!copy) {
-		fputs("dext-vfio-user: out of memory\n", stderr);
-		return EXIT_FAILURE;
-	}
-	free(*place);
-	*place = copy;
-	return -1;
+/* The command line, or one line of a file, while it is parsed. */
+struct line {
+	struct entry entry; /* the device */
+	const char *config, *driver;
+	bool sandbox;
+};
+
+/* Options of a device; those of them that may stand beside --config; of the program. */
+#define OF_DEVICE	 1u
+#define OF_DEVICES	 2u
+#define OF_PROGRAM	 4u
+#define ENTRY_AT(member) offsetof(struct line, entry.member)
+
+/* Store a copy: the words of a file are freed. */
+static int take_text(void *place, const char *value)
+{
+	char **text = place;
+
+	free(*text);
+	*text = cli_format("%s", value);
+	return OPTIONS_CONTINUE;
 }
 
-static int set_bar_access(struct entry *entry, const char *value)
+static int take_spec(void *place, const char *value)
+{
+	if (!driver_available())
+		return usage_error("", "--device: built without a driver; --addr BB:DD.F serves a "
+				       "device of a driver extension");
+	return take_text(place, value);
+}
+
+static int take_driver(void *place, const char *value)
+{
+	if (!driver_available())
+		return usage_error("", "--driver: IOKit finds driver extensions in its registry, "
+				       "not at a socket");
+	return option_text(place, value);
+}
+
+static int take_bar_access(void *place, const char *value)
 {
 	static const struct {
 		const char *name;
@@ -48,189 +81,97 @@ static int set_bar_access(struct entry *entry, const char *value)
 		{ "calls", VU_BARS_CALLS },
 		{ "shared", VU_BARS_SHARED },
 	};
+	struct line *line = place;
 
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
 		if (strcmp(value, ways[i].name) == 0) {
-			entry->device.bar_access = ways[i].access;
-			return -1;
+			line->entry.device.bar_access = ways[i].access;
+			return OPTIONS_CONTINUE;
 		}
 	}
-	return option_error(entry->where, "--bar-access: it must be 'mapped', 'calls' or 'shared'");
+	return usage_error(
+		line->entry.where, "--bar-access: it must be 'mapped', 'calls' or 'shared'");
 }
 
-/* --- The options -------------------------------------------------------------------- */
-
-/* What is being read, and where it goes. */
-struct reading {
-	struct options *options;
-	struct entry *entry; /* the device, on the command line or on a line of a file */
-	bool has_entry;	     /* something was said of it */
-	char *config;
-};
-
-/* Those of one device, which may stand on a line of a file; and those of the program. */
-#define OF_DEVICE  1u
-#define OF_PROGRAM 2u
-
-static int take_socket(void *context, const char *value)
+static int take_poll_us(void *place, const char *value)
 {
-	struct reading *reading = context;
-
-	reading->has_entry = true;
-	return replace(&reading->entry->socket, value);
-}
-
-static int take_address(void *context, const char *value)
-{
-	struct reading *reading = context;
-
-	reading->has_entry = true;
-	return replace(&reading->entry->address_text, value);
-}
-
-static int take_spec(void *context, const char *value)
-{
-	struct reading *reading = context;
-
-	if (!driver_available())
-		return option_error("", "--device: built without a driver; --addr BB:DD.F serves a "
-					"device of a driver extension");
-	reading->has_entry = true;
-	return replace(&reading->entry->spec, value);
-}
-
-static int take_bar_access(void *context, const char *value)
-{
-	struct reading *reading = context;
-
-	reading->has_entry = true;
-	return set_bar_access(reading->entry, value);
-}
-
-static int take_poll_us(void *context, const char *value)
-{
-	struct reading *reading = context;
+	struct line *line = place;
 	uint64_t poll_us;
 	const char *problem = number_parse(value, VU_POLL_US_MAX, &poll_us);
 
-	reading->has_entry = true;
 	if (problem)
-		return option_error(reading->entry->where, "--poll-us %s: %s", value, problem);
-	reading->entry->device.poll_us = (unsigned)poll_us;
-	return OPTIONS_GO_ON;
+		return usage_error(line->entry.where, "--poll-us %s: %s", value, problem);
+	line->entry.device.poll_us = (unsigned)poll_us;
+	return OPTIONS_CONTINUE;
 }
 
-static int take_verbose(void *context, const char *value)
+static int take_sandbox(void *place, const char *value)
 {
-	struct reading *reading = context;
-
-	(void)value;
-	reading->entry->device.verbose = true;
-	return OPTIONS_GO_ON;
-}
-
-static int take_config(void *context, const char *value)
-{
-	struct reading *reading = context;
-
-	return replace(&reading->config, value);
-}
-
-static int take_driver(void *context, const char *value)
-{
-	struct reading *reading = context;
-
-	if (!driver_available())
-		return option_error("", "--driver: IOKit finds driver extensions in its registry, "
-					"not at a socket");
-	return replace(&reading->options->driver, value);
-}
-
-static int take_sandbox(void *context, const char *value)
-{
-	struct reading *reading = context;
-
-	(void)value;
 	if (!sandbox_available())
-		return option_error(
-			"", "--sandbox: built without it, since libseccomp was missing");
-	reading->options->sandbox = true;
-	return OPTIONS_GO_ON;
+		return usage_error("", "--sandbox: built without it, since libseccomp was missing");
+	return option_set(place, value);
 }
 
-static int take_no_sandbox(void *context, const char *value)
-{
-	struct reading *reading = context;
-
-	(void)value;
-	reading->options->sandbox = false;
-	return OPTIONS_GO_ON;
-}
-
-static int print_version(void *context, const char *value)
-{
-	(void)context;
-	(void)value;
-	puts("dext-vfio-user " DEXTPCI_VERSION);
-	return EXIT_SUCCESS;
-}
-
-static int print_help(void *context, const char *value);
+static int print_help(void *place, const char *value);
 
 static const struct option_row rows[] = {
-	{ "socket", 's', "PATH", OF_DEVICE, "where the virtual machine monitor connects",
-		take_socket },
+	{ "socket", 's', "PATH", OF_DEVICE, "the socket for the virtual machine monitor", take_text,
+		ENTRY_AT(socket) },
 	{ "addr", 0, "BB:DD.F", OF_DEVICE,
-		"a device of a running driver service (dextd); when the\n"
-		"service is started anew, the device is found again",
-		take_address },
+		"a device of a running driver service (dextd); after\n"
+		"a restart of the service the device is opened again",
+		take_text, ENTRY_AT(address_text) },
 	{ "driver", 0, "PATH", OF_PROGRAM,
-		"the driver service's socket, instead of $DEXT_SOCKET,\n"
-		"$XDG_RUNTIME_DIR/dextpci/dextd.sock or\n"
-		"/run/dextpci/dextd.sock",
-		take_driver },
+		"the socket of the driver service, instead of\n"
+		"$DEXT_SOCKET, $XDG_RUNTIME_DIR/dextpci/dextd.sock\n"
+		"or /run/dextpci/dextd.sock",
+		take_driver, offsetof(struct line, driver) },
 	{ "device", 'd', "SPEC", OF_DEVICE,
-		"make and drive the device in this program; no driver\n"
-		"service",
-		take_spec },
+		"create the device and its driver in this program,\n"
+		"without a driver service",
+		take_spec, ENTRY_AT(spec) },
 	{ "bar-access", 0, "mapped|calls|shared", OF_DEVICE,
-		"reach registers by loads and stores (the default), or by a\n"
-		"call of the driver for each access; shared: as mapped, and\n"
-		"the virtual machine maps them as well, so that most\n"
-		"accesses need no message",
-		take_bar_access },
+		"access registers by loads and stores (the default),\n"
+		"or by a call of the driver for each access; shared:\n"
+		"as mapped, and the virtual machine maps them too,\n"
+		"so that most accesses need no message",
+		take_bar_access, 0 },
 	{ "config", 0, "FILE", OF_PROGRAM,
-		"serve many devices: each line of FILE has the options of\n"
-		"one, such as --socket /run/vm1.sock --addr 01:00.0; #\n"
-		"begins a comment",
-		take_config },
+		"serve many devices: each line of FILE has the\n"
+		"options of one, such as --socket /run/vm1.sock\n"
+		"--addr 01:00.0; # begins a comment",
+		option_text, offsetof(struct line, config) },
 	{ "sandbox", 0, NULL, OF_PROGRAM,
-		"give up all that is not needed once the devices are open;\n" SANDBOX_DEFAULT_TEXT,
-		take_sandbox },
-	{ "no-sandbox", 0, NULL, OF_PROGRAM, "give up nothing", take_no_sandbox },
+		"forbid system calls that are not needed once the\n"
+		"devices are open; " SANDBOX_DEFAULT_TEXT,
+		take_sandbox, offsetof(struct line, sandbox) },
+	{ "no-sandbox", 0, NULL, OF_PROGRAM, "do not", option_clear,
+		offsetof(struct line, sandbox) },
 	{ "poll-us", 0, "N", OF_DEVICE,
-		"poll for the next message up to N microseconds (50; 0: not at all)",
-		take_poll_us },
-	{ "verbose", 'v', NULL, OF_DEVICE, "one line for each message", take_verbose },
-	{ "help", 'h', NULL, OF_PROGRAM, "print this help", print_help },
-	{ "version", 'V', NULL, OF_PROGRAM, "print the version", print_version },
+		"poll for the next message for up to N microseconds\n"
+		"(50; 0: do not poll)",
+		take_poll_us, 0 },
+	{ "verbose", 'v', NULL, OF_DEVICES, "print one line for each message", option_set,
+		ENTRY_AT(device.verbose) },
+	{ "help", 'h', NULL, OF_PROGRAM, "print this help", print_help, 0 },
+	{ "version", 'V', NULL, OF_PROGRAM, "print the version", option_version, 0 },
 };
 static const struct option_table table = OPTION_TABLE(rows);
 
-static int print_help(void *context, const char *value)
+static int print_help(void *place, const char *value)
 {
-	(void)context;
+	(void)place;
 	(void)value;
 	fputs("Usage: dext-vfio-user --socket PATH --addr BB:DD.F [--driver PATH] [OPTION]...\n"
 	      "   or: dext-vfio-user --socket PATH --device SPEC [OPTION]...\n"
 	      "   or: dext-vfio-user --config FILE [--driver PATH] [OPTION]...\n"
 	      "\n"
-	      "Offer a PCI device to a virtual machine, over the vfio-user protocol. The virtual\n"
-	      "machine monitor connects to the socket; one at a time, and when it has gone the\n"
-	      "device is reset and offered to the next.\n"
+	      "Offer a PCI device to a virtual machine, over the vfio-user protocol. A virtual\n"
+	      "machine monitor connects to the socket. One at a time is served; after it has\n"
+	      "disconnected, the device is reset and offered to the next.\n"
 	      "\n",
 		stdout);
-	options_print(&table, OF_DEVICE | OF_PROGRAM, stdout);
+	options_print(&table, OF_DEVICE | OF_DEVICES | OF_PROGRAM, stdout);
 	if (driver_available()) {
 		fputs("\nDevices for --device, as TYPE,key=value,...:\n", stdout);
 		driver_print_types();
@@ -239,7 +180,7 @@ static int print_help(void *context, const char *value)
 	      "Examples:\n"
 	      "  dext-vfio-user --socket /tmp/nvme.sock --device nvme,addr=01:00.0,image=disk.img\n"
 	      "  dext-vfio-user --socket /tmp/nvme.sock --addr 01:00.0\n"
-	      "and then QEMU, whose guest memory has to be shareable:\n"
+	      "and QEMU, with shareable guest memory:\n"
 	      "  qemu-system-x86_64 -M q35,memory-backend=m0 -m 512 \\\n"
 	      "    -object memory-backend-memfd,id=m0,size=512M,share=on \\\n"
 	      "    -device '{\"driver\":\"vfio-user-pci\",\"socket\":"
@@ -247,152 +188,211 @@ static int print_help(void *context, const char *value)
 	      "\n"
 	      "It prints 'serving BB:DD.F at PATH' for each device when clients may connect. "
 	      "SIGTERM\n"
-	      "and SIGINT end it. Exit status: 0 after one of these, 1 for a failure, 2 for a "
-	      "mistake\n"
-	      "in the command line or in FILE.\n",
+	      "and SIGINT end it. Exit status: 0 after such a signal, 1 for a failure, 2 for an\n"
+	      "error in the command line or in FILE.\n",
 		stdout);
 	return EXIT_SUCCESS;
 }
 
-/* --- What was said of a device --------------------------------------------------------- */
+/* --- Devices ------------------------------------------------------------------------ */
 
-static int check_socket(const struct entry *entry)
-{
-	size_t length = strlen(entry->socket), limit = vu_server_path_limit();
-
-	if (length >= 1 && length <= limit)
-		return -1;
-	return option_error(entry->where, "--socket: the path has %zu bytes, it must have 1 to %zu",
-		length, limit);
-}
-
-/* Its device, as text of the right form; whether there is one turns out later. */
-static int check_device(struct entry *entry)
+/* Only the syntax of the device is checked; it is opened later. */
+static int check_entry(struct entry *entry)
 {
 	char error[VU_ERROR_SIZE];
 	const char *problem;
-
-	if (entry->address_text) {
-		problem = pci_address_parse(entry->address_text, &entry->address, NULL);
-		if (problem)
-			return option_error(
-				entry->where, "--addr %s: %s", entry->address_text, problem);
-		return -1;
-	}
-	return driver_check(entry->spec, error, sizeof(error)) ?
-		       -1 :
-		       option_error(entry->where, "%s", error);
-}
-
-static int check_entry(struct entry *entry)
-{
-	int status;
+	size_t length, limit = vu_server_path_limit();
 
 	if (!entry->socket)
-		return option_error(entry->where, "--socket PATH is missing");
+		return usage_error(entry->where, "--socket PATH is missing");
 	if (!entry->spec && !entry->address_text)
-		return option_error(entry->where, "--addr BB:DD.F or --device SPEC is missing");
+		return usage_error(entry->where, "--addr BB:DD.F or --device SPEC is missing");
 	if (entry->spec && entry->address_text)
-		return option_error(entry->where, "--addr and --device exclude each other");
-	status = check_socket(entry);
-	return status < 0 ? check_device(entry) : status;
+		return usage_error(entry->where, "--addr and --device exclude each other");
+	length = strlen(entry->socket);
+	if (length < 1 || length > limit)
+		return usage_error(entry->where,
+			"--socket: the path has %zu bytes, it must have 1 to %zu", length, limit);
+	if (entry->spec)
+		return driver_check(entry->spec, error, sizeof(error)) ?
+			       OPTIONS_CONTINUE :
+			       usage_error(entry->where, "%s", error);
+	problem = pci_address_parse(entry->address_text, &entry->address, NULL);
+	return problem ? usage_error(entry->where, "--addr %s: %s", entry->address_text, problem) :
+			 OPTIONS_CONTINUE;
 }
 
-static struct entry *new_entry(struct options *options, const char *where)
+/* Append the device, which then belongs to @options, and check it. */
+static int add_entry(struct options *options, const struct entry *entry)
 {
-	struct entry *entries;
-
-	if (options->count >= ENTRIES_MAX) {
-		option_error(where, "too many devices (at most %u)", ENTRIES_MAX);
-		return NULL;
+	options->entries =
+		realloc(options->entries, (options->count + 1) * sizeof(*options->entries));
+	if (!options->entries) {
+		cli_error("out of memory");
+		exit(EXIT_FAILURE);
 	}
-	entries = realloc(options->entries, (options->count + 1) * sizeof(*entries));
-	if (!entries) {
-		fputs("dext-vfio-user: out of memory\n", stderr);
-		return NULL;
+	options->entries[options->count] = *entry;
+	return check_entry(&options->entries[options->count++]);
+}
+
+static void free_entry(struct entry *entry)
+{
+	free(entry->socket);
+	free(entry->spec);
+	free(entry->address_text);
+}
+
+static struct line new_line(void)
+{
+	return (struct line){ .entry.device = { .poll_us = VU_POLL_US },
+		.sandbox = sandbox_available() };
+}
+
+/* --- The file of --config --------------------------------------------------------------- */
+
+static bool is_blank(char character)
+{
+	return character == ' ' || character == '\t' || character == '\r' || character == '\n';
+}
+
+/* Split off one word and remove its quotes. Return: the rest; NULL if a quote is not closed. */
+static char *split_word(char *at, char **word)
+{
+	char *out = at, quote = '\0';
+
+	*word = at;
+	for (; *at != '\0' && (quote != '\0' || !is_blank(*at)); at++) {
+		if (quote == '\0' && (*at == '\'' || *at == '"'))
+			quote = *at;
+		else if (*at == quote)
+			quote = '\0';
+		else
+			*out++ = *at;
 	}
-	options->entries = entries;
-	entries += options->count++;
-	*entries = (struct entry){ .device = { .poll_us = VU_POLL_US } };
-	snprintf(entries->where, sizeof(entries->where), "%s", where);
-	return entries;
+	if (quote != '\0')
+		return NULL;
+	if (*at != '\0')
+		at++;
+	*out = '\0';
+	return at;
 }
 
-/* A program that drives devices of its own finds these alone. */
-static int check_kinds(const struct options *options)
+/* Parse one line of the file; an empty one adds no device. */
+static int parse_line(struct options *options, const char *where, char *text, size_t length)
 {
-	for (size_t i = 1; i < options->count; i++)
-		if (!options->entries[i].spec != !options->entries[0].spec)
-			return option_error(options->entries[i].where,
-				"--addr and --device in one file: they want a program each");
-	return -1;
+	char program[] = "dext-vfio-user";
+	char *words[WORDS_MAX + 2] = { program };
+	struct line line = new_line();
+	int count = 1, status;
+
+	if (strlen(text) != length)
+		return usage_error(where, "there is a NUL in it: it is no text");
+	for (;;) {
+		while (is_blank(*text))
+			text++;
+		if (*text == '\0' || *text == '#')
+			break;
+		if (count > WORDS_MAX)
+			return usage_error(where, "more than %d words", WORDS_MAX);
+		text = split_word(text, &words[count++]);
+		if (!text)
+			return usage_error(where, "a quote is not closed");
+	}
+	if (count == 1)
+		return OPTIONS_CONTINUE;
+	if (options->count >= ENTRIES_MAX)
+		return usage_error(where, "too many devices (at most %u)", ENTRIES_MAX);
+	snprintf(line.entry.where, sizeof(line.entry.where), "%s", where);
+	status = options_read(&table, OF_DEVICE | OF_DEVICES, where, count, words, &line, NULL);
+	if (status == OPTIONS_CONTINUE)
+		status = options_no_arguments(where, count, words);
+	if (status == OPTIONS_CONTINUE)
+		return add_entry(options, &line.entry);
+	free_entry(&line.entry);
+	return status;
 }
 
-int options_add(struct options *options, const char *where, int argc, char **argv)
+static int read_file(struct options *options, const char *path)
 {
-	struct reading reading = { .options = options, .entry = new_entry(options, where) };
-	int status;
+	char where[sizeof(options->entries->where)], *text = NULL;
+	FILE *file = fopen(path, "re");
+	int status = OPTIONS_CONTINUE;
+	size_t room = 0;
+	ssize_t length;
 
-	if (!reading.entry)
+	if (!file) {
+		cli_error("%s: %s", path, strerror(errno));
 		return EXIT_FAILURE;
-	status = options_read(&table, OF_DEVICE, where, argc, argv, &reading, NULL);
-	if (status == OPTIONS_GO_ON)
-		status = options_no_arguments(where, argc, argv);
-	return status == OPTIONS_GO_ON ? check_entry(reading.entry) : status;
+	}
+	for (unsigned number = 1;
+		status == OPTIONS_CONTINUE && (length = getline(&text, &room, file)) >= 0;
+		number++) {
+		snprintf(where, sizeof(where), "%.256s:%u: ", path, number);
+		status = parse_line(options, where, text, (size_t)length);
+	}
+	if (status == OPTIONS_CONTINUE && ferror(file)) {
+		cli_error("%s: %s", path, strerror(errno));
+		status = EXIT_FAILURE;
+	}
+	free(text);
+	fclose(file);
+	if (status == OPTIONS_CONTINUE && options->count == 0) {
+		cli_error("%s: there is no device in it", path);
+		status = EXIT_USAGE;
+	}
+	return status;
 }
 
 /* --- The command line --------------------------------------------------------------- */
 
-static int read_config(struct options *options, const struct reading *reading)
+static int read_config(struct options *options, const struct line *line, unsigned given)
 {
-	bool verbose = reading->entry->device.verbose;
 	int status;
 
-	if (reading->has_entry)
-		return option_error(
+	if (given & OF_DEVICE)
+		return usage_error(
 			"", "--config excludes the options of a device, which stand in its file");
-	/* What was for the device on the command line goes for all in the file. */
-	options->count = 0;
-	status = options_read_file(options, reading->config);
-	for (size_t i = 0; i < options->count; i++)
-		options->entries[i].device.verbose |= verbose;
-	return status < 0 ? check_kinds(options) : status;
-}
+	status = read_file(options, line->config);
+	for (size_t i = 0; i < options->count; i++) {
+		struct entry *entry = &options->entries[i];
 
-static int check_driver(const struct options *options)
-{
-	if (options->driver && options->count > 0 && options->entries[0].spec)
-		return option_error("", "--driver PATH goes with --addr BB:DD.F");
-	return -1;
+		entry->device.verbose |= line->entry.device.verbose;
+		/* A program that has drivers itself does not find those of a service. */
+		if (status == OPTIONS_CONTINUE && !entry->spec != !options->entries[0].spec)
+			status = usage_error(entry->where,
+				"--addr and --device in one file: each needs its own program");
+	}
+	return status;
 }
 
 int options_parse(struct options *options, int argc, char **argv)
 {
-	struct reading reading = { .options = options };
+	struct line line = new_line();
+	unsigned given;
 	int status;
 
 	cli_set_program("dext-vfio-user");
-	*options = (struct options){ .sandbox = sandbox_available() };
-	reading.entry = new_entry(options, "");
-	if (!reading.entry)
-		return EXIT_FAILURE;
-	status = options_read(&table, OF_DEVICE | OF_PROGRAM, "", argc, argv, &reading, NULL);
-	if (status == OPTIONS_GO_ON)
+	*options = (struct options){ .count = 0 };
+	status = options_read(
+		&table, OF_DEVICE | OF_DEVICES | OF_PROGRAM, "", argc, argv, &line, &given);
+	options->driver = line.driver;
+	options->sandbox = line.sandbox;
+	if (status == OPTIONS_CONTINUE)
 		status = options_no_arguments("", argc, argv);
-	if (status == OPTIONS_GO_ON)
-		status = reading.config ? read_config(options, &reading) :
-					  check_entry(reading.entry);
-	free(reading.config);
-	return status == OPTIONS_GO_ON ? check_driver(options) : status;
+	if (status == OPTIONS_CONTINUE && !line.config)
+		status = add_entry(options, &line.entry);
+	else
+		free_entry(&line.entry);
+	if (status == OPTIONS_CONTINUE && line.config)
+		status = read_config(options, &line, given);
+	if (status == OPTIONS_CONTINUE && options->driver && options->entries[0].spec)
+		status = usage_error("", "--driver PATH goes with --addr BB:DD.F");
+	return status;
 }
 
 void options_free(struct options *options)
 {
-	for (size_t i = 0; i < options->count; i++) {
-		free(options->entries[i].socket);
-		free(options->entries[i].spec);
-		free(options->entries[i].address_text);
-	}
+	for (size_t i = 0; i < options->count; i++)
+		free_entry(&options->entries[i]);
 	free(options->entries);
-	free(options->driver);
 }

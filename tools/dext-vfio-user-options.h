@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What dext-vfio-user was asked to do: by its command line, or by a file of such lines. */
+/* The command line of dext-vfio-user, and the file of --config. */
 #ifndef TOOLS_DEXT_VFIO_USER_OPTIONS_H
 #define TOOLS_DEXT_VFIO_USER_OPTIONS_H
 
@@ -7,12 +7,12 @@
 #include "tools/option-table.h"
 #include "vfio-user/vfio-user.h"
 
-/* One device to be served. */
+/* A device to serve. */
 struct entry {
-	char where[288]; /* "FILE:LINE: ", or nothing, for errors */
+	char where[288]; /* the beginning of errors: "FILE:LINE: ", or "" */
 	char *socket;
-	char *spec;	    /* of a device of this program's own, */
-	char *address_text; /* or the address of a driver service's */
+	char *spec;	    /* of a device that this program creates; NULL: see below */
+	char *address_text; /* of a device of a driver service; NULL: see above */
 	struct pci_address address;
 	struct vu_device_options device;
 };
@@ -20,44 +20,20 @@ struct entry {
 struct options {
 	struct entry *entries;
 	size_t count;
-	char *driver; /* the driver service's socket; NULL: the usual one */
+	const char *driver; /* the socket of the driver service; NULL: the default */
 	bool sandbox;
 };
 
 /**
- * options_parse - understand the command line, and the file that it names
- * @options: filled in; for options_free() in any case
+ * options_parse - parse the command line, and the file of --config
+ * @options: filled in; for options_free(), also after an error
  *
- * What is wrong has been said in one line.
+ * Each line of the file is a device, with its options as on the command line. Words are separated
+ * by blanks; '...' and "..." quote blanks. A # at the beginning of a word begins a comment.
  *
- * Return: -1 to go on, or the exit status: also of --help and --version.
+ * Return: OPTIONS_CONTINUE, or the exit status: of --help and --version, or of a printed error.
  */
 int options_parse(struct options *options, int argc, char **argv);
 void options_free(struct options *options);
-
-/** option_error - say what is wrong with the command line, or with a line of the file. */
-int option_error(const char *where, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-/* --- Between the command line and the file ---------------------------------------- */
-
-/**
- * options_add - one more device
- * @where: goes in front of errors
- * @argv: options of one device alone, as on the command line; [0] is not looked at
- *
- * Return: -1, or the exit status.
- */
-int options_add(struct options *options, const char *where, int argc, char **argv);
-
-/**
- * options_read_file - add the devices of a file
- *
- * A line is a device, with its options as on the command line; words are separated by
- * blanks, and '...' or "..." keeps what is inside together. What follows a # at the
- * beginning of a word is a comment.
- *
- * Return: -1, or the exit status.
- */
-int options_read_file(struct options *options, const char *path);
 
 #endif

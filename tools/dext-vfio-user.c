@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * dext-vfio-user: devices of the driver extension for virtual machines. A device is a
- * driver service's (--addr), or one that this program makes and drives itself
- * (--device). Each has a socket and a thread of its own, and none waits for another.
+ * dext-vfio-user: serve devices to virtual machines: devices of a driver service (--addr), or
+ * devices with drivers in this program (--device). Each has its own socket and its own thread,
+ * and does not wait for the others.
  */
 #include "common/limits.h"
+#include "tools/cli.h"
 #include "tools/dext-vfio-user-driver.h"
 #include "tools/dext-vfio-user-options.h"
 #include "tools/sandbox.h"
@@ -20,26 +21,20 @@
 #include <systemd/sd-daemon.h>
 #endif
 
-/* A device, as far as it is being served. */
 struct served {
 	const struct entry *entry;
-	struct dext_driver *driver; /* NULL: a driver service's */
+	struct dext_driver *driver; /* NULL: in a driver service */
 	struct vu_device *device;
 	struct vu_server *server;
 	pthread_t thread;
-	bool running, well;
-	int status; /* how the program ends when it could not begin */
+	bool running, succeeded;
+	int status; /* exit status if begin() fails */
 };
 
-/* What the signals' handler stops: set once, before @serving. */
+/* For the signal handler, which uses @all only if @serving. */
 static struct served *all;
 static size_t all_count;
 static atomic_bool serving, stopping;
-
-static void complain(const struct entry *entry, const char *what)
-{
-	fprintf(stderr, "dext-vfio-user: %s%s\n", entry ? entry->where : "", what);
-}
 
 static void stop_all(void)
 {
@@ -77,7 +72,7 @@ static bool make_device(struct served *served, struct pci_address *address)
 		driver_create(served->entry->spec, address, &is_invalid, error, sizeof(error));
 	if (served->driver)
 		return true;
-	complain(served->entry, error);
+	cli_error("%s%s", served->entry->where, error);
 	if (is_invalid)
 		served->status = EXIT_USAGE;
 	return false;
@@ -100,7 +95,7 @@ static bool begin(struct served *served)
 	if (served->device)
 		served->server = vu_server_create(served->device, served->entry->socket, error);
 	if (!served->server)
-		complain(served->entry, error);
+		cli_error("%s%s", served->entry->where, error);
 	return served->server != NULL;
 }
 
@@ -115,14 +110,14 @@ static void *run(void *argument)
 {
 	struct served *served = argument;
 
-	served->well = vu_server_run(served->server);
+	served->succeeded = vu_server_run(served->server);
 	return NULL;
 }
 
 /* --- All of them ------------------------------------------------------------------------ */
 
-/* Clients may come. Whoever started this program waits for it to say so. */
-static void tell(void)
+/* Announce that clients may connect. */
+static void report_ready(void)
 {
 	for (size_t i = 0; i < all_count; i++)
 		printf("serving %s at %s\n", vu_device_name(all[i].device), all[i].entry->socket);
@@ -138,7 +133,7 @@ static bool start_threads(void)
 	for (size_t i = 0; i < all_count; i++) {
 		all[i].running = pthread_create(&all[i].thread, NULL, run, &all[i]) == 0;
 		if (!all[i].running) {
-			complain(NULL, "no thread can be started");
+			cli_error("cannot create a thread");
 			stop_all();
 			return false;
 		}
@@ -148,16 +143,16 @@ static bool start_threads(void)
 
 static bool wait_for_threads(void)
 {
-	bool well = true;
+	bool succeeded = true;
 
 	shutdown_phase("sessions of virtual machines");
 	for (size_t i = 0; i < all_count; i++) {
 		if (!all[i].running)
 			continue;
 		pthread_join(all[i].thread, NULL);
-		well = well && all[i].well;
+		succeeded = succeeded && all[i].succeeded;
 	}
-	return well;
+	return succeeded;
 }
 
 static bool serve_all(const struct options *options)
@@ -166,19 +161,19 @@ static bool serve_all(const struct options *options)
 	bool started;
 
 	if (options->sandbox && !sandbox_enter(error, sizeof(error))) {
-		complain(NULL, error);
+		cli_error("%s", error);
 		return false;
 	}
 	atomic_store(&serving, true);
-	/* A signal that came before there was anything to stop. */
+	/* A signal that arrived before @serving was set stopped nothing. */
 	if (atomic_load(&stopping))
 		stop_all();
-	tell();
+	report_ready();
 	started = start_threads();
 	return wait_for_threads() && started;
 }
 
-/* Before there are other threads, which would not be confined. */
+/* Call this before threads are created: those that exist are not confined. */
 static bool prepare_sandbox(const struct options *options)
 {
 	const char **sockets;
@@ -187,7 +182,7 @@ static bool prepare_sandbox(const struct options *options)
 		return true;
 	sockets = calloc(options->count, sizeof(*sockets));
 	if (!sockets) {
-		complain(NULL, "out of memory");
+		cli_error("out of memory");
 		return false;
 	}
 	for (size_t i = 0; i < options->count; i++)
@@ -201,20 +196,20 @@ static bool prepare_sandbox(const struct options *options)
 static int serve(const struct options *options)
 {
 	int status = EXIT_FAILURE;
-	bool well = true;
+	bool begun = true;
 
 	all = calloc(options->count, sizeof(*all));
 	if (!all) {
-		complain(NULL, "out of memory");
+		cli_error("out of memory");
 		return EXIT_FAILURE;
 	}
-	for (; well && all_count < options->count; all_count++) {
+	for (; begun && all_count < options->count; all_count++) {
 		all[all_count].entry = &options->entries[all_count];
 		all[all_count].status = EXIT_FAILURE;
-		well = begin(&all[all_count]);
+		begun = begin(&all[all_count]);
 		status = all[all_count].status;
 	}
-	if (well)
+	if (begun)
 		status = serve_all(options) ? EXIT_SUCCESS : EXIT_FAILURE;
 	atomic_store(&serving, false);
 	shutdown_phase("devices");
@@ -224,7 +219,7 @@ static int serve(const struct options *options)
 	return status;
 }
 
-/* Whether the driver service is there, when one is needed. */
+/* Whether the driver service answers, if one is needed. */
 static bool find_service(const struct options *options)
 {
 	char why[VU_ERROR_SIZE];
@@ -233,7 +228,7 @@ static bool find_service(const struct options *options)
 		return true;
 	if (driver_service_find(options->driver, why, sizeof(why)))
 		return true;
-	complain(NULL, why);
+	cli_error("%s", why);
 	return false;
 }
 
@@ -242,11 +237,12 @@ int main(int argc, char **argv)
 	struct options options;
 	int status = options_parse(&options, argc, argv);
 
-	if (status < 0 && (!prepare_sandbox(&options) || !shutdown_init("dext-vfio-user"))) {
+	if (status == OPTIONS_CONTINUE &&
+		(!prepare_sandbox(&options) || !shutdown_init("dext-vfio-user"))) {
 		status = EXIT_FAILURE;
-	} else if (status < 0) {
+	} else if (status == OPTIONS_CONTINUE) {
 		catch_signals();
-		/* Every range of guest memory keeps a descriptor open, and every vector. */
+		/* Each range of guest memory, and each vector, needs a descriptor. */
 		limits_set();
 		status = find_service(&options) ? serve(&options) : EXIT_FAILURE;
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tools/dextd-access.h"
+#include "tools/cli.h"
 
 #include <grp.h>
 #include <limits.h>
@@ -12,11 +13,11 @@
 
 #define GROUPS_MAX 256
 
-/* One that is allowed: a user with its groups, or a group alone. */
+/* A user with its groups, or a group. */
 struct subject {
 	const char *kind; /* "user", "a member of group" */
 	unsigned id;
-	uid_t uid; /* (uid_t)-1: of a group */
+	uid_t uid; /* (uid_t)-1 for a group */
 	gid_t groups[GROUPS_MAX];
 	int group_count;
 };
@@ -29,7 +30,7 @@ static struct subject of_user(uid_t uid)
 	subject.group_count = user ? GROUPS_MAX : 0;
 	if (user &&
 		getgrouplist(user->pw_name, user->pw_gid, subject.groups, &subject.group_count) < 0)
-		subject.group_count = GROUPS_MAX; /* it has more; these are known */
+		subject.group_count = GROUPS_MAX; /* the others are ignored */
 	return subject;
 }
 
@@ -54,8 +55,8 @@ static bool may_enter(const struct subject *subject, const struct stat *folder)
 	return folder->st_mode & S_IXOTH;
 }
 
-/* Name the first folder on the way to @path, which is absolute, that the subject may not enter. */
-static void check_way(const struct subject *subject, const char *path)
+/* Report the first folder of the absolute @path that the subject may not enter. */
+static void check_path(const struct subject *subject, const char *path)
 {
 	char name[PATH_MAX];
 	struct stat status;
@@ -66,9 +67,8 @@ static void check_way(const struct subject *subject, const char *path)
 		snprintf(name, sizeof(name), "%.*s", length, path);
 		if (stat(name, &status) != 0 || may_enter(subject, &status))
 			continue;
-		fprintf(stderr,
-			"dextd: socket %s: %s %u may not enter the folder %s (mode %04o, user %u, "
-			"group %u) and cannot connect, unless an ACL of the folder allows it\n",
+		cli_error("socket %s: %s %u may not enter the folder %s (mode %04o, user %u, "
+			  "group %u) and cannot connect, unless an ACL of the folder allows it",
 			path, subject->kind, subject->id, name, (unsigned)status.st_mode & 07777,
 			(unsigned)status.st_uid, (unsigned)status.st_gid);
 		return;
@@ -83,7 +83,7 @@ static void list_allowed(const struct iouser_server_options *options)
 		fprintf(stderr, ", group %u", (unsigned)options->allowed_gids[i]);
 }
 
-void access_tell(const struct iouser_server_options *options)
+void access_report(const struct iouser_server_options *options)
 {
 	char path[PATH_MAX];
 	struct subject subject;
@@ -98,10 +98,10 @@ void access_tell(const struct iouser_server_options *options)
 	fprintf(stderr, "; others are refused\n");
 	for (size_t i = 0; i < options->allowed_uid_count; i++) {
 		subject = of_user(options->allowed_uids[i]);
-		check_way(&subject, path);
+		check_path(&subject, path);
 	}
 	for (size_t i = 0; i < options->allowed_gid_count; i++) {
 		subject = of_group(options->allowed_gids[i]);
-		check_way(&subject, path);
+		check_path(&subject, path);
 	}
 }

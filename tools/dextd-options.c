@@ -10,37 +10,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool refuse(const char *option, const char *text, const char *expected)
+static int refuse(const char *option, const char *text, const char *problem)
 {
-	cli_error("--%s %s: %s", option, text, expected);
-	return false;
+	cli_error("--%s %s: %s", option, text, problem);
+	return EXIT_USAGE;
 }
 
-static bool parse_count(const char *option, const char *text, uint64_t max, unsigned *value)
+static int parse_count(const char *option, const char *text, uint64_t max, unsigned *count)
 {
 	uint64_t number;
 
 	if (number_parse(text, max, &number) || !number) {
 		cli_error("--%s %s: expected a number from 1 to %llu", option, text,
 			(unsigned long long)max);
-		return false;
+		return EXIT_USAGE;
 	}
-	*value = (unsigned)number;
-	return true;
+	*count = (unsigned)number;
+	return OPTIONS_CONTINUE;
 }
 
-static bool parse_uid(const char *option, const char *text, uid_t *uid)
-{
-	const struct passwd *user = getpwnam(text);
-	uint64_t number;
-
-	if (!user && number_parse(text, UINT32_MAX - 1, &number))
-		return refuse(option, text, "no such user, and no number");
-	*uid = user ? user->pw_uid : (uid_t)number;
-	return true;
-}
-
-static bool parse_gid(const char *option, const char *text, gid_t *gid)
+static int parse_gid(const char *option, const char *text, gid_t *gid)
 {
 	const struct group *group = getgrnam(text);
 	uint64_t number;
@@ -48,110 +37,87 @@ static bool parse_gid(const char *option, const char *text, gid_t *gid)
 	if (!group && number_parse(text, UINT32_MAX - 1, &number))
 		return refuse(option, text, "no such group, and no number");
 	*gid = group ? group->gr_gid : (gid_t)number;
-	return true;
+	return OPTIONS_CONTINUE;
 }
 
-static bool add_device(struct options *options, const char *spec)
-{
-	if (options->count == DEVICES_MAX) {
-		cli_error("more than %d devices", DEVICES_MAX);
-		return false;
-	}
-	options->specs[options->count++] = spec;
-	return true;
-}
-
-static bool allow_uid(struct options *options, const char *text)
-{
-	size_t *count = &options->server.allowed_uid_count;
-
-	if (*count == ALLOWED_MAX)
-		return refuse("allow-uid", text, "more than 64 users");
-	return parse_uid("allow-uid", text, &options->uids[(*count)++]);
-}
-
-static bool allow_gid(struct options *options, const char *text)
-{
-	size_t *count = &options->server.allowed_gid_count;
-
-	if (*count == ALLOWED_MAX)
-		return refuse("allow-gid", text, "more than 64 groups");
-	return parse_gid("allow-gid", text, &options->gids[(*count)++]);
-}
-
-/* The socket's group: it may connect, and is served. */
-static bool set_group(struct options *options, const char *text)
-{
-	return parse_gid("group", text, &options->server.group) && allow_gid(options, text);
-}
-
-static bool set_wired(struct options *options, const char *text)
-{
-	uint64_t *wired = &options->quotas.bytes_wired;
-	const char *problem = number_parse_size(text, UINT64_MAX, wired);
-
-	if (problem)
-		return refuse("max-wired", text, problem);
-	return *wired || refuse("max-wired", text, "expected more than 0 bytes");
-}
-
-/* --- The table ----------------------------------------------------------------------- */
+/* --- Options: the context is a struct options ----------------------------------------- */
 
 static int take_device(void *context, const char *value)
 {
-	return option_taken(add_device(context, value));
-}
-
-static int take_socket(void *context, const char *value)
-{
 	struct options *options = context;
 
-	options->server.path = value;
-	return OPTIONS_GO_ON;
-}
-
-static int take_group(void *context, const char *value)
-{
-	return option_taken(set_group(context, value));
+	if (options->count == DEVICES_MAX) {
+		cli_error("more than %d devices", DEVICES_MAX);
+		return EXIT_USAGE;
+	}
+	options->specs[options->count++] = value;
+	return OPTIONS_CONTINUE;
 }
 
 static int take_allow_uid(void *context, const char *value)
 {
-	return option_taken(allow_uid(context, value));
+	struct options *options = context;
+	size_t *count = &options->server.allowed_uid_count;
+	const struct passwd *user = getpwnam(value);
+	uint64_t number;
+
+	if (*count == ALLOWED_MAX)
+		return refuse("allow-uid", value, "more than 64 users");
+	if (!user && number_parse(value, UINT32_MAX - 1, &number))
+		return refuse("allow-uid", value, "no such user, and no number");
+	options->uids[(*count)++] = user ? user->pw_uid : (uid_t)number;
+	return OPTIONS_CONTINUE;
 }
 
 static int take_allow_gid(void *context, const char *value)
 {
-	return option_taken(allow_gid(context, value));
+	struct options *options = context;
+	size_t *count = &options->server.allowed_gid_count;
+
+	if (*count == ALLOWED_MAX)
+		return refuse("allow-gid", value, "more than 64 groups");
+	return parse_gid("allow-gid", value, &options->gids[(*count)++]);
+}
+
+/* The socket belongs to the group, whose members are served. */
+static int take_group(void *context, const char *value)
+{
+	struct options *options = context;
+	int status = parse_gid("group", value, &options->server.group);
+
+	return status == OPTIONS_CONTINUE ? take_allow_gid(options, value) : status;
 }
 
 static int take_max_connections(void *context, const char *value)
 {
 	struct options *options = context;
 
-	return option_taken(
-		parse_count("max-connections", value, 1024, &options->server.connections_max));
+	return parse_count("max-connections", value, 1024, &options->server.connections_max);
 }
 
 static int take_max_user_connections(void *context, const char *value)
 {
 	struct options *options = context;
 
-	return option_taken(parse_count(
-		"max-user-connections", value, 960, &options->server.user_connections_max));
+	return parse_count(
+		"max-user-connections", value, 960, &options->server.user_connections_max);
 }
 
 static int take_max_regions(void *context, const char *value)
 {
 	struct options *options = context;
 
-	return option_taken(
-		parse_count("max-regions", value, DEXT_REGIONS_MAX, &options->quotas.regions));
+	return parse_count("max-regions", value, DEXT_REGIONS_MAX, &options->quotas.regions);
 }
 
 static int take_max_wired(void *context, const char *value)
 {
-	return option_taken(set_wired(context, value));
+	struct options *options = context;
+	const char *problem = number_parse_size(value, UINT64_MAX, &options->quotas.bytes_wired);
+
+	if (!problem && !options->quotas.bytes_wired)
+		problem = "expected more than 0 bytes";
+	return problem ? refuse("max-wired", value, problem) : OPTIONS_CONTINUE;
 }
 
 static int take_user(void *context, const char *value)
@@ -159,44 +125,36 @@ static int take_user(void *context, const char *value)
 	struct options *options = context;
 
 	options->user = value;
-	return option_taken(getpwnam(value) || refuse("user", value, "no such user"));
-}
-
-static int print_version(void *context, const char *value)
-{
-	(void)context;
-	(void)value;
-	puts("dextd " DEXTPCI_VERSION);
-	return EXIT_SUCCESS;
+	return getpwnam(value) ? OPTIONS_CONTINUE : refuse("user", value, "no such user");
 }
 
 static int print_help(void *context, const char *value);
 
 static const struct option_row rows[] = {
-	{ "device", 'd', "SPEC", 0, "a device; give it once for each", take_device },
+	{ "device", 'd', "SPEC", 0, "a device; may be given several times", take_device, 0 },
 	{ "socket", 's', "PATH", 0,
-		"where clients find the service: by default $DEXT_SOCKET, else\n"
-		"$XDG_RUNTIME_DIR/dextpci/dextd.sock, else\n"
+		"the socket of the service: by default $DEXT_SOCKET,\n"
+		"else $XDG_RUNTIME_DIR/dextpci/dextd.sock, else\n"
 		"/run/dextpci/dextd.sock",
-		take_socket },
+		option_text, offsetof(struct options, server.path) },
 	{ "group", 0, "GROUP", 0,
-		"let the members of a group use the socket (else: its owner,\n"
-		"root)",
-		take_group },
+		"let the members of a group use the socket\n"
+		"(otherwise: its owner and root)",
+		take_group, 0 },
 	{ "allow-uid", 0, "USER", 0,
-		"serve that user too: everybody may connect to the socket\n"
-		"then, and whoever else does is refused; may be given\n"
-		"several times",
-		take_allow_uid },
-	{ "allow-gid", 0, "GROUP", 0, "likewise, the members of a group", take_allow_gid },
-	{ "max-connections", 0, "N", 0, "of one process (256)", take_max_connections },
+		"also serve that user: then every process may\n"
+		"connect to the socket, and other users are refused;\n"
+		"may be given several times",
+		take_allow_uid, 0 },
+	{ "allow-gid", 0, "GROUP", 0, "likewise, the members of a group", take_allow_gid, 0 },
+	{ "max-connections", 0, "N", 0, "of one process (256)", take_max_connections, 0 },
 	{ "max-user-connections", 0, "N", 0, "of one user besides dextd's own and root (256)",
-		take_max_user_connections },
-	{ "max-regions", 0, "N", 0, "DMA regions of one connection (65536)", take_max_regions },
-	{ "max-wired", 0, "SIZE", 0, "DMA memory of one connection (no limit)", take_max_wired },
-	{ "user", 0, "USER", 0, "run as that user once socket and devices are open", take_user },
-	{ "help", 'h', NULL, 0, "print this help", print_help },
-	{ "version", 'V', NULL, 0, "print the version", print_version },
+		take_max_user_connections, 0 },
+	{ "max-regions", 0, "N", 0, "DMA regions of one connection (65536)", take_max_regions, 0 },
+	{ "max-wired", 0, "SIZE", 0, "DMA memory of one connection (no limit)", take_max_wired, 0 },
+	{ "user", 0, "USER", 0, "run as that user once socket and devices are open", take_user, 0 },
+	{ "help", 'h', NULL, 0, "print this help", print_help, 0 },
+	{ "version", 'V', NULL, 0, "print the version", option_version, 0 },
 };
 static const struct option_table table = OPTION_TABLE(rows);
 
@@ -206,8 +164,7 @@ static int print_help(void *context, const char *value)
 	(void)value;
 	printf("Usage: dextd [OPTION]... --device SPEC [--device SPEC ...]\n"
 	       "\n"
-	       "Serve PCI devices as driver extensions: programs claim them and drive them "
-	       "through\n"
+	       "Serve PCI devices as driver extensions: programs claim and drive them through\n"
 	       "IOKit user-client calls (apple-dext-client.h), on a local socket.\n"
 	       "\n");
 	options_print(&table, 0, stdout);
@@ -221,27 +178,11 @@ static int print_help(void *context, const char *value)
 	       "        --device nvme,addr=02:00.0,size=64M,block=4096\n"
 	       "  dextd --group kvm --max-wired 64G --device nvme,addr=01:00.0,image=disk.img\n"
 	       "\n"
-	       "Exit status: 0 after SIGTERM or SIGINT, 1 for a failure, 2 for a mistake in the\n"
-	       "command line, device specifications among it.\n"
+	       "Exit status: 0 after SIGTERM or SIGINT, 1 for a failure, 2 for a usage error,\n"
+	       "which includes an invalid device specification.\n"
 	       "\n"
-	       "Look at them with dextctl(1); give one to a virtual machine with "
-	       "dext-vfio-user(8).\n");
+	       "dextctl(1) inspects devices; dext-vfio-user(8) offers one to a virtual machine.\n");
 	return EXIT_SUCCESS;
-}
-
-static int check_options(int argc, char **argv, struct options *options)
-{
-	int status = options_no_arguments("", argc, argv);
-
-	if (status == OPTIONS_GO_ON && !options->count) {
-		cli_error("no device: give at least one --device SPEC (see --help)");
-		status = EXIT_USAGE;
-	}
-	if (status == OPTIONS_GO_ON && !options->server.path) {
-		options->server.path = iouser_socket_path();
-		options->default_socket = true;
-	}
-	return status;
 }
 
 int parse_options(int argc, char **argv, struct options *options)
@@ -254,5 +195,15 @@ int parse_options(int argc, char **argv, struct options *options)
 	options->server.allowed_uids = options->uids;
 	options->server.allowed_gids = options->gids;
 	status = options_read(&table, 0, "", argc, argv, options, NULL);
-	return status == OPTIONS_GO_ON ? check_options(argc, argv, options) : status;
+	if (status == OPTIONS_CONTINUE)
+		status = options_no_arguments("", argc, argv);
+	if (status == OPTIONS_CONTINUE && !options->count) {
+		cli_error("no device: expected at least one --device SPEC (see --help)");
+		status = EXIT_USAGE;
+	}
+	if (status == OPTIONS_CONTINUE && !options->server.path) {
+		options->server.path = iouser_socket_path();
+		options->default_socket = true;
+	}
+	return status;
 }

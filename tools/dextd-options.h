@@ -19,14 +19,13 @@ struct options {
 	gid_t gids[ALLOWED_MAX];
 	struct iouser_server_options server; /* its arrays are those above */
 	struct dext_quotas quotas;
-	const char *user; /* to run as, once everything is open; NULL: as it is */
+	const char *user; /* to run as, once everything is open; NULL: no change */
 };
 
 /**
- * parse_options - take the command line apart
+ * parse_options - parse the command line
  *
- * Return: the exit status where the program is to end here (what was wrong has been
- * printed), else OPTIONS_GO_ON.
+ * Return: OPTIONS_CONTINUE, or the exit status: of --help and --version, or of a printed error.
  */
 int parse_options(int argc, char **argv, struct options *options);
 

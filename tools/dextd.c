@@ -3,6 +3,7 @@
 #include "common/limits.h"
 #include "driver/driver.h"
 #include "provider/spec.h"
+#include "tools/cli.h"
 #include "tools/dextd-access.h"
 #include "tools/dextd-options.h"
 #include "tools/shutdown.h"
@@ -30,7 +31,7 @@ struct devices {
 	struct pci_address addresses[DEVICES_MAX];
 };
 
-/* Create one device. Return: OPTIONS_GO_ON, or the exit status; the error has been printed. */
+/* Create one device. Return: OPTIONS_CONTINUE, or the exit status of a printed error. */
 static int add_device(struct devices *devices, const char *spec, const struct dext_quotas *quotas)
 {
 	struct pci_provider *provider;
@@ -39,13 +40,13 @@ static int add_device(struct devices *devices, const char *spec, const struct de
 
 	provider = provider_create(spec, &error);
 	if (!provider) {
-		fprintf(stderr, "dextd: %s\n", error.text);
+		cli_error("%s", error.text);
 		return error.is_invalid ? EXIT_USAGE : EXIT_FAILURE;
 	}
 	for (size_t i = 0; i < devices->count; i++) {
 		if (!pci_address_equal(&devices->addresses[i], &provider->address))
 			continue;
-		fprintf(stderr, "dextd: %s: address %s is in use by an earlier --device\n", spec,
+		cli_error("%s: address %s is in use by an earlier --device", spec,
 			pci_address_format(&provider->address, address));
 		provider->ops->destroy(provider);
 		return EXIT_USAGE;
@@ -53,12 +54,12 @@ static int add_device(struct devices *devices, const char *spec, const struct de
 	devices->addresses[devices->count] = provider->address;
 	devices->drivers[devices->count] = dext_driver_create(provider);
 	if (!devices->drivers[devices->count]) {
-		fprintf(stderr, "dextd: %s: the device does not answer, or memory is out\n", spec);
+		cli_error("%s: the device does not answer, or memory is out", spec);
 		return EXIT_FAILURE;
 	}
 	dext_driver_set_quotas(devices->drivers[devices->count], quotas);
 	devices->count++;
-	return OPTIONS_GO_ON;
+	return OPTIONS_CONTINUE;
 }
 
 static void destroy_devices(struct devices *devices)
@@ -67,7 +68,7 @@ static void destroy_devices(struct devices *devices)
 		dext_driver_destroy(devices->drivers[--devices->count]);
 }
 
-/* The default socket's folder is ours to make; one that the user named is not. */
+/* Only the folder of the default socket is created. */
 static void make_default_folder(const char *socket)
 {
 	const char *slash = strrchr(socket, '/');
@@ -76,7 +77,7 @@ static void make_default_folder(const char *socket)
 	if (!slash || getenv("DEXT_SOCKET") || (size_t)(slash - socket) >= sizeof(folder))
 		return;
 	snprintf(folder, sizeof(folder), "%.*s", (int)(slash - socket), socket);
-	mkdir(folder, 0755); /* if it cannot be made, binding the socket says why */
+	mkdir(folder, 0755); /* if this fails, binding the socket reports it */
 }
 
 static void handle_signal(int signal)
@@ -92,10 +93,10 @@ static void serve(const struct devices *devices, const char *path)
 
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
-	fprintf(stderr, "dextd: serving %zu device%s at %s\n", devices->count,
-		devices->count == 1 ? "" : "s", path);
+	cli_error(
+		"serving %zu device%s at %s", devices->count, devices->count == 1 ? "" : "s", path);
 #ifdef HAVE_LIBSYSTEMD
-	/* Services that need this one are started when they will find it. */
+	/* systemd starts the services that need this one now. */
 	sd_notifyf(0, "READY=1\nSTATUS=Serving %zu device%s.", devices->count,
 		devices->count == 1 ? "" : "s");
 #endif
@@ -103,21 +104,21 @@ static void serve(const struct devices *devices, const char *path)
 }
 
 /*
- * Run as somebody else from here on: socket, images and devices stay open. Whether the
- * memory of a client that shares none can still be reached is the system's to decide.
+ * Change to another user; socket, images and devices stay open. The kernel then decides whether
+ * the private memory of a client can still be accessed.
  */
-static bool become(const char *name)
+static bool change_user(const char *name)
 {
 	const struct passwd *user = getpwnam(name);
 
 	if (!user || initgroups(name, user->pw_gid) != 0 || setgid(user->pw_gid) != 0 ||
 		setuid(user->pw_uid) != 0) {
-		fprintf(stderr, "dextd: cannot run as user %s (%s)\n", name,
+		cli_error("cannot run as user %s (%s)", name,
 			user ? strerror(errno) : "no such user");
 		return false;
 	}
 	if (user->pw_uid != 0 && setuid(0) == 0) {
-		fprintf(stderr, "dextd: the change to user %s can be undone\n", name);
+		cli_error("the change to user %s can be undone", name);
 		return false;
 	}
 	return true;
@@ -125,23 +126,23 @@ static bool become(const char *name)
 
 static int open_and_serve(struct devices *devices, const struct options *options)
 {
-	int status = OPTIONS_GO_ON;
+	int status = OPTIONS_CONTINUE;
 	char error[256];
 	bool served;
 
-	for (size_t i = 0; i < options->count && status == OPTIONS_GO_ON; i++)
+	for (size_t i = 0; i < options->count && status == OPTIONS_CONTINUE; i++)
 		status = add_device(devices, options->specs[i], &options->quotas);
-	if (status != OPTIONS_GO_ON)
+	if (status != OPTIONS_CONTINUE)
 		return status;
 	if (options->default_socket)
 		make_default_folder(options->server.path);
 	server = iouser_server_create_with(&options->server, error, sizeof(error));
 	if (!server) {
-		fprintf(stderr, "dextd: %s\n", error);
+		cli_error("%s", error);
 		return EXIT_FAILURE;
 	}
-	access_tell(&options->server);
-	served = !options->user || become(options->user);
+	access_report(&options->server);
+	served = !options->user || change_user(options->user);
 	if (served)
 		serve(devices, options->server.path);
 	shutdown_phase("sessions of clients");
@@ -155,7 +156,7 @@ int main(int argc, char **argv)
 	struct options options;
 	int status = parse_options(argc, argv, &options);
 
-	if (status != OPTIONS_GO_ON)
+	if (status != OPTIONS_CONTINUE)
 		return status;
 	limits_set();
 	if (!shutdown_init("dextd"))

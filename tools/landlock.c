@@ -21,8 +21,8 @@ bool landlock_confine(const char *const *paths, size_t count)
 #include <unistd.h>
 
 /*
- * The kernel's ABI (Documentation/userspace-api/landlock.rst), which the headers of the
- * build need not know. The numbers of the calls are the same on all architectures.
+ * The kernel's ABI (Documentation/userspace-api/landlock.rst), since the headers of the build may
+ * not have it. The numbers of the calls are the same on all architectures.
  */
 #define CREATE_RULESET 444
 #define ADD_RULE       445
@@ -36,13 +36,13 @@ bool landlock_confine(const char *const *paths, size_t count)
 #define SCOPE_SIGNAL	       (UINT64_C(1) << 1)
 
 /*
- * Versions of the ABI. Before REFER there are no moves between folders for whoever is
- * confined, and a socket gets its name by one.
+ * Versions of the ABI. Without REFER, a confined process cannot move files between folders, which
+ * is how a socket gets its name.
  */
 #define REFER_SINCE	       2
 #define SCOPES_SINCE	       6
 
-/* What is given up, and is left below the folders of the sockets. */
+/* What is forbidden outside the folders of the sockets. */
 #define REMOVAL		       (ACCESS_FS_REMOVE_DIR | ACCESS_FS_REMOVE_FILE | ACCESS_FS_REFER)
 
 struct ruleset {
@@ -64,7 +64,7 @@ static int create_ruleset(void)
 
 	if (version < REFER_SINCE)
 		return -1;
-	/* An older kernel refuses a structure that is longer than its own. */
+	/* An older kernel refuses a structure that is longer than it knows. */
 	if (version >= SCOPES_SINCE) {
 		ruleset.scoped = SCOPE_SIGNAL;
 		size = sizeof(ruleset);
@@ -72,7 +72,7 @@ static int create_ruleset(void)
 	return (int)syscall(CREATE_RULESET, &ruleset, size, 0);
 }
 
-/* The folder that a file is in. */
+/* Open the folder of a file. */
 static int open_folder(const char *path)
 {
 	const char *slash = strrchr(path, '/');

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What of the sandbox no filter of system calls can express: which files, which processes. */
+/* The part of the sandbox that needs Landlock: which files and processes calls may affect. */
 #ifndef TOOLS_LANDLOCK_H
 #define TOOLS_LANDLOCK_H
 
@@ -7,15 +7,15 @@
 #include <stddef.h>
 
 /**
- * landlock_confine - remove and move no files but in some folders, and signal no other processes
- * @paths: @count files, in whose folders files can be removed; they need not exist, the
- *	folders must
+ * landlock_confine - forbid removing and moving files, and signals to other processes
+ * @paths: @count files; files in the folders of these can still be removed. The folders must
+ *	exist, the files need not
  *
- * For the calling thread and those it starts later, for good: call it before there are
- * others. Includes PR_SET_NO_NEW_PRIVS.
+ * Affects the calling thread and threads that it creates later; it cannot be undone. Sets
+ * PR_SET_NO_NEW_PRIVS.
  *
- * Return: whether the kernel does it (Linux 5.19 and later; signals: 6.12 and later). False
- * changes nothing.
+ * Return: whether the kernel supports it (Linux 5.19 and later; for signals 6.12). If not,
+ * nothing is changed.
  */
 bool landlock_confine(const char *const *paths, size_t count);
 

@@ -6,15 +6,43 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* getopt's value for a row is its index and this, whatever its letter. */
+/* What getopt returns for a long option: its row's index plus this. */
 #define FIRST 256
+
+int option_set(void *place, const char *value)
+{
+	(void)value;
+	*(bool *)place = true;
+	return OPTIONS_CONTINUE;
+}
+
+int option_clear(void *place, const char *value)
+{
+	(void)value;
+	*(bool *)place = false;
+	return OPTIONS_CONTINUE;
+}
+
+int option_text(void *place, const char *value)
+{
+	*(const char **)place = value;
+	return OPTIONS_CONTINUE;
+}
+
+int option_version(void *place, const char *value)
+{
+	(void)place;
+	(void)value;
+	printf("%s " DEXTPCI_VERSION "\n", cli_program());
+	return EXIT_SUCCESS;
+}
 
 static bool is_known(const struct option_row *row, unsigned groups)
 {
 	return !row->group || (row->group & groups);
 }
 
-/* Of what getopt found, or stopped at: a letter, or a long option's value. */
+/* @found: a letter, or FIRST and more for a long option */
 static const struct option_row *find_row(const struct option_table *table, int found)
 {
 	if (found >= FIRST && (size_t)(found - FIRST) < table->count)
@@ -28,7 +56,7 @@ static const struct option_row *find_row(const struct option_table *table, int f
 static void fill_getopt(
 	const struct option_table *table, unsigned groups, struct option *longs, char *shorts)
 {
-	*shorts++ = ':'; /* tell a missing value from an unknown option */
+	*shorts++ = ':'; /* distinguish a missing value from an unknown option */
 	for (size_t i = 0; i < table->count; i++) {
 		const struct option_row *row = &table->rows[i];
 
@@ -47,8 +75,8 @@ static void fill_getopt(
 	*shorts = '\0';
 }
 
-/* getopt has stopped at @word: @found is '?' or ':', optopt a letter, a long one's value or 0. */
-static void say_what_is_wrong(
+/* @found: '?' or ':'. optopt is then a letter, the value of a long option, or 0. */
+static void report_error(
 	const struct option_table *table, const char *where, const char *word, int found)
 {
 	const struct option_row *row = find_row(table, optopt);
@@ -70,22 +98,23 @@ int options_read(const struct option_table *table, unsigned groups, const char *
 {
 	struct option *longs = cli_allocate((table->count + 1) * sizeof(*longs));
 	char *shorts = cli_allocate(2 * table->count + 2);
-	int found, status = OPTIONS_GO_ON;
+	int found, status = OPTIONS_CONTINUE;
 	unsigned seen = 0;
 
 	fill_getopt(table, groups, longs, shorts);
 	opterr = 0;
-	optind = 0; /* begin anew */
-	while (status == OPTIONS_GO_ON &&
+	optind = 0; /* reset getopt */
+	while (status == OPTIONS_CONTINUE &&
 		(found = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
 		const struct option_row *row =
 			found == '?' || found == ':' ? NULL : find_row(table, found);
 
 		if (row) {
 			seen |= row->group;
-			status = row->take(context, row->value ? optarg : NULL);
+			status = row->take(
+				(char *)context + row->offset, row->value ? optarg : NULL);
 		} else {
-			say_what_is_wrong(table, where, argv[optind - 1], found);
+			report_error(table, where, argv[optind - 1], found);
 			status = EXIT_USAGE;
 		}
 	}
@@ -99,9 +128,9 @@ int options_read(const struct option_table *table, unsigned groups, const char *
 int options_no_arguments(const char *where, int argc, char **argv)
 {
 	if (optind >= argc)
-		return OPTIONS_GO_ON;
-	cli_error("%s%s: no arguments are taken besides options%s", where, argv[optind],
-		*where ? "" : " (see --help)");
+		return OPTIONS_CONTINUE;
+	cli_error(
+		"%s%s: unexpected argument%s", where, argv[optind], *where ? "" : " (see --help)");
 	return EXIT_USAGE;
 }
 

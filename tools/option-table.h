@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The options of a program, one row of a table each, from which they are read and their help
- * is printed. Errors are printed with cli_error(). Not thread-safe: getopt is not.
+ * The options of a program as a table, with one row for each option: command lines are parsed,
+ * and the help is printed, from the table. Errors are printed with cli_error(). Not
+ * thread-safe, since getopt is not.
  */
 #ifndef TOOLS_OPTION_TABLE_H
 #define TOOLS_OPTION_TABLE_H
@@ -10,23 +11,24 @@
 #include <stddef.h>
 #include <stdio.h>
 
-/* How a program ends over a wrong command line. */
+/* The exit status after a usage error. */
 enum { EXIT_USAGE = 2 };
 
-/* What reading on is for an exit status. */
-#define OPTIONS_GO_ON (-1)
+/* In place of an exit status: parsing continues. */
+#define OPTIONS_CONTINUE (-1)
 
 struct option_row {
 	const char *name;  /* "socket", for --socket */
-	char letter;	   /* 's', for -s; 0 for none */
-	const char *value; /* what its value is called, "PATH"; NULL for a flag */
-	unsigned group;	   /* a bit; 0 for an option that is in every group */
-	const char *help;  /* one or several lines, without a newline at the end */
+	char letter;	   /* 's', for -s; 0: none */
+	const char *value; /* the name of its value, "PATH"; NULL for a flag */
+	unsigned group;	   /* a bit; 0: the option is in every group */
+	const char *help;  /* lines, without a newline at the end */
 	/*
-	 * @value is NULL for a flag, else a string of argv. Return: OPTIONS_GO_ON, or the exit
-	 * status when it has printed why.
+	 * @place: the context of options_read(), @offset bytes on; @value: a string of argv, NULL
+	 * for a flag. Return: OPTIONS_CONTINUE, or the exit status: an error has been printed.
 	 */
-	int (*take)(void *context, const char *value);
+	int (*take)(void *place, const char *value);
+	size_t offset;
 };
 
 struct option_table {
@@ -39,29 +41,41 @@ struct option_table {
 		.rows = (array), .count = sizeof(array) / sizeof((array)[0])                       \
 	}
 
-/* What take() returns where the value was good, or was not. */
-static inline int option_taken(bool good)
+/** option_status - what take() returns for a valid or an invalid value. */
+static inline int option_status(bool valid)
 {
-	return good ? OPTIONS_GO_ON : EXIT_USAGE;
+	return valid ? OPTIONS_CONTINUE : EXIT_USAGE;
 }
 
+/* Functions for take(). */
+
+/** option_set - set a bool to true. */
+int option_set(void *place, const char *value);
+/** option_clear - set a bool to false. */
+int option_clear(void *place, const char *value);
+/** option_text - store @value in a const char *. */
+int option_text(void *place, const char *value);
+/** option_version - print the program and its version. Return: EXIT_SUCCESS. */
+int option_version(void *place, const char *value);
+
 /**
- * options_read - take the options out of @argv, in the order in which they stand there
- * @groups: those groups' options are known, and those of no group
- * @where: goes in front of errors: "FILE:3: ", or "" for the command line
- * @context: for take()
- * @given: set to the groups of those that were there; may be NULL
+ * options_read - parse the options of a command line, in their order
+ * @groups: only options of these groups are known
+ * @where: the beginning of error messages: "FILE:3: ", or "" for the command line
+ * @context: passed to take()
+ * @given: set to the groups of the options found; may be NULL
  *
- * Return: OPTIONS_GO_ON, with what is no option at the end of @argv, from optind on; or the
- * exit status.
+ * Arguments that are not options are moved to the end of @argv, from optind on.
+ *
+ * Return: OPTIONS_CONTINUE, or the exit status.
  */
 int options_read(const struct option_table *table, unsigned groups, const char *where, int argc,
 	char **argv, void *context, unsigned *given);
 
-/** options_no_arguments - after options_read(): EXIT_USAGE, said so, where there are others. */
+/** options_no_arguments - after options_read(): EXIT_USAGE, printed, if there are arguments. */
 int options_no_arguments(const char *where, int argc, char **argv);
 
-/** options_print - the options of @groups, and those of no group, with their help. */
+/** options_print - print the options of @groups with their help. */
 void options_print(const struct option_table *table, unsigned groups, FILE *out);
 
 #endif

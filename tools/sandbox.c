@@ -40,7 +40,7 @@ bool sandbox_enter(char *error, size_t size)
 #endif
 #endif
 
-/* By what they are for. Names that a machine does not have are passed over. */
+/* By purpose. Names that the architecture does not have are ignored. */
 static const char *const allowed[] = {
 	/* data */
 	"read",
@@ -63,8 +63,7 @@ static const char *const allowed[] = {
 	"ioctl",
 	"io_submit",
 	"io_getevents",
-	/* descriptors */
-	/* what fcntl() does is another rule's */
+	/* descriptors; for fcntl() see allow_fcntl() */
 	"close",
 	"dup",
 	"dup2",
@@ -86,10 +85,10 @@ static const char *const allowed[] = {
 	"getdents64",
 	"readlink",
 	"readlinkat",
-	/* the socket that it made: Landlock says where */
+	/* the daemon's socket; Landlock limits the folders */
 	"unlink",
 	"unlinkat",
-	/* sockets; which ones can be made is another rule's */
+	/* sockets; for socket() see allow_some() */
 	"socketpair",
 	"connect",
 	"accept",
@@ -136,7 +135,7 @@ static const char *const allowed[] = {
 	"mincore",
 	"brk",
 	"membarrier",
-	/* threads; which processes can be made is another rule's */
+	/* threads; for clone() see allow_some() */
 	"set_robust_list",
 	"set_tid_address",
 	"rseq",
@@ -148,13 +147,13 @@ static const char *const allowed[] = {
 	"sched_getscheduler",
 	"arch_prctl",
 	"prctl",
-	/* signals; to whom is another rule's */
+	/* signals; for tgkill() see allow_own_process() */
 	"rt_sigaction",
 	"rt_sigprocmask",
 	"rt_sigreturn",
 	"rt_sigtimedwait",
 	"sigaltstack",
-	/* who and where it is */
+	/* identity */
 	"getpid",
 	"getppid",
 	"getuid",
@@ -167,7 +166,7 @@ static const char *const allowed[] = {
 	"getrlimit",
 	"getcpu",
 #ifdef SANITIZED
-	/* what the sanitizers do when they have something to tell */
+	/* reports of the sanitizers */
 	"clone",
 	"clone3",
 	"getdents",
@@ -190,18 +189,18 @@ static int allow_listed(scmp_filter_ctx filter)
 {
 	for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
 		int number = seccomp_syscall_resolve_name(allowed[i]);
-		int result = 0;
+		int status = 0;
 
 		if (number != __NR_SCMP_ERROR)
-			result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0);
-		/* Of the names that only other machines have. */
-		if (result != 0 && result != -EDOM)
-			return result;
+			status = seccomp_rule_add(filter, SCMP_ACT_ALLOW, number, 0);
+		/* EDOM: the call is of other architectures. */
+		if (status != 0 && status != -EDOM)
+			return status;
 	}
 	return 0;
 }
 
-/* Not those that have the kernel send signals (F_SETOWN) or watch files of others (F_NOTIFY). */
+/* Without those for signals (F_SETOWN) and for watching folders (F_NOTIFY). */
 static const int fcntl_commands[] = { F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL,
 	F_GETLK, F_SETLK, F_SETLKW, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW, F_ADD_SEALS,
 	F_GET_SEALS, F_GETPIPE_SZ, F_SETPIPE_SZ };
@@ -209,54 +208,54 @@ static const int fcntl_commands[] = { F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD
 static int allow_fcntl(scmp_filter_ctx filter)
 {
 	const int calls[] = { SCMP_SYS(fcntl), SCMP_SYS(fcntl64) };
-	int result = 0;
+	int status = 0;
 
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
-		for (size_t j = 0; j < sizeof(fcntl_commands) / sizeof(int) && result == 0; j++) {
-			result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 1,
+		for (size_t j = 0; j < sizeof(fcntl_commands) / sizeof(int) && status == 0; j++) {
+			status = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 1,
 				SCMP_A1_32(SCMP_CMP_EQ, (uint32_t)fcntl_commands[j]));
-			if (result == -EDOM)
-				result = 0; /* fcntl64() is of machines with 32 bits */
+			if (status == -EDOM)
+				status = 0; /* fcntl64() exists on 32-bit architectures */
 		}
-	return result;
+	return status;
 }
 
 #ifndef SANITIZED
-/* Signals within this process, which is not forked any more, and limits of its own. */
+/* Signals within this process, which does not fork any more, and its own limits. */
 static int allow_own_process(scmp_filter_ctx filter)
 {
 	const uint32_t self = (uint32_t)getpid();
-	int result = seccomp_rule_add(
+	int status = seccomp_rule_add(
 		filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0_32(SCMP_CMP_EQ, self));
 
-	if (result == 0)
-		result = seccomp_rule_add(
+	if (status == 0)
+		status = seccomp_rule_add(
 			filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, SCMP_A0_32(SCMP_CMP_EQ, 0));
-	return result;
+	return status;
 }
 #endif
 
-/* Sockets of this machine; files to be read (the process's own maps); threads. */
+/* UNIX sockets; reading files (the process's own maps); threads. */
 static int allow_some(scmp_filter_ctx filter)
 {
 	const uint64_t writing = O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND;
-	int result = seccomp_rule_add(
+	int status = seccomp_rule_add(
 		filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
 
 #ifndef SANITIZED
-	if (result == 0)
-		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
+	if (status == 0)
+		status = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
 			SCMP_A2(SCMP_CMP_MASKED_EQ, writing, O_RDONLY));
-	if (result == 0)
-		result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
+	if (status == 0)
+		status = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
 			SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
-	/* Its flags are in memory, where no filter sees them: libraries then do without. */
-	if (result == 0)
-		result = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+	/* A filter cannot read the flags of clone3() in memory; the C library then uses clone(). */
+	if (status == 0)
+		status = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
 #else
 	(void)writing;
 #endif
-	return result;
+	return status;
 }
 
 bool sandbox_available(void)
@@ -272,27 +271,27 @@ void sandbox_prepare(const char *const *sockets, size_t count)
 bool sandbox_enter(char *error, size_t size)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-	int result = filter ? 0 : -ENOMEM;
+	int status = filter ? 0 : -ENOMEM;
 
-	/* Threads that are there already, too. */
-	if (result == 0)
-		result = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
-	if (result == 0)
-		result = allow_listed(filter);
-	if (result == 0)
-		result = allow_some(filter);
-	if (result == 0)
-		result = allow_fcntl(filter);
+	/* Include the threads that exist. */
+	if (status == 0)
+		status = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1);
+	if (status == 0)
+		status = allow_listed(filter);
+	if (status == 0)
+		status = allow_some(filter);
+	if (status == 0)
+		status = allow_fcntl(filter);
 #ifndef SANITIZED
-	if (result == 0)
-		result = allow_own_process(filter);
+	if (status == 0)
+		status = allow_own_process(filter);
 #endif
-	if (result == 0)
-		result = seccomp_load(filter);
+	if (status == 0)
+		status = seccomp_load(filter);
 	seccomp_release(filter);
-	if (result != 0)
-		snprintf(error, size, "sandbox: %s; --no-sandbox does without", strerror(-result));
-	return result == 0;
+	if (status != 0)
+		snprintf(error, size, "sandbox: %s; --no-sandbox does without", strerror(-status));
+	return status == 0;
 }
 
 #endif

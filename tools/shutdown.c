@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 static const char *name;
-/* A byte in this pipe begins the count. Not a semaphore: macOS has none without a name. */
+/* A byte in this pipe begins the countdown. Not a semaphore: macOS has only named ones. */
 static int begun[2];
 static _Atomic(const char *) phase = "the main loop";
 
@@ -36,9 +36,8 @@ static int64_t now_ms(void)
 }
 
 /*
- * Neither stdio nor exit() at the end: another thread may hold their locks and be stuck.
- * Threads that are stuck in the kernel are killed by _exit(): page faults, userfaultfd and
- * FUSE wait so that a fatal signal ends them.
+ * This does not use stdio or exit(), whose locks a blocked thread may hold. _exit() ends threads
+ * that are blocked in the kernel: waits for page faults, userfaultfd and FUSE are killable.
  */
 static void *watch(void *unused)
 {
@@ -61,7 +60,7 @@ static void *watch(void *unused)
 	_exit(EXIT_FAILURE);
 }
 
-/* Whoever writes does not block: one byte is as good as many. */
+/* Writing does not block: one byte is enough. */
 static bool make_pipe(void)
 {
 	return pipe(begun) == 0 && fcntl(begun[0], F_SETFD, FD_CLOEXEC) == 0 &&
@@ -84,7 +83,7 @@ bool shutdown_init(const char *program)
 	pthread_attr_init(&attributes);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before); /* signals go to other threads */
+	pthread_sigmask(SIG_SETMASK, &all, &before); /* other threads handle signals */
 	failure = pthread_create(&thread, &attributes, watch, NULL);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attributes);
@@ -98,7 +97,7 @@ void shutdown_begin(void)
 	int saved = errno;
 	ssize_t written = write(begun[1], "", 1);
 
-	(void)written; /* when the pipe is full, the count has begun */
+	(void)written; /* if the pipe is full, the countdown has begun */
 	errno = saved;
 }
 

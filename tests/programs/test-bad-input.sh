@@ -49,10 +49,10 @@ truncate -s 1M "$work/good.img"
 touch "$work/empty.img"
 
 # Usage of dextd.
-refuses 2 'no device: give at least one --device' "$tools/dextd"
+refuses 2 'no device: expected at least one --device' "$tools/dextd"
 refuses 2 '^dextd: --nonsense: no such option \(see --help\)' "$tools/dextd" --nonsense
 refuses 2 '^dextd: --device: expected a value: --device SPEC' "$tools/dextd" --device
-refuses 2 'extra: no arguments' "$tools/dextd" --device nvme,addr=01:00.0,size=1M extra
+refuses 2 'extra: unexpected argument' "$tools/dextd" --device nvme,addr=01:00.0,size=1M extra
 
 # Wrong device strings: 2, whichever program is told. What is specified well and cannot be had: 1.
 spec_refused() {

@@ -13,7 +13,7 @@ static int set_json(void *context, const char *value)
 
 	(void)value;
 	options->json = true;
-	return OPTIONS_GO_ON;
+	return OPTIONS_CONTINUE;
 }
 
 static int set_numeric(void *context, const char *value)
@@ -22,7 +22,7 @@ static int set_numeric(void *context, const char *value)
 
 	(void)value;
 	options->numeric = true;
-	return OPTIONS_GO_ON;
+	return OPTIONS_CONTINUE;
 }
 
 static int set_help(void *context, const char *value)
@@ -31,7 +31,7 @@ static int set_help(void *context, const char *value)
 
 	(void)value;
 	options->help = true;
-	return OPTIONS_GO_ON;
+	return OPTIONS_CONTINUE;
 }
 
 static int set_version(void *context, const char *value)
@@ -40,7 +40,7 @@ static int set_version(void *context, const char *value)
 
 	(void)value;
 	options->version = true;
-	return OPTIONS_GO_ON;
+	return OPTIONS_CONTINUE;
 }
 
 static int set_socket(void *context, const char *value)
@@ -50,22 +50,22 @@ static int set_socket(void *context, const char *value)
 	if (!*value)
 		cli_error("--socket: expected the path of a driver service's socket");
 	options->socket = value;
-	return option_taken(*value);
+	return option_status(*value);
 }
 
 static int set_width(void *context, const char *value)
 {
 	struct ctl_options *options = context;
 
-	return option_taken(ctl_number("--width", value, UINT64_MAX, &options->width) &&
-			    ctl_check_width(options->width, 8));
+	return option_status(ctl_number("--width", value, UINT64_MAX, &options->width) &&
+			     ctl_check_width(options->width, 8));
 }
 
 static int set_count(void *context, const char *value)
 {
 	struct ctl_options *options = context;
 
-	return option_taken(ctl_number("--count", value, UINT32_MAX, &options->count));
+	return option_status(ctl_number("--count", value, UINT32_MAX, &options->count));
 }
 
 static int set_mask(void *context, const char *value)
@@ -73,7 +73,7 @@ static int set_mask(void *context, const char *value)
 	struct ctl_options *options = context;
 
 	options->mask = value;
-	return OPTIONS_GO_ON;
+	return OPTIONS_CONTINUE;
 }
 
 static int set_host(void *context, const char *value)
@@ -82,32 +82,33 @@ static int set_host(void *context, const char *value)
 
 	(void)value;
 	options->host = true;
-	return OPTIONS_GO_ON;
+	return OPTIONS_CONTINUE;
 }
 
 static const struct option_row rows[] = {
 	{ "width", 'w', "BYTES", CTL_TAKES_WIDTH,
-		"bytes an access: 1, 2, 4 (unless told) or 8 (BARs)", set_width },
-	{ "count", 'c', "NUMBER", CTL_TAKES_COUNT, "end after so many", set_count },
+		"bytes an access: 1, 2, 4 (unless told) or 8 (BARs)", set_width, 0 },
+	{ "count", 'c', "NUMBER", CTL_TAKES_COUNT, "end after so many", set_count, 0 },
 	{ "mask", 'm', "VECTORS", CTL_TAKES_MASK, "enable these vectors alone, such as 0,4-7",
-		set_mask },
-	{ "host", 'H', NULL, CTL_TAKES_HOST, "list the PCI devices of this host instead",
-		set_host },
-	{ "json", 'j', NULL, 0, "print JSON", set_json },
+		set_mask, 0 },
+	{ "host", 'H', NULL, CTL_TAKES_HOST, "list the PCI devices of this host instead", set_host,
+		0 },
+	{ "json", 'j', NULL, 0, "print JSON", set_json, 0 },
 	{ "numeric", 'n', NULL, 0, "print ids, not names of vendors, devices and classes",
-		set_numeric },
+		set_numeric, 0 },
 	{ "socket", 's', "PATH", 0, "socket of the driver service, instead of $DEXT_SOCKET",
-		set_socket },
-	{ "help", 'h', NULL, 0, "print help, of one command where one is named", set_help },
-	{ "version", 'V', NULL, 0, "print the version", set_version },
+		set_socket, 0 },
+	{ "help", 'h', NULL, 0, "print help, of one command where one is named", set_help, 0 },
+	{ "version", 'V', NULL, 0, "print the version", set_version, 0 },
 };
 static const struct option_table table = OPTION_TABLE(rows);
 
 int ctl_parse_options(int argc, char **argv, struct ctl_options *options, unsigned *given)
 {
 	*options = (struct ctl_options){ .json = false };
-	return options_read(&table, ~0u, "", argc, argv, options, given) == OPTIONS_GO_ON ? optind :
-											    -1;
+	return options_read(&table, ~0u, "", argc, argv, options, given) == OPTIONS_CONTINUE ?
+		       optind :
+		       -1;
 }
 
 bool ctl_check_given(const struct ctl_command *command, unsigned given)
