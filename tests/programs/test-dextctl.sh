@@ -138,10 +138,13 @@ of_lspci() {
 	/^\tRegion .*: Memory/ { match($0, /\([^)]*\)/);
 		print "Region " $2 " " substr($0, RSTART + 1, RLENGTH - 2) }
 	/^\tCapabilities: / { flush(); sub(/^\tCapabilities: /, ""); sub(/ <\?>$/, "");
+		sub(/^.*Vendor Specific Information: Len=.*/, substr($0, 1, index($0, ":") - 1));
 		if (/<chain looped>/) print "loop"; else capability = $0 }
 	/^\t\tStatus: D/ { capability = capability ", in " $2 }
 	/^\t\t\tExtTag.* FLReset/ { match($0, /FLReset./);
 		capability = capability ", " substr($0, RSTART, RLENGTH) }
+	/^\t\tLnkSta:/ { sub(/^\t\tLnkSta:[ \t]*/, ""); gsub(/ \([a-z]*\)/, "");
+		capability = capability ", " $0 }
 	/^\t\t(Vector table|PBA): / { split($0, part, "="); split(part[2], bar, " ");
 		capability = capability ", " (/PBA/ ? "PBA" : "table") " in BAR " bar[1] " at " part[3] }
 	END { flush() }' "$1"
@@ -195,6 +198,11 @@ test_lspci() {
 		check_lspci "${address%%,*}" "$spec"
 	done
 	test_placeholders
+	# What info only names.
+	dextctl config dump 04:00.0 >"$work/dump" || not_ok 'config dump'
+	lspci -F "$work/dump" -vv >"$work/lspci" 2>/dev/null || not_ok 'lspci -F'
+	expect 'lspci -F decodes the rest' "$work/lspci" 'Vendor Specific Information: Len=06 ' \
+		'^		DevCap:	MaxPayload 128 bytes' '^		LnkCap:	Port '
 	driver_stop
 }
 
@@ -495,7 +503,7 @@ test_remove() {
 	dextctl remove 01:00.0 --json >"$work/out" 2>"$work/err" || not_ok remove "$work/err"
 	expect remove "$work/out" '"removed": true'
 	expect 'remove: note' "$work/err" 'note: 01:00.0: 1 other client has claimed it'
-	all_end 1 'the device has gone|no device is left'
+	all_end 1 'the device was removed|no device is left'
 	dextctl list >"$work/out"
 	expect 'list after remove' "$work/out" '^02:00.0 '
 	grep -q '^01:00.0' "$work/out" && not_ok 'a removed device is listed' "$work/out"
@@ -508,7 +516,7 @@ test_death() {
 	all_live
 	kill -KILL "$driver"
 	wait "$driver" 2>/dev/null
-	all_end 1 'the driver service has gone \(0xe00002d9\)'
+	all_end 1 'the driver service has ended \(0xe00002d9\)'
 	says 1 'no driver service at' top
 	says 1 'no driver service at' trace 01:00.0
 }

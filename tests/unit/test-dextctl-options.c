@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The command line: options anywhere on it, and mistakes in it. */
 #include "tools/dextctl/dextctl.h"
+#include "tools/option-table.h"
 #include "tests/lib/cmocka-all.h"
 
 #include <getopt.h>
@@ -24,9 +25,11 @@ static bool parse(struct line *line, const char *const *words)
 	*line = (struct line){ .argv = { program }, .argc = 1 };
 	for (; *words; words++)
 		line->argv[line->argc++] = (char *)(uintptr_t)*words;
-	optind = 0; /* getopt begins anew */
-	line->first = ctl_parse_options(line->argc, line->argv, &line->options, &line->given);
-	return line->first >= 0;
+	if (ctl_parse_options(line->argc, line->argv, &line->options, &line->given) !=
+		OPTIONS_CONTINUE)
+		return false;
+	line->first = optind;
+	return true;
 }
 
 #define PARSE(line, ...) parse(line, (const char *const[]){ __VA_ARGS__, NULL })
@@ -129,14 +132,14 @@ static void test_values(void **state)
 	assert_true(ctl_check_value(UINT64_MAX, 8));
 }
 
-static void test_results(void **state)
+static void test_statuses(void **state)
 {
 	(void)state;
-	assert_string_equal(ctl_result_name(kIOReturnSuccess), "kIOReturnSuccess");
-	assert_string_equal(ctl_result_name(kIOReturnNotFound), "kIOReturnNotFound");
-	assert_null(ctl_result_name((kern_return_t)0x1234));
-	assert_string_equal(ctl_explain(kIOReturnOffline), "the device has gone");
-	assert_string_equal(ctl_explain((kern_return_t)0x1234), "unknown error");
+	assert_string_equal(ctl_status_name(kIOReturnSuccess), "kIOReturnSuccess");
+	assert_string_equal(ctl_status_name(kIOReturnNotFound), "kIOReturnNotFound");
+	assert_null(ctl_status_name((kern_return_t)0x1234));
+	assert_string_equal(ctl_status_text(kIOReturnOffline), "the device was removed");
+	assert_string_equal(ctl_status_text((kern_return_t)0x1234), "unknown error");
 }
 
 int main(void)
@@ -149,7 +152,7 @@ int main(void)
 		cmocka_unit_test(test_widths),
 		cmocka_unit_test(test_accesses),
 		cmocka_unit_test(test_values),
-		cmocka_unit_test(test_results),
+		cmocka_unit_test(test_statuses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Registers as they are typed, found and named. */
-#include "tools/dextctl/registers.h"
+#include "tools/dextctl/config-space.h"
 #include "tests/lib/cmocka-all.h"
 
 #include <stdlib.h>
@@ -41,7 +41,7 @@ static void test_parsing(void **state)
 		assert_int_equal(ref.cap, good[i].ref.cap);
 		assert_int_equal(ref.offset, good[i].ref.offset);
 		assert_int_equal(ref.width, good[i].ref.width);
-		assert_int_equal(ref.width_typed, good[i].ref.width_typed);
+		assert_int_equal(ref.width_given, good[i].ref.width_given);
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_non_null(register_parse(bad[i], &ref));

@@ -206,7 +206,7 @@ static void test_text_of_an_old_driver(void **state)
 	free(text);
 }
 
-static void test_broken_chain_is_said(void **state)
+static void test_broken_chain(void **state)
 {
 	struct view *view = *state;
 	char *text;
@@ -463,7 +463,7 @@ int main(void)
 		CASE(test_text),
 		CASE(test_text_with_a_root),
 		CASE(test_text_of_an_old_driver),
-		CASE(test_broken_chain_is_said),
+		CASE(test_broken_chain),
 		CASE(test_depth),
 		CASE(test_errors_are_passed_on),
 		CASE(test_interrupts),

@@ -1,29 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* dextctl bar read, bar write: one register of a BAR; bar dump: a stretch of them. */
+/* dextctl bar read, bar write: one register of a BAR; bar dump: a range of registers. */
 #include "common/number.h"
 #include "tools/dextctl/dextctl.h"
 #include "tools/dextctl/format.h"
 
-struct bar {
-	uint8_t index, memory_index;
-	uint64_t size;
+#define DUMP_LENGTH    256u /* unless given */
+#define BYTES_PER_LINE 16u
+
+/* The arguments of a command, and what the driver says of the BAR. */
+struct request {
+	struct access access; /* of a dump: the next register */
+	uint8_t memory_index;
+	uint64_t length; /* of a dump; 0: not given */
 };
 
-#define BAR_TEXT_SIZE sizeof("BAR 255")
-
-/* The number of a BAR; false when it has said what is wrong. */
-static bool parse_bar(const char *text, struct bar *bar)
-{
-	uint64_t index;
-	if (number_parse(text, DEXT_BARS - 1, &index)) {
-		cli_error("BAR %s: no such BAR (0 to %u)", text, DEXT_BARS - 1);
-		return false;
-	}
-	*bar = (struct bar){ .index = (uint8_t)index };
-	return true;
-}
-
-static void say_no_such_bar(const struct ctl_device *device, unsigned index)
+static enum ctl_exit report_missing_bar(const struct ctl_device *device, int bar)
 {
 	char list[DEXT_BARS * 3 + 1] = "";
 	size_t used = 0;
@@ -34,124 +25,202 @@ static void say_no_such_bar(const struct ctl_device *device, unsigned index)
 			used += (size_t)snprintf(
 				list + used, sizeof(list) - used, "%s%u", used ? ", " : "", i & 7u);
 	if (used)
-		cli_error("%s: BAR %u: no such BAR (there are: %s)", device->name, index, list);
+		cli_error("%s: BAR %d: no such BAR (there are: %s)", device->name, bar, list);
 	else
-		cli_error("%s: BAR %u: no such BAR (the device has none)", device->name, index);
-}
-
-/* Fill in the rest. Return: CTL_OK; CTL_FAILED when it has said why not. */
-static enum ctl_exit find_bar(const struct ctl_device *device, struct bar *bar)
-{
-	kern_return_t result = apple_dext_get_bar_info(
-		device->connection, bar->index, &bar->memory_index, &bar->size, NULL);
-
-	if (result == kIOReturnSuccess)
-		return CTL_OK;
-	if (result != kIOReturnNotFound)
-		return ctl_fail(device, result, "BAR %u", bar->index);
-	say_no_such_bar(device, bar->index);
+		cli_error("%s: BAR %d: no such BAR (the device has none)", device->name, bar);
 	return CTL_FAILED;
 }
 
-static void name_bar(const struct bar *bar, char text[BAR_TEXT_SIZE])
+/* The arguments that all commands have: BAR, OFFSET (which may be NULL), --width. */
+static bool parse(const struct ctl_options *options, char **arguments, struct request *request)
 {
-	snprintf(text, BAR_TEXT_SIZE, "BAR %u", bar->index);
-}
+	uint64_t bar;
 
-/* What both begin with: the arguments before the device. */
-static bool parse(
-	const struct ctl_options *options, char **arguments, struct bar *bar, struct access *access)
-{
-	*access = (struct access){ .width = options->width ? options->width : 4 };
-	if (!ctl_check_width(access->width, 8) || !parse_bar(arguments[1], bar) ||
-		!ctl_hex("OFFSET", arguments[2], &access->offset))
+	*request = (struct request){ .access.width = options->width ? options->width : 4 };
+	if (!ctl_check_width(request->access.width, 8))
 		return false;
-	access->bar = bar->index;
-	return true;
+	if (number_parse(arguments[1], DEXT_BARS - 1, &bar)) {
+		cli_error("BAR %s: no such BAR (0 to %u)", arguments[1], DEXT_BARS - 1);
+		return false;
+	}
+	request->access.bar = (int)bar;
+	return !arguments[2] || ctl_hex("OFFSET", arguments[2], &request->access.offset);
 }
 
-/* Open, find the BAR, check the access against it, claim; on failure nothing is open. */
-static enum ctl_exit open_bar(const char *address, struct ctl_device *device, struct bar *bar,
-	struct access *access, enum ctl_intent intent)
+/* Check the access against the BAR's size; the length of a dump ends at its end unless given. */
+static bool check_range(struct request *request, uint64_t size)
 {
-	enum ctl_exit status = ctl_open(address, device);
-	char name[BAR_TEXT_SIZE];
+	const struct access *access = &request->access;
+	char name[sizeof("BAR -2147483648")];
+	uint64_t room;
 
-	if (status != CTL_OK)
-		return status;
+	snprintf(name, sizeof(name), "BAR %d", access->bar);
+	if (!ctl_check_access(name, access->offset, access->width, size))
+		return false;
+	room = size - access->offset;
+	if (!request->length)
+		request->length = room < DUMP_LENGTH ? room : DUMP_LENGTH;
+	if (request->length <= room)
+		return true;
+	cli_error("%s, offset 0x%llx, length 0x%llx: past the end (its size is 0x%llx)", name,
+		(unsigned long long)access->offset, (unsigned long long)request->length,
+		(unsigned long long)size);
+	return false;
+}
+
+/* Open and claim the device; check the access. On an error nothing is open. */
+static enum ctl_exit open_bar(const char *address, struct ctl_device *device,
+	struct request *request, enum ctl_intent intent)
+{
+	struct access *access = &request->access;
+	enum ctl_exit exit_status = ctl_open(address, device);
+	kern_return_t status;
+	uint64_t size = 0;
+
+	if (exit_status != CTL_OK)
+		return exit_status;
 	access->device = device->name;
-	name_bar(bar, name);
-	status = find_bar(device, bar);
-	if (status == CTL_OK && !ctl_check_access(name, access->offset, access->width, bar->size))
-		status = CTL_USAGE;
-	if (status == CTL_OK)
-		status = ctl_claim(device, intent);
-	if (status != CTL_OK)
+	status = apple_dext_get_bar_info(
+		device->connection, (uint8_t)access->bar, &request->memory_index, &size, NULL);
+	if (status == kIOReturnNotFound)
+		exit_status = report_missing_bar(device, access->bar);
+	else if (status != kIOReturnSuccess)
+		exit_status = ctl_fail(device, status, "BAR %d", access->bar);
+	else if (!check_range(request, size))
+		exit_status = CTL_USAGE;
+	else
+		exit_status = ctl_claim(device, intent);
+	if (exit_status != CTL_OK)
 		ctl_close(device);
-	return status;
+	return exit_status;
+}
+
+static enum ctl_exit fail(const struct ctl_device *device, const struct access *access,
+	kern_return_t status, const char *what)
+{
+	return ctl_fail(device, status, "BAR %d, offset 0x%llx: not %s", access->bar,
+		(unsigned long long)access->offset, what);
 }
 
 static enum ctl_exit bar_read(const struct ctl_options *options, char **arguments)
 {
 	struct ctl_device device;
-	struct access access;
-	enum ctl_exit status;
-	kern_return_t result;
-	struct bar bar;
+	enum ctl_exit exit_status;
+	struct request request;
+	struct access *access = &request.access;
+	kern_return_t status;
 
-	if (!parse(options, arguments, &bar, &access))
+	if (!parse(options, arguments, &request))
 		return CTL_USAGE;
-	status = open_bar(arguments[0], &device, &bar, &access, CTL_TO_LOOK);
-	if (status != CTL_OK)
-		return status;
-	result = apple_dext_mmio_read(
-		device.connection, bar.memory_index, access.offset, access.width, &access.value);
-	if (result == kIOReturnSuccess)
-		access_print(&access, options);
+	exit_status = open_bar(arguments[0], &device, &request, CTL_TO_READ);
+	if (exit_status != CTL_OK)
+		return exit_status;
+	status = apple_dext_mmio_read(device.connection, request.memory_index, access->offset,
+		access->width, &access->value);
+	if (status == kIOReturnSuccess)
+		access_print(access, options);
 	else
-		status = ctl_fail(&device, result, "BAR %u, offset 0x%llx: not read", bar.index,
-			(unsigned long long)access.offset);
+		exit_status = fail(&device, access, status, "read");
 	ctl_close(&device);
-	return status;
+	return exit_status;
 }
 
 static enum ctl_exit bar_write(const struct ctl_options *options, char **arguments)
 {
 	struct ctl_device device;
-	struct access access;
-	enum ctl_exit status;
-	kern_return_t result;
-	struct bar bar;
+	enum ctl_exit exit_status;
+	struct request request;
+	struct access *access = &request.access;
+	kern_return_t status;
 
-	if (!parse(options, arguments, &bar, &access) ||
-		!ctl_hex("VALUE", arguments[3], &access.value) ||
-		!ctl_check_value(access.value, access.width))
+	if (!parse(options, arguments, &request) ||
+		!ctl_hex("VALUE", arguments[3], &access->value) ||
+		!ctl_check_value(access->value, access->width))
 		return CTL_USAGE;
-	status = open_bar(arguments[0], &device, &bar, &access, CTL_TO_WRITE);
-	if (status != CTL_OK)
-		return status;
-	result = apple_dext_mmio_write(
-		device.connection, bar.memory_index, access.offset, access.width, access.value);
-	if (result == kIOReturnSuccess)
-		access_print_written(&access, options);
+	exit_status = open_bar(arguments[0], &device, &request, CTL_TO_WRITE);
+	if (exit_status != CTL_OK)
+		return exit_status;
+	status = apple_dext_mmio_write(device.connection, request.memory_index, access->offset,
+		access->width, access->value);
+	if (status == kIOReturnSuccess)
+		access_print_written(access, options);
 	else
-		status = ctl_fail(&device, result, "BAR %u, offset 0x%llx: not written", bar.index,
-			(unsigned long long)access.offset);
+		exit_status = fail(&device, access, status, "written");
 	ctl_close(&device);
-	return status;
+	return exit_status;
+}
+
+/* Read all registers into @values, or print them if it is NULL. */
+static enum ctl_exit read_range(
+	const struct ctl_device *device, struct request *request, struct json_object *values)
+{
+	struct access *access = &request->access;
+	uint64_t begin = access->offset, end = begin + request->length;
+	kern_return_t status = kIOReturnSuccess;
+	int digits = (int)access->width * 2;
+
+	for (; access->offset < end; access->offset += access->width) {
+		uint64_t done = access->offset - begin;
+
+		status = apple_dext_mmio_read(device->connection, request->memory_index,
+			access->offset, access->width, &access->value);
+		if (status != kIOReturnSuccess)
+			break;
+		if (values) {
+			json_add_hex(values, digits, access->value);
+			continue;
+		}
+		if (done % BYTES_PER_LINE == 0)
+			printf("%s%08llx:", done ? "\n" : "", (unsigned long long)access->offset);
+		printf(" %0*llx", digits, (unsigned long long)access->value);
+	}
+	if (!values && access->offset != begin)
+		putchar('\n');
+	return status == kIOReturnSuccess ? CTL_OK : fail(device, access, status, "read");
+}
+
+static enum ctl_exit bar_dump(const struct ctl_options *options, char **arguments)
+{
+	const char *length = arguments[2] ? arguments[3] : NULL;
+	struct json_object *object = NULL;
+	struct ctl_device device;
+	enum ctl_exit exit_status;
+	struct request request;
+	uint64_t width;
+
+	if (!parse(options, arguments, &request) ||
+		(length && !ctl_number("LENGTH", length, UINT64_MAX, &request.length)))
+		return CTL_USAGE;
+	width = request.access.width;
+	if (request.length % width || (length && !request.length)) {
+		cli_error("LENGTH %s: expected a multiple of the width, %llu, and not 0", length,
+			(unsigned long long)width);
+		return CTL_USAGE;
+	}
+	exit_status = open_bar(arguments[0], &device, &request, CTL_TO_READ);
+	if (exit_status != CTL_OK)
+		return exit_status;
+	if (options->json)
+		object = access_json(&request.access);
+	exit_status =
+		read_range(&device, &request, object ? json_put_array(object, "values") : NULL);
+	if (object && exit_status == CTL_OK)
+		json_print(object);
+	else
+		json_drop(object);
+	ctl_close(&device);
+	return exit_status;
 }
 
 const struct ctl_command ctl_bar_read = {
 	.name = "bar read",
 	.arguments = "ADDR BAR OFFSET",
-	.min_arguments = 3,
-	.max_arguments = 3,
 	.options = CTL_TAKES_WIDTH,
 	.summary = "read a register of a BAR",
 	.help = "Claim the device, read 1, 2, 4 or 8 bytes of BAR (0 to 5) at OFFSET (hex, a\n"
-		"multiple of the width) and print their value. A read of a register may have\n"
-		"side effects. The device is reset when its last client lets go: without\n"
-		"another one, also here.\n",
+		"multiple of the width) and print their value. Reading a register may have side\n"
+		"effects. The device is reset when its last claim ends: without another client,\n"
+		"when this command ends.\n",
 	.examples = "dextctl bar read 01:00.0 0 0x1c\n"
 		    "dextctl bar read 01:00.0 0 0 --width 8\n",
 	.run = bar_read,
@@ -160,155 +229,26 @@ const struct ctl_command ctl_bar_read = {
 const struct ctl_command ctl_bar_write = {
 	.name = "bar write",
 	.arguments = "ADDR BAR OFFSET VALUE",
-	.min_arguments = 4,
-	.max_arguments = 4,
 	.options = CTL_TAKES_WIDTH,
 	.summary = "write a register of a BAR",
 	.help = "Claim the device and write VALUE, of 1, 2, 4 or 8 bytes, to BAR at OFFSET, both\n"
-		"in hex.\n"
-		"Whoever else has claimed the device sees the change: with a virtual machine\n"
-		"that drives it, this is dangerous. The device is reset when its last client\n"
-		"lets go: without another one, when this command ends, which may undo the\n"
+		"in hex. Other clients that have claimed the device see the change: this is\n"
+		"dangerous to a virtual machine that drives it. The device is reset when its last\n"
+		"claim ends: without another client, when this command ends, which may undo the\n"
 		"change.\n",
 	.examples = "dextctl bar write 01:00.0 0 0x14 0\n",
 	.run = bar_write,
 };
 
-/* --- bar dump ------------------------------------------------------------------- */
-
-#define LENGTH_UNLESS_GIVEN 256u
-#define LINE		    16u
-
-struct dump {
-	struct bar bar;
-	struct access access; /* the register that is next */
-	uint64_t length;      /* 0 until it is known */
-};
-
-static bool parse_dump(const struct ctl_options *options, char **arguments, struct dump *dump)
-{
-	const char *offset = arguments[2], *length = offset ? arguments[3] : NULL;
-
-	*dump = (struct dump){ .access.width = options->width ? options->width : 4 };
-	if (!ctl_check_width(dump->access.width, 8) || !parse_bar(arguments[1], &dump->bar) ||
-		(offset && !ctl_hex("OFFSET", offset, &dump->access.offset)) ||
-		(length && !ctl_number("LENGTH", length, UINT64_MAX, &dump->length)))
-		return false;
-	if (dump->length % dump->access.width || (length && !dump->length)) {
-		cli_error("LENGTH %s: expected a multiple of the width, %llu, and not 0", length,
-			(unsigned long long)dump->access.width);
-		return false;
-	}
-	dump->access.bar = dump->bar.index;
-	return true;
-}
-
-/* Whether the stretch is in the BAR; without a length it ends with the BAR at the latest. */
-static bool fit(struct dump *dump)
-{
-	uint64_t offset = dump->access.offset, size = dump->bar.size;
-	char name[BAR_TEXT_SIZE];
-
-	name_bar(&dump->bar, name);
-	if (!ctl_check_access(name, offset, dump->access.width, size))
-		return false;
-	if (!dump->length)
-		dump->length =
-			size - offset < LENGTH_UNLESS_GIVEN ? size - offset : LENGTH_UNLESS_GIVEN;
-	if (dump->length <= size - offset)
-		return true;
-	cli_error("%s, offset 0x%llx, length 0x%llx: past the end (its size is 0x%llx)", name,
-		(unsigned long long)offset, (unsigned long long)dump->length,
-		(unsigned long long)size);
-	return false;
-}
-
-static void put_value(const struct access *access, uint64_t begin, struct json_object *values)
-{
-	uint64_t at = access->offset - begin;
-
-	if (values) {
-		json_add_hex(values, (int)access->width * 2, access->value);
-		return;
-	}
-	if (at % LINE == 0)
-		printf("%s%08llx:", at ? "\n" : "", (unsigned long long)access->offset);
-	printf(" %0*llx", (int)access->width * 2, (unsigned long long)access->value);
-}
-
-/* Into @values, or without them as text on the way. */
-static enum ctl_exit read_all(
-	const struct ctl_device *device, struct dump *dump, struct json_object *values)
-{
-	uint64_t begin = dump->access.offset, end = begin + dump->length;
-	struct access *access = &dump->access;
-	kern_return_t result = kIOReturnSuccess;
-
-	for (; access->offset < end; access->offset += access->width) {
-		result = apple_dext_mmio_read(device->connection, dump->bar.memory_index,
-			access->offset, access->width, &access->value);
-		if (result != kIOReturnSuccess)
-			break;
-		put_value(access, begin, values);
-	}
-	if (!values && access->offset != begin)
-		putchar('\n');
-	if (result == kIOReturnSuccess)
-		return CTL_OK;
-	return ctl_fail(device, result, "BAR %u, offset 0x%llx: not read", dump->bar.index,
-		(unsigned long long)access->offset);
-}
-
-static enum ctl_exit print_dump(const struct ctl_device *device, struct dump *dump, bool json)
-{
-	struct json_object *object;
-	enum ctl_exit status;
-
-	if (!json)
-		return read_all(device, dump, NULL);
-	object = access_json(&dump->access);
-	status = read_all(device, dump, json_put_array(object, "values"));
-	if (status == CTL_OK)
-		json_print(object);
-	else
-		json_drop(object);
-	return status;
-}
-
-static enum ctl_exit bar_dump(const struct ctl_options *options, char **arguments)
-{
-	struct ctl_device device;
-	enum ctl_exit status;
-	struct dump dump;
-
-	if (!parse_dump(options, arguments, &dump))
-		return CTL_USAGE;
-	status = ctl_open(arguments[0], &device);
-	if (status != CTL_OK)
-		return status;
-	dump.access.device = device.name;
-	status = find_bar(&device, &dump.bar);
-	if (status == CTL_OK && !fit(&dump))
-		status = CTL_USAGE;
-	if (status == CTL_OK)
-		status = ctl_claim(&device, CTL_TO_LOOK);
-	if (status == CTL_OK)
-		status = print_dump(&device, &dump, options->json);
-	ctl_close(&device);
-	return status;
-}
-
 const struct ctl_command ctl_bar_dump = {
 	.name = "bar dump",
 	.arguments = "ADDR BAR [OFFSET [LENGTH]]",
-	.min_arguments = 2,
-	.max_arguments = 4,
 	.options = CTL_TAKES_WIDTH,
 	.summary = "print registers of a BAR",
-	.help = "Claim the device and print LENGTH bytes (256 unless given) of BAR from\n"
-		"OFFSET (hex, 0 unless given) on, as registers of 1, 2, 4 or 8 bytes, 16 bytes a\n"
-		"line. Reading a register may have side effects. The device is reset when its\n"
-		"last client lets go: without another one, also here.\n",
+	.help = "Claim the device and print LENGTH bytes (default: 256) of BAR from OFFSET (hex,\n"
+		"default: 0), as registers of 1, 2, 4 or 8 bytes, 16 bytes per line. Reading a\n"
+		"register may have side effects. The device is reset when its last claim ends:\n"
+		"without another client, when this command ends.\n",
 	.examples = "dextctl bar dump 01:00.0 0\n"
 		    "dextctl bar dump 01:00.0 0 0x1000 64 --width 8\n",
 	.run = bar_dump,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * dextctl bind, unbind: give a device of this host to VFIO, and back to the host's driver. The
- * kernel's interface is driver_override and drivers_probe (sysfs-bus-pci).
+ * dextctl bind, unbind: bind a device of this host to vfio-pci, and to its former driver again;
+ * list --host. The kernel's interface is driver_override and drivers_probe (sysfs-bus-pci).
  */
 #include "common/host-pci.h"
 #include "tools/dextctl/dextctl.h"
@@ -16,10 +16,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Which driver a device had is remembered here, one file a device, until the next boot. */
+/* One file for each bound device, with the name of its former driver, until the next boot. */
 #define STATE_FOLDER "/run/dextpci-bind"
 
-/* Write @text to a file of sysfs. False: said why. */
+/* Write @text to a file of sysfs. Return: false with an error, which begins with @what. */
 static bool sysfs_write(const char *address, const char *what, const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -44,21 +44,21 @@ static bool device_write(
 	return sysfs_write(device->address, what, path, text);
 }
 
-/* Let the driver that has the device go, and have the kernel look for another one. */
+/* Unbind the device from its driver, and let the kernel probe for another one. */
 static bool change_driver(const struct host_pci *device, const char *override)
 {
 	char path[PATH_MAX];
 
-	if (!device_write(device, "its driver cannot be chosen", "driver_override", override))
+	if (!device_write(device, "its driver cannot be selected", "driver_override", override))
 		return false;
-	if (*device->driver && !device_write(device, "its driver does not let it go",
+	if (*device->driver && !device_write(device, "it cannot be unbound from its driver",
 				       "driver/unbind", device->address))
 		return false;
 	snprintf(path, sizeof(path), "%s/bus/pci/drivers_probe", host_pci_paths.sys);
-	return sysfs_write(device->address, "no driver takes it", path, device->address);
+	return sysfs_write(device->address, "no driver can be probed", path, device->address);
 }
 
-static void remember_driver(const struct host_pci *device)
+static void store_driver(const struct host_pci *device)
 {
 	char path[PATH_MAX];
 	FILE *file;
@@ -69,13 +69,13 @@ static void remember_driver(const struct host_pci *device)
 	snprintf(path, sizeof(path), STATE_FOLDER "/%s", device->address);
 	file = fopen(path, "we");
 	if (!file)
-		return; /* unbind then leaves the choice to the kernel */
+		return; /* then the kernel selects a driver at unbind */
 	fprintf(file, "%s\n", device->driver);
 	fclose(file);
 }
 
-/* The driver that a device had before bind; "" when that is not known. */
-static void recall_driver(const struct host_pci *device, char *driver, size_t size)
+/* Set @driver to the former driver and delete the file; to "" if it is not known. */
+static void load_driver(const struct host_pci *device, char *driver, size_t size)
 {
 	char path[PATH_MAX];
 	FILE *file;
@@ -112,12 +112,12 @@ static enum ctl_exit find(const char *text, struct host_pci *device)
 	return CTL_OK;
 }
 
-/* One line for each member of the device's IOMMU group. False: one of them is in use by the host. */
+/* Print the members of the IOMMU group. Return: false with an error if the host uses one. */
 static bool show_group(const struct host_pci *device)
 {
 	struct host_pci *members;
 	size_t count;
-	bool free_to_take = true;
+	bool available = true;
 	char why[400];
 
 	if (!host_pci_list(&host_pci_paths, device->group, &members, &count))
@@ -136,24 +136,24 @@ static bool show_group(const struct host_pci *device)
 			continue;
 		cli_error("%s: %s of its IOMMU group is in use by the host: %s", device->address,
 			members[i].address, why);
-		free_to_take = false;
+		available = false;
 	}
 	free(members);
-	return free_to_take;
+	return available;
 }
 
 static enum ctl_exit bind_device(const struct ctl_options *options, char **arguments)
 {
 	struct host_pci device;
-	enum ctl_exit status = find(arguments[0], &device);
+	enum ctl_exit exit_status = find(arguments[0], &device);
 	char path[PATH_MAX];
 
 	(void)options;
-	if (status != CTL_OK)
-		return status;
+	if (exit_status != CTL_OK)
+		return exit_status;
 	if (device.group < 0) {
-		cli_error("%s: no IOMMU is in front of it: enable it in the firmware's setup and "
-			  "boot with intel_iommu=on",
+		cli_error("%s: it has no IOMMU: enable it in the firmware's setup and boot with "
+			  "intel_iommu=on",
 			device.address);
 		return CTL_FAILED;
 	}
@@ -169,12 +169,12 @@ static enum ctl_exit bind_device(const struct ctl_options *options, char **argum
 			"%s: the kernel has no vfio-pci driver: modprobe vfio-pci", device.address);
 		return CTL_FAILED;
 	}
-	remember_driver(&device);
+	store_driver(&device);
 	if (!change_driver(&device, "vfio-pci"))
 		return CTL_FAILED;
 	host_pci_read(&host_pci_paths, device.address, &device);
 	if (strcmp(device.driver, "vfio-pci") != 0) {
-		cli_error("%s: vfio-pci did not take it; dmesg says why", device.address);
+		cli_error("%s: vfio-pci did not bind it; see dmesg", device.address);
 		return CTL_FAILED;
 	}
 	printf("%s: bound to vfio-pci: dextd --device vfio,host=%s\n", device.address,
@@ -182,31 +182,30 @@ static enum ctl_exit bind_device(const struct ctl_options *options, char **argum
 	return CTL_OK;
 }
 
-/* Bind to the driver that it had, where the kernel has not chosen that by itself. */
 static bool restore_driver(const struct host_pci *device, const char *driver)
 {
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/bus/pci/drivers/%s/bind", host_pci_paths.sys, driver);
 	return sysfs_write(
-		device->address, "the driver it had does not take it", path, device->address);
+		device->address, "its former driver does not bind it", path, device->address);
 }
 
 static enum ctl_exit unbind_device(const struct ctl_options *options, char **arguments)
 {
 	struct host_pci device;
-	enum ctl_exit status = find(arguments[0], &device);
+	enum ctl_exit exit_status = find(arguments[0], &device);
 	char before[64];
 
 	(void)options;
-	if (status != CTL_OK)
-		return status;
+	if (exit_status != CTL_OK)
+		return exit_status;
 	if (strcmp(device.driver, "vfio-pci") != 0) {
 		cli_error("%s: bound to %s, not to vfio-pci", device.address,
 			*device.driver ? device.driver : "no driver");
 		return CTL_FAILED;
 	}
-	recall_driver(&device, before, sizeof(before));
+	load_driver(&device, before, sizeof(before));
 	if (!change_driver(&device, "\n"))
 		return CTL_FAILED;
 	host_pci_read(&host_pci_paths, device.address, &device);
@@ -214,12 +213,12 @@ static enum ctl_exit unbind_device(const struct ctl_options *options, char **arg
 		return CTL_FAILED;
 	host_pci_read(&host_pci_paths, device.address, &device);
 	printf("%s: bound to %s\n", device.address,
-		*device.driver ? device.driver : "no driver: none claims it");
+		*device.driver ? device.driver : "no driver: the kernel has none for it");
 	return CTL_OK;
 }
 
-/* Why a device cannot be taken; "" when it can. */
-static void obstacle(const struct host_pci *device, char *text, size_t size)
+/* Set @text to the reason why a device cannot be bound; to "" if it can. */
+static void find_obstacle(const struct host_pci *device, char *text, size_t size)
 {
 	char why[400];
 
@@ -259,7 +258,7 @@ enum ctl_exit ctl_list_host(const struct ctl_options *options)
 		const struct host_pci *device = &devices[i];
 		char id[16], group[16] = "-", why[420], class[NAME_SIZE], name[NAME_SIZE];
 
-		obstacle(device, why, sizeof(why));
+		find_obstacle(device, why, sizeof(why));
 		snprintf(id, sizeof(id), "%04x:%04x", device->vendor_id, device->device_id);
 		if (device->group >= 0)
 			snprintf(group, sizeof(group), "%d", device->group);
@@ -299,14 +298,12 @@ enum ctl_exit ctl_list_host(const struct ctl_options *options)
 const struct ctl_command ctl_bind = {
 	.name = "bind",
 	.arguments = "ADDR",
-	.min_arguments = 1,
-	.max_arguments = 1,
-	.summary = "take a device of this host for passthrough",
-	.help = "Take a PCI device of this host from its driver and bind it to vfio-pci, so\n"
-		"that dextd can own it. The members of its IOMMU group are shown: only the\n"
-		"group as a whole can be passed through. It is refused when the host uses one\n"
-		"of them: a mounted disk, swap space, a network interface that is up, the\n"
-		"graphics adapter of the console. Needs root.\n",
+	.summary = "bind a host's device to vfio-pci",
+	.help = "Unbind a PCI device of this host from its driver and bind it to vfio-pci, for\n"
+		"dextd. The members of its IOMMU group are listed, since only whole groups can be\n"
+		"passed through. This is refused if the host uses one of them: a mounted disk,\n"
+		"swap space, a network interface that is up, the graphics adapter of the console.\n"
+		"Needs root.\n",
 	.examples = "dextctl bind 0000:01:00.0\n",
 	.run = bind_device,
 };
@@ -314,11 +311,9 @@ const struct ctl_command ctl_bind = {
 const struct ctl_command ctl_unbind = {
 	.name = "unbind",
 	.arguments = "ADDR",
-	.min_arguments = 1,
-	.max_arguments = 1,
-	.summary = "give a device back to the host's driver",
-	.help = "Give a device that was bound to vfio-pci back to the driver that it had before.\n"
-		"Needs root.\n",
+	.summary = "bind it to its former driver",
+	.help = "Unbind a device of this host from vfio-pci and bind it to the driver that it had\n"
+		"before. Needs root.\n",
 	.examples = "dextctl unbind 0000:01:00.0\n",
 	.run = unbind_device,
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* dextctl dma: what a device may reach by DMA: limits, faults, and everybody's regions. */
+/* dextctl dma: the memory that a device can access: limits, faults, regions of all clients. */
 #include "tools/dextctl/dextctl.h"
 #include "tools/dextctl/format.h"
 
@@ -8,34 +8,34 @@
 
 struct dma {
 	AppleDextDMALimits limits;
-	AppleDextStatus status;
+	AppleDextStatus use;
 	AppleDextRegionInfo *regions;
 	AppleDextClientInfo *clients;
 	size_t region_count, client_count;
 };
 
-static enum ctl_exit look(const struct ctl_device *device, struct dma *dma)
+static enum ctl_exit read_dma(const struct ctl_device *device, struct dma *dma)
 {
 	io_connect_t connection = device->connection;
 	const char *what = "limits of DMA";
-	kern_return_t result = apple_dext_get_dma_limits(connection, &dma->limits);
+	kern_return_t status = apple_dext_get_dma_limits(connection, &dma->limits);
 
-	if (result == kIOReturnSuccess) {
+	if (status == kIOReturnSuccess) {
 		what = "status";
-		result = apple_dext_get_status(connection, &dma->status);
+		status = apple_dext_get_status(connection, &dma->use);
 	}
-	if (result == kIOReturnSuccess) {
+	if (status == kIOReturnSuccess) {
 		what = "DMA regions";
-		result = apple_dext_copy_dma_regions(connection, &dma->regions, &dma->region_count);
+		status = apple_dext_copy_dma_regions(connection, &dma->regions, &dma->region_count);
 	}
-	if (result == kIOReturnSuccess) {
+	if (status == kIOReturnSuccess) {
 		what = "clients";
-		result = apple_dext_copy_clients(connection, &dma->clients, &dma->client_count);
+		status = apple_dext_copy_clients(connection, &dma->clients, &dma->client_count);
 	}
-	return result == kIOReturnSuccess ? CTL_OK : ctl_fail(device, result, "%s", what);
+	return status == kIOReturnSuccess ? CTL_OK : ctl_fail(device, status, "%s", what);
 }
 
-/* The process of a client; 0 where it is not known, as of one that has come or gone meanwhile. */
+/* The process of a client; 0 if it connected or disconnected between the two calls. */
 static int32_t find_pid(const struct dma *dma, uint32_t client)
 {
 	for (size_t i = 0; i < dma->client_count; i++)
@@ -61,23 +61,19 @@ static void add_row(
 				     command ? command : "-", iova, size, segments, bus });
 }
 
-static const char *dma_faults(const struct dma *dma, char text[FAULTS_TEXT_SIZE])
-{
-	if (dma->status.dma_faults == UINT64_MAX)
-		return "not counted (the kernel's log has them)";
-	snprintf(text, FAULTS_TEXT_SIZE, "%" PRIu64, dma->status.dma_faults);
-	return text;
-}
-
 static void print_text(const struct ctl_device *device, const struct dma *dma)
 {
 	static const char *const heads[] = { "CLIENT", "PID", "COMMAND", "IOVA", "SIZE", "SEGMENTS",
 		"BUS ADDRESS" };
 	struct cli_table table = CLI_TABLE(heads);
-	char text[LIMITS_TEXT_SIZE], faults[FAULTS_TEXT_SIZE];
+	char text[LIMITS_TEXT_SIZE];
 
-	printf("%s\n\tIOMMU:   %s\n\tMapped:  %s\n\tFaults:  %s\n", device->name,
-		limits_kind(&dma->limits), limits_use(&dma->limits, text), dma_faults(dma, faults));
+	printf("%s\n\tIOMMU:   %s\n\tMapped:  %s\n", device->name, limits_kind(&dma->limits),
+		limits_use(&dma->limits, text));
+	if (dma->use.dma_faults == UINT64_MAX)
+		puts("\tFaults:  not counted (the kernel's log has them)");
+	else
+		printf("\tFaults:  %" PRIu64 "\n", dma->use.dma_faults);
 	if (!dma->region_count) {
 		puts("\tRegions: none");
 		return;
@@ -89,65 +85,59 @@ static void print_text(const struct ctl_device *device, const struct dma *dma)
 	cli_table_free(&table);
 }
 
-static void add_object(
-	struct json_object *array, const struct dma *dma, const AppleDextRegionInfo *region)
-{
-	struct json_object *object = json_add_object(array);
-	int32_t pid = find_pid(dma, region->client);
-	char name[PROCESS_NAME_SIZE];
-
-	json_put_number(object, "client", region->client);
-	json_put_pid(object, "pid", pid);
-	json_put_text(object, "command", process_name(pid, name));
-	json_put_hex(object, "iova", 16, region->iova);
-	json_put_number(object, "size", region->size);
-	json_put_number(object, "segments", region->segments);
-	json_put_hex(object, "bus_address", 16, region->bus_address);
-	json_put_number(object, "bus_length", region->bus_length);
-}
-
 static void print_json(const struct ctl_device *device, const struct dma *dma)
 {
 	struct json_object *object = json_new_object(), *regions;
 
 	json_put_text(object, "address", device->name);
 	limits_put(object, &dma->limits);
-	json_put_faults(object, dma->status.dma_faults);
+	json_put_faults(object, dma->use.dma_faults);
 	regions = json_put_array(object, "regions");
-	for (size_t i = 0; i < dma->region_count; i++)
-		add_object(regions, dma, &dma->regions[i]);
+	for (size_t i = 0; i < dma->region_count; i++) {
+		const AppleDextRegionInfo *region = &dma->regions[i];
+		struct json_object *row = json_add_object(regions);
+		int32_t pid = find_pid(dma, region->client);
+		char name[PROCESS_NAME_SIZE];
+
+		json_put_number(row, "client", region->client);
+		json_put_pid(row, "pid", pid);
+		json_put_text(row, "command", process_name(pid, name));
+		json_put_hex(row, "iova", 16, region->iova);
+		json_put_number(row, "size", region->size);
+		json_put_number(row, "segments", region->segments);
+		json_put_hex(row, "bus_address", 16, region->bus_address);
+		json_put_number(row, "bus_length", region->bus_length);
+	}
 	json_print(object);
 }
 
-static enum ctl_exit dma_command(const struct ctl_options *options, char **arguments)
+static enum ctl_exit show_dma(const struct ctl_options *options, char **arguments)
 {
 	struct dma dma = { .regions = NULL };
 	struct ctl_device device;
-	enum ctl_exit status = ctl_open(arguments[0], &device);
+	enum ctl_exit exit_status = ctl_open(arguments[0], &device);
 
-	if (status != CTL_OK)
-		return status;
-	status = look(&device, &dma);
-	if (status == CTL_OK)
+	if (exit_status != CTL_OK)
+		return exit_status;
+	exit_status = read_dma(&device, &dma);
+	if (exit_status == CTL_OK)
 		(options->json ? print_json : print_text)(&device, &dma);
 	free(dma.regions);
 	free(dma.clients);
 	ctl_close(&device);
-	return status;
+	return exit_status;
 }
 
 const struct ctl_command ctl_dma = {
 	.name = "dma",
 	.arguments = "ADDR",
-	.min_arguments = 1,
-	.max_arguments = 1,
-	.summary = "show what a device may reach by DMA",
-	.help = "Show the memory that a device may reach: the kind of its IOMMU (identity:\n"
-		"clients choose bus addresses; dart: the IOMMU does), how much is mapped and\n"
-		"how much can be, how many accesses met nothing, and the regions of all\n"
-		"clients. The bus address is that of a region's first segment. Nothing is\n"
-		"claimed.\n",
+	.summary = "show the memory a device can access",
+	.help = "Show the memory that a device can access by DMA: the kind of its IOMMU\n"
+		"(identity: clients choose bus addresses; dart: the IOMMU does), how much is\n"
+		"mapped and can be mapped, the number of accesses to unmapped addresses, and the\n"
+		"regions of all clients, with the bus address of their first segment. The device\n"
+		"is not claimed.\n",
 	.examples = "dextctl dma 01:00.0\n"
 		    "dextctl dma 01:00.0 --json | jq '[.regions[].size] | add'\n",
-	.run = dma_command,
+	.run = show_dma,
 };

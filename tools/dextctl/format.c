@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* How addresses, moments, durations, processes and the limits of an IOMMU are shown. */
+/* Addresses, times, processes and limits of IOMMUs as text; JSON. */
 #include "tools/cli.h"
 #include "tools/dextctl/format.h"
 
@@ -27,16 +27,16 @@ uint64_t clock_now(clockid_t clock)
 	return (uint64_t)now.tv_sec * CLOCK_SECOND + (uint64_t)now.tv_nsec;
 }
 
-void clock_format(uint64_t moment, unsigned decimals, char text[CLOCK_TEXT_SIZE])
+void clock_format(uint64_t time, unsigned decimals, char text[CLOCK_TEXT_SIZE])
 {
-	time_t seconds = (time_t)(moment / CLOCK_SECOND);
+	time_t seconds = (time_t)(time / CLOCK_SECOND);
 	char nanoseconds[16];
 	struct tm parts;
 	size_t used;
 
 	localtime_r(&seconds, &parts);
 	used = strftime(text, CLOCK_TEXT_SIZE, "%H:%M:%S", &parts);
-	snprintf(nanoseconds, sizeof(nanoseconds), "%09u", (unsigned)(moment % CLOCK_SECOND));
+	snprintf(nanoseconds, sizeof(nanoseconds), "%09u", (unsigned)(time % CLOCK_SECOND));
 	if (decimals)
 		snprintf(text + used, CLOCK_TEXT_SIZE - used, ".%.*s",
 			(int)(decimals > 9 ? 9 : decimals), nanoseconds);
@@ -79,7 +79,7 @@ const char *process_name(int32_t pid, char text[PROCESS_NAME_SIZE])
 	if (!read)
 		return NULL;
 	text[strcspn(text, "\n")] = '\0';
-	/* A process names itself as it likes: no control characters for the terminal. */
+	/* A process chooses its name, which may have control characters for the terminal. */
 	for (char *c = text; *c; c++)
 		if (!isprint((unsigned char)*c))
 			*c = '?';

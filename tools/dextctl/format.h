@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * How addresses, moments and durations (in nanoseconds), processes and the limits of an IOMMU
- * are shown.
- */
+/* Addresses, times (in nanoseconds), processes and limits of IOMMUs as text; JSON. */
 #ifndef TOOLS_DEXTCTL_FORMAT_H
 #define TOOLS_DEXTCTL_FORMAT_H
 
@@ -14,7 +11,7 @@
 #include <stdint.h>
 #include <time.h>
 
-/** format_address - how a device is called: with its root, "" for none. Return: @text. */
+/** format_address - a device's address, with its PCI root unless that is "". Return: @text. */
 const char *format_address(
 	const char *root, const AppleDextIdentity *identity, char text[PCI_ADDRESS_SIZE]);
 
@@ -25,46 +22,38 @@ uint64_t clock_now(clockid_t clock);
 
 #define CLOCK_TEXT_SIZE sizeof("23:59:59.999999999")
 
-/** clock_format - local time of day of a moment of CLOCK_REALTIME, with 0 to 9 decimals. */
-void clock_format(uint64_t moment, unsigned decimals, char text[CLOCK_TEXT_SIZE]);
+/** clock_format - local time of day of a time of CLOCK_REALTIME, with 0 to 9 decimals. */
+void clock_format(uint64_t time, unsigned decimals, char text[CLOCK_TEXT_SIZE]);
 
 #define CLOCK_DURATION_SIZE 48
 
 /** clock_format_duration - "850ns", "12.3us", "4.5ms", "2.0s". */
 void clock_format_duration(uint64_t duration, char text[CLOCK_DURATION_SIZE]);
 
-/* --- Processes that are clients ------------------------------------------------- */
-
 #define PROCESS_NAME_SIZE 32
 #define PROCESS_ID_SIZE	  sizeof("-2147483648")
 
-/**
- * process_name - what a process is called, in printable characters
- *
- * Return: @text; NULL where that is not known, as of a process that has gone.
- */
+/** process_name - the name of a process, in printable characters. Return: @text; NULL if unknown. */
 const char *process_name(int32_t pid, char text[PROCESS_NAME_SIZE]);
 
-/** process_id - its number as text; "-" where it is not known (0). Return: @text. */
+/** process_id - a PID as text; "-" for 0, which is unknown. Return: @text. */
 const char *process_id(int32_t pid, char text[PROCESS_ID_SIZE]);
-
-/* --- What an IOMMU can map ------------------------------------------------------ */
 
 #define LIMITS_TEXT_SIZE 128
 
 #define FAULTS_TEXT_SIZE 40
-/** faults_text - "5 faults", or that the host does not count them (UINT64_MAX). Return: @text. */
+/** faults_text - "5 faults", or for UINT64_MAX where they are reported. Return: @text. */
 const char *faults_text(uint64_t faults, char text[FAULTS_TEXT_SIZE]);
 
 /** limits_kind - "identity", "dart", or "unknown". */
 const char *limits_kind(const AppleDextDMALimits *limits);
-/** limits_exist - whether there is any. */
+/** limits_exist - whether the IOMMU has any limit. */
 bool limits_exist(const AppleDextDMALimits *limits);
 /** limits_use - "12M of 1536M, 3 of 65536 mappings". Return: @text. */
 const char *limits_use(const AppleDextDMALimits *limits, char text[LIMITS_TEXT_SIZE]);
 
 struct json_object;
-/** limits_put - put it under the key "limits"; null where @limits is NULL. */
+/** limits_put - set the key "limits"; to null if @limits is NULL. */
 void limits_put(struct json_object *object, const AppleDextDMALimits *limits);
 
 /* JSON. Counts and sizes are numbers; IDs and register values are strings such as "0x1b36". */
@@ -73,7 +62,7 @@ struct json_object *json_new_object(void);
 struct json_object *json_new_array(void);
 
 void json_put_number(struct json_object *object, const char *key, uint64_t number);
-/** json_put_pid - a process; null for 0, which is not known. */
+/** json_put_pid - a process; null for 0, which is unknown. */
 void json_put_pid(struct json_object *object, const char *key, int32_t pid);
 /** json_put_rate - a number with one decimal. */
 void json_put_rate(struct json_object *object, const char *key, double rate);
@@ -83,22 +72,22 @@ void json_put_hex(struct json_object *object, const char *key, int digits, uint6
 void json_put_text(struct json_object *object, const char *key, const char *text);
 void json_put_null(struct json_object *object, const char *key);
 
-/* What they return belongs to what they put it into. */
+/* The new object or array belongs to the one that it is put into. */
 struct json_object *json_put_object(struct json_object *object, const char *key);
 struct json_object *json_put_array(struct json_object *object, const char *key);
 struct json_object *json_add_object(struct json_object *array);
-/** json_add - put @value, which becomes the array's, at its end. */
+/** json_add - append @value, which then belongs to @array. */
 void json_add(struct json_object *array, struct json_object *value);
 void json_add_hex(struct json_object *array, int digits, uint64_t number);
 
-/** json_drop - free it, unprinted. */
+/** json_drop - free it without printing it; NULL is allowed. */
 void json_drop(struct json_object *object);
 /** json_print - print it on standard output, over several lines, and free it. */
 void json_print(struct json_object *object);
-/** json_print_line - print it in one line, and free it: for streams of objects. */
+/** json_print_line - print it in one line and free it, for streams of objects. */
 void json_print_line(struct json_object *object);
 
-/** json_put_faults - a number, or null where the host does not count them (UINT64_MAX). */
+/** json_put_faults - set the key "faults"; to null for UINT64_MAX, which is unknown. */
 void json_put_faults(struct json_object *object, uint64_t faults);
 
 #endif

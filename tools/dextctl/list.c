@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* dextctl list: the devices of the driver service, one a line; info: one of them in full. */
+/* dextctl list: the devices of the driver service, one per line; info: everything about one. */
 #include "tools/dextctl/dextctl.h"
 #include "tools/dextctl/format.h"
 #include "tools/dextctl/view.h"
@@ -7,11 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * A device that cannot be opened or goes meanwhile is listed all the same, with
- * what its identity tells.
- */
-static void look(const AppleDextDevice *device, struct view *view)
+/* A device that cannot be opened, or is removed meanwhile, is listed with its identity only. */
+static void read_brief(const AppleDextDevice *device, struct view *view)
 {
 	const AppleDextIdentity *identity = &device->identity;
 	io_connect_t connection = apple_dext_connect_with_root(
@@ -45,39 +42,34 @@ static void add_row(struct cli_table *table, const struct view *view, struct nam
 					     device_name) });
 }
 
-static void print_table(
-	const AppleDextDevice *devices, size_t count, struct view *view, struct names *names)
+static void print_list(const AppleDextDevice *devices, size_t count, struct names *names, bool json)
 {
 	static const char *const heads[] = { "ADDRESS", "ID", "CLAIM", "INTERRUPTS", "CLASS",
 		"DEVICE" };
 	struct cli_table table = CLI_TABLE(heads);
+	struct json_object *array = json ? json_new_array() : NULL;
+	struct view *view = cli_allocate(sizeof(*view));
 
 	for (size_t i = 0; i < count; i++) {
-		look(&devices[i], view);
-		add_row(&table, view, names);
+		read_brief(&devices[i], view);
+		if (json)
+			json_add(array, view_json(view, names, VIEW_BRIEF));
+		else
+			add_row(&table, view, names);
 	}
-	cli_table_print(&table, stdout);
+	if (json)
+		json_print(array);
+	else
+		cli_table_print(&table, stdout);
 	cli_table_free(&table);
-}
-
-static void print_json(
-	const AppleDextDevice *devices, size_t count, struct view *view, struct names *names)
-{
-	struct json_object *array = json_new_array();
-
-	for (size_t i = 0; i < count; i++) {
-		look(&devices[i], view);
-		json_add(array, view_json(view, names, VIEW_BRIEF));
-	}
-	json_print(array);
+	free(view);
 }
 
 static enum ctl_exit list(const struct ctl_options *options, char **arguments)
 {
 	AppleDextDevice *devices;
 	struct names *names;
-	struct view *view;
-	kern_return_t result;
+	kern_return_t status;
 	size_t count;
 
 	(void)arguments;
@@ -85,16 +77,15 @@ static enum ctl_exit list(const struct ctl_options *options, char **arguments)
 		return ctl_list_host(options);
 	if (!ctl_service_answers())
 		return CTL_FAILED;
-	result = apple_dext_copy_bound_devices(&devices, &count);
-	if (result != kIOReturnSuccess) {
-		cli_error("the devices cannot be listed: %s",
-			*apple_dext_last_error() ? apple_dext_last_error() : ctl_explain(result));
+	status = apple_dext_copy_bound_devices(&devices, &count);
+	if (status != kIOReturnSuccess) {
+		cli_error("the devices cannot be listed: %s", *apple_dext_last_error() ?
+								      apple_dext_last_error() :
+								      ctl_status_text(status));
 		return CTL_FAILED;
 	}
 	names = names_open(options->numeric);
-	view = cli_allocate(sizeof(*view));
-	(options->json ? print_json : print_table)(devices, count, view, names);
-	free(view);
+	print_list(devices, count, names, options->json);
 	names_close(names);
 	apple_dext_free_bound_devices(devices);
 	return CTL_OK;
@@ -105,11 +96,11 @@ const struct ctl_command ctl_list = {
 	.arguments = "",
 	.options = CTL_TAKES_HOST,
 	.summary = "list the devices",
-	.help = "List the devices of the driver service, one a line: the address (with the PCI\n"
-		"root, where the device names one), vendor and device id, who has claimed it\n"
-		"(free, claimed, exclusive, or unknown), the kind and number of its interrupt\n"
-		"vectors, class and name. With --host, the PCI devices of this host: their\n"
-		"IOMMU group and driver, and whether dextd could take them, or why not.\n",
+	.help = "List the devices of the driver service, one per line: address (with the PCI root\n"
+		"of a device that has one), vendor and device id, claim (free, claimed,\n"
+		"exclusive, or unknown), kind and number of interrupt vectors, class and name.\n"
+		"With --host, list the PCI devices of this host: IOMMU group, driver, and whether\n"
+		"dextd can use the device or why it cannot.\n",
 	.examples = "dextctl list\n"
 		    "dextctl list --host\n"
 		    "dextctl list -n\n"
@@ -119,35 +110,34 @@ const struct ctl_command ctl_list = {
 
 /* --- One device ----------------------------------------------------------------- */
 
-enum ctl_exit ctl_look(const struct ctl_options *options, const char *address,
-	const char *otherwise,
+enum ctl_exit view_show(const struct ctl_options *options, const char *address,
 	void (*print)(const struct view *view, struct names *names, bool json))
 {
 	struct ctl_device device;
-	enum ctl_exit status = ctl_open(address, &device);
+	enum ctl_exit exit_status = ctl_open(address, &device);
 	struct names *names;
-	kern_return_t result;
+	kern_return_t status;
 	struct view *view;
 
-	if (status != CTL_OK)
-		return status;
+	if (exit_status != CTL_OK)
+		return exit_status;
 	view = cli_allocate(sizeof(*view));
 	view->identity = device.identity;
 	memcpy(view->root, device.root, sizeof(view->root));
-	result = view_read(device.connection, VIEW_WHOLE, view);
-	if (result == kIOReturnSuccess) {
+	status = view_read(device.connection, VIEW_WHOLE, view);
+	if (status == kIOReturnSuccess) {
 		names = names_open(options->numeric);
 		print(view, names, options->json);
 		names_close(names);
 	} else {
-		status = ctl_fail(&device, result, "%s", otherwise);
+		exit_status = ctl_fail(&device, status, "cannot be read");
 	}
 	free(view);
 	ctl_close(&device);
-	return status;
+	return exit_status;
 }
 
-static void print(const struct view *view, struct names *names, bool json)
+static void print_info(const struct view *view, struct names *names, bool json)
 {
 	if (json)
 		json_print(view_json(view, names, VIEW_WHOLE));
@@ -157,18 +147,17 @@ static void print(const struct view *view, struct names *names, bool json)
 
 static enum ctl_exit info(const struct ctl_options *options, char **arguments)
 {
-	return ctl_look(options, arguments[0], "cannot be looked at", print);
+	return view_show(options, arguments[0], print_info);
 }
 
 const struct ctl_command ctl_info = {
 	.name = "info",
 	.arguments = "ADDR",
-	.min_arguments = 1,
-	.max_arguments = 1,
-	.summary = "show a device in full",
-	.help = "Show a device in full: ids, regions (BARs; the host owns their addresses, so\n"
-		"none are shown), interrupts, who uses it, and its capabilities, in the words\n"
-		"of lspci. Nothing is claimed, and the device is not disturbed.\n",
+	.summary = "show everything about a device",
+	.help = "Show everything about a device, as lspci writes it: ids, regions (BARs; without\n"
+		"addresses, which the host owns), interrupts, its use by clients, and its\n"
+		"capabilities. PM, MSI, MSI-X, Express and AF are decoded; for the others use\n"
+		"config dump and lspci -F. The device is not claimed.\n",
 	.examples = "dextctl info 01:00.0\n"
 		    "dextctl info 01:00.0 --json | jq '.capabilities[].text'\n",
 	.run = info,

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* dextctl: inspect, access, watch and reset the devices of a driver service. */
 #include "tools/dextctl/dextctl.h"
+#include "tools/option-table.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* One row a command, in the order of the help. */
+/* In the order of the help. */
 static const struct ctl_command *const commands[] = {
 	&ctl_list,
 	&ctl_info,
@@ -28,31 +30,8 @@ static const struct ctl_command *const commands[] = {
 	NULL,
 };
 
-/* How many of @words the name of @command takes up; 0 when they are another's. */
-static int match(const struct ctl_command *command, char **words)
-{
-	const char *second = strchr(command->name, ' ');
-
-	if (!second)
-		return strcmp(words[0], command->name) == 0;
-	if (strlen(words[0]) != (size_t)(second - command->name) ||
-		strncmp(words[0], command->name, strlen(words[0])) != 0)
-		return 0;
-	return words[1] && strcmp(words[1], second + 1) == 0 ? 2 : 0;
-}
-
-static const struct ctl_command *find_command(char **words, int *taken)
-{
-	for (size_t i = 0; commands[i]; i++) {
-		*taken = match(commands[i], words);
-		if (*taken)
-			return commands[i];
-	}
-	return NULL;
-}
-
-/* Whether @word is the first of two in the name of @command: "config". */
-static bool in_family(const struct ctl_command *command, const char *word)
+/* Whether @word is the first of the two words of a command's name: "config". */
+static bool is_first_word(const struct ctl_command *command, const char *word)
 {
 	size_t length = strlen(word);
 
@@ -62,13 +41,30 @@ static bool in_family(const struct ctl_command *command, const char *word)
 static bool is_family(const char *word)
 {
 	for (size_t i = 0; commands[i]; i++)
-		if (in_family(commands[i], word))
+		if (is_first_word(commands[i], word))
 			return true;
 	return false;
 }
 
-/* Name the commands that begin as @words do, or all of them. */
-static void say_no_such_command(char **words)
+/* Set @taken to the number of @words that are the command's name. */
+static const struct ctl_command *find_command(char **words, int *taken)
+{
+	for (size_t i = 0; commands[i]; i++) {
+		const char *name = commands[i]->name;
+
+		*taken = 1;
+		if (strcmp(words[0], name) == 0)
+			return commands[i];
+		*taken = 2;
+		if (is_first_word(commands[i], words[0]) && words[1] &&
+			strcmp(words[1], strchr(name, ' ') + 1) == 0)
+			return commands[i];
+	}
+	return NULL;
+}
+
+/* Name the commands that begin with the first word, or else all. */
+static void report_unknown_command(char **words)
 {
 	bool family = is_family(words[0]);
 	bool two = family && words[1];
@@ -76,27 +72,28 @@ static void say_no_such_command(char **words)
 	size_t used = 0;
 
 	for (size_t i = 0; commands[i] && used < sizeof(list); i++)
-		if (!family || in_family(commands[i], words[0]))
+		if (!family || is_first_word(commands[i], words[0]))
 			used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s",
 				used ? ", " : "", commands[i]->name);
 	cli_error("%s%s%s: no such command (there are: %s)", words[0], two ? " " : "",
 		two ? words[1] : "", list);
 }
 
+/* The usage line, "ADDR BAR [OFFSET [LENGTH]]", says how many there must and may be. */
 static bool check_count(const struct ctl_command *command, int count)
 {
-	if (count >= command->min_arguments && count <= command->max_arguments)
+	int min = 0, max = 0;
+
+	for (const char *word = command->arguments; *word; word += strspn(word, " ")) {
+		min += *word != '[';
+		max++;
+		word += strcspn(word, " ");
+	}
+	if (count >= min && count <= max)
 		return true;
 	cli_error("%s: too %s arguments: expected dextctl %s%s%s", command->name,
-		count < command->min_arguments ? "few" : "many", command->name,
-		*command->arguments ? " " : "", command->arguments);
+		count < min ? "few" : "many", command->name, max ? " " : "", command->arguments);
 	return false;
-}
-
-/* What a command line without a command is for: help, or help on all of them. */
-static bool wants_list(char **words, const struct ctl_options *options)
-{
-	return options->help && (!words[0] || (is_family(words[0]) && !words[1]));
 }
 
 static enum ctl_exit run(char **words, int count, const struct ctl_options *options, unsigned given)
@@ -104,7 +101,8 @@ static enum ctl_exit run(char **words, int count, const struct ctl_options *opti
 	const struct ctl_command *command;
 	int taken;
 
-	if (wants_list(words, options)) {
+	/* Also "dextctl config --help". */
+	if (options->help && (!words[0] || (is_family(words[0]) && !words[1]))) {
 		ctl_print_usage(commands, stdout);
 		return CTL_OK;
 	}
@@ -114,7 +112,7 @@ static enum ctl_exit run(char **words, int count, const struct ctl_options *opti
 	}
 	command = find_command(words, &taken);
 	if (!command) {
-		say_no_such_command(words);
+		report_unknown_command(words);
 		return CTL_USAGE;
 	}
 	if (options->help) {
@@ -126,11 +124,11 @@ static enum ctl_exit run(char **words, int count, const struct ctl_options *opti
 	return command->run(options, words + taken);
 }
 
-/* Output that went nowhere, on a full disk, say, is a failure too. */
-static int finish(enum ctl_exit status)
+/* Output that could not be written, as on a full disk, is a failure. */
+static int check_output(int exit_status)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))
-		return (int)status;
+		return exit_status;
 	cli_error("standard output: %s", strerror(errno));
 	return CTL_FAILED;
 }
@@ -139,24 +137,20 @@ int main(int argc, char **argv)
 {
 	struct ctl_options options;
 	unsigned given;
-	int first;
+	int exit_status;
 
 	cli_set_program("dextctl");
-	first = ctl_parse_options(argc, argv, &options, &given);
-	if (first < 0)
-		return CTL_USAGE;
-	if (options.version) {
-		puts("dextctl " DEXTPCI_VERSION);
-		return finish(CTL_OK);
-	}
+	exit_status = ctl_parse_options(argc, argv, &options, &given);
+	if (exit_status != OPTIONS_CONTINUE)
+		return check_output(exit_status);
 	/* "help info" is "info --help". */
-	if (first < argc && strcmp(argv[first], "help") == 0) {
+	if (optind < argc && strcmp(argv[optind], "help") == 0) {
 		options.help = true;
-		first++;
+		optind++;
 	}
 	if (options.socket && setenv("DEXT_SOCKET", options.socket, 1) < 0) {
 		cli_error("--socket: %s", strerror(errno));
 		return CTL_FAILED;
 	}
-	return finish(run(argv + first, argc - first, &options, given));
+	return check_output((int)run(argv + optind, argc - optind, &options, given));
 }

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 struct names {
-	/* The database alone: it is never told to look for the PCI devices of this host. */
+	/* Not initialized with pci_init(), which would scan the PCI devices of this host. */
 	struct pci_access *database;
 	bool numeric;
 };
@@ -27,11 +27,11 @@ static void fail(char *format, ...) __attribute__((noreturn));
 
 static void fail(char *format, ...)
 {
-	warn("libpci gives up: %s", format);
+	warn("libpci failed: %s", format);
 	exit(EXIT_FAILURE);
 }
 
-static void say_nothing(char *format, ...)
+static void ignore(char *format, ...)
 {
 	(void)format;
 }
@@ -41,12 +41,11 @@ struct names *names_open(bool numeric)
 	struct names *names = cli_allocate(sizeof(*names));
 
 	names->database = pci_alloc();
-	/* pci_init() would set these, but look for the host's devices too. */
 	names->database->warning = warn;
 	names->database->error = fail;
-	names->database->debug = say_nothing;
+	names->database->debug = ignore;
 	names->database->numeric_ids = numeric;
-	/* pci.ids alone: libpci never gives back what it asks udev's database with. */
+	/* Not the database of udev: libpci leaks what it allocates for that. */
 	names->database->id_lookup_mode |= PCI_LOOKUP_NO_HWDB;
 	names->numeric = numeric;
 	return names;
@@ -70,7 +69,7 @@ const char *names_device(
 		PCI_LOOKUP_VENDOR | PCI_LOOKUP_DEVICE, vendor_id, device_id);
 }
 
-/* A name or nothing; libpci takes as many of @a to @d as @what needs. */
+/* libpci reads as many of @a to @d as @what needs. */
 static const char *find(
 	struct names *names, char *text, int what, unsigned a, unsigned b, unsigned c, unsigned d)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Commands that go on until somebody ends them, and the terminal that they show things on. */
+/* Waiting until a signal or a key ends a command, and the screen of a terminal. */
 #include "tools/dextctl/terminal.h"
 #include "tools/cli.h"
 #include "tools/dextctl/format.h"
@@ -14,20 +14,20 @@
 #include <termios.h>
 #include <unistd.h>
 
-/* Whoever wakes writes to it. Set once, before anybody can. */
+/* A byte in this pipe ends ctl_wait(). It is created before anybody writes to it. */
 static int wake_fds[2] = { -1, -1 };
 
 void ctl_wake(void)
 {
 	int saved = errno;
-	/* A full pipe wakes as well. */
+	/* If the pipe is full, ctl_wait() ends anyway. */
 	ssize_t written = write(wake_fds[1], "", 1);
 
 	(void)written;
 	errno = saved;
 }
 
-/* The terminal whose keys are read one by one, and how it was before. */
+/* The mode of standard input before ctl_read_keys(). */
 static struct termios saved_mode;
 static volatile sig_atomic_t reads_keys;
 
@@ -38,7 +38,7 @@ static void restore_mode(void)
 	reads_keys = false;
 }
 
-/* Restores the terminal itself, since the next signal may end the program on the spot. */
+/* The next signal may end the program, so this one restores the terminal. */
 static void on_signal(int number)
 {
 	int saved = errno;
@@ -51,7 +51,7 @@ static void on_signal(int number)
 
 bool ctl_catch_signals(void)
 {
-	/* Restarted, so that output that is just being written is not cut off. */
+	/* SA_RESTART: a write of output that is interrupted continues. */
 	struct sigaction action = { .sa_handler = on_signal,
 		.sa_flags = (int)(SA_RESTART | SA_RESETHAND) };
 
@@ -68,7 +68,7 @@ void ctl_read_keys(void)
 {
 	struct termios mode;
 
-	/* In the background a terminal is another's, and to touch it stops the program. */
+	/* A background process that changes its terminal's mode is stopped. */
 	if (isatty(STDIN_FILENO) != 1 || tcgetpgrp(STDIN_FILENO) != getpgrp() ||
 		tcgetattr(STDIN_FILENO, &saved_mode) < 0)
 		return;
@@ -77,13 +77,13 @@ void ctl_read_keys(void)
 	mode.c_cc[VMIN] = 1;
 	mode.c_cc[VTIME] = 0;
 	reads_keys = true;
-	/* Not flushed: a q that was typed early counts. */
+	/* TCSADRAIN does not discard a q that was typed before. */
 	if (tcsetattr(STDIN_FILENO, TCSADRAIN, &mode) < 0)
 		reads_keys = false;
 	atexit(restore_mode);
 }
 
-/* What was typed: true when it was a q. */
+/* Return: true if q was typed. */
 static bool take_keys(void)
 {
 	char keys[64];
@@ -92,7 +92,7 @@ static bool take_keys(void)
 	if (got > 0)
 		return memchr(keys, 'q', (size_t)got) || memchr(keys, 'Q', (size_t)got);
 	if (got == 0 || errno != EINTR)
-		restore_mode(); /* the terminal has gone: its keys are not waited for again */
+		restore_mode(); /* the terminal was closed: do not poll it again */
 	return false;
 }
 
@@ -107,7 +107,7 @@ bool ctl_wait(int ms)
 		int left = now < end ? (int)((end - now + 999999u) / 1000000u) : 0;
 		int ready = poll(fds, 2, left);
 
-		/* What woke stays in the pipe. */
+		/* The byte stays in the pipe, for later calls. */
 		if (ready > 0 && fds[1].revents && take_keys())
 			ctl_wake();
 		else if (ready > 0 && fds[0].revents)
@@ -119,40 +119,32 @@ bool ctl_wait(int ms)
 
 /* --- The screen ----------------------------------------------------------------- */
 
-/* Of a terminal: erase it all; go to its beginning; erase the rest of a line, of all lines. */
+/* Erase the screen, move to its top left, erase to the end of the line, of the screen. */
 #define ERASE	   "\033[2J"
 #define HOME	   "\033[H"
 #define ERASE_LINE "\033[K"
 #define ERASE_REST "\033[J"
-/* Cut lines off at the right end, or go on in the next. */
+/* Truncate lines at the right edge, or wrap them. */
 #define CUT  "\033[?7l"
 #define WRAP "\033[?7h"
 
-static unsigned terminal_lines(FILE *out)
-{
-	struct winsize size = { 0 };
-
-	return ioctl(fileno(out), TIOCGWINSZ, &size) < 0 ? 0 : size.ws_row;
-}
-
-/* Whether @out is a terminal that knows the sequences above. */
-static bool in_place(FILE *out)
+void screen_begin(struct screen *screen, FILE *out)
 {
 	const char *kind = getenv("TERM");
 
-	return isatty(fileno(out)) == 1 && kind && *kind && strcmp(kind, "dumb") != 0;
+	*screen = (struct screen){ .out = out,
+		.terminal =
+			isatty(fileno(out)) == 1 && kind && *kind && strcmp(kind, "dumb") != 0 };
 }
 
-void screen_begin(struct screen *screen, FILE *out)
+static void replace_text(const struct screen *screen, const char *text)
 {
-	*screen = (struct screen){ .out = out, .terminal = in_place(out) };
-}
+	struct winsize size = { 0 };
+	unsigned left = ~0u;
 
-static void show_in_place(struct screen *screen, const char *text)
-{
-	/* The last line is left to the cursor. */
-	unsigned left = screen->lines > 1 ? screen->lines - 1 : ~0u;
-
+	/* The cursor takes the last line. */
+	if (ioctl(fileno(screen->out), TIOCGWINSZ, &size) == 0 && size.ws_row > 1)
+		left = size.ws_row - 1u;
 	fprintf(screen->out, "%s%s%s", screen->shown ? "" : ERASE, HOME, CUT);
 	for (; *text && left; left--) {
 		size_t length = strcspn(text, "\n");
@@ -165,12 +157,10 @@ static void show_in_place(struct screen *screen, const char *text)
 
 void screen_show(struct screen *screen, const char *text)
 {
-	if (screen->terminal) {
-		screen->lines = terminal_lines(screen->out);
-		show_in_place(screen, text);
-	} else {
+	if (screen->terminal)
+		replace_text(screen, text);
+	else
 		fprintf(screen->out, "%s%s", screen->shown ? "\n" : "", text);
-	}
 	screen->shown++;
 	fflush(screen->out);
 }

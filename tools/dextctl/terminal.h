@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Commands that go on until somebody ends them: Ctrl-C, SIGTERM, or they themselves. */
+/* Commands that run until a signal or a key ends them, and the screen of a terminal. */
 #ifndef TOOLS_DEXTCTL_TERMINAL_H
 #define TOOLS_DEXTCTL_TERMINAL_H
 
@@ -7,51 +7,42 @@
 #include <stdio.h>
 
 /**
- * ctl_catch_signals - from now on SIGINT and SIGTERM end ctl_wait(); once, for a second
- * one ends the program, wherever it is stuck
+ * ctl_catch_signals - let SIGINT and SIGTERM end ctl_wait()
  *
- * Return: true; false when it has said why not.
+ * A second one ends the program, whatever it does.
+ *
+ * Return: false if that failed: an error has been printed.
  */
 bool ctl_catch_signals(void);
 
-/** ctl_wake - end ctl_wait(), from any thread or from a signal handler. */
+/** ctl_wake - end ctl_wait(); from any thread or signal handler. */
 void ctl_wake(void);
 
 /**
- * ctl_read_keys - from now on q ends ctl_wait() too, where standard input is a terminal
+ * ctl_read_keys - let the key q end ctl_wait(), if standard input is a terminal
  *
- * The terminal is restored at the end of the program, at the first signal already.
+ * The terminal's mode is restored at the first signal and when the program exits.
  */
 void ctl_read_keys(void);
 
-/**
- * ctl_wait - wait up to @ms
- *
- * Return: true when it is time to end, now and ever after.
- */
+/** ctl_wait - wait up to @ms. Return: true if the command is to end, also in all later calls. */
 bool ctl_wait(int ms);
 
 /* --- The screen ----------------------------------------------------------------- */
 
-/*
- * Text that is shown again and again: in place on a terminal, one after the
- * other elsewhere.
- */
-
 struct screen {
 	FILE *out;
-	bool terminal;	/* in place: one whose TERM is set and not dumb */
-	unsigned lines; /* that fit; 0 when it is not known */
-	unsigned shown; /* how often something was */
+	bool terminal;	/* with cursor control: TERM is set and not dumb */
+	unsigned shown; /* number of texts */
 };
 
-/** screen_begin - find out what @out is. */
+/** screen_begin - begin output on @out. */
 void screen_begin(struct screen *screen, FILE *out);
 /**
- * screen_show - show @text, whole lines, in place of what was shown before
+ * screen_show - print @text, which is whole lines
  *
- * What does not fit on the terminal is left out. Elsewhere an empty line goes before
- * all but the first.
+ * On a terminal it replaces the text before, and lines that do not fit are left out. Elsewhere it
+ * is printed after the text before and an empty line.
  */
 void screen_show(struct screen *screen, const char *text);
 

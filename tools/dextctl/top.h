@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What clients did between two looks at their counters, and how that is shown. */
+/* Rates of clients, from their counters at two moments. */
 #ifndef TOOLS_DEXTCTL_TOP_H
 #define TOOLS_DEXTCTL_TOP_H
 
 #include <apple-dext-client.h>
 #include <stdio.h>
 
-/* One look at the clients of a device. */
+/* The counters of a device's clients. */
 struct rates_sample {
-	uint64_t taken; /* nanoseconds, of CLOCK_MONOTONIC */
+	uint64_t taken; /* nanoseconds of CLOCK_MONOTONIC */
 	AppleDextClientInfo *clients;
 	size_t count;
 };
@@ -16,32 +16,30 @@ struct rates_sample {
 struct rate {
 	const char *address; /* of the device */
 	AppleDextClientInfo client;
-	double calls, interrupts; /* a second */
+	double calls, interrupts; /* per second */
 };
 
-/* Grows; for rates_free(). */
+/* For rates_free(). */
 struct rates {
 	struct rate *rates;
 	size_t count;
 };
 
 /**
- * rates_add - the rates of the clients of one device
+ * rates_add - add the rates of one device's clients
  *
- * Who asks is left out. A client that came between counts from 0; one that went is left
- * out too, as nobody knows what it did last.
+ * Not that of the caller. A client that is only in @now counts from 0, one that is only in
+ * @before is left out.
  */
 void rates_add(struct rates *rates, const char *address, const struct rates_sample *before,
 	const struct rates_sample *now);
-/** rates_sort - most calls first, then most interrupts, then by device and client. */
+/** rates_sort - sort by calls and interrupts, highest first, then by device and client. */
 void rates_sort(struct rates *rates);
-/** rates_sum - of all clients. */
+/** rates_sum - add up all clients. */
 void rates_sum(const struct rates *rates, double *calls, double *interrupts);
 void rates_free(struct rates *rates);
 
-/* The rates of clients, as text or as JSON. */
-
-/** top_print - the sums in one line, and a table; @time stands at the beginning. */
+/** top_print - print a line with @time and the sums, and a table. */
 void top_print(const struct rates *rates, const char *time, FILE *out);
 
 struct json_object;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Asking the driver about a device, and what follows from the answers. */
-#include "tools/dextctl/format.h"
+/* A device as it is shown: reading it, and printing it as text and as JSON. */
 #include "tools/dextctl/view.h"
+#include "tools/dextctl/format.h"
 
 #include <inttypes.h>
 #include <pci/pci.h>
@@ -9,64 +9,52 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Read config space up to @end. */
 static kern_return_t read_config(io_connect_t connection, struct view *view, size_t end)
 {
 	size_t begin = view->config_size;
-	kern_return_t result =
+	kern_return_t status =
 		apple_dext_config_read_block(connection, begin, view->config + begin, end - begin);
 
-	if (result == kIOReturnSuccess)
+	if (status == kIOReturnSuccess)
 		view->config_size = end;
 	caps_read(view->config, view->config_size, &view->caps);
-	return result;
+	return status;
 }
 
 static kern_return_t read_bars(io_connect_t connection, struct view *view)
 {
 	for (uint8_t i = 0; i < DEXT_BARS; i++) {
 		struct view_bar *bar = &view->bars[i];
-		kern_return_t result =
+		kern_return_t status =
 			apple_dext_get_bar_info(connection, i, NULL, &bar->size, &bar->type);
 
-		if (result != kIOReturnSuccess && result != kIOReturnNotFound)
-			return result;
-		bar->present = result == kIOReturnSuccess;
+		if (status != kIOReturnSuccess && status != kIOReturnNotFound)
+			return status;
+		bar->present = status == kIOReturnSuccess;
 	}
 	view->bars_known = true;
 	return kIOReturnSuccess;
 }
 
-static kern_return_t read_status(io_connect_t connection, struct view *view)
-{
-	kern_return_t result = apple_dext_get_status(connection, &view->status);
-
-	view->status_known = result == kIOReturnSuccess;
-	return result == kIOReturnUnsupported ? kIOReturnSuccess : result;
-}
-
-static kern_return_t read_limits(io_connect_t connection, struct view *view)
-{
-	kern_return_t result = apple_dext_get_dma_limits(connection, &view->limits);
-
-	view->limits_known = result == kIOReturnSuccess;
-	return result == kIOReturnUnsupported ? kIOReturnSuccess : result;
-}
-
 kern_return_t view_read(io_connect_t connection, enum view_depth depth, struct view *view)
 {
-	kern_return_t result = read_status(connection, view);
+	kern_return_t status = apple_dext_get_status(connection, &view->status);
 
-	if (result == kIOReturnSuccess)
-		result = read_config(connection, view, CAP_CONFIG_SMALL);
-	if (result != kIOReturnSuccess || depth == VIEW_BRIEF)
-		return result;
+	view->status_known = status == kIOReturnSuccess;
+	if (status == kIOReturnSuccess || status == kIOReturnUnsupported)
+		status = read_config(connection, view, CAP_CONFIG_SMALL);
+	if (status != kIOReturnSuccess || depth == VIEW_BRIEF)
+		return status;
 	if (caps_find(&view->caps, false, PCI_CAP_ID_EXP))
-		result = read_config(connection, view, DEXT_CONFIG_SIZE);
-	if (result == kIOReturnSuccess)
-		result = read_bars(connection, view);
-	if (result == kIOReturnSuccess)
-		result = read_limits(connection, view);
-	return result;
+		status = read_config(connection, view, DEXT_CONFIG_SIZE);
+	if (status == kIOReturnSuccess)
+		status = read_bars(connection, view);
+	if (status != kIOReturnSuccess)
+		return status;
+	status = apple_dext_get_dma_limits(connection, &view->limits);
+	view->limits_known = status == kIOReturnSuccess;
+	return status == kIOReturnUnsupported ? kIOReturnSuccess : status;
 }
 
 void view_address(const struct view *view, char text[PCI_ADDRESS_SIZE])
@@ -74,7 +62,8 @@ void view_address(const struct view *view, char text[PCI_ADDRESS_SIZE])
 	format_address(view->root, &view->identity, text);
 }
 
-const char *view_root(const struct view *view, char text[PCI_ADDRESS_SIZE])
+/* The PCI root in printable characters, in @text; NULL if the device has none. */
+static const char *printable_root(const struct view *view, char text[PCI_ADDRESS_SIZE])
 {
 	if (!view->root[0])
 		return NULL;
@@ -92,52 +81,48 @@ const char *view_claim(const struct view *view)
 	return view->status.claims ? "claimed" : "free";
 }
 
-unsigned view_other_clients(const struct view *view)
+/* Without the connection of dextctl itself. */
+static unsigned other_clients(const struct view *view)
 {
-	/* The connection that asked is counted too. */
 	return view->status.clients ? view->status.clients - 1 : 0;
 }
 
-/* The driver's choice, made again from the capabilities. */
-static struct view_interrupts interrupts_from_config(const struct view *view)
+struct view_interrupts view_interrupts(const struct view *view)
 {
 	const struct cap *msix = caps_find(&view->caps, false, PCI_CAP_ID_MSIX);
 	const struct cap *msi = caps_find(&view->caps, false, PCI_CAP_ID_MSI);
+	const AppleDextStatus *status = &view->status;
 
+	if (view->status_known && status->interrupt_kind <= DEXT_INTERRUPT_MSIX)
+		return (struct view_interrupts){ true,
+			(enum dext_interrupt_kind)status->interrupt_kind,
+			status->interrupt_vectors };
 	if (msix)
 		return (struct view_interrupts){ true, DEXT_INTERRUPT_MSIX,
-			(unsigned)cap_fact_number(msix, "vectors", 0) };
+			(unsigned)cap_field_number(msix, "vectors", 0) };
 	if (msi)
 		return (struct view_interrupts){ true, DEXT_INTERRUPT_MSI,
-			(unsigned)cap_fact_number(msi, "vectors", 0) };
+			(unsigned)cap_field_number(msi, "vectors", 0) };
 	if (view->config_size && view->config[PCI_INTERRUPT_PIN])
 		return (struct view_interrupts){ true, DEXT_INTERRUPT_INTX, 1 };
 	return (struct view_interrupts){ view->config_size != 0, DEXT_INTERRUPT_NONE, 0 };
 }
 
-struct view_interrupts view_interrupts(const struct view *view)
-{
-	const AppleDextStatus *status = &view->status;
-
-	if (!view->status_known || status->interrupt_kind > DEXT_INTERRUPT_MSIX)
-		return interrupts_from_config(view);
-	return (struct view_interrupts){ true, (enum dext_interrupt_kind)status->interrupt_kind,
-		status->interrupt_vectors };
-}
+/* In text and in JSON. */
+static const char *const interrupt_names[][2] = {
+	[DEXT_INTERRUPT_NONE] = { "none", "none" },
+	[DEXT_INTERRUPT_INTX] = { "INTx", "intx" },
+	[DEXT_INTERRUPT_MSI] = { "MSI", "msi" },
+	[DEXT_INTERRUPT_MSIX] = { "MSI-X", "msi-x" },
+};
 
 const char *view_interrupt_name(enum dext_interrupt_kind kind)
 {
-	static const char *const names[] = {
-		[DEXT_INTERRUPT_NONE] = "none",
-		[DEXT_INTERRUPT_INTX] = "INTx",
-		[DEXT_INTERRUPT_MSI] = "MSI",
-		[DEXT_INTERRUPT_MSIX] = "MSI-X",
-	};
-
-	return names[kind];
+	return interrupt_names[kind][0];
 }
 
-bool view_subsystem(const struct view *view, uint16_t *vendor_id, uint16_t *subsystem_id)
+/* Return: false if the device has no subsystem IDs. */
+static bool find_subsystem(const struct view *view, uint16_t *vendor_id, uint16_t *subsystem_id)
 {
 	if (!view->config_size || (view->config[PCI_HEADER_TYPE] & 0x7f) != PCI_HEADER_TYPE_NORMAL)
 		return false;
@@ -146,11 +131,9 @@ bool view_subsystem(const struct view *view, uint16_t *vendor_id, uint16_t *subs
 	return *vendor_id && *vendor_id != 0xffff;
 }
 
-/* --- As text ------------------------------------------------------------------------- */
+/* --- As text, in the words of lspci ------------------------------------------------- */
 
-/* A device as text, in lspci's words; what the driver knows beside it, in the same manner. */
-
-/* One line "<label>  <text>", the labels of a device under each other; NULL goes on a list. */
+/* Print a label and a text; the label of a list is NULL in all lines but the first. */
 static void line(FILE *out, const char *label, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
@@ -212,7 +195,7 @@ static void print_ids(const struct view *view, struct names *names, FILE *out)
 
 	line(out, "IDs:", "%04x:%04x, class %06x", identity->vendor_id, identity->device_id,
 		identity->class_code & 0xffffffu);
-	if (!view_subsystem(view, &vendor_id, &subsystem_id))
+	if (!find_subsystem(view, &vendor_id, &subsystem_id))
 		return;
 	if (!names_find_subsystem(
 		    names, identity->vendor_id, identity->device_id, vendor_id, subsystem_id, name))
@@ -223,28 +206,29 @@ static void print_ids(const struct view *view, struct names *names, FILE *out)
 		line(out, "Subsystem:", "%04x:%04x", vendor_id, subsystem_id);
 }
 
-static void print_control(const struct view *view, FILE *out)
+/* The command register and the BARs, whose addresses the host owns. */
+static void print_regions(const struct view *view, FILE *out)
 {
 	unsigned command = config_get16(view->config, PCI_COMMAND);
+	char label[sizeof("Region 4294967295:")], size[CLI_SIZE_SIZE];
 
 	line(out, "Control:", "I/O%c Mem%c BusMaster%c DisINTx%c", sign(command & PCI_COMMAND_IO),
 		sign(command & PCI_COMMAND_MEMORY), sign(command & PCI_COMMAND_MASTER),
 		sign(command & PCI_COMMAND_DISABLE_INTx));
-}
+	for (unsigned i = 0; i < DEXT_BARS; i++) {
+		const struct view_bar *bar = &view->bars[i];
 
-/* As lspci writes it, but for the address, which the host keeps to itself. */
-static void print_bar(unsigned index, const struct view_bar *bar, FILE *out)
-{
-	char label[] = "Region 255:", size[CLI_SIZE_SIZE];
-
-	snprintf(label, sizeof(label), "Region %u:", index & 7u);
-	cli_format_size(bar->size, size);
-	if (bar->type & DEXT_BAR_IO)
-		line(out, label, "I/O ports [size=%s]", size);
-	else
-		line(out, label, "Memory (%d-bit, %sprefetchable) [size=%s]",
-			bar->type & DEXT_BAR_MEM64 ? 64 : 32,
-			bar->type & DEXT_BAR_PREFETCHABLE ? "" : "non-", size);
+		if (!bar->present)
+			continue;
+		snprintf(label, sizeof(label), "Region %u:", i);
+		cli_format_size(bar->size, size);
+		if (bar->type & DEXT_BAR_IO)
+			line(out, label, "I/O ports [size=%s]", size);
+		else
+			line(out, label, "Memory (%d-bit, %sprefetchable) [size=%s]",
+				bar->type & DEXT_BAR_MEM64 ? 64 : 32,
+				bar->type & DEXT_BAR_PREFETCHABLE ? "" : "non-", size);
+	}
 }
 
 static void print_interrupts(const struct view *view, FILE *out)
@@ -260,41 +244,29 @@ static void print_interrupts(const struct view *view, FILE *out)
 			interrupts.vectors, plural(interrupts.vectors));
 }
 
-static void print_claim(const struct view *view, FILE *out)
+static void print_use(const struct view *view, FILE *out)
 {
-	unsigned claims = view->status.claims, clients = view_other_clients(view);
+	const AppleDextStatus *status = &view->status;
+	char size[CLI_SIZE_SIZE], faults[FAULTS_TEXT_SIZE], limits[LIMITS_TEXT_SIZE];
+	unsigned claims = status->claims, clients = other_clients(view);
 
 	if (!view->status_known || !clients)
 		line(out, "Claim:", "%s", view_claim(view));
-	else if (claims && !view->status.claimed_exclusive)
+	else if (claims && !status->claimed_exclusive)
 		line(out, "Claim:", "claimed by %u client%s, opened by %u", claims, plural(claims),
 			clients);
 	else
 		line(out, "Claim:", "%s, opened by %u client%s", view_claim(view), clients,
 			plural(clients));
-}
-
-static void print_status(const struct view *view, FILE *out)
-{
-	const AppleDextStatus *status = &view->status;
-	char size[CLI_SIZE_SIZE], faults[FAULTS_TEXT_SIZE];
-
-	print_claim(view, out);
-	if (!view->status_known)
-		return;
-	cli_format_size(status->dma_bytes, size);
-	line(out, "DMA:", "%u region%s [size=%s], %s", status->dma_regions,
-		plural(status->dma_regions), size, faults_text(status->dma_faults, faults));
-	line(out, "Resets:", "%" PRIu64, status->resets);
-}
-
-static void print_limits(const struct view *view, FILE *out)
-{
-	char text[LIMITS_TEXT_SIZE];
-
+	if (view->status_known) {
+		cli_format_size(status->dma_bytes, size);
+		line(out, "DMA:", "%u region%s [size=%s], %s", status->dma_regions,
+			plural(status->dma_regions), size, faults_text(status->dma_faults, faults));
+		line(out, "Resets:", "%" PRIu64, status->resets);
+	}
 	if (view->limits_known && limits_exist(&view->limits))
 		line(out, "DMA limits:", "%s, %s", limits_kind(&view->limits),
-			limits_use(&view->limits, text));
+			limits_use(&view->limits, limits));
 }
 
 static void print_caps(const struct cap_list *list, FILE *out)
@@ -321,15 +293,159 @@ void view_print(const struct view *view, struct names *names, FILE *out)
 	char root[PCI_ADDRESS_SIZE];
 
 	print_title(view, names, out);
-	if (view_root(view, root))
+	if (printable_root(view, root))
 		line(out, "Root:", "%s", root);
 	print_ids(view, names, out);
-	print_control(view, out);
-	for (unsigned i = 0; i < DEXT_BARS; i++)
-		if (view->bars[i].present)
-			print_bar(i, &view->bars[i], out);
+	print_regions(view, out);
 	print_interrupts(view, out);
-	print_status(view, out);
-	print_limits(view, out);
+	print_use(view, out);
 	print_caps(&view->caps, out);
+}
+
+/* --- As JSON: keys are documented in dextctl(1), and never changed or removed ----------- */
+
+static void put_identity(struct json_object *object, const struct view *view, struct names *names)
+{
+	const AppleDextIdentity *identity = &view->identity;
+	char address[PCI_ADDRESS_SIZE], root[PCI_ADDRESS_SIZE], name[NAME_SIZE];
+
+	view_address(view, address);
+	json_put_text(object, "address", address);
+	json_put_text(object, "root", printable_root(view, root));
+	json_put_hex(object, "vendor_id", 4, identity->vendor_id);
+	json_put_hex(object, "device_id", 4, identity->device_id);
+	json_put_hex(object, "class_code", 6, identity->class_code & 0xffffffu);
+	if (view->config_size)
+		json_put_hex(object, "revision", 2, view->config[PCI_REVISION_ID]);
+	else
+		json_put_null(object, "revision");
+	json_put_text(object, "vendor_name", names_find_vendor(names, identity->vendor_id, name));
+	json_put_text(object, "device_name",
+		names_find_device(names, identity->vendor_id, identity->device_id, name));
+	json_put_text(object, "class_name", names_find_class(names, identity->class_code, name));
+}
+
+static void put_use(struct json_object *object, const struct view *view)
+{
+	struct view_interrupts interrupts = view_interrupts(view);
+	struct json_object *claim = json_put_object(object, "claim");
+	struct json_object *irq = json_put_object(object, "interrupts");
+
+	json_put_text(claim, "state", view_claim(view));
+	if (view->status_known) {
+		json_put_number(claim, "claims", view->status.claims);
+		json_put_number(claim, "clients", other_clients(view));
+	} else {
+		json_put_null(claim, "claims");
+		json_put_null(claim, "clients");
+	}
+	if (interrupts.known) {
+		json_put_text(irq, "kind", interrupt_names[interrupts.kind][1]);
+		json_put_number(irq, "vectors", interrupts.vectors);
+	} else {
+		json_put_text(irq, "kind", "unknown");
+		json_put_null(irq, "vectors");
+	}
+}
+
+static void put_subsystem(struct json_object *object, const struct view *view, struct names *names)
+{
+	const AppleDextIdentity *identity = &view->identity;
+	uint16_t vendor_id, subsystem_id;
+	struct json_object *subsystem;
+	char name[NAME_SIZE];
+
+	if (!find_subsystem(view, &vendor_id, &subsystem_id)) {
+		json_put_null(object, "subsystem");
+		return;
+	}
+	subsystem = json_put_object(object, "subsystem");
+	json_put_hex(subsystem, "vendor_id", 4, vendor_id);
+	json_put_hex(subsystem, "device_id", 4, subsystem_id);
+	json_put_text(subsystem, "vendor_name", names_find_vendor(names, vendor_id, name));
+	json_put_text(subsystem, "device_name",
+		names_find_subsystem(names, identity->vendor_id, identity->device_id, vendor_id,
+			subsystem_id, name));
+}
+
+static void put_bars(struct json_object *object, const struct view *view)
+{
+	struct json_object *bars = json_put_array(object, "bars");
+
+	for (unsigned i = 0; i < DEXT_BARS; i++) {
+		const struct view_bar *from = &view->bars[i];
+		struct json_object *bar;
+		bool io = from->type & DEXT_BAR_IO;
+
+		if (!from->present)
+			continue;
+		bar = json_add_object(bars);
+		json_put_number(bar, "bar", i);
+		json_put_text(bar, "kind", io ? "io" : "memory");
+		json_put_number(bar, "bits", !io && from->type & DEXT_BAR_MEM64 ? 64 : 32);
+		json_put_bool(bar, "prefetchable", !io && from->type & DEXT_BAR_PREFETCHABLE);
+		json_put_number(bar, "size", from->size);
+	}
+}
+
+static void put_caps(struct json_object *object, const struct cap_list *list)
+{
+	struct json_object *caps = json_put_array(object, "capabilities");
+
+	for (size_t i = 0; i < list->count; i++) {
+		const struct cap *from = &list->caps[i];
+		struct json_object *cap = json_add_object(caps), *details;
+
+		json_put_hex(cap, "id", from->extended ? 4 : 2, from->id);
+		json_put_bool(cap, "extended", from->extended);
+		json_put_number(cap, "offset", from->offset);
+		json_put_text(cap, "name", from->name);
+		json_put_text(cap, "text", from->text);
+		details = json_put_object(cap, "details");
+		if (from->extended)
+			json_put_number(details, "version", from->version);
+		for (const struct cap_field *field = from->fields;
+			field < from->fields + from->field_count; field++) {
+			if (field->kind == CAP_FIELD_NUMBER)
+				json_put_number(details, field->key, field->number);
+			else if (field->kind == CAP_FIELD_BOOL)
+				json_put_bool(details, field->key, field->number);
+			else
+				json_put_text(details, field->key, field->text);
+		}
+	}
+	json_put_text(object, "capabilities_broken", list->broken[0] ? list->broken : NULL);
+}
+
+static void put_dma(struct json_object *object, const struct view *view)
+{
+	struct json_object *dma;
+
+	if (!view->status_known) {
+		json_put_null(object, "dma");
+		json_put_null(object, "resets");
+		return;
+	}
+	dma = json_put_object(object, "dma");
+	json_put_number(dma, "regions", view->status.dma_regions);
+	json_put_number(dma, "bytes", view->status.dma_bytes);
+	json_put_faults(dma, view->status.dma_faults);
+	limits_put(dma, view->limits_known ? &view->limits : NULL);
+	json_put_number(object, "resets", view->status.resets);
+}
+
+struct json_object *view_json(const struct view *view, struct names *names, enum view_depth depth)
+{
+	struct json_object *object = json_new_object();
+
+	put_identity(object, view, names);
+	put_use(object, view);
+	if (depth == VIEW_BRIEF)
+		return object;
+	put_subsystem(object, view, names);
+	json_put_hex(object, "command", 4, config_get16(view->config, PCI_COMMAND));
+	put_bars(object, view);
+	put_caps(object, &view->caps);
+	put_dma(object, view);
+	return object;
 }
