@@ -29,7 +29,7 @@ kern_return_t apple_dext_get_bar_info(io_connect_t connection, uint8_t bar, uint
 kern_return_t apple_dext_map_bar(io_connect_t connection, uint8_t bar, mach_vm_address_t *out_addr,
 	mach_vm_size_t *out_size, uint8_t *out_type)
 {
-	IOOptionBits options = kIOMapAnywhere;
+	IOOptionBits options = kIOMapDefaultCache;
 	kern_return_t status;
 	uint8_t type;
 
@@ -39,9 +39,9 @@ kern_return_t apple_dext_map_bar(io_connect_t connection, uint8_t bar, mach_vm_a
 	if (status != kIOReturnSuccess)
 		return status;
 	if (!(type & DEXT_BAR_IO) && (type & DEXT_BAR_PREFETCHABLE))
-		options |= kIOMapWriteCombineCache;
-	status = IOConnectMapMemory64(connection, DEXT_MEMORY_BAR0 + (uint32_t)bar,
-		mach_task_self(), out_addr, out_size, options);
+		options = kIOMapWriteCombineCache;
+	status = dext_map_memory(
+		connection, DEXT_MEMORY_BAR0 + (uint32_t)bar, options, out_addr, out_size);
 	if (status == kIOReturnSuccess && out_type)
 		*out_type = type;
 	return status;

@@ -14,6 +14,13 @@
 	dext_call_scalars(                                                                         \
 		connection, DEXT_SELECTOR_##name, in, DEXT_IN_##name, out, DEXT_OUT_##name)
 
+/*
+ * Map memory of the driver. After a failure, which IOKit reports as kIOReturnBadArgument whatever
+ * the reason is, the driver is asked for the reason.
+ */
+kern_return_t dext_map_memory(io_connect_t connection, uint32_t memory_type, IOOptionBits options,
+	mach_vm_address_t *address, mach_vm_size_t *size);
+
 kern_return_t dext_call_scalars(io_connect_t connection, uint32_t selector, const uint64_t *in,
 	uint32_t in_count, uint64_t *out, uint32_t out_count);
 

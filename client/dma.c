@@ -285,8 +285,8 @@ kern_return_t apple_dext_allocate_dma_buffer(
 	status = dext_call(connection, AllocateDMABuffer, in, out);
 	if (status != kIOReturnSuccess)
 		return status;
-	status = IOConnectMapMemory64(connection, DEXT_MEMORY_DMA_BUFFER, mach_task_self(),
-		&buffer.address, &buffer.size, kIOMapAnywhere);
+	status = dext_map_memory(connection, DEXT_MEMORY_DMA_BUFFER, kIOMapDefaultCache,
+		&buffer.address, &buffer.size);
 	if (status != kIOReturnSuccess) {
 		dext_call(connection, FreeDMABuffer, NULL, NULL);
 		return status;
@@ -305,10 +305,11 @@ kern_return_t apple_dext_free_dma_buffer(io_connect_t connection, AppleDextDMABu
 
 	if (!buffer)
 		return kIOReturnBadArgument;
-	status = dext_call(connection, FreeDMABuffer, NULL, NULL);
+	/* First: to unmap memory, IOKit asks the driver for it again. */
 	if (connection != IO_OBJECT_NULL && buffer->address)
 		IOConnectUnmapMemory64(
 			connection, DEXT_MEMORY_DMA_BUFFER, mach_task_self(), buffer->address);
+	status = dext_call(connection, FreeDMABuffer, NULL, NULL);
 	buffer->address = 0;
 	return status;
 }

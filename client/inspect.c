@@ -123,8 +123,8 @@ kern_return_t apple_dext_map_trace(io_connect_t connection, mach_vm_address_t *o
 
 	if (connection == IO_OBJECT_NULL || !out_address)
 		return kIOReturnBadArgument;
-	status = IOConnectMapMemory64(connection, DEXT_MEMORY_TRACE, mach_task_self(), out_address,
-		&size, kIOMapAnywhere | kIOMapReadOnly);
+	status = dext_map_memory(
+		connection, DEXT_MEMORY_TRACE, kIOMapDefaultCache, out_address, &size);
 	if (status == kIOReturnSuccess && size < sizeof(struct dext_trace)) {
 		apple_dext_unmap_trace(connection, *out_address);
 		status = kIOReturnIPCError;

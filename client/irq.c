@@ -32,8 +32,8 @@ kern_return_t apple_dext_map_irq_state(io_connect_t connection, mach_vm_address_
 
 	if (connection == IO_OBJECT_NULL || !out_address)
 		return kIOReturnBadArgument;
-	status = IOConnectMapMemory64(connection, DEXT_MEMORY_IRQ_STATE, mach_task_self(),
-		out_address, &size, kIOMapAnywhere);
+	status = dext_map_memory(
+		connection, DEXT_MEMORY_IRQ_STATE, kIOMapDefaultCache, out_address, &size);
 	if (status == kIOReturnSuccess && size < DEXT_IRQ_STATE_SIZE) {
 		apple_dext_unmap_irq_state(connection, *out_address);
 		*out_address = 0;

@@ -87,6 +87,22 @@ static void client_unmapped(void *context, uint32_t memory_type)
 		atomic_fetch_sub(&client->driver->trace.users, 1);
 }
 
+/* Whether memory can be mapped is known when it has been. */
+kern_return_t dext_handle_GetMemoryStatus(struct dext_client *client, const uint64_t *in,
+	uint64_t *out, struct iouser_arguments *arguments)
+{
+	struct iouser_memory memory;
+	kern_return_t status = kIOReturnUnsupported;
+
+	(void)arguments;
+	if (in[0] <= UINT32_MAX)
+		status = copy_client_memory(client, (uint32_t)in[0], &memory);
+	if (status == kIOReturnSuccess)
+		client_unmapped(client, (uint32_t)in[0]);
+	out[0] = (uint32_t)status;
+	return kIOReturnSuccess;
+}
+
 void dext_drop_mappings(struct dext_client *client)
 {
 	for (uint32_t type = 0; type < DEXT_MEMORY_TYPES; type++)

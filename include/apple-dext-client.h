@@ -9,9 +9,9 @@
  * where that matters.
  *
  * Errors: a null connection, or a null pointer that is not documented as optional, is
- * kIOReturnBadArgument. Any call can return kIOReturnNotAttached (the driver has exited),
- * kIOReturnOffline (the device was removed or the service terminated) and kIOReturnTimeout (the
- * driver does not answer); they are not repeated below.
+ * kIOReturnBadArgument. Any call can return kIOReturnTimeout (the driver does not answer), and the
+ * codes for a driver or a device that has gone: kIOReturnOffline, kIOReturnNotReady,
+ * MIG_SERVER_DIED and MACH_SEND_INVALID_DEST (apple_dext_is_gone()). They are not repeated below.
  */
 #ifndef APPLE_DEXT_CLIENT_H
 #define APPLE_DEXT_CLIENT_H
@@ -195,14 +195,20 @@ kern_return_t apple_dext_get_bar_info(io_connect_t connection, uint8_t bar, uint
  * Return: as apple_dext_get_bar_info(); kIOReturnNotOpen without a claim; kIOReturnNotReady
  * when the BAR cannot be mapped (an I/O BAR, a software device without memory behind it, a
  * physical device to which this user has no access), in which case apple_dext_mmio_read() and
- * apple_dext_mmio_write() can access it; kIOReturnNoResources or kIOReturnNoMemory when this
- * process or the service is out of descriptors or memory; kIOReturnVMError.
+ * apple_dext_mmio_write() can access it; kIOReturnNoResources or kIOReturnNoMemory when the
+ * service is out of descriptors or memory; kIOReturnVMError when this process cannot map what the
+ * driver offers. IOKit itself gives no reason: these are the driver's, from
+ * apple_dext_get_memory_status(). With a driver without that selector every failure to map is
+ * kIOReturnBadArgument.
  */
 kern_return_t apple_dext_map_bar(io_connect_t connection, uint8_t bar, mach_vm_address_t *out_addr,
 	mach_vm_size_t *out_size, uint8_t *out_type);
 
 /**
  * apple_dext_unmap_bar - undo apple_dext_map_bar()
+ *
+ * IOKit asks the driver for the BAR again in order to unmap it. With a driver or a device that has
+ * gone the BAR stays mapped until apple_dext_disconnect().
  *
  * Return: kIOReturnSuccess; kIOReturnBadArgument for any other address than that of a mapping.
  */
@@ -345,6 +351,21 @@ io_connect_t apple_dext_connect_with_root(
  */
 const char *apple_dext_last_error(void);
 
+/**
+ * apple_dext_is_gone - whether a status says that the driver, or its device, has gone
+ * @status: of a call whose preconditions were met: some functions also return kIOReturnNotReady
+ *	before apple_dext_setup_interrupts(), or for memory that cannot be mapped
+ *
+ * The connection is of no more use: disconnect it. If the driver was started again, or the device
+ * is back, apple_dext_connect() finds it. IOKit does not tell a device that was removed from a
+ * driver that has exited. With a driver of this project, config space of a removed device still
+ * reads, as all ones.
+ *
+ * Return: true for kIOReturnOffline, kIOReturnNotReady, MIG_SERVER_DIED and
+ * MACH_SEND_INVALID_DEST.
+ */
+bool apple_dext_is_gone(kern_return_t status);
+
 typedef struct AppleDextIdentity {
 	uint8_t bus, device, function;
 	uint16_t vendor_id, device_id;
@@ -413,6 +434,19 @@ kern_return_t apple_dext_interrupt_notify_create_into(io_connect_t connection,
  * root or as the user of the driver service.
  */
 kern_return_t apple_dext_terminate(io_connect_t connection);
+
+/**
+ * apple_dext_get_memory_status - whether memory of the driver can be mapped, and why not
+ * @memory_type: enum dext_memory_type (dext-abi.h): DEXT_MEMORY_BAR0 + n for BAR n
+ * @out_status: set to what the driver answers when the memory is mapped: kIOReturnSuccess;
+ *	kIOReturnNotReady when there is no memory of that type; kIOReturnNotOpen without a claim;
+ *	kIOReturnUnsupported for an unknown type; kIOReturnNoMemory or kIOReturnNoResources
+ *
+ * Return: kIOReturnSuccess when the driver has answered; kIOReturnUnsupported when it lacks the
+ * selector: then only mapping the memory shows whether it can be mapped.
+ */
+kern_return_t apple_dext_get_memory_status(
+	io_connect_t connection, uint32_t memory_type, kern_return_t *out_status);
 
 /**
  * apple_dext_copy_bar_descriptor - get a descriptor of a BAR that another process can map
@@ -558,8 +592,8 @@ kern_return_t apple_dext_free_dma_buffer(io_connect_t connection, AppleDextDMABu
  *	bits are read and cleared, and the mask is set, by atomic operations without a call
  *
  * Return: kIOReturnSuccess; kIOReturnNotReady before apple_dext_setup_interrupts();
- * kIOReturnNoResources, kIOReturnNoMemory and kIOReturnVMError as apple_dext_map_bar();
- * kIOReturnIPCError when the driver's page is too small.
+ * kIOReturnNoResources, kIOReturnNoMemory, kIOReturnVMError and kIOReturnBadArgument as
+ * apple_dext_map_bar(); kIOReturnIPCError when the driver's page is too small.
  */
 kern_return_t apple_dext_map_irq_state(io_connect_t connection, mach_vm_address_t *out_address);
 /** apple_dext_unmap_irq_state - undo apple_dext_map_irq_state(). */

@@ -70,7 +70,8 @@ enum dext_need {
 	X(0x1006, GetDMARegions, 1, 1, DEXT_NEEDS_CLAIM_OR_OWNER)                                  \
 	X(0x1007, GetClients, 1, 1, DEXT_NEEDS_CLAIM_OR_OWNER)                                     \
 	X(0x1008, TriggerInterrupt, 1, 0, DEXT_NEEDS_CLAIM_OR_OWNER)                               \
-	X(0x1009, RemoveDevice, 0, 0, DEXT_NEEDS_CLAIM_OR_OWNER)
+	X(0x1009, RemoveDevice, 0, 0, DEXT_NEEDS_CLAIM_OR_OWNER)                                   \
+	X(0x100a, GetMemoryStatus, 1, 1, DEXT_NEEDS_NOTHING)
 
 enum dext_selector {
 #define DEXT_SELECTOR_ENUM(number, name, in, out, needs) DEXT_SELECTOR_##name = (number),
@@ -135,7 +136,8 @@ enum dext_iommu_kind {
 /*
  * Structures of the extension selectors. GetDMASegments takes the iova and the index of the
  * first segment, and returns the total number of segments and the number of dext_segment that
- * follow. GetDMARegions and GetClients take the index of the first entry, and return the total
+ * follow. GetMemoryStatus takes a memory type and returns, as an IOReturn, why it cannot be mapped.
+ * GetDMARegions and GetClients take the index of the first entry, and return the total
  * number and as many entries as fit. The batches take an array of requests and return an array
  * of results in the same order.
  */

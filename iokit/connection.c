@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/queue.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct mapping {
@@ -13,6 +14,10 @@ struct mapping {
 	uint32_t memory_type;
 	void *address; /* NULL: a descriptor that was copied to the program */
 	size_t size;
+	/* Which part of which file it is. */
+	dev_t device;
+	ino_t inode;
+	uint64_t offset;
 };
 
 struct connection {
@@ -240,11 +245,11 @@ static bool memory_is_valid(const struct iouser_memory *memory)
 }
 
 /* Map the memory, with anonymous memory in the place of its hole; NULL on failure. */
-static void *map_memory(const struct iouser_memory *memory, bool read_only)
+static void *map_memory(const struct iouser_memory *memory)
 {
 	size_t size = (size_t)memory->size, hole = (size_t)memory->hole;
 	size_t after = hole + (size_t)memory->hole_size;
-	int protection = read_only ? PROT_READ : PROT_READ | PROT_WRITE;
+	int protection = memory->read_only ? PROT_READ : PROT_READ | PROT_WRITE;
 	char *all = mmap(NULL, size, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (all == MAP_FAILED)
@@ -260,37 +265,44 @@ static void *map_memory(const struct iouser_memory *memory, bool read_only)
 	return all;
 }
 
+/* Record in a mapping which part of which file the memory is. */
+static bool identify(struct mapping *mapping, const struct iouser_memory *memory)
+{
+	struct stat file;
+
+	if (fstat(memory->fd, &file) != 0)
+		return false;
+	mapping->device = file.st_dev;
+	mapping->inode = file.st_ino;
+	mapping->offset = memory->offset;
+	mapping->size = (size_t)memory->size;
+	return true;
+}
+
 /*
  * Get memory from the driver and record it in the connection: mapped at *@address, or, where
  * @address is NULL, as a descriptor that the caller owns. After a failure the driver counts
  * no mapping, and no descriptor is open.
  */
-static kern_return_t copy_memory(io_connect_t connect, uint32_t memory_type, IOOptionBits options,
+static kern_return_t copy_memory(struct connection *connection, uint32_t memory_type,
 	struct iouser_memory *memory, void **address)
 {
-	struct connection *connection;
 	struct mapping *mapping;
-	kern_return_t status = connection_lock(connect, &connection);
+	kern_return_t status = connection->transport->map(connection->state, memory_type, memory);
 
 	if (status != kIOReturnSuccess)
 		return status;
-	status = connection->transport->map(connection->state, memory_type, memory);
-	if (status != kIOReturnSuccess) {
-		connection_unlock(connection);
-		return status;
-	}
 	mapping = calloc(1, sizeof(*mapping));
 	if (!mapping)
 		status = kIOReturnNoMemory;
-	else if (!memory_is_valid(memory))
+	else if (!memory_is_valid(memory) || !identify(mapping, memory))
 		status = kIOReturnVMError;
 	else if (!address && memory->read_only)
 		status = kIOReturnNotPermitted; /* the descriptor may allow writes */
 	if (status == kIOReturnSuccess && address) {
-		*address = map_memory(memory, memory->read_only || (options & kIOMapReadOnly));
+		*address = map_memory(memory);
 		status = *address ? kIOReturnSuccess : kIOReturnVMError;
 		mapping->address = *address;
-		mapping->size = (size_t)memory->size;
 	}
 	if (status != kIOReturnSuccess || address)
 		close(memory->fd);
@@ -301,7 +313,6 @@ static kern_return_t copy_memory(io_connect_t connect, uint32_t memory_type, IOO
 		free(mapping);
 		connection->transport->unmapped(connection->state, memory_type);
 	}
-	connection_unlock(connection);
 	return status;
 }
 
@@ -309,6 +320,7 @@ kern_return_t IOConnectMapMemory64(io_connect_t connect, uint32_t memory_type,
 	task_port_t into_task, mach_vm_address_t *address, mach_vm_size_t *size,
 	IOOptionBits options)
 {
+	struct connection *connection;
 	struct iouser_memory memory;
 	kern_return_t status;
 	void *mapped;
@@ -317,23 +329,33 @@ kern_return_t IOConnectMapMemory64(io_connect_t connect, uint32_t memory_type,
 		return kIOReturnBadArgument;
 	if (!(options & kIOMapAnywhere))
 		return kIOReturnUnsupported;
-	status = copy_memory(connect, memory_type, options, &memory, &mapped);
-	if (status == kIOReturnSuccess) {
-		*address = (uintptr_t)mapped;
-		*size = memory.size;
-	}
-	return status;
+	status = connection_lock(connect, &connection);
+	if (status != kIOReturnSuccess)
+		return status;
+	status = copy_memory(connection, memory_type, &memory, &mapped);
+	connection_unlock(connection);
+	/* Apple's kernel learns from a driver whether there is memory, not why there is none. */
+	if (status != kIOReturnSuccess)
+		return kIOReturnBadArgument;
+	*address = (uintptr_t)mapped;
+	*size = memory.size;
+	return kIOReturnSuccess;
 }
 
 kern_return_t IOUserConnectCopyMemoryDescriptor(io_connect_t connect, uint32_t memory_type,
 	int *out_fd, uint64_t *out_offset, uint64_t *out_size)
 {
+	struct connection *connection;
 	struct iouser_memory memory;
 	kern_return_t status;
 
 	if (!out_fd || !out_offset || !out_size)
 		return kIOReturnBadArgument;
-	status = copy_memory(connect, memory_type, 0, &memory, NULL);
+	status = connection_lock(connect, &connection);
+	if (status != kIOReturnSuccess)
+		return status;
+	status = copy_memory(connection, memory_type, &memory, NULL);
+	connection_unlock(connection);
 	if (status == kIOReturnSuccess) {
 		*out_fd = memory.fd;
 		*out_offset = memory.offset;
@@ -342,35 +364,79 @@ kern_return_t IOUserConnectCopyMemoryDescriptor(io_connect_t connect, uint32_t m
 	return status;
 }
 
-/* Undo one mapping at @address, or one copy of the descriptor with NULL. */
-static kern_return_t unmap(io_connect_t connect, uint32_t memory_type, const void *address)
+/* The mapping of that type at @address, or a copy of the descriptor with NULL; or NULL. */
+static struct mapping *find_mapping(
+	const struct connection *connection, uint32_t memory_type, const void *address)
 {
-	struct connection *connection;
 	struct mapping *mapping;
-	kern_return_t status = connection_lock(connect, &connection);
 
-	if (status != kIOReturnSuccess)
-		return status;
 	LIST_FOREACH (mapping, &connection->mappings, link)
 		if (mapping->memory_type == memory_type && mapping->address == address)
 			break;
-	if (mapping) {
-		mapping_free(mapping);
-		connection->transport->unmapped(connection->state, memory_type);
-	}
-	connection_unlock(connection);
-	return mapping ? kIOReturnSuccess : kIOReturnBadArgument;
+	return mapping;
+}
+
+/* End a mapping, here and in the driver's count. kIOReturnBadArgument for NULL. */
+static kern_return_t unmap(struct connection *connection, struct mapping *mapping)
+{
+	uint32_t memory_type;
+
+	if (!mapping)
+		return kIOReturnBadArgument;
+	memory_type = mapping->memory_type;
+	mapping_free(mapping);
+	connection->transport->unmapped(connection->state, memory_type);
+	return kIOReturnSuccess;
+}
+
+/* Whether the driver's answer is the memory that the mapping has. */
+static bool is_same_memory(const struct mapping *mapping, const struct iouser_memory *memory)
+{
+	struct mapping now;
+
+	return memory_is_valid(memory) && identify(&now, memory) && now.device == mapping->device &&
+	       now.inode == mapping->inode && now.offset == mapping->offset &&
+	       now.size == mapping->size;
 }
 
 kern_return_t IOConnectUnmapMemory64(io_connect_t connect, uint32_t memory_type,
 	task_port_t from_task, mach_vm_address_t address)
 {
+	struct connection *connection;
+	struct iouser_memory memory;
+	struct mapping *mapping;
+	kern_return_t status;
+
 	if (from_task != mach_task_self() || !address)
 		return kIOReturnBadArgument;
-	return unmap(connect, memory_type, (void *)(uintptr_t)address);
+	status = connection_lock(connect, &connection);
+	if (status != kIOReturnSuccess)
+		return status;
+	/*
+	 * As Apple's kernel does: ask the driver for the memory, which counts as mapped once more
+	 * meanwhile, and unmap what it returns. What it does not return stays mapped.
+	 */
+	status = connection->transport->map(connection->state, memory_type, &memory);
+	if (status == kIOReturnSuccess) {
+		mapping = find_mapping(connection, memory_type, (void *)(uintptr_t)address);
+		if (mapping && !is_same_memory(mapping, &memory))
+			mapping = NULL;
+		close(memory.fd);
+		connection->transport->unmapped(connection->state, memory_type);
+		status = unmap(connection, mapping);
+	}
+	connection_unlock(connection);
+	return status;
 }
 
 kern_return_t IOUserConnectReturnMemoryDescriptor(io_connect_t connect, uint32_t memory_type)
 {
-	return unmap(connect, memory_type, NULL);
+	struct connection *connection;
+	kern_return_t status = connection_lock(connect, &connection);
+
+	if (status != kIOReturnSuccess)
+		return status;
+	status = unmap(connection, find_mapping(connection, memory_type, NULL));
+	connection_unlock(connection);
+	return status;
 }

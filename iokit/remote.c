@@ -81,12 +81,13 @@ static void list_remove(struct remote *remote)
 	pthread_mutex_unlock(&remotes_lock);
 }
 
+/* Return: the code for a driver that has gone, or misbehaved, before it replied to a call. */
 static kern_return_t disconnect(struct remote *remote)
 {
 	if (remote->fd >= 0)
 		close(remote->fd);
 	remote->fd = -1;
-	return kIOReturnNotAttached;
+	return MIG_SERVER_DIED;
 }
 
 /* Whether @value is one of the call's scalars or of the aligned words of its bytes. */
@@ -240,7 +241,7 @@ static kern_return_t exchange(struct remote *remote, void *message, size_t size,
 	reply_fds->count = 0;
 	reply_fds->lost = false;
 	if (remote->fd < 0)
-		return kIOReturnNotAttached;
+		return kIOReturnOffline;
 	header->id = ++remote->last_id;
 	header->size = (uint32_t)size;
 	if (header->type == IOU_CALL && !fd_count)
@@ -250,8 +251,11 @@ static kern_return_t exchange(struct remote *remote, void *message, size_t size,
 		iou_channel_sent(&remote->channel);
 		if (taken == -ETIMEDOUT)
 			return kIOReturnTimeout;
-		if (taken == 0)
-			taken = -EINPROGRESS;
+		if (taken < 0) {
+			disconnect(remote);
+			return MACH_SEND_INVALID_DEST;
+		}
+		taken = -EINPROGRESS;
 	}
 	if (taken == -EINPROGRESS)
 		status = await_reply(remote, header->type, header->id, args, reply, reply_fds);

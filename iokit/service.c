@@ -217,7 +217,7 @@ kern_return_t iou_user_client_open(
 		service->clients++;
 	pthread_mutex_unlock(&lock);
 	if (!service)
-		return kIOReturnNotAttached;
+		return kIOReturnOffline;
 	client->service = service;
 	client->class = service->class;
 	status = service->class->new_user_client(service->driver, type, peer, &client->client);

@@ -44,7 +44,7 @@ int iou_services_watch(void);
 void iou_services_unwatch(int fd);
 
 /*
- * Open a user client on a service: kIOReturnNotAttached when it is not published; else the
+ * Open a user client on a service: kIOReturnOffline when it is not published; else the
  * driver's status. The service is not freed before iou_user_client_close().
  */
 kern_return_t iou_user_client_open(

@@ -31,8 +31,6 @@ static const struct {
 	{ kIOReturnNoSpace, ENOSPC },
 	{ kIOReturnNotFound, ENOENT },
 	{ kIOReturnTimeout, ETIMEDOUT },
-	{ kIOReturnNotAttached, ENODEV },
-	{ kIOReturnOffline, ENODEV },
 };
 
 static void leave_present(struct vu_device *device, int state, const char *what)
@@ -45,12 +43,10 @@ static void leave_present(struct vu_device *device, int state, const char *what)
 
 int vu_device_error(struct vu_device *device, kern_return_t status)
 {
-	if (status == kIOReturnNotAttached)
-		leave_present(device,
-			device->options.reconnect ? VU_DEVICE_DISCONNECTED : VU_DEVICE_REMOVED,
-			"the driver service has exited");
-	else if (status == kIOReturnOffline)
-		leave_present(device, VU_DEVICE_REMOVED, "the driver has released the device");
+	if (apple_dext_is_gone(status)) {
+		vu_device_check(device);
+		return ENODEV;
+	}
 	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
 		if (errors[i].status == status)
 			return errors[i].error;
@@ -58,21 +54,25 @@ int vu_device_error(struct vu_device *device, kern_return_t status)
 }
 
 /*
- * Both calls are needed: when the device is unplugged, the driver still answers config reads,
- * with ones; BAR information is refused when the driver has released the device.
+ * The codes of other calls do not tell a device that was removed from a driver that has exited, and
+ * they have other meanings. Config space does: a driver that is there answers, with ones for a
+ * device that was removed.
  */
 void vu_device_check(struct vu_device *device)
 {
+	kern_return_t status;
 	uint64_t ids = 0;
 
 	if (!vu_device_is_present(device))
 		return;
-	vu_device_error(device, apple_dext_get_bar_info(device->connection, 0, NULL, NULL, NULL));
-	if (vu_device_error(device,
-		    apple_dext_config_read(device->connection, PCI_VENDOR_ID, 4, &ids)) == 0 &&
-		ids == UINT32_MAX)
+	status = apple_dext_config_read(device->connection, PCI_VENDOR_ID, 4, &ids);
+	if (status == kIOReturnSuccess && ids == UINT32_MAX)
 		leave_present(device, VU_DEVICE_REMOVED,
 			"config space reads as ones: the device was removed");
+	else if (apple_dext_is_gone(status))
+		leave_present(device,
+			device->options.reconnect ? VU_DEVICE_DISCONNECTED : VU_DEVICE_REMOVED,
+			"the driver has gone");
 }
 
 bool vu_device_intx_asserted(struct vu_device *device)
@@ -121,18 +121,24 @@ int vu_device_reset(struct vu_device *device)
 kern_return_t vu_device_map_bar(struct vu_device *device, uint8_t index)
 {
 	struct vu_bar *bar = &device->bars[index];
+	kern_return_t asked, answer = kIOReturnSuccess, status;
+	mach_vm_address_t address;
 	mach_vm_size_t size;
-	kern_return_t status =
-		apple_dext_map_bar(device->connection, index, &bar->mapped, &size, NULL);
 
-	if (status == kIOReturnSuccess && size < bar->size) {
-		apple_dext_unmap_bar(device->connection, index, bar->mapped);
-		status = kIOReturnNotReady;
-	}
-	if (status != kIOReturnSuccess)
-		bar->mapped = 0;
-	/* A BAR that cannot be mapped is accessed by calls. */
-	return status == kIOReturnNotReady ? kIOReturnSuccess : status;
+	asked = apple_dext_get_memory_status(
+		device->connection, DEXT_MEMORY_BAR0 + (uint32_t)index, &answer);
+	if (asked != kIOReturnSuccess && asked != kIOReturnUnsupported)
+		return asked;
+	if (answer == kIOReturnNotReady)
+		return kIOReturnSuccess;
+	status = apple_dext_map_bar(device->connection, index, &address, &size, NULL);
+	if (status == kIOReturnSuccess && size < bar->size)
+		apple_dext_unmap_bar(device->connection, index, address);
+	else if (status == kIOReturnSuccess)
+		bar->mapped = address;
+	/* A driver that cannot be asked does not say why it refuses: calls are left. */
+	return asked == kIOReturnUnsupported && !apple_dext_is_gone(status) ? kIOReturnSuccess :
+									      status;
 }
 
 void vu_device_unmap_bar(struct vu_device *device, uint8_t index)

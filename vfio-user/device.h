@@ -51,8 +51,7 @@ static inline bool vu_device_is_present(const struct vu_device *device)
 /**
  * vu_device_error - convert the status of a client library call to an errno
  *
- * kIOReturnNotAttached and kIOReturnOffline also change the device's state; the first
- * change is logged. Any thread.
+ * With a code for a driver that has gone, vu_device_check() is called. Any thread.
  *
  * Return: an errno; 0 for kIOReturnSuccess.
  */
@@ -74,7 +73,11 @@ bool vu_device_intx_asserted(struct vu_device *device);
  */
 int vu_device_enable_bars(struct vu_device *device);
 
-/** vu_device_check - query whether the device still exists, and update its state. */
+/**
+ * vu_device_check - query whether the driver and the device still exist, and update the state
+ *
+ * The first change is logged. Any thread.
+ */
 void vu_device_check(struct vu_device *device);
 
 /**
@@ -92,9 +95,9 @@ void vu_device_check(struct vu_device *device);
 bool vu_device_reopen(struct vu_device *device, bool same);
 
 /**
- * vu_device_map_bar - map a BAR into this process
+ * vu_device_map_bar - map a BAR into this process, if the driver says that it can be
  *
- * Return: kIOReturnSuccess, also for a BAR that can only be accessed by calls.
+ * Return: kIOReturnSuccess, also for a BAR that can only be accessed by calls: its @mapped is 0.
  */
 kern_return_t vu_device_map_bar(struct vu_device *device, uint8_t index);
 /** vu_device_unmap_bar - remove the BAR's mapping and return its descriptor, if there are any. */

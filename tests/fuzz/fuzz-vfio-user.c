@@ -422,7 +422,7 @@ static void send_message(uint8_t kind, bool spoilt)
 static void set_failure(void)
 {
 	static const kern_return_t failures[] = { kIOReturnSuccess, kIOReturnTimeout,
-		kIOReturnOffline, kIOReturnNotAttached, kIOReturnNoMemory, kIOReturnIOError };
+		kIOReturnOffline, MIG_SERVER_DIED, kIOReturnNoMemory, kIOReturnIOError };
 	uint8_t which = fuzz_byte(&run.input);
 	struct fake_client *device = fake_client_lock();
 

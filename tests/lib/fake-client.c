@@ -117,6 +117,7 @@ static void *bar_memory(size_t bar)
 void fake_client_begin(void)
 {
 	memset(&state, 0, sizeof(state));
+	state.gone_result = kIOReturnOffline;
 	memset(pending, 0, sizeof(pending));
 	interrupts = false;
 	connection_now = CONNECTION;
@@ -179,7 +180,7 @@ static kern_return_t enter(io_connect_t connection)
 	pthread_mutex_lock(&lock);
 	if (connection == connection_now)
 		return state.failure;
-	return connection == IO_OBJECT_NULL ? kIOReturnBadArgument : kIOReturnNotAttached;
+	return connection == IO_OBJECT_NULL ? kIOReturnBadArgument : state.gone_result;
 }
 
 static kern_return_t leave(kern_return_t result)
@@ -313,16 +314,34 @@ kern_return_t apple_dext_get_bar_info(io_connect_t connection, uint8_t bar, uint
 	return leave(result);
 }
 
+/* What the driver would answer, which IOKit does not pass on when memory is mapped. */
+static kern_return_t map_status(uint8_t bar)
+{
+	if (state.map_result != kIOReturnSuccess)
+		return state.map_result;
+	return (bars[bar].type & DEXT_BAR_IO) != 0 ? kIOReturnNotReady : kIOReturnSuccess;
+}
+
+kern_return_t apple_dext_get_memory_status(
+	io_connect_t connection, uint32_t memory_type, kern_return_t *out_status)
+{
+	kern_return_t result = enter(connection);
+
+	if (result == kIOReturnSuccess)
+		result = state.memory_status_result;
+	if (result == kIOReturnSuccess)
+		*out_status = map_status((uint8_t)(memory_type - DEXT_MEMORY_BAR0));
+	return leave(result);
+}
+
 kern_return_t apple_dext_map_bar(io_connect_t connection, uint8_t bar, mach_vm_address_t *out_addr,
 	mach_vm_size_t *out_size, uint8_t *out_type)
 {
 	kern_return_t result = enter(connection);
 
 	(void)out_type;
-	if (result == kIOReturnSuccess)
-		result = state.map_result;
-	if (result == kIOReturnSuccess && (bars[bar].type & DEXT_BAR_IO) != 0)
-		result = kIOReturnNotReady;
+	if (result == kIOReturnSuccess && map_status(bar) != kIOReturnSuccess)
+		result = kIOReturnBadArgument;
 	if (result == kIOReturnSuccess) {
 		state.mapped_bars++;
 		state.maps++;

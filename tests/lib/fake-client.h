@@ -66,6 +66,8 @@ struct fake_client {
 	uint64_t bus_offset;			     /* between iova and bus address */
 	bool down;				     /* nobody can connect */
 	kern_return_t descriptor_result, map_result; /* of BARs */
+	kern_return_t memory_status_result;	     /* whether the driver can be asked */
+	kern_return_t gone_result;		     /* of calls on a dead connection */
 	uint64_t descriptor_skew;		     /* added to where in the file the BAR begins */
 };
 

@@ -283,8 +283,37 @@ static void allocate_buffer(struct property *property, struct property_client *c
 		property, client, mapping, out[DEXT_BUFFER_ADDRESS], out[DEXT_BUFFER_LENGTH]);
 }
 
+/*
+ * To unmap memory, IOKit asks the driver for it: what is mapped of an earlier buffer stays.
+ */
+static void unmap_one(
+	struct property *property, struct property_client *client, struct property_map *map)
+{
+	kern_return_t expected = kIOReturnSuccess;
+
+	if (!model_buffer(client->model))
+		expected = kIOReturnNotReady;
+	else if (map->buffer != client->buffers)
+		expected = kIOReturnBadArgument;
+	property_say(property, client, "unmap buffer %u", map->buffer);
+	if (property_status(property,
+		    IOConnectUnmapMemory64(client->connection, DEXT_MEMORY_DMA_BUFFER,
+			    mach_task_self(), map->address),
+		    expected))
+		map->address = 0;
+}
+
+/* Mostly it is unmapped before, since there is room for a few maps only. */
 static void free_buffer(struct property *property, struct property_client *client)
 {
+	struct property_map *map;
+
+	while (!property_one_in(property, 8) && model_buffer(client->model)) {
+		map = property_pick_map(property, client, DEXT_MEMORY_DMA_BUFFER);
+		if (!map || map->buffer != client->buffers)
+			break;
+		unmap_one(property, client, map);
+	}
 	property_say(property, client, "free buffer");
 	property_status(property,
 		IOConnectCallScalarMethod(
@@ -303,7 +332,7 @@ static void map_buffer(struct property *property, struct property_client *client
 	if (!property_status(property,
 		    IOConnectMapMemory64(client->connection, DEXT_MEMORY_DMA_BUFFER,
 			    mach_task_self(), &map->address, &map->size, kIOMapAnywhere),
-		    buffer ? kIOReturnSuccess : kIOReturnNotReady)) {
+		    buffer ? kIOReturnSuccess : kIOReturnBadArgument)) {
 		map->address = 0;
 		return;
 	}
@@ -316,14 +345,8 @@ static void unmap_buffer(struct property *property, struct property_client *clie
 {
 	struct property_map *map = property_pick_map(property, client, DEXT_MEMORY_DMA_BUFFER);
 
-	if (!map)
-		return;
-	property_say(property, client, "unmap buffer");
-	property_status(property,
-		IOConnectUnmapMemory64(
-			client->connection, DEXT_MEMORY_DMA_BUFFER, mach_task_self(), map->address),
-		kIOReturnSuccess);
-	map->address = 0;
+	if (map)
+		unmap_one(property, client, map);
 }
 
 /* All maps of one buffer are the same memory; a freed one stays as long as it is mapped. */

@@ -337,23 +337,61 @@ static void test_bars(void **state)
 	apple_dext_disconnect(connection);
 }
 
+static kern_return_t memory_status(io_connect_t connection, uint32_t memory_type)
+{
+	kern_return_t status = kIOReturnError;
+
+	assert_ok(apple_dext_get_memory_status(connection, memory_type, &status));
+	return status;
+}
+
+/* Whether memory can be mapped is asked: that needs nothing, and maps nothing. */
+static void test_memory_status(void **state)
+{
+	io_connect_t connection = connect_device();
+	mach_vm_address_t address;
+	mach_vm_size_t size;
+	kern_return_t status;
+
+	(void)state;
+	assert_fails(memory_status(connection, DEXT_MEMORY_BAR0), kIOReturnNotOpen);
+	assert_fails(memory_status(connection, DEXT_MEMORY_IRQ_STATE), kIOReturnNotReady);
+	assert_fails(apple_dext_map_bar(connection, 0, &address, &size, NULL), kIOReturnNotOpen);
+	assert_ok(apple_dext_claim(connection));
+	assert_ok(memory_status(connection, DEXT_MEMORY_BAR0));
+	assert_fails(memory_status(connection, DEXT_MEMORY_BAR0 + 2), kIOReturnNotReady);
+	assert_fails(memory_status(connection, UINT32_MAX), kIOReturnUnsupported);
+	assert_ok(apple_dext_setup_interrupts(connection, NULL));
+	assert_ok(memory_status(connection, DEXT_MEMORY_IRQ_STATE));
+	assert_fails(apple_dext_get_memory_status(connection, DEXT_MEMORY_BAR0, NULL),
+		kIOReturnBadArgument);
+	assert_fails(apple_dext_get_memory_status(IO_OBJECT_NULL, DEXT_MEMORY_BAR0, &status),
+		kIOReturnBadArgument);
+	/* A mapped BAR would be in the way of this. */
+	assert_ok(apple_dext_claim_exclusive(connection));
+	apple_dext_disconnect(connection);
+}
+
 static void test_dma_buffer(void **state)
 {
 	io_connect_t connection = connect_device();
 	AppleDextDMABuffer buffer, other;
-	mach_vm_address_t address;
+	mach_vm_address_t address, freed;
 	mach_vm_size_t size;
 
 	(void)state;
 	assert_fails(
 		apple_dext_allocate_dma_buffer(connection, 4096, 0, &buffer), kIOReturnNotOpen);
 	assert_ok(apple_dext_claim(connection));
+	/* The code does not tell no memory from an unknown type: the driver does. */
 	assert_fails(IOConnectMapMemory64(connection, DEXT_MEMORY_DMA_BUFFER, mach_task_self(),
 			     &address, &size, kIOMapAnywhere),
-		kIOReturnNotReady);
+		kIOReturnBadArgument);
 	assert_fails(IOConnectMapMemory64(connection, DEXT_MEMORY_TYPES, mach_task_self(), &address,
 			     &size, kIOMapAnywhere),
-		kIOReturnUnsupported);
+		kIOReturnBadArgument);
+	assert_fails(memory_status(connection, DEXT_MEMORY_DMA_BUFFER), kIOReturnNotReady);
+	assert_fails(memory_status(connection, DEXT_MEMORY_TYPES), kIOReturnUnsupported);
 	assert_fails(
 		apple_dext_allocate_dma_buffer(connection, 0, 0, &buffer), kIOReturnBadArgument);
 	assert_fails(
@@ -365,9 +403,13 @@ static void test_dma_buffer(void **state)
 	assert_int_equal(buffer.bus_address % (1 << 20), 0);
 	assert_int_equal(buffer.segments, 1);
 	memset((void *)buffer.address, 0x5a, buffer.size);
+	assert_ok(memory_status(connection, DEXT_MEMORY_DMA_BUFFER));
+	freed = buffer.address;
 	assert_fails(
 		apple_dext_allocate_dma_buffer(connection, 4096, 0, &other), kIOReturnStillOpen);
 	assert_ok(apple_dext_free_dma_buffer(connection, &buffer));
+	/* Once the driver has freed it, IOKit would not unmap it any more. */
+	assert_int_equal(msync((void *)freed, 4096, MS_ASYNC), -1);
 	assert_fails(apple_dext_free_dma_buffer(connection, &buffer), kIOReturnNotFound);
 	assert_fails(apple_dext_free_dma_buffer(connection, NULL), kIOReturnBadArgument);
 	apple_dext_disconnect(connection);
@@ -437,6 +479,7 @@ int main(void)
 		cmocka_unit_test_setup(test_memory_that_goes_away, rig_quiet),
 		cmocka_unit_test_setup(test_config, rig_quiet),
 		cmocka_unit_test_setup(test_bars, rig_quiet),
+		cmocka_unit_test_setup(test_memory_status, rig_quiet),
 		cmocka_unit_test_setup(test_dma_buffer, rig_quiet),
 		cmocka_unit_test_setup(test_data, rig_quiet),
 		cmocka_unit_test_setup(test_terminate, rig_quiet),

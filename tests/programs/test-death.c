@@ -228,9 +228,9 @@ static void test_a_dead_driver(void **state)
 	notify = apple_dext_interrupt_notify_create(connection, ignore, NULL);
 	assert_non_null(notify);
 	rig_kill(&rig);
-	assert_int_equal(apple_dext_config_read(connection, 0, 4, &value), kIOReturnNotAttached);
-	assert_int_equal(apple_dext_reset_device(connection), kIOReturnNotAttached);
-	assert_int_equal(apple_dext_interrupt_notify_rearm(notify), kIOReturnNotAttached);
+	assert_int_equal(apple_dext_config_read(connection, 0, 4, &value), MACH_SEND_INVALID_DEST);
+	assert_int_equal(apple_dext_reset_device(connection), kIOReturnOffline);
+	assert_int_equal(apple_dext_interrupt_notify_rearm(notify), kIOReturnOffline);
 	/* The BAR is still mapped: its loads find what was there last. */
 	value = *(volatile uint32_t *)(bar + 8);
 	assert_int_equal(value, 0x00010400);

@@ -176,6 +176,7 @@ static void test_the_rest_says_so(void **state)
 	AppleDextClientInfo *clients;
 	AppleDextRegionInfo *infos;
 	mach_vm_address_t address;
+	kern_return_t memory;
 	size_t count;
 
 	(void)state;
@@ -186,6 +187,17 @@ static void test_the_rest_says_so(void **state)
 	assert_fails(apple_dext_map_trace(connection, &address), kIOReturnUnsupported);
 	assert_fails(apple_dext_trigger_interrupt(connection, 0), kIOReturnUnsupported);
 	assert_fails(apple_dext_remove_device(connection), kIOReturnUnsupported);
+	assert_fails(apple_dext_get_memory_status(connection, DEXT_MEMORY_BAR0, &memory),
+		kIOReturnUnsupported);
+}
+
+/* Nobody says why memory cannot be mapped. */
+static void test_memory_without_a_reason(void **state)
+{
+	mach_vm_address_t address;
+
+	(void)state;
+	assert_fails(apple_dext_map_irq_state(connection, &address), kIOReturnBadArgument);
 }
 
 /* A mapping is used only if all of the structure is in it. */
@@ -199,9 +211,10 @@ static void test_memory_that_is_too_small(void **state)
 	unmappings = 0;
 	assert_fails(apple_dext_map_irq_state(connection, &address), kIOReturnIPCError);
 	assert_int_equal(address, 0);
-	assert_int_equal(unmappings, 1);
-	assert_fails(apple_dext_map_trace(connection, &address), kIOReturnIPCError);
+	/* To unmap memory, IOKit asks the driver for it: each time two uses end. */
 	assert_int_equal(unmappings, 2);
+	assert_fails(apple_dext_map_trace(connection, &address), kIOReturnIPCError);
+	assert_int_equal(unmappings, 4);
 	close(small_memory);
 	small_memory = -1;
 }
@@ -213,6 +226,7 @@ int main(void)
 		cmocka_unit_test(test_segments_become_regions),
 		cmocka_unit_test(test_batches_become_calls),
 		cmocka_unit_test(test_the_rest_says_so),
+		cmocka_unit_test(test_memory_without_a_reason),
 		cmocka_unit_test(test_memory_that_is_too_small),
 	};
 	struct iouser_service *service =

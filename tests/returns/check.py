@@ -16,8 +16,8 @@ import sys
 import tempfile
 
 # What the head of the header says of every function.
-ANY_CALL = {"kIOReturnSuccess", "kIOReturnBadArgument", "kIOReturnNotAttached",
-            "kIOReturnOffline", "kIOReturnTimeout"}
+ANY_CALL = {"kIOReturnSuccess", "kIOReturnBadArgument", "kIOReturnOffline", "kIOReturnTimeout",
+            "MIG_SERVER_DIED", "MACH_SEND_INVALID_DEST"}
 
 
 def load_parser(path):
@@ -31,7 +31,8 @@ def code_names(path):
     """The names of IOReturn codes, by number."""
     with open(path, encoding="utf-8") as file:
         text = file.read()
-    return {0xe0000000 | int(number, 16): name for name, number in
+    others = {0xfffffecc: "MIG_SERVER_DIED", 0x10000003: "MACH_SEND_INVALID_DEST"}
+    return others | {0xe0000000 | int(number, 16): name for name, number in
             re.findall(r"#define (kIOReturn\w+)\s+iokit_common_err\(0x([0-9a-f]+)\)", text)}
 
 

@@ -353,9 +353,9 @@ static void test_dma_of_an_old_driver(void **state)
 	assert_one_error("01:00.0: limits of DMA: the driver or the device does not support it "
 			 "(0xe00002c7)");
 	driver.limits_result = kIOReturnSuccess;
-	driver.regions_result = kIOReturnNotAttached;
+	driver.regions_result = MIG_SERVER_DIED;
 	assert_int_equal(run(&ctl_dma, true, "01:00.0", NULL), CTL_FAILED);
-	assert_one_error("01:00.0: DMA regions: the driver service has ended (0xe00002d9)");
+	assert_one_error("01:00.0: DMA regions: the driver has gone (0xfffffecc)");
 }
 
 static void test_trigger(void **state)

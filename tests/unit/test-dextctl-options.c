@@ -138,7 +138,7 @@ static void test_statuses(void **state)
 	assert_string_equal(ctl_status_name(kIOReturnSuccess), "kIOReturnSuccess");
 	assert_string_equal(ctl_status_name(kIOReturnNotFound), "kIOReturnNotFound");
 	assert_null(ctl_status_name((kern_return_t)0x1234));
-	assert_string_equal(ctl_status_text(kIOReturnOffline), "the device was removed");
+	assert_string_equal(ctl_status_text(kIOReturnOffline), "the driver or its device has gone");
 	assert_string_equal(ctl_status_text((kern_return_t)0x1234), "unknown error");
 }
 

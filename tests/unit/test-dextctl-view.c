@@ -256,8 +256,8 @@ static void test_errors_are_passed_on(void **state)
 	memset(view, 0, sizeof(*view));
 	assert_int_equal(view_read(CONNECTION, VIEW_WHOLE, view), kIOReturnTimeout);
 	assert_int_equal(view->config_size, 0);
-	device.status_result = kIOReturnNotAttached;
-	assert_int_equal(view_read(CONNECTION, VIEW_BRIEF, view), kIOReturnNotAttached);
+	device.status_result = MIG_SERVER_DIED;
+	assert_int_equal(view_read(CONNECTION, VIEW_BRIEF, view), MIG_SERVER_DIED);
 	assert_false(view->status_known);
 }
 

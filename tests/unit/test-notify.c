@@ -283,8 +283,8 @@ static void test_arguments_and_refusals(void **state)
 	assert_int_equal(ports_there_are(), 0);
 	answer = kIOReturnSuccess;
 	assert_non_null(create());
-	answer = kIOReturnNotAttached;
-	assert_int_equal(apple_dext_interrupt_notify_rearm(handler.notify), kIOReturnNotAttached);
+	answer = MACH_SEND_INVALID_DEST;
+	assert_int_equal(apple_dext_interrupt_notify_rearm(handler.notify), MACH_SEND_INVALID_DEST);
 	apple_dext_interrupt_notify_destroy(handler.notify);
 	assert_int_equal(handler.runs, 0);
 }

@@ -530,7 +530,7 @@ static void test_a_device_that_has_gone_reads_as_ones(void **state)
 	struct rig *rig = *state;
 	unsigned char data[4] = { 0 };
 
-	fake_client_lock()->failure = kIOReturnNotAttached;
+	fake_client_lock()->failure = MIG_SERVER_DIED;
 	fake_client_unlock();
 	assert_int_equal(vu_client_config(&rig->client, 0, 4), UINT32_MAX);
 	assert_int_equal(vu_client_write(&rig->client, 0, 0, data, 4), 0);
@@ -575,6 +575,46 @@ static void test_a_device_may_have_a_root(void **state)
 	assert_string_equal(vu_device_name(device), "left/01:00.0");
 	vu_device_close(device);
 	(void)state;
+}
+
+/* Of a device of its own; whether it opens. @mapped: whether BAR 0 was mapped. */
+static bool opens_with(kern_return_t asked, kern_return_t answer, bool *mapped)
+{
+	struct vu_device_options options = { .bus = 1 };
+	char error[VU_ERROR_SIZE];
+	struct vu_device *device;
+	struct fake_client *driver;
+
+	fake_client_stop(); /* the rig's own connection has the interrupts */
+	fake_client_restart();
+	driver = fake_client_lock();
+	driver->memory_status_result = asked;
+	driver->map_result = answer;
+	fake_client_unlock();
+	device = vu_device_open(&options, error);
+	*mapped = device && device->bars[0].mapped != 0;
+	if (!device)
+		assert_non_null(strstr(error, "device 01:00.0 cannot be set up: error 0x"));
+	vu_device_close(device);
+	return device != NULL;
+}
+
+/* A BAR that fails to be mapped is accessed by calls only if the driver says so, or cannot say. */
+static void test_the_driver_is_asked_whether_bars_can_be_mapped(void **state)
+{
+	bool mapped;
+
+	(void)state;
+	assert_true(opens_with(kIOReturnSuccess, kIOReturnSuccess, &mapped));
+	assert_true(mapped);
+	assert_true(opens_with(kIOReturnSuccess, kIOReturnNotReady, &mapped));
+	assert_false(mapped);
+	assert_false(opens_with(kIOReturnSuccess, kIOReturnNoMemory, &mapped));
+	assert_true(opens_with(kIOReturnUnsupported, kIOReturnSuccess, &mapped));
+	assert_true(mapped);
+	assert_true(opens_with(kIOReturnUnsupported, kIOReturnNoMemory, &mapped));
+	assert_false(mapped);
+	assert_false(opens_with(kIOReturnTimeout, kIOReturnSuccess, &mapped));
 }
 
 /* --- Polling: looking for the next message without sleeping ----------------------------------- */
@@ -671,6 +711,7 @@ int main(void)
 		ON(rig_setup_agreed, test_a_device_that_has_gone_reads_as_ones),
 		ON(rig_setup, test_a_device_in_use_is_said_to_be),
 		ON(rig_setup, test_a_device_may_have_a_root),
+		ON(rig_setup, test_the_driver_is_asked_whether_bars_can_be_mapped),
 	};
 
 	return cmocka_run_group_tests_name("vfio-user session", tests, NULL, NULL);

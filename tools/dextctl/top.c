@@ -160,7 +160,7 @@ struct json_object *top_json(const struct rates *rates, const char *time)
 
 struct watched {
 	struct ctl_device device;
-	bool removed;
+	bool gone;
 	struct rates_sample before;
 };
 
@@ -187,7 +187,7 @@ static kern_return_t take_sample(struct watched *watched, struct rates *rates)
 	return kIOReturnSuccess;
 }
 
-/* An error: the driver has ended, or all devices were removed. */
+/* One that has gone is left out from then on. An error: all have gone. */
 static enum ctl_exit take_samples(struct top *top, struct rates *rates)
 {
 	size_t left = 0;
@@ -196,12 +196,12 @@ static enum ctl_exit take_samples(struct top *top, struct rates *rates)
 		struct watched *watched = &top->watched[i];
 		kern_return_t status;
 
-		if (watched->removed)
+		if (watched->gone)
 			continue;
 		status = take_sample(watched, rates);
-		if (status == kIOReturnOffline) {
+		if (apple_dext_is_gone(status)) {
 			ctl_note(&watched->device, "%s", ctl_status_text(status));
-			watched->removed = true;
+			watched->gone = true;
 		} else if (status != kIOReturnSuccess) {
 			return ctl_fail(&watched->device, status, "clients");
 		} else {

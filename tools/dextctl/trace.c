@@ -57,6 +57,7 @@ static const struct {
 	{ DEXT_SELECTOR_GetDMARegions, { { "first" }, { "regions" } } },
 	{ DEXT_SELECTOR_GetClients, { { "first" }, { "clients" } } },
 	{ DEXT_SELECTOR_TriggerInterrupt, { { "vector" }, { NULL } } },
+	{ DEXT_SELECTOR_GetMemoryStatus, { { "memory_type" }, { "status" } } },
 };
 
 const char *scalar_name(uint32_t selector, enum scalar_direction direction, size_t index,

@@ -156,7 +156,7 @@ kern_return_t IORegistryEntryGetName(io_registry_entry_t entry, io_name_t name);
  * @type: which kind of user client, the driver's own choice
  * @connect: set to a new connection, closed with IOServiceClose()
  *
- * Return: kIOReturnSuccess; kIOReturnBadArgument; kIOReturnNotAttached when the service has
+ * Return: kIOReturnSuccess; kIOReturnBadArgument; kIOReturnOffline when the service has
  * terminated; else the driver's status.
  */
 kern_return_t IOServiceOpen(
@@ -183,8 +183,9 @@ kern_return_t IOServiceClose(io_connect_t connect);
  * @output_struct_size: in: size of @output_struct; out: number of bytes returned
  *
  * Return: the driver's status; kIOReturnBadArgument for an unknown connection or counts past the
- * limits; kIOReturnNotAttached when the driver has exited; kIOReturnTimeout when it does not
- * answer.
+ * limits; when the driver has exited MIG_SERVER_DIED, if it did during the call,
+ * MACH_SEND_INVALID_DEST before it, kIOReturnOffline in later calls (Apple's IOKit also returns
+ * kIOReturnNotReady); kIOReturnTimeout when it does not answer.
  */
 kern_return_t IOConnectCallMethod(mach_port_t connect, uint32_t selector, const uint64_t *input,
 	uint32_t input_count, const void *input_struct, size_t input_struct_size, uint64_t *output,
@@ -224,16 +225,30 @@ kern_return_t IOConnectCallAsyncScalarMethod(mach_port_t connect, uint32_t selec
  * @into_task: mach_task_self()
  * @address: set to the address of the mapping
  * @size: set to its size in bytes
- * @options: kIOMapAnywhere, with a caching mode; a fixed address is refused
+ * @options: kIOMapAnywhere, with a caching mode; a fixed address is refused. kIOMapReadOnly is
+ *	ignored: memory is read-only if the driver says so.
  *
- * Return: kIOReturnSuccess, kIOReturnBadArgument, kIOReturnUnsupported without
- * kIOMapAnywhere, kIOReturnVMError when mmap() fails, kIOReturnTimeout when the driver does not
- * answer, after which the connection is closed, or the driver's status.
+ * Return: kIOReturnSuccess; kIOReturnUnsupported without kIOMapAnywhere; kIOReturnBadArgument for
+ * every other failure, whatever the driver's status is. When the driver does not answer, the
+ * connection is closed.
  */
 kern_return_t IOConnectMapMemory64(io_connect_t connect, uint32_t memory_type,
 	task_port_t into_task, mach_vm_address_t *address, mach_vm_size_t *size,
 	IOOptionBits options);
-/** IOConnectUnmapMemory64 - undo one IOConnectMapMemory64(). kIOReturnBadArgument for an address that is no mapping of that type. */
+/**
+ * IOConnectUnmapMemory64 - undo one IOConnectMapMemory64()
+ * @connect: the connection
+ * @memory_type: as given to it
+ * @from_task: mach_task_self()
+ * @address: the address of the mapping
+ *
+ * The driver is asked for the memory of that type again, and what it returns is unmapped. So
+ * unmap memory before the driver frees or replaces it: otherwise it stays mapped until the
+ * connection is closed.
+ *
+ * Return: kIOReturnSuccess; kIOReturnBadArgument for an address that is no mapping of that type,
+ * or when the driver returns other memory; else the driver's status.
+ */
 kern_return_t IOConnectUnmapMemory64(io_connect_t connect, uint32_t memory_type,
 	task_port_t from_task, mach_vm_address_t address);
 

@@ -18,6 +18,10 @@ typedef uint64_t mach_vm_size_t;
 #define KERN_SUCCESS   0
 #define MACH_PORT_NULL ((mach_port_t)0)
 
+/* The receiver of a message has gone: before the message was sent, or before it replied. */
+#define MACH_SEND_INVALID_DEST 0x10000003
+#define MIG_SERVER_DIED	       (-308)
+
 /**
  * mach_task_self - the name of the calling task
  *
