@@ -122,7 +122,7 @@ def roff(text):
 
 
 def marked_up(text):
-    """Parameters and constants as mdoc has them, a line each where they stand."""
+    """Parameters and constants as mdoc macros, and each sentence, on lines of their own."""
     lines, rest = [], []
 
     def flush():
@@ -134,6 +134,8 @@ def marked_up(text):
         found = re.fullmatch(r"(\(?)(@\w+|kIOReturn\w+|\w+\(\))([.,;:)]*)", word)
         if not found:
             rest.append(word)
+            if re.search(r"[.!?]\)?$", word):
+                flush()
             continue
         flush()
         before, what, after = found.groups()

@@ -9,7 +9,7 @@ PACKAGES_BUILD=(gcc libc6-dev pkg-config python3 meson ninja-build libjson-c-dev
 	libbsd-dev libcmocka-dev libseccomp-dev libsystemd-dev)
 # shellcheck disable=SC2034 # for those who source this
 # To test: what the tests themselves run.
-PACKAGES_TEST=(pciutils bsdutils spin clang libclang-rt-dev clang-format shellcheck)
+PACKAGES_TEST=(pciutils bsdutils spin clang libclang-rt-dev clang-format shellcheck mandoc)
 # shellcheck disable=SC2034 # for those who source this
 # To make a guest and to look at what it did.
 PACKAGES_VM=(cpio kmod e2fsprogs gzip xz-utils util-linux binutils)
