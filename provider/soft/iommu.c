@@ -314,11 +314,10 @@ typedef ssize_t (*piece_function)(
 /*
  * Call @access for the part of the range in the mapping of @address. It may stall for ever: no
  * lock is held, and until soft_worker_end_access() only the mapping is used, since the IOMMU may
- * have been freed. @may_abandon: false for an access that writes a file,
- * which must not be abandoned, since it would then write after the reset.
+ * have been freed.
  */
 static ssize_t access_mapping(struct soft_iommu *iommu, uint64_t address, size_t length,
-	bool may_abandon, piece_function access, void *context)
+	piece_function access, void *context)
 {
 	uint64_t offset;
 	struct mapping *mapping = pin(iommu, address, &offset, &length);
@@ -326,12 +325,10 @@ static ssize_t access_mapping(struct soft_iommu *iommu, uint64_t address, size_t
 
 	if (!mapping)
 		return -EFAULT;
-	if (may_abandon)
-		soft_worker_begin_access();
+	soft_worker_begin_access();
 	moved = access(context, mapping, offset, length);
 	put(mapping);
-	if (may_abandon)
-		soft_worker_end_access();
+	soft_worker_end_access();
 	return moved;
 }
 
@@ -362,7 +359,7 @@ static bool move_all(struct soft_iommu *iommu, uint64_t address, char *buffer, s
 	if (wraps(address, length))
 		return false;
 	while (length) {
-		ssize_t moved = access_mapping(iommu, address, length, true, access, buffer);
+		ssize_t moved = access_mapping(iommu, address, length, access, buffer);
 
 		if (moved < 0)
 			return false;
@@ -388,124 +385,234 @@ bool soft_iommu_write(struct soft_iommu *iommu, uint64_t address, const void *bu
 struct file_access {
 	int fd;
 	uint64_t offset;
-	bool bounced;
+	int flags; /* RWF_* */
 	char buffer[16384];
 };
 
-typedef ssize_t (*vector_call)(int fd, const struct iovec *iov, int count, off_t offset);
+typedef ssize_t (*vector_call)(int fd, const struct iovec *iov, int count, off_t offset, int flags);
 
 /* One system call. Returns the bytes moved or a negative errno. */
 static ssize_t file_call(
-	const struct file_access *file, vector_call call, void *memory, size_t length)
+	const struct file_access *file, vector_call call, const struct iovec *iov, int count)
 {
-	struct iovec iov = { memory, length };
 	ssize_t moved;
 
 	do
-		moved = call(file->fd, &iov, 1, (off_t)file->offset);
+		moved = call(file->fd, iov, count, (off_t)file->offset, file->flags);
 	while (moved < 0 && errno == EINTR);
 	if (moved < 0)
 		return -errno;
 	return moved ? moved : -EIO; /* the file ends here */
 }
 
-/* Read directly into memory that is mapped here; otherwise only set bounced. */
-static ssize_t from_file_piece(
-	void *context, const struct mapping *mapping, uint64_t offset, size_t length)
+static ssize_t buffer_call(struct file_access *file, vector_call call, size_t length)
 {
-	struct file_access *file = context;
-	struct iovec iov;
+	const struct iovec iov = { file->buffer, length };
 
-	file->bounced =
-		!dma_spans_iovec(mapping->spans, mapping->span_count, offset, length, true, &iov);
-	return file->bounced ? 0 : file_call(file, preadv, iov.iov_base, iov.iov_len);
+	return file_call(file, call, &iov, 1);
 }
 
-static ssize_t from_file(
-	struct soft_iommu *iommu, uint64_t address, struct file_access *file, size_t length)
-{
-	size_t part = length < sizeof(file->buffer) ? length : sizeof(file->buffer);
-	ssize_t moved = access_mapping(iommu, address, length, true, from_file_piece, file);
+/* What is left of a list of segments: @done bytes of the first one are moved. */
+struct remainder {
+	const struct dma_segment *segments;
+	size_t count;
+	uint64_t done;
+};
 
-	if (moved < 0 || !file->bounced)
-		return moved;
-	moved = file_call(file, preadv, file->buffer, part);
-	if (moved > 0 && !move_all(iommu, address, file->buffer, (size_t)moved, write_piece))
+static uint64_t next_address(const struct remainder *rest)
+{
+	return rest->segments->bus_address + rest->done;
+}
+
+static size_t next_length(const struct remainder *rest)
+{
+	return (size_t)(rest->segments->length - rest->done);
+}
+
+static void advance(struct remainder *rest, size_t moved)
+{
+	rest->done += moved;
+	while (rest->count && rest->done >= rest->segments->length) {
+		rest->done -= rest->segments->length;
+		rest->segments++;
+		rest->count--;
+	}
+}
+
+/* The memory that one system call moves, and the mappings that it is in, referenced. */
+#define BATCH_MAX 128
+struct batch {
+	struct iovec iov[BATCH_MAX];
+	struct mapping *mappings[BATCH_MAX];
+	int count, mapping_count;
+};
+
+static void batch_release(struct batch *batch)
+{
+	while (batch->mapping_count)
+		put(batch->mappings[--batch->mapping_count]);
+}
+
+/* The mapping of the next byte, or NULL: most often it is that of the byte before. */
+static struct mapping *batch_mapping(
+	struct soft_iommu *iommu, const struct remainder *rest, struct batch *batch)
+{
+	struct mapping *mapping =
+		batch->mapping_count ? batch->mappings[batch->mapping_count - 1] : NULL;
+	uint64_t address = next_address(rest), offset;
+	size_t length = 1;
+
+	if (mapping && address >= mapping->address && address - mapping->address < mapping->length)
+		return mapping;
+	mapping = pin(iommu, address, &offset, &length);
+	if (mapping)
+		batch->mappings[batch->mapping_count++] = mapping;
+	return mapping;
+}
+
+/*
+ * Collect memory that is mapped in this process, up to the first byte that is not. An empty
+ * batch: that is the next one. Return: 0, or -EFAULT when the next byte has no mapping.
+ */
+static int batch_collect(
+	struct soft_iommu *iommu, struct remainder rest, bool writable, struct batch *batch)
+{
+	batch->count = batch->mapping_count = 0;
+	while (rest.count && batch->count < BATCH_MAX) {
+		struct mapping *mapping = batch_mapping(iommu, &rest, batch);
+		struct iovec *iov = &batch->iov[batch->count];
+
+		if (!mapping)
+			return batch->count ? 0 : -EFAULT;
+		uint64_t offset = next_address(&rest) - mapping->address;
+		uint64_t left = mapping->length - offset;
+		size_t length = next_length(&rest) < left ? next_length(&rest) : (size_t)left;
+
+		if (!dma_spans_iovec(
+			    mapping->spans, mapping->span_count, offset, length, writable, iov))
+			return 0;
+		batch->count++;
+		advance(&rest, iov->iov_len);
+	}
+	return 0;
+}
+
+/* By the buffer: what the next segment has of it. */
+static ssize_t bounce_from_file(
+	struct soft_iommu *iommu, const struct remainder *rest, struct file_access *file)
+{
+	size_t length = next_length(rest);
+	ssize_t moved = buffer_call(
+		file, preadv2, length < sizeof(file->buffer) ? length : sizeof(file->buffer));
+
+	if (moved > 0 &&
+		!move_all(iommu, next_address(rest), file->buffer, (size_t)moved, write_piece))
 		return -EFAULT;
 	return moved;
 }
 
 /*
- * Everything that can stall before a write to a file: memory that is mapped is touched once a
- * page, other memory is copied. A stalled pwritev() would keep the file locked, and could
- * write to it long after a reset.
+ * The system call may stall for ever in a client's memory: no lock is held, and until
+ * soft_worker_end_access() only the mappings are used.
  */
-static ssize_t to_file_prepare(
-	void *context, const struct mapping *mapping, uint64_t offset, size_t length)
+static ssize_t from_file(
+	struct soft_iommu *iommu, const struct remainder *rest, struct file_access *file)
 {
-	struct file_access *file = context;
-	struct iovec iov;
+	struct batch batch;
+	ssize_t moved = batch_collect(iommu, *rest, true, &batch);
 
-	file->bounced =
-		!dma_spans_iovec(mapping->spans, mapping->span_count, offset, length, false, &iov);
-	if (!file->bounced)
-		return dma_touch(iov.iov_base, iov.iov_len) ? (ssize_t)iov.iov_len : -EFAULT;
+	if (moved < 0)
+		return moved;
+	if (batch.count == 0) {
+		batch_release(&batch);
+		return bounce_from_file(iommu, rest, file);
+	}
+	soft_worker_begin_access();
+	moved = file_call(file, preadv2, batch.iov, batch.count);
+	batch_release(&batch);
+	soft_worker_end_access();
+	return moved;
+}
+
+static ssize_t bounce_to_file(
+	struct soft_iommu *iommu, const struct remainder *rest, struct file_access *file)
+{
+	size_t length = next_length(rest);
+	ssize_t ready;
+
 	if (length > sizeof(file->buffer))
 		length = sizeof(file->buffer);
-	return read_piece(file->buffer, mapping, offset, length);
+	ready = access_mapping(iommu, next_address(rest), length, read_piece, file->buffer);
+	return ready < 0 ? ready : buffer_call(file, pwritev2, (size_t)ready);
 }
 
-static ssize_t to_file_piece(
-	void *context, const struct mapping *mapping, uint64_t offset, size_t length)
-{
-	struct iovec iov;
-
-	if (!dma_spans_iovec(mapping->spans, mapping->span_count, offset, length, false, &iov))
-		return -EFAULT; /* it has been replaced since it was prepared */
-	return file_call(context, pwritev, iov.iov_base, iov.iov_len);
-}
-
+/*
+ * Everything that can stall comes before the write to the file: memory that is mapped is touched
+ * once a page, other memory is copied. A stalled pwritev2() would keep the file locked, and
+ * could write to it long after a reset. For the same reason it must not be abandoned.
+ */
 static ssize_t to_file(
-	struct soft_iommu *iommu, uint64_t address, struct file_access *file, size_t length)
+	struct soft_iommu *iommu, const struct remainder *rest, struct file_access *file)
 {
-	ssize_t ready = access_mapping(iommu, address, length, true, to_file_prepare, file);
+	struct batch batch;
+	bool there = true;
+	ssize_t moved = batch_collect(iommu, *rest, false, &batch);
 
-	if (ready < 0)
-		return ready;
-	if (file->bounced)
-		return file_call(file, pwritev, file->buffer, (size_t)ready);
-	return access_mapping(iommu, address, (size_t)ready, false, to_file_piece, file);
+	if (moved < 0)
+		return moved;
+	if (batch.count == 0) {
+		batch_release(&batch);
+		return bounce_to_file(iommu, rest, file);
+	}
+	soft_worker_begin_access();
+	for (int i = 0; i < batch.count && there; i++)
+		there = dma_touch(batch.iov[i].iov_base, batch.iov[i].iov_len);
+	batch_release(&batch);
+	soft_worker_end_access();
+	if (!there || batch_collect(iommu, *rest, false, &batch) < 0)
+		return -EFAULT;
+	/* Without memory that is mapped here: it has been replaced since it was touched. */
+	moved = batch.count ? file_call(file, pwritev2, batch.iov, batch.count) : -EFAULT;
+	batch_release(&batch);
+	return moved;
 }
 
-static int move_file(struct soft_iommu *iommu, uint64_t address, int fd, uint64_t offset,
-	size_t length, ssize_t (*move)(struct soft_iommu *, uint64_t, struct file_access *, size_t))
+static int move_file(struct soft_iommu *iommu, struct remainder rest, struct file_access *file,
+	ssize_t (*move)(struct soft_iommu *, const struct remainder *, struct file_access *))
+{
+	for (size_t i = 0; i < rest.count; i++)
+		if (wraps(rest.segments[i].bus_address, rest.segments[i].length))
+			return -EFAULT;
+	advance(&rest, 0);
+	while (rest.count) {
+		ssize_t moved = move(iommu, &rest, file);
+
+		if (moved < 0)
+			return (int)moved;
+		file->offset += (uint64_t)moved;
+		advance(&rest, (size_t)moved);
+	}
+	return 0;
+}
+
+int soft_iommu_from_file(struct soft_iommu *iommu, const struct dma_segment *segments, size_t count,
+	int fd, uint64_t offset, bool may_wait)
 {
 	struct file_access file;
 
 	file.fd = fd;
 	file.offset = offset;
-	if (wraps(address, length))
-		return -EFAULT;
-	while (length) {
-		ssize_t moved = move(iommu, address, &file, length);
-
-		if (moved < 0)
-			return (int)moved;
-		file.offset += (uint64_t)moved;
-		address += (uint64_t)moved;
-		length -= (size_t)moved;
-	}
-	return 0;
+	file.flags = may_wait ? 0 : RWF_NOWAIT;
+	return move_file(iommu, (struct remainder){ segments, count, 0 }, &file, from_file);
 }
 
-int soft_iommu_from_file(
-	struct soft_iommu *iommu, uint64_t address, int fd, uint64_t offset, size_t length)
+int soft_iommu_to_file(struct soft_iommu *iommu, const struct dma_segment *segments, size_t count,
+	int fd, uint64_t offset)
 {
-	return move_file(iommu, address, fd, offset, length, from_file);
-}
+	struct file_access file;
 
-int soft_iommu_to_file(
-	struct soft_iommu *iommu, uint64_t address, int fd, uint64_t offset, size_t length)
-{
-	return move_file(iommu, address, fd, offset, length, to_file);
+	file.fd = fd;
+	file.offset = offset;
+	file.flags = 0;
+	return move_file(iommu, (struct remainder){ segments, count, 0 }, &file, to_file);
 }

@@ -40,10 +40,14 @@ void soft_iommu_get_limits(struct soft_iommu *iommu, struct dma_limits *limits);
 bool soft_iommu_read(struct soft_iommu *iommu, uint64_t address, void *buffer, size_t length);
 bool soft_iommu_write(
 	struct soft_iommu *iommu, uint64_t address, const void *buffer, size_t length);
-/* Move bytes between a file and memory: 0 or a negative errno, -EFAULT for the memory's part. */
-int soft_iommu_from_file(
-	struct soft_iommu *iommu, uint64_t address, int fd, uint64_t offset, size_t length);
-int soft_iommu_to_file(
-	struct soft_iommu *iommu, uint64_t address, int fd, uint64_t offset, size_t length);
+/*
+ * Move bytes between a file and the segments, one after the other: 0 or a negative errno, -EFAULT
+ * for the memory's part. Without @may_wait: -EAGAIN when the page cache does not have all of it,
+ * -EOPNOTSUPP when the file system cannot tell.
+ */
+int soft_iommu_from_file(struct soft_iommu *iommu, const struct dma_segment *segments, size_t count,
+	int fd, uint64_t offset, bool may_wait);
+int soft_iommu_to_file(struct soft_iommu *iommu, const struct dma_segment *segments, size_t count,
+	int fd, uint64_t offset);
 
 #endif

@@ -181,14 +181,19 @@ bool soft_dma_write(
 /**
  * soft_dma_from_file - file to memory, without a copy in between where it is shared
  * soft_dma_to_file - memory to file
+ * @segments: @count of them, at least one; the file's bytes from @offset on go to or come from
+ *	one after the other, many of them with one system call
+ * @may_wait: false: only what the page cache has
  *
  * Return: 0; -EFAULT for a master abort as above; else the negative errno of the
- * file's side, -EIO for a file that ends too early.
+ * file's side, -EIO for a file that ends too early. Without @may_wait also -EAGAIN: the page
+ * cache has not all of it, and -EOPNOTSUPP: the file cannot be read that way. Bytes before may
+ * have been transferred.
  */
-int soft_dma_from_file(
-	struct soft_device *device, uint64_t bus_address, int fd, uint64_t offset, size_t length);
-int soft_dma_to_file(
-	struct soft_device *device, uint64_t bus_address, int fd, uint64_t offset, size_t length);
+int soft_dma_from_file(struct soft_device *device, const struct dma_segment *segments, size_t count,
+	int fd, uint64_t offset, bool may_wait);
+int soft_dma_to_file(struct soft_device *device, const struct dma_segment *segments, size_t count,
+	int fd, uint64_t offset);
 
 /**
  * soft_irq_raise - an interrupt message (MSI, MSI-X), or for INTx an assertion, of @vector

@@ -41,27 +41,36 @@ bool soft_dma_write(
 	return false;
 }
 
-int soft_dma_from_file(
-	struct soft_device *device, uint64_t bus_address, int fd, uint64_t offset, size_t length)
+static size_t total(const struct dma_segment *segments, size_t count)
+{
+	size_t length = 0;
+
+	for (size_t i = 0; i < count; i++)
+		length += (size_t)segments[i].length;
+	return length;
+}
+
+int soft_dma_from_file(struct soft_device *device, const struct dma_segment *segments, size_t count,
+	int fd, uint64_t offset, bool may_wait)
 {
 	int status = -EFAULT;
 
 	if (soft_bus_master(device))
-		status = soft_iommu_from_file(device->iommu, bus_address, fd, offset, length);
+		status = soft_iommu_from_file(device->iommu, segments, count, fd, offset, may_wait);
 	if (status == -EFAULT)
-		master_abort(device, "write", bus_address, length);
+		master_abort(device, "write", segments[0].bus_address, total(segments, count));
 	return status;
 }
 
-int soft_dma_to_file(
-	struct soft_device *device, uint64_t bus_address, int fd, uint64_t offset, size_t length)
+int soft_dma_to_file(struct soft_device *device, const struct dma_segment *segments, size_t count,
+	int fd, uint64_t offset)
 {
 	int status = -EFAULT;
 
 	if (soft_bus_master(device))
-		status = soft_iommu_to_file(device->iommu, bus_address, fd, offset, length);
+		status = soft_iommu_to_file(device->iommu, segments, count, fd, offset);
 	if (status == -EFAULT)
-		master_abort(device, "read", bus_address, length);
+		master_abort(device, "read", segments[0].bus_address, total(segments, count));
 	return status;
 }
 

@@ -211,9 +211,27 @@ static int file_result(ssize_t moved, size_t length)
 	return (size_t)moved == length ? 0 : -EIO;
 }
 
-static int move_file(struct soft_device *device, uint64_t address, int fd, uint64_t offset,
-	size_t length, bool from_file)
+/* The lock is held. */
+static int move_segment(struct soft_device *device, const struct dma_segment *segment, int fd,
+	uint64_t offset, bool from_file)
 {
+	size_t length = (size_t)segment->length;
+	uint8_t *ram = reach(device, segment->bus_address, length);
+
+	if (!ram)
+		return -EFAULT;
+	if (device->file_error)
+		return device->file_error;
+	return file_result(from_file ? pread(fd, ram, length, (off_t)offset) :
+				       pwrite(fd, ram, length, (off_t)offset),
+		length);
+}
+
+static int move_file(struct soft_device *device, const struct dma_segment *segments, size_t count,
+	int fd, uint64_t offset, bool from_file)
+{
+	int result = 0;
+
 	pthread_mutex_lock(&device->lock);
 	void (*hook)(void *context) = device->hook;
 	void *context = device->hook_context;
@@ -221,27 +239,25 @@ static int move_file(struct soft_device *device, uint64_t address, int fd, uint6
 	if (hook)
 		hook(context);
 	pthread_mutex_lock(&device->lock);
-	uint8_t *ram = reach(device, address, length);
-	int result = !ram ? -EFAULT :
-		     device->file_error ?
-			    device->file_error :
-			    file_result(from_file ? pread(fd, ram, length, (off_t)offset) :
-						    pwrite(fd, ram, length, (off_t)offset),
-				    length);
+	for (size_t i = 0; i < count && result == 0; i++) {
+		result = move_segment(device, &segments[i], fd, offset, from_file);
+		offset += segments[i].length;
+	}
 	pthread_mutex_unlock(&device->lock);
 	return result;
 }
 
-int soft_dma_from_file(
-	struct soft_device *device, uint64_t bus_address, int fd, uint64_t offset, size_t length)
+int soft_dma_from_file(struct soft_device *device, const struct dma_segment *segments, size_t count,
+	int fd, uint64_t offset, bool may_wait)
 {
-	return move_file(device, bus_address, fd, offset, length, true);
+	(void)may_wait;
+	return move_file(device, segments, count, fd, offset, true);
 }
 
-int soft_dma_to_file(
-	struct soft_device *device, uint64_t bus_address, int fd, uint64_t offset, size_t length)
+int soft_dma_to_file(struct soft_device *device, const struct dma_segment *segments, size_t count,
+	int fd, uint64_t offset)
 {
-	return move_file(device, bus_address, fd, offset, length, false);
+	return move_file(device, segments, count, fd, offset, false);
 }
 
 void soft_irq_raise(struct soft_device *device, unsigned vector)

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -188,6 +189,20 @@ static void test_unmapping_what_is_not_there(void **state)
 	assert_false(soft_iommu_read(iommu, 0x10000, &byte, 1));
 }
 
+static int from_file(uint64_t address, int fd, uint64_t offset, uint64_t length)
+{
+	const struct dma_segment segment = { address, length };
+
+	return soft_iommu_from_file(iommu, &segment, 1, fd, offset, true);
+}
+
+static int to_file(uint64_t address, int fd, uint64_t offset, uint64_t length)
+{
+	const struct dma_segment segment = { address, length };
+
+	return soft_iommu_to_file(iommu, &segment, 1, fd, offset);
+}
+
 /* An access goes on from one mapping into the next, and not into a gap. */
 static void test_accesses_over_several_mappings(void **state)
 {
@@ -228,9 +243,9 @@ static void test_read_only_memory(void **state)
 	assert_true(soft_iommu_read(iommu, 0x10000, &byte, 1));
 	assert_int_equal(byte, 5);
 	assert_false(soft_iommu_write(iommu, 0x10000, "w", 1));
-	assert_int_equal(soft_iommu_from_file(iommu, 0x10000, fd, 0, PAGE), -EFAULT);
+	assert_int_equal(from_file(0x10000, fd, 0, PAGE), -EFAULT);
 	assert_int_equal(memory[0], 5);
-	assert_int_equal(soft_iommu_to_file(iommu, 0x10000, fd, 0, PAGE), 0);
+	assert_int_equal(to_file(0x10000, fd, 0, PAGE), 0);
 	assert_int_equal(pread(fd, &byte, 1, 0), 1);
 	assert_int_equal(byte, 5);
 	close(fd);
@@ -263,16 +278,78 @@ static void test_files_over_mixed_mappings(void **state)
 	assert_int_equal(pwrite(fd, original, sizeof(original), 10), sizeof(original));
 	assert_int_equal(soft_iommu_map(iommu, &request, &segment), kIOReturnSuccess);
 	assert_int_equal(map(0x12000, 0, 8192, &segment), kIOReturnSuccess);
-	assert_int_equal(soft_iommu_from_file(iommu, 0x10000, fd, 10, sizeof(original)), 0);
+	assert_int_equal(from_file(0x10000, fd, 10, sizeof(original)), 0);
 	assert_memory_equal(memory + 0x4000, original, 100);
 	assert_memory_equal(private, original + 100, 8000);
 	assert_memory_equal(memory + 0x6000, original + 8100, 92);
 	assert_memory_equal(memory, original + 8192, 8192);
-	assert_int_equal(soft_iommu_to_file(iommu, 0x10000, out, 3, sizeof(original)), 0);
+	assert_int_equal(to_file(0x10000, out, 3, sizeof(original)), 0);
 	assert_int_equal(pread(out, copy, sizeof(copy), 3), sizeof(copy));
 	assert_memory_equal(copy, original, sizeof(copy));
 	close(fd);
 	close(out);
+}
+
+/* More segments than one system call takes, in two mappings and in both directions. */
+static void test_files_and_many_segments(void **state)
+{
+	enum { SEGMENTS = 300, LENGTH = 512, SIZE = 0x50000 };
+	static char original[SEGMENTS * LENGTH], copy[SEGMENTS * LENGTH];
+	struct dma_segment segments[SEGMENTS], segment;
+	int fd = memfd_create("data", MFD_CLOEXEC), out = memfd_create("out", MFD_CLOEXEC);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(original); i++)
+		original[i] = (char)(i * 5 % 253);
+	assert_int_equal(pwrite(fd, original, sizeof(original), 7), sizeof(original));
+	assert_int_equal(map(0x100000, 0, SIZE, &segment), kIOReturnSuccess);
+	assert_int_equal(map(0x200000, SIZE, SIZE, &segment), kIOReturnSuccess);
+	for (unsigned i = 0; i < SEGMENTS; i++)
+		segments[i] =
+			(struct dma_segment){ (i % 2 ? 0x100000u : 0x200000u) + i * 2 * LENGTH,
+				LENGTH };
+	segments[17].length = 0;
+	segments[18].length = 2 * LENGTH;
+	assert_int_equal(soft_iommu_from_file(iommu, segments, SEGMENTS, fd, 7, true), 0);
+	assert_memory_equal(memory + 2 * LENGTH, original + LENGTH, LENGTH);
+	assert_int_equal(soft_iommu_to_file(iommu, segments, SEGMENTS, out, 9), 0);
+	assert_int_equal(pread(out, copy, sizeof(copy), 9), sizeof(copy));
+	assert_memory_equal(copy, original, sizeof(copy));
+	/* One that is not mapped, in a later system call than the first. */
+	segments[SEGMENTS - 1].bus_address = 0x300000;
+	assert_int_equal(soft_iommu_from_file(iommu, segments, SEGMENTS, fd, 7, true), -EFAULT);
+	assert_int_equal(soft_iommu_to_file(iommu, segments, SEGMENTS, out, 9), -EFAULT);
+	segments[1].bus_address = UINT64_MAX - 5;
+	assert_int_equal(soft_iommu_from_file(iommu, segments, SEGMENTS, fd, 7, true), -EFAULT);
+	close(fd);
+	close(out);
+}
+
+/* What the page cache has, or an error that says that it has not. */
+static void test_files_without_waiting(void **state)
+{
+	char path[] = "/tmp/test-iommu-XXXXXX";
+	struct dma_segment segment = { 0x10000, PAGE };
+	int fd = mkstemp(path), result;
+
+	(void)state;
+	assert_true(fd >= 0);
+	memset(memory + 0x8000, 0x5a, PAGE);
+	assert_int_equal(pwrite(fd, memory + 0x8000, PAGE, 0), PAGE);
+	assert_int_equal(map(0x10000, 0, PAGE, &segment), kIOReturnSuccess);
+	for (int i = 0; i < 2; i++) {
+		result = soft_iommu_from_file(iommu, &segment, 1, fd, 0, false);
+		assert_true(result == 0 || result == -EAGAIN || result == -EOPNOTSUPP);
+		if (result == 0)
+			assert_memory_equal(memory, memory + 0x8000, PAGE);
+		memset(memory, 0, PAGE);
+		assert_int_equal(fsync(fd), 0);
+		assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+	}
+	assert_int_equal(soft_iommu_from_file(iommu, &segment, 1, fd, 0, true), 0);
+	assert_memory_equal(memory, memory + 0x8000, PAGE);
+	close(fd);
+	unlink(path);
 }
 
 static void test_what_can_go_wrong_with_files(void **state)
@@ -284,14 +361,14 @@ static void test_what_can_go_wrong_with_files(void **state)
 	assert_int_equal(pipe2(pair, O_CLOEXEC), 0);
 	assert_int_equal(ftruncate(fd, 100), 0);
 	assert_int_equal(map(0x10000, 0, PAGE, &segment), kIOReturnSuccess);
-	assert_int_equal(soft_iommu_from_file(iommu, 0x10000, fd, 0, 100), 0);
-	assert_int_equal(soft_iommu_from_file(iommu, 0x10000, fd, 0, 101), -EIO);
-	assert_int_equal(soft_iommu_from_file(iommu, 0x10000, fd, 100, 1), -EIO);
-	assert_int_equal(soft_iommu_from_file(iommu, 0x10000, pair[0], 0, 1), -ESPIPE);
-	assert_int_equal(soft_iommu_to_file(iommu, 0x10000, -1, 0, 1), -EBADF);
-	assert_int_equal(soft_iommu_to_file(iommu, 0x11000, fd, 0, 1), -EFAULT);
-	assert_int_equal(soft_iommu_to_file(iommu, 0x10fff, fd, 0, 2), -EFAULT);
-	assert_int_equal(soft_iommu_to_file(iommu, 0x11000, -1, 0, 0), 0); /* nothing at all */
+	assert_int_equal(from_file(0x10000, fd, 0, 100), 0);
+	assert_int_equal(from_file(0x10000, fd, 0, 101), -EIO);
+	assert_int_equal(from_file(0x10000, fd, 100, 1), -EIO);
+	assert_int_equal(from_file(0x10000, pair[0], 0, 1), -ESPIPE);
+	assert_int_equal(to_file(0x10000, -1, 0, 1), -EBADF);
+	assert_int_equal(to_file(0x11000, fd, 0, 1), -EFAULT);
+	assert_int_equal(to_file(0x10fff, fd, 0, 2), -EFAULT);
+	assert_int_equal(to_file(0x11000, -1, 0, 0), 0); /* nothing at all */
 	close(pair[0]);
 	close(pair[1]);
 	close(fd);
@@ -451,6 +528,8 @@ int main(void)
 		IDENTITY(test_accesses_over_several_mappings),
 		IDENTITY(test_read_only_memory),
 		IDENTITY(test_files_over_mixed_mappings),
+		IDENTITY(test_files_and_many_segments),
+		IDENTITY(test_files_without_waiting),
 		IDENTITY(test_what_can_go_wrong_with_files),
 		IDENTITY(test_an_unmap_waits_for_accesses),
 		DART(test_a_dart_chooses),

@@ -5,6 +5,7 @@
 #include <endian.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* A host's two buffers, and how often it wrote a register. */
 struct buffers {
@@ -120,6 +121,36 @@ static void test_an_idle_controller_asks_for_the_register(void **state)
 		flush(&host, &buffers);
 		assert_true(buffers.register_writes > before);
 	}
+	host_close(&host);
+}
+
+/* While the BAR is mapped the worker polls: it does not ask for the register, and needs none. */
+static void test_a_mapped_controller_polls(void **state)
+{
+	unsigned doorbell = nvme_sq_doorbell(1);
+	struct buffers buffers;
+	struct host host;
+
+	(void)state;
+	host_open(&host, "size=1M");
+	host_map(&host, true);
+	host_enable(&host, 32, NVME_CTRL_ENABLE);
+	buffers =
+		(struct buffers){ .shadow = host_pages(&host, 1), .events = host_pages(&host, 1) };
+	assert_int_equal(configure(&host, buffers.shadow, buffers.events), NVME_OK);
+	host_create_io(&host, 16);
+	for (unsigned i = 0; i < 40; i++) {
+		flush(&host, &buffers);
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+		assert_int_equal(load(&host, buffers.events, doorbell), 0);
+	}
+	/* Only where the index passes the value of EventIdx, once in 16. */
+	assert_in_range(buffers.register_writes, 0, 2 * (40 / 16 + 1));
+	/* The last mapping ends: it sleeps, and asks for the register before. */
+	host_map(&host, false);
+	while (load(&host, buffers.events, doorbell) != host.io.tail)
+		host_nap();
+	flush(&host, &buffers);
 	host_close(&host);
 }
 
@@ -306,6 +337,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_commands_need_few_register_writes),
 		cmocka_unit_test(test_an_idle_controller_asks_for_the_register),
+		cmocka_unit_test(test_a_mapped_controller_polls),
 		cmocka_unit_test(test_a_full_queue_goes_on_when_there_is_room),
 		cmocka_unit_test(test_a_stale_register_write_changes_nothing),
 		cmocka_unit_test(test_heads_are_wanted_with_a_pin),

@@ -219,7 +219,7 @@ static void begin_read(struct host *host, struct gate *gate)
 
 	*gate = (struct gate){ .nvme = soft_private(host->device) };
 	fake_soft_on_file(host->device, wait_at_gate, gate);
-	/* Two segments: the first is under way, the second must not be. */
+	/* It is under way; the commands after it must not be. */
 	host_put(host, &host->io, nvme_ctrl_rw(NVME_IO_READ, 0, 16, pages, pages + 2 * HOST_PAGE));
 	host_put_flushes(host, 4);
 	while (!atomic_load(&gate->entered))

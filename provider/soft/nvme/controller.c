@@ -3,13 +3,16 @@
  * The controller's thread: changes of CC (enable, controller reset, shutdown) and rounds of
  * commands. It sleeps until an access by call wakes it. While the BAR is mapped, stores come
  * without a call, so it polls the BAR: without a pause as long as there is traffic, then less
- * and less often. Shadow doorbells are polled as long as there is traffic.
+ * and less often, and the shadow doorbells with it. While it is not mapped, shadow doorbells are
+ * polled as long as there is traffic.
  */
+#include "common/poll-policy.h"
 #include "provider/soft/nvme/nvme.h"
 
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 /* Drop the queues and all else that a controller reset drops. */
@@ -100,18 +103,28 @@ static void apply_cc(struct nvme_controller *nvme, const struct nvme_events *eve
 }
 
 /*
- * How long after the last activity the BAR is looked at without a pause. A sleep and a
- * wake-up cost some 50 us each; a driver that has more to do usually comes back sooner.
+ * How long after the last activity the registers are polled without a pause, while that pays
+ * (common/poll-policy.h). A wake-up takes some 50 us; a driver that has more to do usually
+ * comes back sooner.
  */
 #define SPIN_NS UINT64_C(100000)
-/* Then sleeps begin this short, and double: an idle second costs a thousand looks at most. */
+/*
+ * Then sleeps last a 16th of the time since the last activity, so that they delay nothing by more
+ * than that part, with limits: how fine a timer makes sense, and how long a driver may wait.
+ */
+#define SLEEP_PART   16u
 #define SLEEP_MIN_NS UINT64_C(20000)
-#define SLEEP_MAX_NS UINT64_C(1000000)
+#define SLEEP_MAX_NS UINT64_C(8000000)
+/* The kernel ends a sleep that much later at most; by default it is more than a short sleep. */
+#define SLACK_NS 1000ul
 
+/* How the worker waits. */
 struct pace {
 	uint64_t active_ns; /* when something last happened */
-	uint64_t sleep_ns;
-	bool armed; /* the host writes registers again when it has something to say */
+	bool waited;	    /* since then */
+	bool spun;	    /* since then, without a pause */
+	bool armed;	    /* the host writes registers again when it has something to say */
+	struct poll_policy policy;
 };
 
 static bool has_wakeup(const struct nvme_registers *registers)
@@ -130,43 +143,71 @@ static void sleep_for(struct nvme_registers *registers, uint64_t ns)
 	pthread_cond_timedwait(&registers->wake, &registers->lock, &deadline);
 }
 
+static uint64_t sleep_time(uint64_t idle_ns)
+{
+	uint64_t ns = idle_ns / SLEEP_PART;
+
+	return ns < SLEEP_MIN_NS ? SLEEP_MIN_NS : ns > SLEEP_MAX_NS ? SLEEP_MAX_NS : ns;
+}
+
+/*
+ * Have the host write a register to be noticed, where no sleep ends by itself, or not soon enough
+ * for an interrupt pin to be deasserted. No lock is held. Return: whether there is work meanwhile.
+ */
+static bool arm(struct nvme_controller *nvme, struct pace *pace, bool mapped)
+{
+	if (pace->armed || (mapped && !soft_uses_intx(nvme->device)))
+		return false;
+	pace->armed = !nvme_doorbell_buffer_arm(nvme);
+	return !pace->armed;
+}
+
 /* Nothing to do for now. The lock is held, and released while waiting. */
 static void wait_for_work(struct nvme_controller *nvme, struct pace *pace)
 {
 	struct nvme_registers *registers = &nvme->registers;
+	uint64_t idle_ns = nvme_now_ns() - pace->active_ns;
 	bool polls = registers->mapped || nvme->doorbell_buffer.enabled;
-	bool changed;
 
 	if (has_wakeup(registers))
 		return;
-	if (polls && nvme_now_ns() - pace->active_ns < SPIN_NS) {
+	pace->waited = true;
+	if (polls && poll_policy_polls(&pace->policy) && idle_ns < SPIN_NS) {
+		pace->spun = true;
 		pthread_mutex_unlock(&registers->lock);
 		sched_yield();
 		pthread_mutex_lock(&registers->lock);
 		return;
 	}
-	if (!pace->armed) {
-		pthread_mutex_unlock(&registers->lock);
-		changed = nvme_doorbell_buffer_arm(nvme);
-		pthread_mutex_lock(&registers->lock);
-		pace->armed = !changed;
-		if (changed || has_wakeup(registers))
-			return;
+	if (pace->spun) {
+		poll_policy_miss(&pace->policy);
+		pace->spun = false;
 	}
-	if (!registers->mapped) {
+	bool mapped = registers->mapped;
+
+	pthread_mutex_unlock(&registers->lock);
+	bool changed = arm(nvme, pace, mapped);
+
+	pthread_mutex_lock(&registers->lock);
+	/* A change of @mapped is a reason to wake up. */
+	if (changed || has_wakeup(registers))
+		return;
+	if (mapped)
+		sleep_for(registers, sleep_time(idle_ns));
+	else
 		pthread_cond_wait(&registers->wake, &registers->lock);
-	} else {
-		sleep_for(registers, pace->sleep_ns);
-		pace->sleep_ns =
-			pace->sleep_ns * 2 < SLEEP_MAX_NS ? pace->sleep_ns * 2 : SLEEP_MAX_NS;
-	}
 }
 
 static void note_activity(struct pace *pace)
 {
-	pace->active_ns = nvme_now_ns();
-	pace->sleep_ns = SLEEP_MIN_NS;
-	pace->armed = false;
+	uint64_t now = nvme_now_ns();
+
+	if (pace->spun)
+		poll_policy_hit(&pace->policy);
+	else if (pace->waited)
+		poll_policy_waited(&pace->policy, now - pace->active_ns < SPIN_NS);
+	pace->active_ns = now;
+	pace->waited = pace->spun = pace->armed = false;
 }
 
 static uint64_t register_pair(const struct nvme_registers *registers, unsigned offset)
@@ -249,9 +290,11 @@ static void worker_main(void *argument)
 {
 	struct nvme_controller *nvme = argument;
 	struct nvme_registers *registers = &nvme->registers;
-	struct pace pace = { .sleep_ns = SLEEP_MIN_NS };
+	struct pace pace = { .active_ns = nvme_now_ns() };
 	bool more = false;
 
+	poll_policy_init(&pace.policy);
+	prctl(PR_SET_TIMERSLACK, SLACK_NS);
 	pthread_mutex_lock(&registers->lock);
 	while (!registers->stop) {
 		if (registers->reset)

@@ -114,11 +114,6 @@ struct nvme_cq {
 	unsigned sqs; /* submission queues that complete here */
 };
 
-struct nvme_segment {
-	uint64_t address;
-	size_t length;
-};
-
 struct nvme_request {
 	struct nvme_command command; /* in the machine's byte order */
 	uint16_t sqid;
@@ -182,7 +177,7 @@ struct nvme_controller {
 	struct nvme_statistics statistics;
 	/* The negative errno of the first failure to persist data, or 0. No reset clears it. */
 	int medium_error;
-	struct nvme_segment *segments; /* where the data of the current command is */
+	struct dma_segment *segments; /* where the data of the current command is */
 	size_t segment_count;
 	uint64_t *prp_list;    /* one page of a PRP list */
 	uint8_t *scratch;      /* NVME_SCRATCH bytes */

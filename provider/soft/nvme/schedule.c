@@ -11,6 +11,8 @@
 /* Commands in one round of the worker, and the time after which it takes up no more of them. */
 #define ROUND_COMMANDS 32u
 #define ROUND_NS       UINT64_C(5000000)
+/* Completions that are posted within this time of each other share an interrupt. */
+#define INTERRUPT_NS UINT64_C(50000)
 /* The value of the arbitration burst that means no limit. */
 #define BURST_UNLIMITED 7u
 
@@ -136,8 +138,9 @@ static bool can_run(struct nvme_controller *nvme)
 	return nvme->running && !nvme_halted(nvme) && soft_bus_master(nvme->device);
 }
 
-static void run_turns(struct nvme_controller *nvme, uint64_t deadline)
+static void run_turns(struct nvme_controller *nvme, uint64_t begin)
 {
+	uint64_t deadline = begin + ROUND_NS, raised = begin;
 	unsigned left = ROUND_COMMANDS;
 	int qid;
 
@@ -147,7 +150,10 @@ static void run_turns(struct nvme_controller *nvme, uint64_t deadline)
 
 		nvme->last_sqid = (unsigned)qid;
 		left -= count;
-		nvme_interrupts_raise(nvme);
+		if (nvme_now_ns() - raised >= INTERRUPT_NS) {
+			nvme_interrupts_raise(nvme);
+			raised = nvme_now_ns();
+		}
 		if (count == 0)
 			break;
 	}
@@ -160,7 +166,7 @@ bool nvme_run_queues(struct nvme_controller *nvme)
 	if (next_queue(nvme) >= 0) {
 		uint64_t begin = nvme_now_ns();
 
-		run_turns(nvme, begin + ROUND_NS);
+		run_turns(nvme, begin);
 		nvme->statistics.busy_ns += nvme_now_ns() - begin;
 	}
 	nvme_events_post(nvme);

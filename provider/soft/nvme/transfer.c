@@ -14,14 +14,14 @@
 
 static void add_segment(struct nvme_controller *nvme, uint64_t address, size_t length)
 {
-	struct nvme_segment *last = &nvme->segments[nvme->segment_count];
+	struct dma_segment *last = &nvme->segments[nvme->segment_count];
 
 	/* A sum of zero has gone past the last address there is. */
-	if (nvme->segment_count && address && last[-1].address + last[-1].length == address) {
+	if (nvme->segment_count && address && last[-1].bus_address + last[-1].length == address) {
 		last[-1].length += length;
 		return;
 	}
-	*last = (struct nvme_segment){ .address = address, .length = length };
+	*last = (struct dma_segment){ .bus_address = address, .length = length };
 	nvme->segment_count++;
 }
 
@@ -107,9 +107,9 @@ uint16_t nvme_data_to_host(struct nvme_controller *nvme, const struct nvme_reque
 	if (status != NVME_OK)
 		return status;
 	for (size_t i = 0; i < nvme->segment_count; i++) {
-		const struct nvme_segment *segment = &nvme->segments[i];
+		const struct dma_segment *segment = &nvme->segments[i];
 
-		if (!soft_dma_write(nvme->device, segment->address, from, segment->length))
+		if (!soft_dma_write(nvme->device, segment->bus_address, from, segment->length))
 			return NVME_DATA_TRANSFER_ERROR;
 		from += segment->length;
 	}
@@ -125,9 +125,9 @@ uint16_t nvme_data_from_host(
 	if (status != NVME_OK)
 		return status;
 	for (size_t i = 0; i < nvme->segment_count; i++) {
-		const struct nvme_segment *segment = &nvme->segments[i];
+		const struct dma_segment *segment = &nvme->segments[i];
 
-		if (!soft_dma_read(nvme->device, segment->address, to, segment->length))
+		if (!soft_dma_read(nvme->device, segment->bus_address, to, segment->length))
 			return NVME_DATA_TRANSFER_ERROR;
 		to += segment->length;
 	}
@@ -144,30 +144,20 @@ static uint16_t read_status(struct nvme_controller *nvme, int result)
 	return NVME_UNRECOVERED_READ;
 }
 
-typedef int move_fn(
-	struct soft_device *device, uint64_t bus_address, int fd, uint64_t offset, size_t length);
-
-/* Return: 0, or a negative errno: -ECANCELED when halted between segments. */
-static int move(struct nvme_controller *nvme, uint64_t offset, move_fn *fn)
-{
-	int result = 0;
-
-	for (size_t i = 0; i < nvme->segment_count && result == 0; i++) {
-		const struct nvme_segment *segment = &nvme->segments[i];
-
-		result = nvme_halted(nvme) ? -ECANCELED :
-					     fn(nvme->device, segment->address, nvme->backend.fd,
-						     offset, segment->length);
-		offset += segment->length;
-	}
-	return result;
-}
-
 uint16_t nvme_file_to_segments(struct nvme_controller *nvme, uint64_t offset)
 {
-	int result = move(nvme, offset, soft_dma_from_file);
+	int result = soft_dma_from_file(
+		nvme->device, nvme->segments, nvme->segment_count, nvme->backend.fd, offset, true);
 
-	return result == -ECANCELED ? NVME_NO_COMPLETION : read_status(nvme, result);
+	return nvme_halted(nvme) ? NVME_NO_COMPLETION : read_status(nvme, result);
+}
+
+static int write_direct(struct nvme_controller *nvme, uint64_t offset)
+{
+	int result = soft_dma_to_file(
+		nvme->device, nvme->segments, nvme->segment_count, nvme->backend.fd, offset);
+
+	return result == 0 && nvme_halted(nvme) ? -ECANCELED : result;
 }
 
 static int write_gathered(struct nvme_controller *nvme, size_t length, uint64_t offset)
@@ -187,16 +177,16 @@ static int gather(struct nvme_controller *nvme, uint64_t offset)
 	int result;
 
 	for (size_t i = 0; i < nvme->segment_count; i++) {
-		struct nvme_segment segment = nvme->segments[i];
+		struct dma_segment segment = nvme->segments[i];
 
 		while (segment.length) {
 			size_t room = NVME_SCRATCH - filled;
 			size_t part = segment.length < room ? segment.length : room;
 
-			if (!soft_dma_read(
-				    nvme->device, segment.address, nvme->scratch + filled, part))
+			if (!soft_dma_read(nvme->device, segment.bus_address,
+				    nvme->scratch + filled, part))
 				return -EFAULT;
-			segment.address += part;
+			segment.bus_address += part;
 			segment.length -= part;
 			filled += part;
 			if (filled < NVME_SCRATCH)
@@ -218,10 +208,10 @@ static int gather(struct nvme_controller *nvme, uint64_t offset)
 uint16_t nvme_segments_to_file(struct nvme_controller *nvme, uint64_t offset)
 {
 	uint64_t block = UINT64_C(1) << nvme->backend.block_shift;
-	bool aligned = (nvme->segments[0].address & (block - 1)) == 0;
+	bool aligned = (nvme->segments[0].bus_address & (block - 1)) == 0;
 
 	return nvme_write_status(nvme, "writing failed",
-		aligned ? move(nvme, offset, soft_dma_to_file) : gather(nvme, offset));
+		aligned ? write_direct(nvme, offset) : gather(nvme, offset));
 }
 
 static uint16_t compare_piece(
@@ -237,18 +227,19 @@ static uint16_t compare_piece(
 uint16_t nvme_segments_compare(struct nvme_controller *nvme, uint64_t offset)
 {
 	for (size_t i = 0; i < nvme->segment_count; i++) {
-		struct nvme_segment segment = nvme->segments[i];
+		struct dma_segment segment = nvme->segments[i];
 
 		while (segment.length) {
 			size_t length =
 				segment.length < NVME_SCRATCH ? segment.length : NVME_SCRATCH;
-			uint16_t status = nvme_halted(nvme) ? NVME_NO_COMPLETION :
-							      compare_piece(nvme, segment.address,
-								      offset, length);
+			uint16_t status =
+				nvme_halted(nvme) ?
+					NVME_NO_COMPLETION :
+					compare_piece(nvme, segment.bus_address, offset, length);
 
 			if (status != NVME_OK)
 				return status;
-			segment.address += length;
+			segment.bus_address += length;
 			segment.length -= length;
 			offset += length;
 		}
