@@ -43,145 +43,39 @@ bool sandbox_enter(char *error, size_t size)
 /* By purpose. Names that the architecture does not have are ignored. */
 static const char *const allowed[] = {
 	/* data */
-	"read",
-	"readv",
-	"pread64",
-	"preadv",
-	"preadv2",
-	"write",
-	"writev",
-	"pwrite64",
-	"pwritev",
-	"pwritev2",
-	"fsync",
-	"fdatasync",
-	"sync_file_range",
-	"fallocate",
-	"ftruncate",
-	"lseek",
-	"fadvise64",
-	"ioctl",
-	"io_submit",
-	"io_getevents",
+	"read", "readv", "pread64", "preadv", "preadv2", "write", "writev", "pwrite64", "pwritev",
+	"pwritev2", "fsync", "fdatasync", "sync_file_range", "fallocate", "ftruncate", "lseek",
+	"fadvise64", "ioctl", "io_submit", "io_getevents",
 	/* descriptors; for fcntl() see allow_fcntl() */
-	"close",
-	"dup",
-	"dup2",
-	"dup3",
-	"fstat",
-	"fstat64",
-	"fstatfs",
-	"newfstatat",
-	"stat",
-	"lstat",
-	"statx",
-	"pipe",
-	"pipe2",
-	"eventfd2",
-	"memfd_create",
-	"timerfd_create",
-	"timerfd_settime",
-	"timerfd_gettime",
-	"getdents64",
-	"readlink",
-	"readlinkat",
+	"close", "dup", "dup2", "dup3", "fstat", "fstat64", "fstatfs", "newfstatat", "stat",
+	"lstat", "statx", "pipe", "pipe2", "eventfd2", "memfd_create", "timerfd_create",
+	"timerfd_settime", "timerfd_gettime", "getdents64", "readlink", "readlinkat",
 	/* the daemon's socket; Landlock limits the folders */
-	"unlink",
-	"unlinkat",
-	/* sockets; for socket() see allow_some() */
-	"socketpair",
-	"connect",
-	"accept",
-	"accept4",
-	"sendto",
-	"sendmsg",
-	"sendmmsg",
-	"recvfrom",
-	"recvmsg",
-	"recvmmsg",
-	"shutdown",
-	"getsockopt",
-	"setsockopt",
-	"getsockname",
-	"getpeername",
+	"unlink", "unlinkat",
+	/* sockets; for socket() see allow_arguments() */
+	"socketpair", "connect", "accept", "accept4", "sendto", "sendmsg", "sendmmsg", "recvfrom",
+	"recvmsg", "recvmmsg", "shutdown", "getsockopt", "setsockopt", "getsockname", "getpeername",
 	/* waiting */
-	"poll",
-	"ppoll",
-	"select",
-	"pselect6",
-	"epoll_create1",
-	"epoll_ctl",
-	"epoll_wait",
-	"epoll_pwait",
-	"futex",
-	"futex_waitv",
-	"nanosleep",
-	"clock_nanosleep",
-	"restart_syscall",
+	"poll", "ppoll", "select", "pselect6", "epoll_create1", "epoll_ctl", "epoll_wait",
+	"epoll_pwait", "futex", "futex_waitv", "nanosleep", "clock_nanosleep", "restart_syscall",
 	"sched_yield",
 	/* time */
-	"clock_gettime",
-	"clock_getres",
-	"gettimeofday",
-	"time",
+	"clock_gettime", "clock_getres", "gettimeofday", "time",
 	/* memory */
-	"mmap",
-	"mmap2",
-	"munmap",
-	"mprotect",
-	"mremap",
-	"madvise",
-	"msync",
-	"mincore",
-	"brk",
+	"mmap", "mmap2", "munmap", "mprotect", "mremap", "madvise", "msync", "mincore", "brk",
 	"membarrier",
-	/* threads; for clone() see allow_some() */
-	"set_robust_list",
-	"set_tid_address",
-	"rseq",
-	"gettid",
-	"exit",
-	"exit_group",
-	"sched_getaffinity",
-	"sched_getparam",
-	"sched_getscheduler",
-	"arch_prctl",
-	"prctl",
-	/* signals; for tgkill() see allow_own_process() */
-	"rt_sigaction",
-	"rt_sigprocmask",
-	"rt_sigreturn",
-	"rt_sigtimedwait",
-	"sigaltstack",
+	/* threads; for clone() see allow_arguments() */
+	"set_robust_list", "set_tid_address", "rseq", "gettid", "exit", "exit_group",
+	"sched_getaffinity", "sched_getparam", "sched_getscheduler", "arch_prctl", "prctl",
+	/* signals; for tgkill() see allow_arguments() */
+	"rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait", "sigaltstack",
 	/* identity */
-	"getpid",
-	"getppid",
-	"getuid",
-	"geteuid",
-	"getgid",
-	"getegid",
-	"getrandom",
-	"uname",
-	"sysinfo",
-	"getrlimit",
-	"getcpu",
+	"getpid", "getppid", "getuid", "geteuid", "getgid", "getegid", "getrandom", "uname",
+	"sysinfo", "getrlimit", "getcpu",
 #ifdef SANITIZED
 	/* reports of the sanitizers */
-	"clone",
-	"clone3",
-	"getdents",
-	"ptrace",
-	"wait4",
-	"prlimit64",
-	"tgkill",
-	"kill",
-	"open",
-	"openat",
-	"getcwd",
-	"access",
-	"faccessat",
-	"personality",
-	"setrlimit",
+	"clone", "clone3", "getdents", "ptrace", "wait4", "prlimit64", "tgkill", "kill", "open",
+	"openat", "getcwd", "access", "faccessat", "personality", "setrlimit"
 #endif
 };
 
@@ -220,40 +114,33 @@ static int allow_fcntl(scmp_filter_ctx filter)
 	return status;
 }
 
-#ifndef SANITIZED
-/* Signals within this process, which does not fork any more, and its own limits. */
-static int allow_own_process(scmp_filter_ctx filter)
+/* Calls that are allowed with some values of an argument. */
+static int allow_arguments(scmp_filter_ctx filter)
 {
-	const uint32_t self = (uint32_t)getpid();
-	int status = seccomp_rule_add(
-		filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, SCMP_A0_32(SCMP_CMP_EQ, self));
-
-	if (status == 0)
-		status = seccomp_rule_add(
-			filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, SCMP_A0_32(SCMP_CMP_EQ, 0));
-	return status;
-}
+	const struct {
+		int call;
+		struct scmp_arg_cmp argument;
+	} rules[] = {
+		{ SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0) },
+#ifndef SANITIZED
+		/* Reading files: the process's own maps. */
+		{ SCMP_SYS(openat), SCMP_A2(SCMP_CMP_MASKED_EQ,
+					    O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND, O_RDONLY) },
+		{ SCMP_SYS(clone), SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD) },
+		/* Signals within this process, which does not fork any more; its own limits. */
+		{ SCMP_SYS(tgkill), SCMP_A0_32(SCMP_CMP_EQ, (uint32_t)getpid()) },
+		{ SCMP_SYS(prlimit64), SCMP_A0_32(SCMP_CMP_EQ, 0) },
 #endif
+	};
+	int status = 0;
 
-/* UNIX sockets; reading files (the process's own maps); threads. */
-static int allow_some(scmp_filter_ctx filter)
-{
-	const uint64_t writing = O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND;
-	int status = seccomp_rule_add(
-		filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX, 0));
-
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]) && status == 0; i++)
+		status = seccomp_rule_add_array(
+			filter, SCMP_ACT_ALLOW, rules[i].call, 1, &rules[i].argument);
 #ifndef SANITIZED
-	if (status == 0)
-		status = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
-			SCMP_A2(SCMP_CMP_MASKED_EQ, writing, O_RDONLY));
-	if (status == 0)
-		status = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-			SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD));
 	/* A filter cannot read the flags of clone3() in memory; the C library then uses clone(). */
 	if (status == 0)
 		status = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
-#else
-	(void)writing;
 #endif
 	return status;
 }
@@ -279,13 +166,9 @@ bool sandbox_enter(char *error, size_t size)
 	if (status == 0)
 		status = allow_listed(filter);
 	if (status == 0)
-		status = allow_some(filter);
+		status = allow_arguments(filter);
 	if (status == 0)
 		status = allow_fcntl(filter);
-#ifndef SANITIZED
-	if (status == 0)
-		status = allow_own_process(filter);
-#endif
 	if (status == 0)
 		status = seccomp_load(filter);
 	seccomp_release(filter);
