@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * edu: the smallest driver over the client library. It finds a device, claims it, reads config
- * space and a BAR, takes an interrupt and moves memory by DMA. The device is the teaching
- * device of QEMU (docs/specs/edu.rst there), in software or behind VFIO.
+ * edu: the smallest driver that uses the client library. It finds a device, claims it, reads
+ * config space and a BAR, handles interrupts and copies memory by DMA. The device is the
+ * teaching device of QEMU (docs/specs/edu.rst there), in software or through VFIO.
  *
  * Usage: edu BUS:DEVICE.FUNCTION
  */
@@ -29,15 +29,15 @@ enum {
 	DMA_COMMAND = 0x98
 };
 #define STATUS_IRQ_WHEN_DONE 0x80u
-#define BUFFER		     0x40000u /* the device's own memory, in its own addresses */
-#define IOVA		     0x100000u /* where the device finds our memory; it has 28 address bits */
+#define BUFFER		     0x40000u  /* address of the device's internal buffer */
+#define IOVA		     0x100000u /* of our memory; the device has 28 address bits */
 #define SIZE		     4096u
 
 static io_connect_t device;
 static AppleDextInterruptNotify *notify;
 static sem_t interrupted;
 
-/* Every call returns a kern_return_t; this program ends with the first that fails. */
+/* Every call returns a kern_return_t; the first failure ends the program. */
 static void check(const char *what, kern_return_t status)
 {
 	if (status == KERN_SUCCESS)
@@ -59,7 +59,7 @@ static void set(uint64_t offset, uint64_t width, uint64_t value)
 	check("register write", apple_dext_mmio_write(device, 0, offset, width, value));
 }
 
-/* Runs on a queue of the library's: take what is pending, make the device quiet, arm again. */
+/* Runs on a queue of the library: read pending interrupts, acknowledge them, arm again. */
 static void handle_interrupt(void *opaque)
 {
 	uint64_t pending[4];
@@ -82,7 +82,7 @@ static void wait_for_interrupt(const char *what)
 	printf("%s: interrupt\n", what);
 }
 
-/* One transfer of SIZE bytes between our memory and the device's; an interrupt ends it. */
+/* Copy SIZE bytes between our memory and the device's buffer, and wait for the interrupt. */
 static void transfer(const char *what, uint64_t source, uint64_t destination, unsigned command)
 {
 	set(DMA_SOURCE, 4, source);
@@ -124,7 +124,7 @@ int main(int argc, char **argv)
 	wait_for_interrupt("10!");
 	printf("10! = %llu\n", (unsigned long long)get(FACTORIAL));
 
-	/* Memory for DMA is shared memory: a physical device cannot be given private pages. */
+	/* DMA of a physical device needs shared memory; private pages cannot be passed on. */
 	snprintf(name, sizeof(name), "/edu-%ld", (long)getpid());
 	fd = shm_open(name, O_RDWR | O_CREAT | O_EXCL, 0600);
 	shm_unlink(name);
@@ -141,6 +141,6 @@ int main(int argc, char **argv)
 		memory[0] == 0x5a && memory[SIZE - 1] == 0x5a ? "DMA: equal" : "DMA: differs");
 
 	apple_dext_interrupt_notify_destroy(notify);
-	apple_dext_disconnect(device); /* claim, memory and interrupts end with it */
+	apple_dext_disconnect(device); /* also ends the claim, DMA and interrupts */
 	return memory[0] == 0x5a && memory[SIZE - 1] == 0x5a ? 0 : 1;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * nvme: a small user-space NVMe driver over the client library: identify, read, write. The same
- * source drives a software controller, a physical one behind VFIO, and one that a DriverKit
+ * nvme: a small user-space NVMe driver that uses the client library: identify, read, write. It
+ * works with a software controller, a physical one through VFIO, and one that a DriverKit
  * extension owns. NVM Express base specification 1.4: registers in 3.1, queues in 4, commands
  * in 5 and 6.
  */
@@ -32,7 +32,7 @@ enum { IO_FLUSH = 0x00, IO_WRITE = 0x01, IO_READ = 0x02 };
 #define CHUNK	  (128u << 10) /* bytes of one read or write; a list of PRPs fits a page */
 #define TIMEOUT_S 10
 
-/* What the device reaches, from bus address IOVA on: two pages for each queue pair, ... */
+/* Memory for DMA, mapped at IOVA: two pages for each of two queue pairs, then: */
 #define IOVA	    UINT64_C(0x1000000)
 #define PRP_LIST    (4 * PAGE)
 #define DATA	    (5 * PAGE)
@@ -46,14 +46,14 @@ struct queue_pair {
 
 static struct {
 	io_connect_t device;
-	volatile uint8_t *bar; /* NULL: registers are reached by calls */
+	volatile uint8_t *bar; /* NULL: registers are accessed by calls */
 	unsigned doorbell_stride;
 	uint8_t *memory;
 	uint64_t bus_address; /* of memory */
 	struct queue_pair admin, io;
 	AppleDextInterruptNotify *notify;
 	sem_t interrupted;
-	volatile bool gone;
+	volatile bool lost; /* calls fail: the device was removed, or its driver has ended */
 	uint64_t blocks;
 	unsigned block_size;
 	size_t largest; /* transfer, in bytes */
@@ -106,7 +106,7 @@ static void wait_ready(uint32_t wanted)
 		uint32_t status = (uint32_t)get(CSTS, 4);
 
 		if (status == UINT32_MAX || (status & CSTS_FATAL))
-			fail("controller", "it has failed, or gone");
+			fail("controller", "it has failed or was removed");
 		if ((status & CSTS_READY) == wanted)
 			return;
 		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
@@ -121,11 +121,11 @@ static void handle_interrupt(void *opaque)
 	(void)opaque;
 	if (apple_dext_read_pending_irqs(nvme.device, pending) != KERN_SUCCESS ||
 		apple_dext_interrupt_notify_rearm(nvme.notify) != KERN_SUCCESS)
-		nvme.gone = true; /* every call fails from here on */
+		nvme.lost = true;
 	sem_post(&nvme.interrupted);
 }
 
-/* The next completion, which an interrupt announces; its status field. */
+/* Wait for the next completion, which raises an interrupt. Return: its status field. */
 static unsigned wait_completion(struct queue_pair *pair)
 {
 	volatile uint32_t *entry =
@@ -137,8 +137,8 @@ static unsigned wait_completion(struct queue_pair *pair)
 	clock_gettime(CLOCK_REALTIME, &deadline);
 	deadline.tv_sec += TIMEOUT_S;
 	while ((entry[3] >> 16 & 1) != pair->phase) {
-		if (nvme.gone)
-			fail("device", "it has gone");
+		if (nvme.lost)
+			fail("device", "it was removed");
 		if (sem_timedwait(&nvme.interrupted, &deadline) != 0 && errno == ETIMEDOUT &&
 			(entry[3] >> 16 & 1) != pair->phase)
 			fail("command", "no completion within 10 s");
@@ -152,7 +152,7 @@ static unsigned wait_completion(struct queue_pair *pair)
 	return last >> 17;
 }
 
-/* One command from submission to completion. */
+/* Submit a command and wait for its completion. */
 static void submit(struct queue_pair *pair, const char *what, const uint32_t command[16])
 {
 	char text[64];
@@ -253,8 +253,8 @@ static void start(void)
 	wait_ready(CSTS_READY);
 }
 
-/* Who it is, and how large; printed when that is what was asked for. */
-static void look(bool print)
+/* Read names and sizes; print them if @print. */
+static void read_identity(bool print)
 {
 	const uint8_t *data = identify(0, 1);
 	unsigned exponent = data[77];
@@ -273,8 +273,8 @@ static void look(bool print)
 			nvme.block_size);
 }
 
-/* Blocks from @lba on, between the namespace and a file, until the count or the file ends. */
-static void move(uint64_t lba, uint64_t count, bool writes)
+/* Copy @count blocks from standard input to @lba, or from there to standard output. */
+static void copy(uint64_t lba, uint64_t count, bool writes)
 {
 	uint64_t most = nvme.largest / nvme.block_size, done = 0;
 
@@ -286,7 +286,7 @@ static void move(uint64_t lba, uint64_t count, bool writes)
 		uint32_t command[16] = { writes ? IO_WRITE : IO_READ, 1 };
 
 		if (writes && fread(nvme.memory + DATA, 1, length, stdin) != length)
-			fail("standard input", "it ends too early");
+			fail("standard input", "too short");
 		set_prps(command, length);
 		memcpy(&command[10], &at, 8);
 		command[12] = (uint32_t)part - 1;
@@ -307,10 +307,10 @@ static int usage(void)
 	return 2;
 }
 
-/* A mapped BAR of a physical device that has been unplugged faults. */
-static void lost(int signal)
+/* Accesses to a mapped BAR of a physical device raise SIGBUS after it is unplugged. */
+static void handle_bus_error(int signal)
 {
-	static const char text[] = "nvme: device: it has gone\n";
+	static const char text[] = "nvme: device: it was removed\n";
 
 	(void)signal;
 	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
@@ -320,20 +320,20 @@ static void lost(int signal)
 int main(int argc, char **argv)
 {
 	unsigned bus, slot, function;
-	bool moves = argc == 5 && (strcmp(argv[2], "read") == 0 || strcmp(argv[2], "write") == 0);
+	bool copies = argc == 5 && (strcmp(argv[2], "read") == 0 || strcmp(argv[2], "write") == 0);
 
-	if (!(moves || (argc == 3 && strcmp(argv[2], "identify") == 0)) ||
+	if (!(copies || (argc == 3 && strcmp(argv[2], "identify") == 0)) ||
 		sscanf(argv[1], "%x:%x.%x", &bus, &slot, &function) != 3)
 		return usage();
 	nvme.device = apple_dext_connect((uint8_t)bus, (uint8_t)slot, (uint8_t)function);
 	if (nvme.device == IO_OBJECT_NULL)
 		fail(argv[1], apple_dext_last_error());
-	signal(SIGBUS, lost);
+	signal(SIGBUS, handle_bus_error);
 	start();
-	look(!moves);
+	read_identity(!copies);
 	create_io_queues();
-	if (moves)
-		move(strtoull(argv[3], NULL, 0), strtoull(argv[4], NULL, 0), argv[2][0] == 'w');
+	if (copies)
+		copy(strtoull(argv[3], NULL, 0), strtoull(argv[4], NULL, 0), argv[2][0] == 'w');
 	set(CC, 4, 0);
 	wait_ready(0);
 	apple_dext_interrupt_notify_destroy(nvme.notify);

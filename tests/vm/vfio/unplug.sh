@@ -15,7 +15,7 @@ device_gone() {
 
 # By a call that is refused, by a mapped BAR that has gone, or when it looks for the device.
 says_gone() {
-	tail -n 1 /tmp/unplug.log | grep 'it has gone\|error 0xe00002d7\|no such device' && return
+	tail -n 1 /tmp/unplug.log | grep 'it was removed\|error 0xe00002d7\|no such device' && return
 	cat /tmp/unplug.log
 	return 1
 }
