@@ -39,7 +39,7 @@ struct line {
 	bool sandbox;
 };
 
-/* Options of a device; those of them that may stand beside --config; of the program. */
+/* Options of a device; of all devices of a file; of the program. */
 #define OF_DEVICE	 1u
 #define OF_DEVICES	 2u
 #define OF_PROGRAM	 4u

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# dextctl as a whole program: what lspci reads out of its dumps, commands that go on until
-# somebody ends them, devices and drivers that go meanwhile, roots, and completion.
+# dextctl as a program: its output against that of lspci, commands that run until a signal, the
+# removal of devices and the end of the driver, PCI roots, and completion.
 # Usage: test-dextctl.sh TOOLS-FOLDER DMA-CLIENT
 set -u
 tools=$1 dma_client=$2
@@ -26,7 +26,7 @@ ok() {
 	passed=$((passed + 1))
 }
 
-# not_ok WHAT [FILE...] - and what is in the files
+# not_ok WHAT [FILE...] - report a failure, with the contents of the files
 not_ok() {
 	failed=$((failed + 1))
 	echo "not ok - $1"
@@ -49,7 +49,7 @@ expect() {
 	ok
 }
 
-# within WHAT COMMAND... - it succeeds sooner or later
+# within WHAT COMMAND... - the command succeeds within 20 s
 within() {
 	local what=$1
 	shift
@@ -57,7 +57,7 @@ within() {
 		"$@" && return 0
 		sleep 0.05
 	done
-	not_ok "$what: waited in vain"
+	not_ok "$what: not within 20 s"
 	return 1
 }
 
@@ -71,7 +71,7 @@ driver_start() {
 	for spec; do
 		options+=(--device "$spec")
 	done
-	rm -f "$work/d.log"	# what an earlier one said must not pass for this one's words
+	rm -f "$work/d.log"	# not the output of an earlier one
 	dextd "${options[@]}" 2>"$work/d.log" &
 	driver=$!
 	within "dextd with $*" has_line "$work/d.log" serving || cat "$work/d.log"
@@ -82,8 +82,8 @@ driver_stop() {
 	wait "$driver" 2>/dev/null || not_ok "dextd did not end well: $?" "$work/d.log"
 }
 
-# live NAME ARGUMENT... - dextctl in the background, into NAME.out and NAME.err, until it
-# is at work; its process is then in $live
+# live NAME ARGUMENT... - start dextctl in the background, with output in NAME.out and NAME.err,
+# and wait until it has begun; set $live to its process
 live() {
 	local name=$1
 	shift
@@ -96,7 +96,7 @@ live() {
 	esac
 }
 
-# ends WHAT PROCESS STATUS - it ends with that status
+# ends WHAT PROCESS STATUS - the process ends with that status
 ends() {
 	local status
 	within "$1" process_ended "$2" || return
@@ -115,7 +115,7 @@ process_ended() {
 
 # --- lspci -F ---------------------------------------------------------------------------
 
-# What info says that config space holds, in one form.
+# The contents of config space by info, in a common form.
 of_info() {
 	sed -n -e '1p' \
 		-e 's/^\t\(Control:\) */\1 /p' \
@@ -126,7 +126,7 @@ of_info() {
 		-e 's/^\t\(Capabilities:\|  *\) *\(\[.*\)/\2/p' "$1" | sed 's/ \[....:....\]$//'
 }
 
-# The same of lspci -vv, which tells some of it a line or more further down.
+# The same by lspci -vv, which prints some of it in later lines.
 of_lspci() {
 	awk '
 	function flush() { if (capability != "") print capability; capability = "" }
@@ -166,10 +166,10 @@ check_lspci() {
 	lspci -F "$work/dump" -vv >"$work/lspci" 2>"$work/err" || not_ok "$what: lspci" "$work/err"
 	of_info "$work/info" >"$work/a"
 	of_lspci "$work/lspci" >"$work/b"
-	compare "$what: info (<) and lspci (>) tell different things"
+	compare "$what: info (<) and lspci (>) differ"
 	grep -q 'Capabilities: \[' "$work/lspci" || not_ok "$what: no capabilities" "$work/lspci"
 
-	# Every byte comes through.
+	# Every byte is the same.
 	grep -E '^[0-9a-f]+: ' "$work/dump" >"$work/a"
 	lspci -F "$work/dump" -xxxx 2>/dev/null | grep -E '^[0-9a-f]+: ' >"$work/b"
 	compare "$what: lspci -F -xxxx prints other bytes"
@@ -198,7 +198,7 @@ test_lspci() {
 		check_lspci "${address%%,*}" "$spec"
 	done
 	test_placeholders
-	# What info only names.
+	# Capabilities that info only names.
 	dextctl config dump 04:00.0 >"$work/dump" || not_ok 'config dump'
 	lspci -F "$work/dump" -vv >"$work/lspci" 2>/dev/null || not_ok 'lspci -F'
 	expect 'lspci -F decodes the rest' "$work/lspci" 'Vendor Specific Information: Len=06 ' \
@@ -206,7 +206,7 @@ test_lspci() {
 	driver_stop
 }
 
-# What lspci would not show is in the text of the dump alone.
+# Placeholders are in the text, not in JSON.
 test_placeholders() {
 	local bytes
 	dextctl config dump 03:00.0 >"$work/dump" || not_ok 'config dump'
@@ -269,7 +269,7 @@ test_registers() {
 	says 2 'offset 0x1000: past the end' config read 01:00.0 1000
 	says 2 'offset 0x5: expected a multiple of the width, 2' config read 01:00.0 5.w
 
-	# Somebody else holds the device, so that what is written stays.
+	# Another client claims the device, so that it is not reset.
 	live irq irq watch 01:00.0
 	dextctl config write 01:00.0 INTERRUPT_LINE 5a 2>"$work/err" || not_ok 'config write' "$work/err"
 	reads '0x5a  INTERRUPT_LINE' INTERRUPT_LINE
@@ -292,12 +292,12 @@ test_irq() {
 	live irq irq watch 01:00.0 --mask 1,3-4 --count 3
 	for vector in 0 1 2 3 5 4; do
 		dextctl irq trigger 01:00.0 "$vector" >"$work/out" 2>&1 || not_ok trigger "$work/out"
-		# One at a time: those that wait together come in order of vector.
+		# One at a time: pending vectors are printed in the order of their numbers.
 		[[ $vector =~ [0125] ]] || within "vector $vector" has_line "$work/irq.out" " $vector +1$"
 	done
 	ends 'irq watch --count' "$live" 0
 	expect 'irq watch --mask' "$work/irq.out" '^[0-9:.]{12} +1 +1$' ' +3 +1$' ' +4 +1$'
-	grep -Eq '^[0-9:.]* +[025] ' "$work/irq.out" && not_ok 'a masked vector came' "$work/irq.out"
+	grep -Eq '^[0-9:.]* +[025] ' "$work/irq.out" && not_ok 'a masked vector is printed' "$work/irq.out"
 	expect 'irq watch: note' "$work/irq.err" 'watching 3 of 64 vectors'
 
 	live irq irq watch 01:00.0 --json
@@ -313,7 +313,7 @@ test_irq() {
 	driver_stop
 }
 
-# says STATUS PATTERN ARGUMENT... - one line of error that matches, and no output
+# says STATUS PATTERN ARGUMENT... - dextctl ends so, with one matching line of error and no output
 says() {
 	local status=$1 pattern=$2 got
 	shift 2
@@ -327,9 +327,9 @@ says() {
 	fi
 }
 
-# --- What clients do --------------------------------------------------------------------
+# --- Clients ----------------------------------------------------------------------------
 
-# client_start - the process that is $client then, until client_stop
+# client_start - start a client, whose process is $client, until client_stop
 client_start() {
 	rm -f "$work/stop" "$work/client"
 	mkfifo "$work/stop"
@@ -373,7 +373,7 @@ test_top() {
 	within 'top: a rate' has_line "$work/top.out" '"calls_per_second":[0-9.]*[1-9]' && ok
 	kill -INT "$live"
 	ends 'top, Ctrl-C' "$live" 0
-	# A terminal: in place.
+	# A terminal: each table replaces the one before.
 	TERM=xterm script -qec 'dextctl top --count 2' /dev/null >"$work/out" </dev/null ||
 		not_ok 'top, terminal'
 	tr '\033' '@' <"$work/out" >"$work/screen"
@@ -393,20 +393,20 @@ test_top() {
 	ends 'top, SIGTERM' "$live" 0
 }
 
-# type_when_shown KEYS - as a user who looks at the first table and then types
+# type_when_shown KEYS - wait for the first table and type
 type_when_shown() {
 	within 'top on a terminal' has_line "$work/out" ' 1 client, ' >&2
 	printf '%s' "$1"
 }
 
-# top_keys WHAT KEYS - they end top on a terminal, which is then as it was before. The shell
-# around it must survive the SIGINT of the terminal, which a bash does and a dash does not.
+# top_keys WHAT KEYS - the keys end top on a terminal, whose mode is restored. The shell around
+# it has to survive the SIGINT of the terminal: bash does, dash does not.
 top_keys() {
 	rm -f "$work/status" "$work/out"
 	type_when_shown "$2" | SHELL=/bin/bash timeout 60 script -qec "stty -a >$work/a; dextctl top 01:00.0; echo \$? >$work/status
 		stty -a >$work/b" /dev/null >"$work/out" 2>&1 || not_ok "top, $1" "$work/out"
 	[ "$(cat "$work/status" 2>/dev/null)" = 0 ] || not_ok "top, $1: status" "$work/out"
-	compare "top, $1: the terminal is not as before"
+	compare "top, $1: the mode of the terminal differs"
 }
 
 test_top_keys() {
@@ -432,7 +432,7 @@ test_trace() {
 	[ "$(wc -l <"$work/out")" -eq 3 ] || not_ok 'trace --count 3' "$work/out"
 }
 
-# A reader that stands still misses calls, and says so.
+# A reader that is stopped misses calls, and reports their number.
 test_trace_overrun() {
 	local missed
 	live trace trace 01:00.0
@@ -442,7 +442,7 @@ test_trace_overrun() {
 	within 'calls not shown' has_line "$work/trace.out" '^\([0-9]+ calls? not shown\)$' && ok
 	kill -TERM "$live"
 	ends 'trace, SIGTERM' "$live" 0
-	# The sum of what was said on the way.
+	# The sum of the lines before.
 	missed=$(awk -F '[( ]' '/ not shown\)$/ { sum += $2 } END { print sum }' "$work/trace.out")
 	expect 'trace: the sum' "$work/trace.err" "^dextctl: note: 01:00.0: $missed calls? w(as|ere) lost: .* 4096"
 
@@ -473,26 +473,26 @@ test_clients() {
 	driver_stop
 }
 
-# --- Going away -------------------------------------------------------------------------
+# --- Removal and end --------------------------------------------------------------------
 
-# all_live - every command that goes on by itself; their processes in ${going[@]}
+# all_live - start every command that runs until a signal; set ${live_all[@]} to their processes
 all_live() {
-	going=()
+	live_all=()
 	live irq irq watch 01:00.0
-	going+=("$live")
+	live_all+=("$live")
 	live trace trace 01:00.0
-	going+=("$live")
+	live_all+=("$live")
 	live top top 01:00.0
-	going+=("$live")
+	live_all+=("$live")
 }
 
-# all_end STATUS PATTERN - each with one line of error
+# all_end STATUS PATTERN - each ends with that status and one matching line of error
 all_end() {
 	local i names=(irq trace top)
 	for i in 0 1 2; do
-		ends "${names[i]}, $2" "${going[i]}" "$1"
+		ends "${names[i]}, $2" "${live_all[i]}" "$1"
 		grep -v ': note: ' "$work/${names[i]}.err" >"$work/err"
-		expect "${names[i]}: its last words" "$work/err" "$2"
+		expect "${names[i]}: its error" "$work/err" "$2"
 		[ "$(wc -l <"$work/err")" -eq 1 ] || not_ok "${names[i]}: one line" "$work/err"
 	done
 }
@@ -537,11 +537,11 @@ test_roots() {
 	says 2 'expected a PCI root of 1 to 15' info 'mid dle/01:00.0'
 	completes 'left/01:00.0' info left/
 	completes 'right/01:00.0 right/02:00.0' info r
-	completes '00.0' info right/01 : 0	# what is before the colon stays
+	completes '00.0' info right/01 : 0	# without the part before the colon
 	driver_stop
 }
 
-# completes EXPECTED WORD... - the last word is being typed; words as bash splits them
+# completes EXPECTED WORD... - completion of the last word; words as bash splits them
 completes() {
 	local expected=$1 got
 	shift

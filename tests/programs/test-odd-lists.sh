@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# dextctl on devices whose capability lists lead astray: it ends, shows what there is
-# and says what is wrong.
+# dextctl on devices with broken capability lists: it ends, prints the capabilities before the
+# error, and the error.
 # Usage: test-odd-lists.sh TOOLS-FOLDER
 set -u
 tools=$1
@@ -61,7 +61,7 @@ for case in \
 	caps=${case%%|*}
 	serve "irq=msi,caps=$caps"
 	says "$caps" "${case#*|}" "$tools/dextctl" info 01:00.0
-	# Before the place where it goes wrong everything is there.
+	# Capabilities before the error are printed.
 	says "$caps" '\[84\] MSI: Enable- Count=1/32' "$tools/dextctl" info 01:00.0
 	says "$caps" '"address": "01:00.0"' "$tools/dextctl" --json info 01:00.0
 	says "$caps" '^40: 01 48 ' "$tools/dextctl" config dump 01:00.0

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Capabilities: what each says, and chains that a sane device would not have. */
+/* Capabilities: the decoding of each, and broken lists. */
 #include "tools/dextctl/config-space.h"
 #include "tests/lib/cmocka-all.h"
 
@@ -37,7 +37,7 @@ static void put32(struct fixture *fixture, size_t offset, uint32_t value)
 	put16(fixture, offset + 2, value >> 16);
 }
 
-/* A header that says there are capabilities, from @first on. */
+/* A header with a list of capabilities that begins at @first. */
 static void begin_chain(struct fixture *fixture, uint8_t first)
 {
 	put16(fixture, 0x06, 0x10);
@@ -57,7 +57,7 @@ static void put_extended(struct fixture *fixture, size_t offset, unsigned id, un
 
 static void read_caps(struct fixture *fixture)
 {
-	/* A copy of just the size, so that a read past it is found. */
+	/* In memory of exactly this size, so that the sanitizers find reads beyond it. */
 	uint8_t *copy = malloc(sizeof(fixture->config));
 
 	assert_non_null(copy);
@@ -155,7 +155,7 @@ static void test_no_capabilities(void **state)
 
 	begin_chain(fixture, 0x40);
 	put_cap(fixture, 0x40, 0x01, 0);
-	put16(fixture, 0x06, 0); /* STATUS says there are none */
+	put16(fixture, 0x06, 0); /* no capabilities, by STATUS */
 	read_caps(fixture);
 	assert_int_equal(fixture->list.count, 0);
 	assert_string_equal(fixture->list.broken, "");
@@ -165,7 +165,7 @@ static void test_no_capabilities(void **state)
 	read_caps(fixture);
 	assert_int_equal(fixture->list.count, 0);
 
-	fixture->config[0x0e] = 0x80; /* one function of several */
+	fixture->config[0x0e] = 0x80; /* a multi-function device */
 	read_caps(fixture);
 	assert_int_equal(fixture->list.count, 1);
 	caps_read(fixture->config, 0, &fixture->list);
@@ -225,7 +225,7 @@ static void test_nothing_answers(void **state)
 	assert_int_equal(fixture->list.count, 1);
 	assert_string_equal(fixture->list.broken, "nothing answers at 80, where the chain leads");
 
-	/* A device that has fallen off its bus. */
+	/* A device that does not answer. */
 	memset(fixture->config, 0xff, sizeof(fixture->config));
 	read_caps(fixture);
 	assert_int_equal(fixture->list.count, 0);
@@ -277,7 +277,7 @@ static void test_extended_chains(void **state)
 	read_caps(fixture);
 	assert_string_equal(fixture->list.broken, "nothing answers at 300, where the chain leads");
 
-	/* An empty list, in both ways to show one. */
+	/* An empty list: all ones, or 0. */
 	put32(fixture, 0x100, UINT32_MAX);
 	read_caps(fixture);
 	assert_int_equal(fixture->list.count, 1);
@@ -318,7 +318,7 @@ static void test_as_many_as_fit(void **state)
 	assert_string_equal(fixture->list.broken, "");
 }
 
-/* Whatever a device makes up, the walk ends, within its bounds (the sanitizers watch). */
+/* With any contents the walk ends, and does not read outside (found by the sanitizers). */
 static void test_noise(void **state)
 {
 	struct fixture *fixture = *state;

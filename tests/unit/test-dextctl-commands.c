@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Commands on a driver that is answered for here: addresses with roots, dma, irq trigger,
- * reset and remove, and what they say when something fails.
+ * Commands with a fake of the client library: addresses with roots, dma, irq trigger, reset and
+ * remove, and their errors.
  */
 #include "tools/dextctl/dextctl.h"
 #include "tests/lib/cmocka-all.h"
@@ -215,7 +215,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	forget_output();
-	/* Whatever was opened is closed. */
+	/* Each connection is closed. */
 	return driver.connects == driver.disconnects ? 0 : -1;
 }
 
@@ -255,7 +255,7 @@ static void test_roots(void **state)
 	assert_int_equal(run(&ctl_dma, false, "left/02:00.0", NULL), CTL_OK);
 	assert_string_equal(driver.connected_root, "left");
 	assert_ptr_equal(strstr(output, "left/02:00.0\n"), output);
-	/* One device alone has the address: its root need not be said, but is shown. */
+	/* The root is optional if only one device has the address; it is printed. */
 	assert_int_equal(run(&ctl_dma, false, "03:00.0", NULL), CTL_OK);
 	assert_string_equal(driver.connected_root, "right");
 	assert_ptr_equal(strstr(output, "right/03:00.0\n"), output);
@@ -280,7 +280,7 @@ static void test_bad_addresses(void **state)
 	driver.list_result = kIOReturnNoMemory;
 	assert_int_equal(run(&ctl_dma, false, "01:00.0", NULL), CTL_FAILED);
 	driver.device_count = 0;
-	/* One that refuses is there: starting another is no advice. */
+	/* If a service refuses the connection, starting another does not help. */
 	driver.service_status = kIOReturnNotPermitted;
 	assert_int_equal(run(&ctl_dma, false, "01:00.0", NULL), CTL_FAILED);
 	assert_one_error("no driver service");

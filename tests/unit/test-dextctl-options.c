@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The command line: options anywhere on it, and mistakes in it. */
+/* The command line: options at any position, and errors. */
 #include "tools/dextctl/dextctl.h"
 #include "tools/option-table.h"
 #include "tests/lib/cmocka-all.h"
@@ -17,7 +17,7 @@ struct line {
 	unsigned given;
 };
 
-/* Parse the words, which end with NULL; true when nothing is wrong with them. */
+/* Parse the words, which end with NULL. Return: false on an error. */
 static bool parse(struct line *line, const char *const *words)
 {
 	static char program[] = "dextctl";

@@ -153,7 +153,7 @@ static void test_no_terminal(void **state)
 	free(text);
 }
 
-/* What a terminal of @lines gets when "one", "two" and "three" are shown, for free(). */
+/* Show "one", "two", "three" on a terminal of @lines. Return: its input, for free(). */
 static char *show_on_terminal(unsigned short lines)
 {
 	struct winsize size = { .ws_row = lines, .ws_col = 80 };
@@ -166,7 +166,7 @@ static char *show_on_terminal(unsigned short lines)
 	int slave;
 
 	assert_true(text && master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
-	/* It must not become the terminal that controls this process, and end it with it. */
+	/* O_NOCTTY: as the controlling terminal, closing it would end this process. */
 	slave = open(ptsname(master), O_RDWR | O_NOCTTY);
 	out = fdopen(slave, "r+");
 	assert_non_null(out);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Registers as they are typed, found and named. */
+/* Registers: parsing, offsets, names. */
 #include "tools/dextctl/config-space.h"
 #include "tests/lib/cmocka-all.h"
 
@@ -47,7 +47,7 @@ static void test_parsing(void **state)
 		assert_non_null(register_parse(bad[i], &ref));
 }
 
-/* Two vendor specific capabilities, one that has no name here, and extended ones. */
+/* Two vendor specific capabilities, one without a name, and extended ones. */
 static const struct cap_list caps = { .count = 5,
 	.caps = {
 		{ .id = 0x09, .offset = 0x60, .symbol = "VNDR" },
@@ -91,7 +91,7 @@ static void test_names(void **state)
 		{ 0x13, "BASE_ADDRESS_0+3" },
 		{ 0x35, "" },
 		{ 0x3f, "MAX_LAT" },
-		{ 0x44, "" }, /* CAP_VNDR is the other one */
+		{ 0x44, "" }, /* CAP_VNDR is the first one */
 		{ 0x60, "CAP_VNDR" },
 		{ 0x6c, "CAP_VNDR+c" },
 		{ 0x80, "CAP0e" },
@@ -109,7 +109,7 @@ static void test_names(void **state)
 	assert_string_equal(register_name(0x44, NULL, text), "");
 }
 
-/* What a name says is where that name leads. */
+/* The name of each offset is parsed to that offset. */
 static void test_names_lead_back(void **state)
 {
 	char text[REGISTER_NAME_SIZE];

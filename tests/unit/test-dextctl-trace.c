@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The trace: a ring that is read while it is written, and its calls as text and as JSON. */
+/* The trace: reading the ring while it is written; calls as text and as JSON. */
 #include "tools/dextctl/format.h"
 #include "tools/dextctl/trace.h"
 #include "tests/lib/cmocka-all.h"
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What the driver does: the words of an entry are its number. */
+/* Write an entry as the driver does; all its words are its number. */
 static void write_entry(struct dext_trace *trace)
 {
 	uint64_t number = __atomic_load_n(&trace->next, __ATOMIC_RELAXED);
@@ -76,7 +76,7 @@ static void test_ring_overrun(void **state)
 	assert_int_equal(ring_read(&ring, &entry, &missed), RING_EMPTY);
 }
 
-/* Entries that are being written are waited for, those that were overwritten passed over. */
+/* The reader waits for entries that are being written, and skips overwritten ones. */
 static void test_ring_half_written(void **state)
 {
 	struct dext_trace *trace = *state;
@@ -94,7 +94,7 @@ static void test_ring_half_written(void **state)
 	assert_int_equal(missed, 1);
 	assert_int_equal(ring_read(&ring, &entry, &missed), RING_ENTRY);
 	assert_int_equal(entry.began, 1);
-	/* What was there a lap ago does not count. */
+	/* The older entry in this place is not read. */
 	ring.next = DEXT_TRACE_ENTRIES;
 	trace->next = DEXT_TRACE_ENTRIES + 1;
 	trace->entries[0].sequence = 1;
@@ -126,7 +126,7 @@ static void *write_many(void *opaque)
 	return NULL;
 }
 
-/* However the two meet, an entry is whole, and none is lost unsaid. */
+/* With a concurrent writer, each entry is consistent, or counted as missed. */
 static void test_ring_race(void **state)
 {
 	struct dext_trace *trace = *state;
@@ -165,7 +165,7 @@ static void assert_named(uint32_t number, const char *name, size_t in, size_t ou
 		assert_null(strstr(scalar_name(number, SCALAR_OUT, i, text), "result"));
 }
 
-/* Every selector has a name, and so has each of its scalars that the trace keeps. */
+/* Every selector has a name, and each of its scalars that is in a trace entry. */
 static void test_names(void **state)
 {
 	char text[SCALAR_NAME_SIZE];
@@ -220,7 +220,7 @@ static void test_text(void **state)
 	assert_prints(&entry, 0,
 		"12:34:56.007008  4000000000        -     999ns  Claim() = "
 		"kIOReturnExclusiveAccess\n");
-	/* More than is kept, an unknown selector, an unknown status. */
+	/* More scalars than an entry has, an unknown selector, an unknown status. */
 	entry = (struct dext_trace_entry){ .took = UINT64_C(2500000000),
 		.client = 1,
 		.selector = 0x77,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A device as text and as JSON. The calls of the client library that looking
- * makes are answered here, so that drivers can be had that lack something.
+ * A device as text and as JSON. The calls of the client library are faked here, also for
+ * drivers without some of them.
  */
 #include "tools/dextctl/view.h"
 #include "tests/lib/cmocka-all.h"
@@ -12,10 +12,10 @@
 
 #define CONNECTION ((io_connect_t)7)
 
-/* What the device below answers. */
+/* The results of the fakes. */
 static struct {
 	uint8_t config[DEXT_CONFIG_SIZE];
-	size_t config_read; /* how far it was read */
+	size_t config_read; /* end of the last read */
 	kern_return_t config_result, bar_result, status_result, limits_result;
 	struct view_bar bars[DEXT_BARS];
 	AppleDextStatus status;
@@ -92,7 +92,7 @@ static void put(size_t offset, const uint8_t *bytes, size_t count)
 #define PUT(offset, ...)                                                                           \
 	put(offset, (const uint8_t[]){ __VA_ARGS__ }, sizeof((uint8_t[]){ __VA_ARGS__ }))
 
-/* An NVMe endpoint with one of everything. */
+/* An NVMe endpoint with each kind of BAR and capability. */
 static int setup(void **state)
 {
 	struct view *view = calloc(1, sizeof(*view));
@@ -173,7 +173,7 @@ static void test_text(void **state)
 	free(text);
 }
 
-/* The title stays as lspci knows it. */
+/* The title is that of lspci, without the root. */
 static void test_text_with_a_root(void **state)
 {
 	struct view *view = *state;
@@ -233,7 +233,7 @@ static void test_depth(void **state)
 	assert_int_equal(device.config_read, 256);
 	assert_false(view->bars_known);
 
-	/* Without an Express capability there is no more to read. */
+	/* Without an Express capability there is no extended config space. */
 	memset(view, 0, sizeof(*view));
 	device.config[0x60] = 0x09;
 	assert_int_equal(view_read(CONNECTION, VIEW_WHOLE, view), kIOReturnSuccess);
@@ -241,7 +241,7 @@ static void test_depth(void **state)
 	assert_true(view->bars_known);
 }
 
-static void test_errors_are_passed_on(void **state)
+static void test_errors(void **state)
 {
 	struct view *view = *state;
 
@@ -271,7 +271,7 @@ static void assert_interrupts(
 	assert_int_equal(interrupts.vectors, vectors);
 }
 
-/* From the driver; without its word, or with one that makes no sense, from config space. */
+/* From the driver's status; if it is unknown or invalid, from config space. */
 static void test_interrupts(void **state)
 {
 	struct view *view = *state;
@@ -436,7 +436,7 @@ static void test_json(void **state)
 	json_object_put(object);
 }
 
-/* The keys are there all the same. */
+/* All keys are present. */
 static void test_json_of_an_old_driver(void **state)
 {
 	struct view *view = *state;
@@ -465,7 +465,7 @@ int main(void)
 		CASE(test_text_of_an_old_driver),
 		CASE(test_broken_chain),
 		CASE(test_depth),
-		CASE(test_errors_are_passed_on),
+		CASE(test_errors),
 		CASE(test_interrupts),
 		CASE(test_claims),
 		CASE(test_json),

@@ -4,10 +4,10 @@
 #include "tools/dextctl/dextctl.h"
 #include "tools/dextctl/format.h"
 
-#define DUMP_LENGTH    256u /* unless given */
+#define DUMP_LENGTH    256u /* the default */
 #define BYTES_PER_LINE 16u
 
-/* The arguments of a command, and what the driver says of the BAR. */
+/* The arguments of a command, and the index of the BAR for MMIO calls. */
 struct request {
 	struct access access; /* of a dump: the next register */
 	uint8_t memory_index;
@@ -47,7 +47,7 @@ static bool parse(const struct ctl_options *options, char **arguments, struct re
 	return !arguments[2] || ctl_hex("OFFSET", arguments[2], &request->access.offset);
 }
 
-/* Check the access against the BAR's size; the length of a dump ends at its end unless given. */
+/* Check the access against the BAR's size; set the default length of a dump. */
 static bool check_range(struct request *request, uint64_t size)
 {
 	const struct access *access = &request->access;

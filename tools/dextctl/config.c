@@ -274,8 +274,8 @@ const struct ctl_command ctl_config_dump = {
 	.help = "Print config space as lspci -xxxx does, for lspci -F, which decodes all\n"
 		"capabilities: 4096 bytes of a PCI Express device, 256 of any other. The host\n"
 		"owns the addresses of BARs, so only their type bits are printed. A BAR that\n"
-		"would be all zero, which lspci does not show, has a placeholder, with a line\n"
-		"that says so; not so with --json.\n",
+		"would be all zero, which lspci does not show, has a placeholder, which a line\n"
+		"reports. With --json there are no placeholders.\n",
 	.examples = "dextctl config dump 01:00.0\n"
 		    "dextctl config dump 01:00.0 >dump && lspci -F dump -vv\n",
 	.run = config_dump,

@@ -79,7 +79,7 @@ static void report_unknown_command(char **words)
 		two ? words[1] : "", list);
 }
 
-/* The usage line, "ADDR BAR [OFFSET [LENGTH]]", says how many there must and may be. */
+/* The numbers follow from the usage line: "ADDR BAR [OFFSET [LENGTH]]" are 2 to 4. */
 static bool check_count(const struct ctl_command *command, int count)
 {
 	int min = 0, max = 0;

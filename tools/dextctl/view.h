@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A device as it is shown: a copy of everything that the driver says about it, from which both
- * text and JSON are made.
+ * A device as it is shown: a copy of all data from the driver, from which both text and JSON are
+ * made.
  */
 #ifndef TOOLS_DEXTCTL_VIEW_H
 #define TOOLS_DEXTCTL_VIEW_H
