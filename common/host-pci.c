@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-const struct host_pci_paths host_pci_paths = { .sys = "/sys", .proc = "/proc" };
+struct host_pci_paths host_pci_paths = { .sys = "/sys", .proc = "/proc", .run = "/run" };
 
 #define CLASS_BRIDGE 0x06
 /* How deep below a PCI device its disks and network interfaces are looked for. */

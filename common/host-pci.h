@@ -14,11 +14,12 @@
 /* "0000:01:00.0" */
 #define HOST_PCI_ADDRESS_SIZE sizeof("ffffffff:ff:1f.7")
 
-/* Where sysfs and proc are mounted: "/sys" and "/proc", elsewhere in tests. */
+/* Where sysfs and proc are mounted, and the folder of state that lasts until the next boot. */
 struct host_pci_paths {
-	const char *sys, *proc;
+	const char *sys, *proc, *run;
 };
-extern const struct host_pci_paths host_pci_paths;
+/* The host's: "/sys", "/proc", "/run". Tests change them before they call anything else. */
+extern struct host_pci_paths host_pci_paths;
 
 struct host_pci {
 	char address[HOST_PCI_ADDRESS_SIZE];

@@ -55,6 +55,7 @@ static bool parse_host(const char *text, struct vfio_host *host, struct spec_err
 bool vfio_host_look(const char *text, struct vfio_host *host, struct spec_error *error)
 {
 	const struct host_pci *device = &host->device;
+	char path[PATH_MAX];
 
 	*host = (struct vfio_host){ .cdev = "" };
 	if (!parse_host(text, host, error))
@@ -64,7 +65,8 @@ bool vfio_host_look(const char *text, struct vfio_host *host, struct spec_error 
 			"vfio: %s is a PCI bridge: only the devices behind it can be passed "
 			"through",
 			device->address);
-	if (access("/sys/bus/pci/drivers/vfio-pci", F_OK) != 0)
+	snprintf(path, sizeof(path), "%s/bus/pci/drivers/vfio-pci", host_pci_paths.sys);
+	if (access(path, F_OK) != 0)
 		return spec_fail(
 			error, "vfio: the kernel has no vfio-pci driver: modprobe vfio-pci");
 	if (strcmp(device->driver, "vfio-pci") != 0)

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 /* One file for each bound device, with the name of its former driver, until the next boot. */
-#define STATE_FOLDER "/run/dextpci-bind"
+#define STATE_FOLDER "dextpci-bind" /* in /run */
 
 /* Write @text to a file of sysfs. Return: false with an error, which begins with @what. */
 static bool sysfs_write(const char *address, const char *what, const char *path, const char *text)
@@ -65,8 +65,9 @@ static void store_driver(const struct host_pci *device)
 
 	if (!*device->driver)
 		return;
-	mkdir(STATE_FOLDER, 0755);
-	snprintf(path, sizeof(path), STATE_FOLDER "/%s", device->address);
+	snprintf(path, sizeof(path), "%s/" STATE_FOLDER, host_pci_paths.run);
+	mkdir(path, 0755);
+	snprintf(path, sizeof(path), "%s/" STATE_FOLDER "/%s", host_pci_paths.run, device->address);
 	file = fopen(path, "we");
 	if (!file)
 		return; /* then the kernel selects a driver at unbind */
@@ -74,14 +75,14 @@ static void store_driver(const struct host_pci *device)
 	fclose(file);
 }
 
-/* Set @driver to the former driver and delete the file; to "" if it is not known. */
+/* Set @driver to the former driver; to "" if it is not known. */
 static void load_driver(const struct host_pci *device, char *driver, size_t size)
 {
 	char path[PATH_MAX];
 	FILE *file;
 
 	driver[0] = '\0';
-	snprintf(path, sizeof(path), STATE_FOLDER "/%s", device->address);
+	snprintf(path, sizeof(path), "%s/" STATE_FOLDER "/%s", host_pci_paths.run, device->address);
 	file = fopen(path, "re");
 	if (!file)
 		return;
@@ -89,7 +90,42 @@ static void load_driver(const struct host_pci *device, char *driver, size_t size
 		driver[0] = '\0';
 	driver[strcspn(driver, "\n")] = '\0';
 	fclose(file);
+}
+
+static void forget_driver(const struct host_pci *device)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/" STATE_FOLDER "/%s", host_pci_paths.run, device->address);
 	unlink(path);
+}
+
+static bool bind_to(const struct host_pci *device, const char *driver)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/bus/pci/drivers/%s/bind", host_pci_paths.sys, driver);
+	return sysfs_write(
+		device->address, "its former driver does not bind it", path, device->address);
+}
+
+/*
+ * Bind to a driver of the host: the one that the kernel selects, else the former one. Its name
+ * stays stored until that has succeeded. @device is read again. Return: false with an error.
+ */
+static bool restore_driver(struct host_pci *device)
+{
+	char before[64];
+
+	load_driver(device, before, sizeof(before));
+	if (!change_driver(device, "\n"))
+		return false;
+	host_pci_read(&host_pci_paths, device->address, device);
+	if (*before && !*device->driver && !bind_to(device, before))
+		return false;
+	host_pci_read(&host_pci_paths, device->address, device);
+	forget_driver(device);
+	return true;
 }
 
 static enum ctl_exit find(const char *text, struct host_pci *device)
@@ -170,11 +206,14 @@ static enum ctl_exit bind_device(const struct ctl_options *options, char **argum
 		return CTL_FAILED;
 	}
 	store_driver(&device);
-	if (!change_driver(&device, "vfio-pci"))
+	if (!change_driver(&device, "vfio-pci")) {
+		device_write(&device, "its driver cannot be selected", "driver_override", "\n");
 		return CTL_FAILED;
+	}
 	host_pci_read(&host_pci_paths, device.address, &device);
 	if (strcmp(device.driver, "vfio-pci") != 0) {
-		cli_error("%s: vfio-pci did not bind it; see dmesg", device.address);
+		cli_error("%s: vfio-pci did not bind it: dmesg | tail", device.address);
+		restore_driver(&device);
 		return CTL_FAILED;
 	}
 	printf("%s: bound to vfio-pci: dextd --device vfio,host=%s\n", device.address,
@@ -182,20 +221,10 @@ static enum ctl_exit bind_device(const struct ctl_options *options, char **argum
 	return CTL_OK;
 }
 
-static bool restore_driver(const struct host_pci *device, const char *driver)
-{
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s/bus/pci/drivers/%s/bind", host_pci_paths.sys, driver);
-	return sysfs_write(
-		device->address, "its former driver does not bind it", path, device->address);
-}
-
 static enum ctl_exit unbind_device(const struct ctl_options *options, char **arguments)
 {
 	struct host_pci device;
 	enum ctl_exit exit_status = find(arguments[0], &device);
-	char before[64];
 
 	(void)options;
 	if (exit_status != CTL_OK)
@@ -205,13 +234,8 @@ static enum ctl_exit unbind_device(const struct ctl_options *options, char **arg
 			*device.driver ? device.driver : "no driver");
 		return CTL_FAILED;
 	}
-	load_driver(&device, before, sizeof(before));
-	if (!change_driver(&device, "\n"))
+	if (!restore_driver(&device))
 		return CTL_FAILED;
-	host_pci_read(&host_pci_paths, device.address, &device);
-	if (*before && !*device.driver && !restore_driver(&device, before))
-		return CTL_FAILED;
-	host_pci_read(&host_pci_paths, device.address, &device);
 	printf("%s: bound to %s\n", device.address,
 		*device.driver ? device.driver : "no driver: the kernel has none for it");
 	return CTL_OK;
