@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Usage: test_device nvme|edu|net BUS:DEVICE.FUNCTION
+ * Usage: test-device nvme|edu|net BUS:DEVICE.FUNCTION
  *
  * Every function of the client library against one device of the driver service at
  * $DEXT_SOCKET. Nothing here knows whether the device is software or physical: what differs
@@ -568,7 +568,7 @@ static void test_killed_in_transfer(void **state)
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: test_device nvme|edu|net BUS:DEVICE.FUNCTION\n");
+	fprintf(stderr, "usage: test-device nvme|edu|net BUS:DEVICE.FUNCTION\n");
 	exit(2);
 }
 

@@ -30,7 +30,7 @@ overlay() {
 		return 1
 	}
 	rm -rf "$dir/usr/local/include" "$dir/usr/local/share"
-	install -D -t "$dir/guest" "$BUILD/tests/test_device" "$BUILD/examples/example-edu" \
+	install -D -t "$dir/guest" "$BUILD/tests/test-device" "$BUILD/examples/example-edu" \
 		"$BUILD/examples/example-nvme" "$VM/system/report.sh" "$ROOT"/tests/vm/vfio/* \
 		"$GUEST_TREE/bin/busybox" &&
 		mv "$dir/guest/init" "$dir/init" &&

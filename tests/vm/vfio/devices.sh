@@ -8,9 +8,9 @@ dextd --device "$(device "$NVME")" --device "$(device "$NET")" --device "$(devic
 # shellcheck disable=SC2034 # for run and deaths.sh
 DEXTD=$!
 check "$KERNEL: dextd takes four devices" settles 20 prints '^01:00.0 ' dextctl list
-check "$KERNEL: every function on the NVMe controller" ./test_device nvme 00:04.0
-check "$KERNEL: every function on the network adapter" ./test_device net 00:05.0
-check "$KERNEL: every function on the edu device" ./test_device edu 00:06.0
+check "$KERNEL: every function on the NVMe controller" ./test-device nvme 00:04.0
+check "$KERNEL: every function on the network adapter" ./test-device net 00:05.0
+check "$KERNEL: every function on the edu device" ./test-device edu 00:06.0
 check "$KERNEL: nothing of it stays pinned" settles 5 nothing_pinned
 
 check "$KERNEL: example edu" ./example-edu 00:06.0
