@@ -4,6 +4,7 @@
  * interrupt, an eventfd for each) by three actions (mask, unmask, trigger).
  */
 #include "vfio-user/commands.h"
+#include "vfio-user/log.h"
 #include "vfio-user/platform.h"
 
 #include <errno.h>
@@ -58,7 +59,28 @@ static int check_set(const struct vu_session *session, const struct vfio_user_ir
 	return set->start < count && set->count <= count - set->start ? 0 : EINVAL;
 }
 
-static int check_data(const struct vu_session *session, const struct vfio_user_irq_set *set)
+/* The VMM signals by the eventfds of the controls, and this server by all others. */
+static int check_events(struct vu_session *session, const struct vfio_user_irq_set *set)
+{
+	const struct vu_message *message = &session->message;
+	enum vu_event_use use =
+		(set->flags & VFIO_IRQ_SET_ACTION_TRIGGER) != 0 ? VU_EVENT_SIGNAL : VU_EVENT_TAKE;
+
+	for (size_t i = 0; i < message->fd_count; i++) {
+		const char *problem = vu_platform_event_problem(message->fds[i], use);
+
+		if (!problem)
+			continue;
+		if (!session->event_refused)
+			vu_log("device %s: interrupts refused: descriptor %zu of %zu is %s",
+				session->device->name, i + 1, message->fd_count, problem);
+		session->event_refused = true;
+		return EINVAL;
+	}
+	return 0;
+}
+
+static int check_data(struct vu_session *session, const struct vfio_user_irq_set *set)
 {
 	const struct vu_message *message = &session->message;
 	size_t bytes = message->payload_size - sizeof(*set);
@@ -70,10 +92,7 @@ static int check_data(const struct vu_session *session, const struct vfio_user_i
 	/* All of them, or none: that disconnects what was connected. */
 	if (message->fd_count != 0 && message->fd_count != set->count)
 		return EINVAL;
-	for (size_t i = 0; i < message->fd_count; i++)
-		if (!vu_platform_is_event(message->fds[i]))
-			return EINVAL;
-	return 0;
+	return check_events(session, set);
 }
 
 static void connect_triggers(struct vu_session *session, const struct vfio_user_irq_set *set)

@@ -90,9 +90,10 @@ int vu_platform_prepare_events(void)
 	return signaller.error;
 }
 
-bool vu_platform_is_event(int fd)
+const char *vu_platform_event_problem(int fd, enum vu_event_use use)
 {
-	return fd_kind(fd) == FD_KIND_EVENT;
+	(void)use; /* an eventfd can be read and written */
+	return fd_kind(fd) == FD_KIND_EVENT ? NULL : "no eventfd, expected one";
 }
 
 static bool submit(struct iocb *block)

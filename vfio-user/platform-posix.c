@@ -139,13 +139,24 @@ int vu_platform_prepare_events(void)
 	return 0;
 }
 
-/* A VMM may have what this program does without: such events have no type. */
-bool vu_platform_is_event(int fd)
+/*
+ * A VMM may have what this program does without: such events have no type. A pipe has two ends, and
+ * a VMM without eventfds must hand over the one that it does not use itself.
+ */
+const char *vu_platform_event_problem(int fd, enum vu_event_use use)
 {
 	struct stat status;
+	int access;
 
-	return fstat(fd, &status) == 0 &&
-	       (S_ISFIFO(status.st_mode) || (status.st_mode & S_IFMT) == 0);
+	if (fstat(fd, &status) != 0 ||
+		(!S_ISFIFO(status.st_mode) && (status.st_mode & S_IFMT) != 0))
+		return "no pipe, expected one";
+	access = fcntl(fd, F_GETFL) & O_ACCMODE;
+	if (use == VU_EVENT_SIGNAL && access == O_RDONLY)
+		return "the read end of a pipe, expected its write end";
+	if (use == VU_EVENT_TAKE && access == O_WRONLY)
+		return "the write end of a pipe, expected its read end";
+	return NULL;
 }
 
 /* A pipe without a reader raises SIGPIPE, which is this thread's and taken back at once. */

@@ -49,14 +49,22 @@ uid_t vu_platform_peer_user(int fd);
  */
 int vu_platform_prepare_events(void);
 
+/* What the server does with an event. */
+enum vu_event_use {
+	VU_EVENT_SIGNAL, /* vu_platform_signal_event() */
+	VU_EVENT_TAKE,	 /* vu_platform_take_event() */
+};
+
 /**
- * vu_platform_is_event - whether a descriptor can be an event
+ * vu_platform_event_problem - why a descriptor cannot be used as an event
  *
  * Does not wait, whatever is behind the descriptor. Only events are written to and read
  * from, and are closed without further thought: no file system and no protocol is behind
  * them that could wait.
+ *
+ * Return: NULL when it can be; else what it is and what was expected, for a message to the user.
  */
-bool vu_platform_is_event(int fd);
+const char *vu_platform_event_problem(int fd, enum vu_event_use use);
 
 /**
  * vu_platform_signal_event - signal an event

@@ -30,6 +30,7 @@ struct vu_session {
 	struct vu_config_view view;
 	struct vu_bar_space bars;
 	struct vu_dma dma;
+	bool event_refused; /* a descriptor was no event, which is logged once */
 	unsigned ticks_unnegotiated;
 	unsigned ticks_removed;	   /* since the device was removed */
 	struct vu_message message; /* the command being executed */

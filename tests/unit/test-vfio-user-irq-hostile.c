@@ -137,6 +137,69 @@ static void test_other_descriptors_are_refused(void **state)
 	close_all(fds, 6);
 }
 
+/* Take what the server has logged from here on, instead of standard error. */
+static int log_begin(int *saved)
+{
+	int file = memfd_create("log", MFD_CLOEXEC);
+
+	assert_true(file >= 0);
+	*saved = dup(STDERR_FILENO);
+	assert_int_equal(dup2(file, STDERR_FILENO), STDERR_FILENO);
+	return file;
+}
+
+static void log_end(int file, int saved, char *text, size_t size)
+{
+	ssize_t got = pread(file, text, size - 1, 0);
+
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	close(file);
+	assert_true(got >= 0);
+	text[got] = '\0';
+}
+
+/* A VMM without eventfds keeps one end of a pipe, and may hand over the wrong one. */
+static void test_ends_of_pipes(void **state)
+{
+	const uint32_t control = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK;
+	int ends[2], saved, file, answers[5];
+	char text[512];
+#ifdef VFIO_USER_POSIX
+	static const int expected[] = { EINVAL, EINVAL, 0, EINVAL, 0 };
+	const char *const line = "dext-vfio-user: device 01:00.0: interrupts refused: descriptor 1 "
+				 "of 1 is the read end of a pipe, expected its write end\n";
+#else
+	static const int expected[] = { EINVAL, EINVAL, EINVAL, EINVAL, EINVAL };
+	const char *const line = "dext-vfio-user: device 01:00.0: interrupts refused: descriptor 1 "
+				 "of 1 is no eventfd, expected one\n";
+#endif
+
+	assert_int_equal(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+	file = log_begin(&saved);
+	for (int i = 0; i < 2; i++)
+		answers[i] = vu_client_set_irqs(
+			*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, &ends[0], 1);
+	answers[2] =
+		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, &ends[1], 1);
+	answers[3] =
+		vu_client_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX, control, 0, 1, &ends[1], 1);
+	answers[4] =
+		vu_client_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX, control, 0, 1, &ends[0], 1);
+	log_end(file, saved, text, sizeof(text));
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(answers[i], expected[i]);
+	assert_string_equal(text, line); /* once for a session */
+	assert_int_equal(
+		vu_client_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX, DISABLE, 0, 0, NULL, 0), 0);
+#ifdef VFIO_USER_POSIX
+	raise_vector(0);
+	assert_int_equal(event_take(ends[0]), 1);
+#endif
+	close(ends[0]);
+	close(ends[1]);
+}
+
 /* What looks like an eventfd and is none. */
 static void test_odd_descriptors_do_no_harm(void **state)
 {
@@ -313,6 +376,7 @@ int main(void)
 		ON(test_bools_must_be_as_many_as_they_say),
 		ON(test_eventfds_must_be_as_many_as_they_say),
 		ON(test_other_descriptors_are_refused),
+		ON(test_ends_of_pipes),
 		ON(test_odd_descriptors_do_no_harm),
 		ON(test_a_full_event_holds_nobody_up),
 #ifndef VFIO_USER_POSIX
