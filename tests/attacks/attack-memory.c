@@ -51,7 +51,7 @@ static struct iou_range *one_byte_ranges(void)
 
 static void tiny_ranges(const struct victim *victim)
 {
-	unsigned before = rig_holdings(victim->pid).memory_kb, after;
+	unsigned before = rig_resources(victim->pid).memory_kb, after;
 	struct iou_range *ranges = one_byte_ranges();
 	struct peer peer;
 
@@ -66,7 +66,7 @@ static void tiny_ranges(const struct victim *victim)
 				&peer, victim->service, ATTACKED_BUS, DEXT_SELECTOR_Claim))
 			got_through("the device cannot be claimed any more");
 	}
-	after = rig_holdings(victim->pid).memory_kb;
+	after = rig_resources(victim->pid).memory_kb;
 	if (after > before + TINY_GROWTH_KB)
 		got_through("%u MiB of memory for 1 MiB that is counted", (after - before) >> 10);
 }

@@ -26,7 +26,7 @@ static bool connect_when_free(struct vu_client *vmm, const char *path)
 		vu_client_connect(vmm, path);
 		setsockopt(vmm->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 		setsockopt(vmm->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-		if (vu_client_propose(vmm) == 0)
+		if (vu_client_negotiate(vmm) == 0)
 			return true;
 		vu_client_close(vmm);
 	}

@@ -101,11 +101,11 @@ static void begin_as_vmm(const char *path)
 
 	is_vmm = true;
 	vmm_event = eventfd(0, EFD_CLOEXEC);
-	if (vu_client_agree(&vmm, path) != 0 ||
+	if (vu_client_open(&vmm, path) != 0 ||
 		vu_client_write(&vmm, VFIO_PCI_CONFIG_REGION_INDEX, 4, &memory_and_master, 2) !=
 			0 ||
 		vu_client_event(&vmm, VFIO_PCI_MSIX_IRQ_INDEX, 1, vmm_event) != 0 ||
-		!nvme_host_start_foreign(&host, &vmm_ops, NULL, IOVA))
+		!nvme_host_start_ops(&host, &vmm_ops, NULL, IOVA))
 		lose("the device cannot be brought up through dext-vfio-user");
 }
 

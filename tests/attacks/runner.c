@@ -191,7 +191,7 @@ struct trial {
 	const struct attack *attack;
 	struct victim_program program;
 	struct honest honest;
-	struct rig_holdings before;
+	struct rig_resources before;
 	struct report report;
 	int termination_ms;
 };
@@ -208,12 +208,12 @@ static bool __attribute__((format(printf, 2, 3))) fail(struct trial *trial, cons
 }
 
 /* What is there while no new client is: the least of several looks. */
-static struct rig_holdings least_holdings(pid_t process)
+static struct rig_resources least_holdings(pid_t process)
 {
-	struct rig_holdings least = rig_holdings(process);
+	struct rig_resources least = rig_resources(process);
 
 	for (int i = 0; i < 40; i++, poll(NULL, 0, 5)) {
-		struct rig_holdings now = rig_holdings(process);
+		struct rig_resources now = rig_resources(process);
 
 		if (now.descriptors + now.threads < least.descriptors + least.threads)
 			least = now;
@@ -246,7 +246,7 @@ static bool one_round(struct trial *trial)
 
 static bool holdings_are_back(struct trial *trial)
 {
-	return rig_wait_holdings(
+	return rig_wait_resources(
 		       trial->program.victim.pid, &trial->before, ATTACK_PATIENCE_SECONDS) ||
 	       fail(trial, "the program holds more than before once the attackers are gone");
 }
@@ -263,7 +263,7 @@ static bool all_rounds(struct trial *trial, unsigned rounds)
 		trial->before.memory_kb = UINT32_MAX - RIG_MEMORY_SLACK_KB;
 		if (!holdings_are_back(trial))
 			return false;
-		trial->before.memory_kb = rig_holdings(trial->program.victim.pid).memory_kb;
+		trial->before.memory_kb = rig_resources(trial->program.victim.pid).memory_kb;
 	}
 	return holdings_are_back(trial);
 }

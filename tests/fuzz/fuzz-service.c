@@ -396,7 +396,7 @@ static void run_steps(struct fuzz_input *input, struct client *clients)
 		step.client = &clients[byte >> 6 & 1];
 		step.tamper = byte & 0x80;
 		if ((byte & 0x3f) == 0x3f)
-			rig_hang_up(step.client->session);
+			rig_disconnect(step.client->session);
 		else
 			take_step(&step, byte & 31);
 	}

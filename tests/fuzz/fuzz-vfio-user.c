@@ -489,7 +489,7 @@ static void require_nothing_left(void)
 	bool quiet = device->failure != kIOReturnSuccess || !vu_device_is_present(run.device);
 
 	fuzz_require(quiet || device->region_count == 0, "memory is still registered");
-	fuzz_require(device->lent == 0, "descriptors of BARs are still lent");
+	fuzz_require(device->descriptors_out == 0, "descriptors of BARs were not returned");
 	fuzz_require(quiet || (device->config[4] & 4) == 0, "the device still masters the bus");
 	fuzz_require(quiet || device->irq_mask[0] == 0, "interrupts are still on");
 	fake_client_unlock();

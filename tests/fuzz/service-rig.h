@@ -35,7 +35,7 @@ int rig_client_end(unsigned session);
  */
 void rig_holds_itself(unsigned session);
 /* The client goes now, and reads no answer. */
-void rig_hang_up(unsigned session);
+void rig_disconnect(unsigned session);
 /* End all sessions, and require that every answer and event holds together. */
 void rig_end(void);
 

@@ -94,7 +94,7 @@ void rig_holds_itself(unsigned session)
 	links[session % RIG_SESSIONS].holds_itself = true;
 }
 
-void rig_hang_up(unsigned session)
+void rig_disconnect(unsigned session)
 {
 	struct link *link = &links[session % RIG_SESSIONS];
 

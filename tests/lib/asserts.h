@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What calls return, and connections to the device at 01:00.0; the test fails without. */
+/* Checks of results, and connections to the device at 01:00.0. A failure fails the test. */
 #ifndef TESTS_LIB_ASSERTS_H
 #define TESTS_LIB_ASSERTS_H
 

@@ -1,11 +1,11 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Checks of a test script, counted. Needs $work, a folder.
+# Counted checks of a test script. $work must be a folder for temporary files.
 passed=0 failed=0
 
 # shellcheck disable=SC2154 # work
-check() {	# check WHAT COMMAND...: it succeeds; if not, print the end of its output
+check() {	# check WHAT COMMAND...: the command succeeds; otherwise print the end of its output
 	local what=$1
 	shift
 	if "$@" >"$work/out" 2>&1; then

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define CONNECTION 0x77u /* the first; each restart makes another */
+#define CONNECTION 0x77u /* the first one; each restart changes it */
 
 struct AppleDextInterruptNotify {
 	void (*handler)(void *opaque);
@@ -19,7 +19,7 @@ struct AppleDextInterruptNotify {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
-/* The lock guards these. */
+/* Protected by the lock. */
 static struct fake_client state;
 static uint64_t pending[DEXT_IRQ_WORDS];
 static bool interrupts;
@@ -77,7 +77,7 @@ static void fill_config(void)
 		{ 0x3c, 2, 0x0105 },
 		{ FAKE_PM, 4, 0x00030001 | FAKE_MSI << 8 },
 		{ FAKE_PM + 4, 4, 0x8000 },
-		/* 64 bit, with mask bits, 8 messages */
+		/* 64-bit, with mask bits, 8 messages */
 		{ FAKE_MSI, 4, 0x01860005 | FAKE_PCIE << 8 },
 		{ FAKE_MSI + 4, 4, 0xfee01000 },
 		{ FAKE_MSI + 12, 2, 0x4041 },
@@ -88,7 +88,7 @@ static void fill_config(void)
 		{ FAKE_MSIX, 4, 0x80000011 | FAKE_VENDOR << 8 | (FAKE_MSIX_VECTORS - 1) << 16 },
 		{ FAKE_MSIX + 4, 4, FAKE_MSIX_TABLE },
 		{ FAKE_MSIX + 8, 4, FAKE_MSIX_PENDING },
-		/* the list goes round in a circle here */
+		/* the list loops back */
 		{ FAKE_VENDOR, 4, 0x00100009 | FAKE_PM << 8 },
 		{ FAKE_AER, 4, 0x00010001 | (uint32_t)FAKE_SRIOV << 20 },
 		{ FAKE_SRIOV, 4, 0x00010010 },
@@ -98,7 +98,7 @@ static void fill_config(void)
 		put(registers[i].offset, registers[i].width, registers[i].value);
 }
 
-/* Where BARs begin in their files. */
+/* Offset of each BAR in its file. */
 #define BAR_OFFSET 0x10000
 
 static void *bar_memory(size_t bar)
@@ -174,7 +174,7 @@ void fake_client_restart(void)
 
 /* --- Connections ------------------------------------------------------------------ */
 
-/* A call's result before it does anything, with the lock taken. */
+/* Lock, and return the result that the test has set for this connection. */
 static kern_return_t enter(io_connect_t connection)
 {
 	pthread_mutex_lock(&lock);
@@ -238,7 +238,7 @@ kern_return_t apple_dext_reset_device(io_connect_t connection)
 		result = state.reset_result;
 	if (result == kIOReturnSuccess) {
 		state.resets++;
-		state.lent_at_reset = state.lent;
+		state.descriptors_at_reset = state.descriptors_out;
 		state.master_at_reset = (state.config[4] & 4) != 0;
 		state.regions_at_reset = state.region_count;
 	}
@@ -275,7 +275,7 @@ kern_return_t apple_dext_config_read(
 	return result;
 }
 
-/* What arrives is kept and written down: nothing here is read-only. */
+/* Each write is stored and recorded; the fake has no read-only registers. */
 kern_return_t apple_dext_config_write(
 	io_connect_t connection, uint64_t offset, uint64_t width, uint64_t value)
 {
@@ -375,7 +375,7 @@ kern_return_t apple_dext_copy_bar_descriptor(
 		*out_offset = BAR_OFFSET + state.descriptor_skew;
 		*out_size = bars[bar].size;
 		if (*out_fd >= 0)
-			state.lent++;
+			state.descriptors_out++;
 		else
 			result = kIOReturnNoResources;
 		hook = state.descriptor_hook;
@@ -393,8 +393,8 @@ kern_return_t apple_dext_return_bar_descriptor(io_connect_t connection, uint8_t 
 
 	(void)connection, (void)bar;
 	pthread_mutex_lock(&lock);
-	if (state.lent > 0)
-		state.lent--;
+	if (state.descriptors_out > 0)
+		state.descriptors_out--;
 	else
 		result = kIOReturnBadArgument;
 	pthread_mutex_unlock(&lock);
@@ -609,7 +609,10 @@ void fake_client_fire(unsigned vector)
 void fake_client_wait_idle(void)
 {
 	pthread_mutex_lock(&lock);
-	/* While calls fail the handler takes nothing; after some failures it does not arm again. */
+	/*
+	 * While calls fail, the handler reads no pending bits, and after some failures does not
+	 * rearm.
+	 */
 	while (current && state.failure == kIOReturnSuccess &&
 		((any_pending() && current->armed) || current->running))
 		pthread_cond_wait(&changed, &lock);

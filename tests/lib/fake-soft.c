@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A stand-in for the framework of software devices. One lock guards the RAM and the records. */
+/* A fake of the framework of software devices. One lock protects the RAM and the records. */
 #include "tests/lib/fake-soft.h"
 
 #include <assert.h>
@@ -131,10 +131,10 @@ unsigned soft_add_msix_capability(struct soft_device *device, unsigned vectors, 
 	return 0x84;
 }
 
-/* --- At work ---------------------------------------------------------------------- */
+/* --- Operation ---------------------------------------------------------------------- */
 
-/* The lock is held. Return: the RAM there, NULL for a master abort. */
-static uint8_t *reach(struct soft_device *device, uint64_t address, size_t length)
+/* The lock is held. Return: the RAM at that address, NULL for a master abort. */
+static uint8_t *ram_at(struct soft_device *device, uint64_t address, size_t length)
 {
 	device->dma_count++;
 	if (device->bus_master && address >= FAKE_SOFT_RAM_BASE && length <= FAKE_SOFT_RAM_SIZE &&
@@ -148,7 +148,7 @@ static bool copy(
 	struct soft_device *device, uint64_t address, void *to, const void *from, size_t length)
 {
 	pthread_mutex_lock(&device->lock);
-	uint8_t *ram = reach(device, address, length);
+	uint8_t *ram = ram_at(device, address, length);
 
 	if (ram)
 		memcpy(to ? to : ram, from ? from : ram, length);
@@ -216,7 +216,7 @@ static int move_segment(struct soft_device *device, const struct dma_segment *se
 	uint64_t offset, bool from_file)
 {
 	size_t length = (size_t)segment->length;
-	uint8_t *ram = reach(device, segment->bus_address, length);
+	uint8_t *ram = ram_at(device, segment->bus_address, length);
 
 	if (!ram)
 		return -EFAULT;

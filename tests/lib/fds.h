@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The descriptors of this process. */
+/* Open descriptors of this process. */
 #ifndef TESTS_LIB_FDS_H
 #define TESTS_LIB_FDS_H
 
@@ -7,7 +7,7 @@
 
 #include <dirent.h>
 
-/* How many are open. */
+/* Return: the number of open descriptors. */
 static inline size_t count_fds(void)
 {
 	DIR *directory = opendir("/proc/self/fd");

@@ -5,9 +5,9 @@
 #include <string.h>
 #include <time.h>
 
-#define PATIENCE_SECONDS 60
+#define TIMEOUT_SECONDS 60
 
-/* The lock also makes it wait for notify, which is set after it can be called. */
+/* The lock makes the handler wait until irq_listen() has set notify. */
 static void handler(void *opaque)
 {
 	struct irq_listener *listener = opaque;
@@ -39,7 +39,7 @@ void irq_listen_end(struct irq_listener *listener)
 	pthread_mutex_destroy(&listener->lock);
 }
 
-static bool have(const struct irq_listener *listener, const uint64_t wanted[4])
+static bool all_seen(const struct irq_listener *listener, const uint64_t wanted[4])
 {
 	for (unsigned word = 0; word < 4; word++)
 		if (wanted[word] & ~listener->seen[word])
@@ -53,16 +53,16 @@ bool irq_wait(struct irq_listener *listener, const uint64_t wanted[4])
 	bool came;
 
 	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += PATIENCE_SECONDS;
+	until.tv_sec += TIMEOUT_SECONDS;
 	pthread_mutex_lock(&listener->lock);
-	while (!have(listener, wanted) &&
+	while (!all_seen(listener, wanted) &&
 		pthread_cond_timedwait(&listener->came, &listener->lock, &until) == 0)
 		;
-	came = have(listener, wanted);
+	came = all_seen(listener, wanted);
 	for (unsigned word = 0; word < 4; word++) {
 		if (!came)
-			fprintf(stderr, "vectors %u...: wanted %#llx, came %#llx\n", 64 * word,
-				(unsigned long long)wanted[word],
+			fprintf(stderr, "vectors from %u: expected %#llx, received %#llx\n",
+				64 * word, (unsigned long long)wanted[word],
 				(unsigned long long)listener->seen[word]);
 		listener->seen[word] &= ~wanted[word];
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A client's ear for interrupts: takes pending bits as they come, arms again. */
+/* A client that listens for interrupts: reads the pending bits when notified, and rearms. */
 #ifndef TESTS_LIB_IRQ_LISTENER_H
 #define TESTS_LIB_IRQ_LISTENER_H
 
@@ -10,19 +10,19 @@
 struct irq_listener {
 	io_connect_t connection;
 	AppleDextInterruptNotify *notify;
-	pthread_mutex_t lock; /* guards seen */
+	pthread_mutex_t lock; /* protects seen */
 	pthread_cond_t came;
-	uint64_t seen[4]; /* every bit that has come */
+	uint64_t seen[4]; /* bits received and not yet waited for */
 };
 
-/* @connection has set interrupts up. False when it cannot listen. */
+/* Interrupts of @connection must be set up. Return: false when no notification can be created. */
 bool irq_listen(struct irq_listener *listener, io_connect_t connection);
 void irq_listen_end(struct irq_listener *listener);
-/* Wait, a minute at the most, until every bit of @wanted has come, and forget these. */
+/* Wait, at most a minute, until every bit of @wanted is in seen; then clear these bits. */
 bool irq_wait(struct irq_listener *listener, const uint64_t wanted[4]);
 /* The same for one vector. */
 bool irq_wait_one(struct irq_listener *listener, unsigned vector);
-/* Whether a vector has come and was not waited for. */
+/* Whether a vector was received and not waited for. */
 bool irq_seen(struct irq_listener *listener, unsigned vector);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Descriptors whose close() waits, for tests that hand them over. */
+/* Descriptors whose close() blocks, for tests that send them to a server. */
 #ifndef TESTS_LIB_LINGERING_H
 #define TESTS_LIB_LINGERING_H
 
@@ -22,8 +22,8 @@ static inline void lingering_needs(int holds, const char *what)
 }
 
 /*
- * A connected TCP socket with data that its other end, *reader, does not take. Its last close()
- * waits for LINGER_SECONDS, or until *reader is closed.
+ * A connected TCP socket with data that its other end, *reader, does not read. Its last close()
+ * blocks for LINGER_SECONDS, or until *reader is closed.
  */
 static inline int lingering_socket(int *reader)
 {
@@ -31,7 +31,7 @@ static inline int lingering_socket(int *reader)
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	const struct linger linger = { .l_onoff = 1, .l_linger = LINGER_SECONDS };
 	static const char data[65536];
-	const int room = 4096; /* so that a test can have many */
+	const int room = 4096; /* small, so that a test can have many */
 	socklen_t length = sizeof(address);
 	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -54,14 +54,17 @@ static inline int lingering_socket(int *reader)
 	return fd;
 }
 
-/* One of a pair of sockets, the other of which is closed, that has @fd in its queue; takes @fd. */
+/*
+ * One of a pair of sockets, the other of which is closed, with @fd in its receive queue. Closes
+ * @fd.
+ */
 static inline int socket_with_queued(int fd, int type)
 {
 	int ends[2];
 
 	lingering_needs(socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends) == 0, "socketpair");
 	lingering_needs(send_fds(ends[0], "x", 1, &fd, 1), "sendmsg");
-	close(fd); /* the queue has it still: this does not wait */
+	close(fd); /* the queue still refers to it: this close() does not block */
 	close(ends[0]);
 	return ends[1];
 }

@@ -102,7 +102,7 @@ void nvme_ctrl_submit(struct nvme_ctrl *ctrl, const struct nvme_ctrl_queue *queu
 	ctrl->ops->write(ctrl->context, NVME_REG_DOORBELLS + 8 * queue->qid, 4, queue->tail);
 }
 
-/* The last dword of the entry has the phase tag: the others are there when it is. */
+/* The last dword of the entry has the phase tag. Load it first: it is valid after the others. */
 bool nvme_ctrl_take(
 	struct nvme_ctrl *ctrl, struct nvme_ctrl_queue *queue, struct nvme_completion *completion)
 {

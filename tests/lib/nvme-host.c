@@ -14,7 +14,7 @@ uint64_t nvme_host_read(struct nvme_host *host, uint32_t offset, unsigned width)
 {
 	uint64_t value = UINT64_MAX;
 
-	if (host->access == NVME_HOST_FOREIGN)
+	if (host->access == NVME_HOST_OPS)
 		value = host->ops->read(host->context, offset, width);
 	else if (host->access == NVME_HOST_CALLS)
 		apple_dext_mmio_read(host->connection, 0, offset, width, &value);
@@ -27,7 +27,7 @@ uint64_t nvme_host_read(struct nvme_host *host, uint32_t offset, unsigned width)
 
 void nvme_host_write(struct nvme_host *host, uint32_t offset, unsigned width, uint64_t value)
 {
-	if (host->access == NVME_HOST_FOREIGN)
+	if (host->access == NVME_HOST_OPS)
 		host->ops->write(host->context, offset, width, value);
 	else if (host->access == NVME_HOST_CALLS)
 		apple_dext_mmio_write(host->connection, 0, offset, width, value);
@@ -80,14 +80,14 @@ static bool get_memory(struct nvme_host *host)
 	if (host->memory == MAP_FAILED)
 		return false;
 	host->bus = host->iova;
-	if (host->access == NVME_HOST_FOREIGN)
+	if (host->access == NVME_HOST_OPS)
 		return host->ops->share(
 			host->context, host->memory_fd, host->iova, NVME_HOST_MEMORY);
 	return apple_dext_register_dma(host->connection, host->iova, (uintptr_t)host->memory,
 		       NVME_HOST_MEMORY, &host->bus, NULL) == kIOReturnSuccess;
 }
 
-/* A pair of queues in two pages of the memory, from @offset on. */
+/* A pair of queues in two pages of the memory, at @offset. */
 static struct nvme_ctrl_queue place_queue(
 	const struct nvme_host *host, unsigned qid, uint32_t entries, uint32_t offset)
 {
@@ -135,10 +135,10 @@ static bool bring_up(struct nvme_host *host)
 	return get_memory(host) && enable(host) && create_io_queues(host) && nvme_host_settle(host);
 }
 
-bool nvme_host_start_foreign(
+bool nvme_host_start_ops(
 	struct nvme_host *host, const struct nvme_host_ops *ops, void *context, uint64_t iova)
 {
-	*host = (struct nvme_host){ .access = NVME_HOST_FOREIGN,
+	*host = (struct nvme_host){ .access = NVME_HOST_OPS,
 		.ops = ops,
 		.context = context,
 		.iova = iova,

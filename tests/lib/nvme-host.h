@@ -10,53 +10,53 @@
 #include <stdint.h>
 
 #define NVME_HOST_MEMORY (1u << 20)
-#define NVME_HOST_DATA	 0x10000u /* where data begins in the memory */
+#define NVME_HOST_DATA	 0x10000u /* offset of the data in the memory */
 
-enum nvme_host_access { NVME_HOST_MAPPED, NVME_HOST_CALLS, NVME_HOST_FOREIGN };
+enum nvme_host_access { NVME_HOST_MAPPED, NVME_HOST_CALLS, NVME_HOST_OPS };
 
-/* How a controller is reached that is not the client library's (NVME_HOST_FOREIGN). */
+/* Access to a controller without the client library (NVME_HOST_OPS). */
 struct nvme_host_ops {
 	uint64_t (*read)(void *context, uint32_t offset, unsigned width);
 	void (*write)(void *context, uint32_t offset, unsigned width, uint64_t value);
-	/* Make @size bytes of @fd reachable for the device at @iova. */
+	/* Map @size bytes of @fd for DMA at @iova. */
 	bool (*share)(void *context, int fd, uint64_t iova, uint64_t size);
 };
 
 struct nvme_host {
 	io_connect_t connection;
 	enum nvme_host_access access;
-	const struct nvme_host_ops *ops; /* with NVME_HOST_FOREIGN */
-	void *context;			 /* theirs */
-	mach_vm_address_t bar;		 /* mapped */
+	const struct nvme_host_ops *ops; /* with NVME_HOST_OPS */
+	void *context;			 /* argument of ops */
+	mach_vm_address_t bar;		 /* address of the mapping */
 	uint8_t *memory;		 /* NVME_HOST_MEMORY bytes, shared */
 	int memory_fd;
-	uint64_t iova, bus; /* of the memory */
+	uint64_t iova, bus; /* address of the memory */
 	struct nvme_ctrl ctrl;
-	struct nvme_ctrl_queue io, quiet; /* the last one raises no interrupts */
+	struct nvme_ctrl_queue io, quiet; /* quiet raises no interrupts */
 };
 
 /*
- * Bring a claimed controller up: memory registered at @iova, admin queues, an I/O queue pair on
- * vector 1, and the quiet one. All of its interrupts have been raised when it returns.
+ * Initialize a claimed controller: memory registered at @iova, admin queues, an I/O queue pair on
+ * vector 1, and the quiet one. All its interrupts have been raised on return.
  */
 bool nvme_host_start(struct nvme_host *host, io_connect_t connection, enum nvme_host_access access,
 	uint64_t iova);
-/* The same for a controller that is reached by other means; nvme_host_stop() is not for it. */
-bool nvme_host_start_foreign(
+/* The same by the operations of the caller; do not call nvme_host_stop(). */
+bool nvme_host_start_ops(
 	struct nvme_host *host, const struct nvme_host_ops *ops, void *context, uint64_t iova);
-/* Release the memory. The controller is left as it is. */
+/* Release the memory. The state of the controller is not changed. */
 void nvme_host_stop(struct nvme_host *host);
 
 /*
- * Wait until the interrupts of all that has completed have been raised: a completion is seen
- * before its interrupt is, but the next command is begun after it.
+ * Wait until the interrupts of all completed commands have been raised. A completion is visible
+ * before its interrupt is raised; the next command is executed after it.
  */
 bool nvme_host_settle(struct nvme_host *host);
 
-/* Move whole 4 KiB pages (1 or 2) between memory at NVME_HOST_DATA + @offset and the disk. */
+/* Transfer whole 4 KiB pages (1 or 2) between memory at NVME_HOST_DATA + @offset and the disk. */
 bool nvme_host_transfer(
 	struct nvme_host *host, bool write, uint64_t block, uint32_t offset, uint32_t bytes);
-/* Identify the controller into memory at NVME_HOST_DATA. */
+/* Identify Controller; the data is stored at NVME_HOST_DATA. */
 bool nvme_host_identify(struct nvme_host *host);
 
 uint64_t nvme_host_read(struct nvme_host *host, uint32_t offset, unsigned width);

@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* How long anything may take: far beyond what a slow machine needs. */
+/* Limit of each wait, long enough for a slow machine. */
 #define TIMEOUT_SECONDS 60
 
 void host_nap(void)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A host of the NVMe device model in this process, on the fake framework. What goes wrong fails
- * the test that runs.
+ * A host of the NVMe device model in this process, on the fake framework. An error fails the
+ * current test.
  */
 #ifndef TESTS_LIB_NVME_MODEL_H
 #define TESTS_LIB_NVME_MODEL_H
@@ -18,69 +18,71 @@
 
 struct host {
 	struct soft_device *device;
-	bool mapped;	    /* registers are reached through the memory of the BAR */
-	uint64_t next_page; /* RAM that was not given out yet */
+	bool mapped;	    /* registers are accessed through the memory of the BAR */
+	uint64_t next_page; /* first page of RAM that is not allocated */
 	struct nvme_ctrl ctrl;
 	struct nvme_ctrl_queue io;
 };
 
-/* Make a device ("nvme," and @keys) and a host for it; the controller is not enabled. */
+/* Create a device ("nvme," and @keys) and a host for it; the controller is not enabled. */
 void host_open(struct host *host, const char *keys);
 void host_close(struct host *host);
-/* Map or unmap the BAR: from then on registers are memory, or calls. */
+/* Map or unmap the BAR: registers are then accessed through memory, or by calls. */
 void host_map(struct host *host, bool mapped);
 
 uint32_t host_read(struct host *host, unsigned offset);
 void host_write(struct host *host, unsigned offset, uint32_t value);
 void host_write64(struct host *host, unsigned offset, uint64_t value);
 void host_ring(struct host *host, unsigned doorbell, uint32_t value);
-/* Wait until the bits of a register have a value; fails the test after a long time. */
+/* Wait until the bits @mask of a register are @value; fails the test after a timeout. */
 void host_await(struct host *host, unsigned offset, uint32_t mask, uint32_t value);
 
-/* Whole pages of RAM, zero unless they were in use before. */
+/* Allocate whole pages of RAM, zero unless used before. */
 uint64_t host_pages(struct host *host, unsigned count);
 void host_fill(struct host *host, uint64_t address, const void *data, size_t length);
 void host_peek(struct host *host, uint64_t address, void *data, size_t length);
 
-/* Set the admin queue up with @entries and enable; fails the test when not ready. */
+/* Set up the admin queue with @entries and enable; fails the test if not ready. */
 void host_enable(struct host *host, uint32_t entries, uint32_t cc);
 void host_disable(struct host *host);
-/* Make I/O queue pair 1, of @entries, on interrupt vector 1. */
+/* Create I/O queue pair 1, of @entries, on interrupt vector 1. */
 void host_create_io(struct host *host, uint32_t entries);
-/* Open, enable with 32 entries, and make I/O queue 1 of 16. */
+/* Open, enable with 32 entries, and create I/O queue pair 1 with 16. */
 void host_start(struct host *host, const char *keys);
 
-/* Put a command in the queue, with a CID of its own, which is returned; then ring. */
+/*
+ * Write a command with a new CID to the queue; return the CID. host_submit() writes the doorbell.
+ */
 uint16_t host_put(struct host *host, struct nvme_ctrl_queue *queue, struct nvme_command command);
 void host_submit(struct host *host, struct nvme_ctrl_queue *queue);
-/* Whether the next completion has arrived; it is taken, but its room not given back. */
+/* Whether the next completion has arrived; it is copied, its entry not released. */
 bool host_take(
 	struct host *host, struct nvme_ctrl_queue *queue, struct nvme_completion *completion);
 void host_release(struct host *host, struct nvme_ctrl_queue *queue);
-/* Wait for the next completion, and give its room back. */
+/* Wait for the next completion, and release its entry. */
 struct nvme_completion host_wait(struct host *host, struct nvme_ctrl_queue *queue);
-/* Submit one command and wait. Return: its status without phase, More and DNR. */
+/* Submit one command and wait. Return: its status without Phase Tag, More and DNR. */
 uint16_t host_run(struct host *host, struct nvme_ctrl_queue *queue, struct nvme_command command,
 	uint32_t *result);
 uint16_t host_admin(struct host *host, struct nvme_command command);
 uint16_t host_io(struct host *host, struct nvme_command command);
 
-/* Put and submit flushes to the I/O queue. */
+/* Write and submit @count flushes to the I/O queue. */
 void host_put_flushes(struct host *host, unsigned count);
-/* A command on the admin queue: when it is done, the device has got as far as it can. */
+/* Wait for a command on the admin queue: the device has then processed all earlier doorbells. */
 void host_barrier(struct host *host);
 
-/* Bytes that tell each place of the disk from the others, from @position on. */
+/* Data that differs between positions of the disk, starting at @position. */
 uint8_t host_pattern(uint64_t position);
 void host_fill_pattern(struct host *host, uint64_t address, uint64_t position, size_t length);
 void host_expect_pattern(struct host *host, uint64_t address, uint64_t position, size_t length);
 
-/* The path of an image file of 1 MiB of zeroes; setup and teardown of a cmocka test. */
+/* Path of an image file of 1 MiB of zeroes; setup and teardown of a cmocka test. */
 extern char host_image[];
 int host_image_create(void **state);
 int host_image_remove(void **state);
 
-/* A short while, for waiting in a loop. */
+/* A short sleep, for loops that wait. */
 void host_nap(void);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A client of the device for tests, which has a driver service of its own each time. */
+/* A client of the odd device, with its own driver service for each test. */
 #ifndef TESTS_LIB_ODD_HOST_H
 #define TESTS_LIB_ODD_HOST_H
 
@@ -19,7 +19,7 @@ struct odd_host {
 	uint64_t bus;
 };
 
-/* Serve "odd,addr=01:00.0,@keys" and claim it. What fails here fails the test that runs. */
+/* Serve "odd,addr=01:00.0,@keys" and claim it. An error fails the current test. */
 void odd_host_open(struct odd_host *host, const char *keys);
 void odd_host_close(struct odd_host *host);
 /* Register ODD_HOST_MEMORY bytes for DMA at ODD_HOST_IOVA. */
@@ -28,7 +28,7 @@ void odd_host_add_memory(struct odd_host *host);
 uint64_t odd_host_get(struct odd_host *host, uint64_t offset, unsigned width);
 void odd_host_set(struct odd_host *host, uint64_t offset, unsigned width, uint64_t value);
 uint64_t odd_host_config(struct odd_host *host, uint64_t offset, unsigned width);
-/* Run a transfer to its end. Return: DMA_STATUS. */
+/* Run a transfer and wait for its end. Return: DMA_STATUS. */
 uint32_t odd_host_transfer(struct odd_host *host, uint64_t source, uint64_t destination,
 	uint32_t length, uint32_t control);
 

@@ -39,9 +39,9 @@ int program_end(pid_t program, int signal)
 }
 
 /*
- * connect() of a datagram socket fails with ECONNREFUSED where nobody is bound, and with EPROTOTYPE
- * where a stream or packet socket is, whose owner does not notice. Servers link a socket to its
- * path when it listens.
+ * connect() of a datagram socket fails with ECONNREFUSED where no process is bound, and with
+ * EPROTOTYPE where a stream or packet socket is bound, without its owner noticing. Our servers
+ * link a socket to its path after listen().
  */
 static bool is_listening(const char *path)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A software device on its real framework, as a driver has it: for units that need no
- * driver and no client. What fails here fails the test that runs.
+ * A software device on the real framework, with the test in the place of the driver. An error
+ * fails the current test.
  */
 #ifndef TESTS_LIB_PROVIDER_RIG_H
 #define TESTS_LIB_PROVIDER_RIG_H
@@ -17,14 +17,14 @@
 struct provider_rig {
 	struct pci_provider *provider;
 	uint8_t *memory; /* RIG_MEMORY_SIZE bytes, mapped for DMA */
-	uint64_t bus;	 /* where: RIG_MEMORY_BUS unless the IOMMU chose */
+	uint64_t bus;	 /* its bus address: RIG_MEMORY_BUS unless the IOMMU chose one */
 	atomic_uint irqs[RIG_VECTORS];
 };
 
-/* Make it, with memory mapped, memory space and bus mastering on. */
+/* Create the device, with memory mapped, and memory space and bus mastering enabled. */
 void prig_open(struct provider_rig *rig, const char *spec);
 void prig_close(struct provider_rig *rig);
-/* A specification that must be refused with a line that contains @part. */
+/* Check that a specification is refused with an error that contains @part. */
 void prig_refuses(const char *spec, const char *part);
 
 uint32_t prig_config_read(struct provider_rig *rig, unsigned offset, unsigned width);
@@ -32,7 +32,7 @@ void prig_config_write(struct provider_rig *rig, unsigned offset, unsigned width
 uint64_t prig_read(struct provider_rig *rig, unsigned bar, uint64_t offset, unsigned width);
 void prig_write(
 	struct provider_rig *rig, unsigned bar, uint64_t offset, unsigned width, uint64_t value);
-/* Read until (value & @mask) == @value; a minute is far beyond what a slow machine needs. */
+/* Read until (value & @mask) == @value; fails the test after a minute. */
 void prig_await(
 	struct provider_rig *rig, unsigned bar, uint64_t offset, uint32_t mask, uint32_t value);
 /* Count interrupts in irqs[]. */

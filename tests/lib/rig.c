@@ -40,7 +40,7 @@ static bool start_local(struct rig *rig, const char *const *specs)
 	return true;
 }
 
-/* Start the program and wait until it answers. */
+/* Start the program and wait until it listens. */
 static bool start_dextd(struct rig *rig, const char *const *specs)
 {
 	const char *argv[4 + 2 * RIG_DEVICES_MAX] = { getenv("DEXTD"), "--socket", rig->socket };
@@ -91,7 +91,7 @@ bool rig_stop(struct rig *rig)
 		dext_driver_destroy(rig->drivers[--rig->driver_count]);
 	if (rig->dextd > 0) {
 		status = program_end(rig->dextd, SIGTERM);
-		rmdir(rig->folder); /* dextd has removed what it made there */
+		rmdir(rig->folder); /* dextd has removed its socket */
 	}
 	rig->dextd = 0;
 	return status == 0;
@@ -118,7 +118,7 @@ void rig_kill(struct rig *rig)
 	rmdir(rig->folder);
 }
 
-int rig_quiet(void **state)
+int rig_await_idle(void **state)
 {
 	io_connect_t connection = apple_dext_connect(1, 0, 0);
 	AppleDextStatus status = { .clients = 0 };
@@ -149,7 +149,7 @@ static unsigned count_entries(pid_t process, const char *folder)
 	return count;
 }
 
-/* Mappings of shared memory: what clients bring; the heap and the libraries come and go. */
+/* Mappings of shared memory, as clients send it. Heap and libraries vary. */
 static unsigned count_mappings(pid_t process)
 {
 	char path[64], line[512];
@@ -183,18 +183,18 @@ static unsigned resident_kb(pid_t process)
 	return kb;
 }
 
-struct rig_holdings rig_holdings(pid_t process)
+struct rig_resources rig_resources(pid_t process)
 {
-	return (struct rig_holdings){ count_entries(process, "fd"), count_mappings(process),
+	return (struct rig_resources){ count_entries(process, "fd"), count_mappings(process),
 		count_entries(process, "task"), resident_kb(process) };
 }
 
-bool rig_wait_holdings(pid_t process, const struct rig_holdings *before, unsigned seconds)
+bool rig_wait_resources(pid_t process, const struct rig_resources *before, unsigned seconds)
 {
-	struct rig_holdings now = { 0 };
+	struct rig_resources now = { 0 };
 
 	for (unsigned i = 0; i < seconds * 200; i++, nap()) {
-		now = rig_holdings(process);
+		now = rig_resources(process);
 		if (now.descriptors <= before->descriptors && now.mappings <= before->mappings &&
 			now.threads <= before->threads &&
 			now.memory_kb <= before->memory_kb + RIG_MEMORY_SLACK_KB)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A driver to test against: in this process when $DEXT_TEST_TRANSPORT is "local",
- * else a dextd of one's own ($DEXTD is the program).
+ * A driver service to test: in this process when $DEXT_TEST_TRANSPORT is "local", otherwise a new
+ * dextd ($DEXTD is the program).
  */
 #ifndef TESTS_LIB_RIG_H
 #define TESTS_LIB_RIG_H
@@ -22,41 +22,41 @@ struct rig {
 	size_t driver_count;
 };
 
-/* Start it with these specifications (ends with NULL) and point this process at it. */
+/* Start it with these specifications (NULL at the end), and set $DEXT_SOCKET to its socket. */
 bool rig_start(struct rig *rig, const char *const *specs);
-/* End it; false when dextd did not end cleanly. */
+/* Stop it; false when dextd did not exit cleanly. */
 bool rig_stop(struct rig *rig);
-/* The setup of a group of cmocka tests: rig_start(), for rig_stop_group(). */
+/* Setup of a group of cmocka tests: rig_start(); teardown by rig_stop_group(). */
 int rig_start_group(void **state, struct rig *rig, const char *const *specs);
-/* The teardown of that group. */
+/* Teardown of that group. */
 int rig_stop_group(void **state);
-/* Kill dextd, as a crash would. */
+/* Kill dextd with SIGKILL. */
 void rig_kill(struct rig *rig);
 
-/* Start dextd again after rig_kill(), at the same place. */
+/* Start dextd again after rig_kill(), with the same socket. */
 bool rig_restart(struct rig *rig, const char *const *specs);
 
 /*
- * The setup of a cmocka test, for the device at 01:00.0. A disconnect is carried out a
- * moment later by the other side: the test begins when what the one before it held has gone.
+ * Setup of a cmocka test, for the device at 01:00.0: waits until the service has released what the
+ * connections of the test before held, as a disconnect completes asynchronously.
  */
-int rig_quiet(void **state);
+int rig_await_idle(void **state);
 
-/* How many descriptors, mappings and threads a process has. */
-struct rig_holdings {
+/* Number of descriptors, mappings and threads of a process. */
+struct rig_resources {
 	unsigned descriptors, mappings, threads;
-	unsigned memory_kb; /* resident and its own */
+	unsigned memory_kb; /* resident and private */
 };
-struct rig_holdings rig_holdings(pid_t process);
+struct rig_resources rig_resources(pid_t process);
 /*
- * Wait until @process holds no more than @before, for @seconds at the most. Memory may
- * have grown by what an allocator keeps: RIG_MEMORY_SLACK_KB.
+ * Wait, at most @seconds, until @process holds no more than @before. Memory may have grown by
+ * RIG_MEMORY_SLACK_KB, which allocators keep.
  */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define RIG_MEMORY_SLACK_KB (512u << 10) /* what is freed is kept for a while */
+#define RIG_MEMORY_SLACK_KB (512u << 10) /* freed memory is quarantined */
 #else
 #define RIG_MEMORY_SLACK_KB 4096u
 #endif
-bool rig_wait_holdings(pid_t process, const struct rig_holdings *before, unsigned seconds);
+bool rig_wait_resources(pid_t process, const struct rig_resources *before, unsigned seconds);
 
 #endif

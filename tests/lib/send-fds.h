@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A message with descriptors, from tests that play a VMM. */
+/* A message with descriptors, for tests that act as a VMM. */
 #ifndef TESTS_LIB_SEND_FDS_H
 #define TESTS_LIB_SEND_FDS_H
 
@@ -13,8 +13,8 @@
 #define SEND_FDS_MAX 64
 
 /*
- * All of it; the descriptors, which stay the caller's, go with its first byte. Return: false
- * when the other side has hung up.
+ * Send all of @data. The descriptors, which stay open, are sent with its first byte. Return: false
+ * when the peer has closed the socket.
  */
 static inline bool send_fds(int socket, const void *data, size_t size, const int *fds, size_t count)
 {

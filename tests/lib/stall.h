@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Memory of this process whose pages do not arrive until the test lets them (userfaultfd). */
+/* Memory of this process whose page faults block until the test resolves them (userfaultfd). */
 #ifndef TESTS_LIB_STALL_H
 #define TESTS_LIB_STALL_H
 
@@ -13,13 +13,13 @@ struct stall {
 };
 
 /*
- * Set it up. Loads and stores are held up; system calls that are given such memory fail with
- * EFAULT, since anything else would take privileges. False: this system has no such thing.
+ * Create it. Loads and stores block; system calls on such memory fail with EFAULT, as blocking
+ * these would need privileges. False: not available on this system.
  */
 bool stall_begin(struct stall *stall, size_t size);
-/* Wait until somebody is held up, for a minute at most. */
+/* Wait until a thread is blocked, at most a minute. */
 bool stall_await(const struct stall *stall);
-/* Let everybody go on: pages read as zeroes. */
+/* Resume all blocked threads: pages read as zeroes. */
 void stall_end(struct stall *stall);
 void stall_free(struct stall *stall);
 

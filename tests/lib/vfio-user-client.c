@@ -39,7 +39,7 @@ void vu_client_close(struct vu_client *client)
 	client->fd = -1;
 }
 
-int vu_client_propose(struct vu_client *client)
+int vu_client_negotiate(struct vu_client *client)
 {
 	static const char proposal[] = "\0\0\1\0{\"capabilities\":{\"max_msg_fds\":16,"
 				       "\"write_multiple\":true}}";
@@ -48,10 +48,10 @@ int vu_client_propose(struct vu_client *client)
 		client, VFIO_USER_VERSION, proposal, sizeof(proposal), NULL, 0, NULL);
 }
 
-int vu_client_agree(struct vu_client *client, const char *path)
+int vu_client_open(struct vu_client *client, const char *path)
 {
 	vu_client_connect(client, path);
-	return vu_client_propose(client);
+	return vu_client_negotiate(client);
 }
 
 /* --- Messages ---------------------------------------------------------------------------- */
@@ -94,8 +94,8 @@ void vu_client_send_command(struct vu_client *client, uint16_t command, uint32_t
 }
 
 /*
- * The header is read by itself, and must bring the descriptor: some clients read so. There is room
- * for more than one, to see that no more come.
+ * The header is received alone, and must carry the descriptor, as some clients expect. The buffer
+ * has room for more descriptors than one, to detect extra ones.
  */
 static bool receive_header(int socket, struct vfio_user_header *header, int *fd)
 {
@@ -158,7 +158,7 @@ int vu_client_exchange(struct vu_client *client, uint16_t command, const void *p
 {
 	if (!reply)
 		return vu_client_call(client, command, payload, size, fds, count, NULL, 0);
-	/* Whether the server has hung up is seen when there is no reply. */
+	/* If the server has closed the socket, receive_reply() fails. */
 	(void)send_command(client, command, VFIO_USER_TYPE_COMMAND, payload, size, fds, count);
 	return receive_reply(client, command, reply);
 }

@@ -59,7 +59,7 @@ void rig_wait_end(struct rig *rig)
 	rig->running = false;
 }
 
-void rig_hang_up(struct rig *rig)
+void rig_disconnect(struct rig *rig)
 {
 	vu_client_close(&rig->client);
 	if (rig->running)
@@ -73,7 +73,7 @@ static int setup(void **state, enum vu_bar_access access, void (*prepare)(void),
 	struct rig *rig = calloc(1, sizeof(*rig));
 
 	assert_non_null(rig);
-	/* Keeps descriptors for good. */
+	/* It keeps descriptors open until the process ends. */
 	assert_int_equal(vu_platform_prepare_events(), 0);
 	rig->fds_before = count_fds();
 	rig->client.fd = -1;
@@ -91,7 +91,7 @@ static int setup(void **state, enum vu_bar_access access, void (*prepare)(void),
 	*state = rig;
 	if (agreed) {
 		rig_connect(rig);
-		rig_agree(rig);
+		rig_negotiate(rig);
 	}
 	return 0;
 }
@@ -106,7 +106,7 @@ int rig_setup(void **state)
 	return setup(state, VU_BARS_MAPPED, NULL, false);
 }
 
-int rig_setup_agreed(void **state)
+int rig_setup_negotiated(void **state)
 {
 	return setup(state, VU_BARS_MAPPED, NULL, true);
 }
@@ -121,19 +121,19 @@ int rig_setup_line(void **state)
 	return setup(state, VU_BARS_MAPPED, fake_client_line_only, true);
 }
 
-/* Whatever the test did: nothing of it is left. */
+/* Free everything, whatever state the test left. */
 int rig_teardown(void **state)
 {
 	struct rig *rig = *state;
 	struct fake_client *device;
 
-	rig_hang_up(rig);
+	rig_disconnect(rig);
 	vu_device_close(rig->device);
 	device = fake_client_lock();
 	assert_true(device->failure != kIOReturnSuccess || device->region_count == 0);
 	assert_int_equal(device->connects, device->disconnects);
 	assert_int_equal(device->mapped_bars, 0);
-	assert_int_equal(device->lent, 0);
+	assert_int_equal(device->descriptors_out, 0);
 	fake_client_unlock();
 	close_all(rig->stop, 2);
 	close_all(rig->ended, 2);
@@ -147,14 +147,14 @@ void rig_expect_closed(struct rig *rig)
 {
 	char byte;
 
-	/* Closing it unread is a reset. */
+	/* Closing a socket with unread data resets the connection. */
 	assert_true(recv(rig->client.fd, &byte, 1, 0) == 0 || errno == ECONNRESET);
 	rig_wait_end(rig);
 }
 
-void rig_agree(struct rig *rig)
+void rig_negotiate(struct rig *rig)
 {
-	assert_int_equal(vu_client_propose(&rig->client), 0);
+	assert_int_equal(vu_client_negotiate(&rig->client), 0);
 }
 
 #ifdef VFIO_USER_POSIX
@@ -206,8 +206,8 @@ void event_signal(int fd)
 	assert_int_equal(write(fd, &one, sizeof(one)), sizeof(one));
 }
 
-/* One read empties an eventfd; a pipe has an entry for each signal. */
-uint64_t event_take(int fd)
+/* One read clears an eventfd; a pipe has an entry for each signal. */
+uint64_t event_read(int fd)
 {
 	uint64_t count, sum = 0;
 

@@ -362,16 +362,16 @@ static int setup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_no_stray_output, rig_quiet),
-		cmocka_unit_test_setup(test_segments, rig_quiet),
-		cmocka_unit_test_setup(test_the_largest_region, rig_quiet),
-		cmocka_unit_test_setup(test_rollback, rig_quiet),
-		cmocka_unit_test_setup(test_batches, rig_quiet),
-		cmocka_unit_test_setup(test_clients, rig_quiet),
-		cmocka_unit_test_setup(test_trigger, rig_quiet),
-		cmocka_unit_test_setup(test_trace, rig_quiet),
-		cmocka_unit_test_setup(test_roots, rig_quiet),
-		cmocka_unit_test_setup(test_removal, rig_quiet),
+		cmocka_unit_test_setup(test_no_stray_output, rig_await_idle),
+		cmocka_unit_test_setup(test_segments, rig_await_idle),
+		cmocka_unit_test_setup(test_the_largest_region, rig_await_idle),
+		cmocka_unit_test_setup(test_rollback, rig_await_idle),
+		cmocka_unit_test_setup(test_batches, rig_await_idle),
+		cmocka_unit_test_setup(test_clients, rig_await_idle),
+		cmocka_unit_test_setup(test_trigger, rig_await_idle),
+		cmocka_unit_test_setup(test_trace, rig_await_idle),
+		cmocka_unit_test_setup(test_roots, rig_await_idle),
+		cmocka_unit_test_setup(test_removal, rig_await_idle),
 	};
 
 	return cmocka_run_group_tests(tests, setup, rig_stop_group);

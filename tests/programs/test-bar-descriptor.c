@@ -304,14 +304,15 @@ static int setup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_refusals, rig_quiet),
-		cmocka_unit_test_setup(test_stores_reach_the_device, rig_quiet),
-		cmocka_unit_test_setup(test_what_is_given_back_is_without_a_device, rig_quiet),
-		cmocka_unit_test_setup(test_without_descriptors_there_is_none, rig_quiet),
-		cmocka_unit_test_setup(test_a_client_that_went_reaches_nothing, rig_quiet),
-		cmocka_unit_test_setup(test_those_who_share_it_share_memory, rig_quiet),
-		cmocka_unit_test_setup(test_an_exclusive_claim_shuts_out_what_is_kept, rig_quiet),
-		cmocka_unit_test_setup(test_the_trace_is_not_handed_out, rig_quiet),
+		cmocka_unit_test_setup(test_refusals, rig_await_idle),
+		cmocka_unit_test_setup(test_stores_reach_the_device, rig_await_idle),
+		cmocka_unit_test_setup(test_what_is_given_back_is_without_a_device, rig_await_idle),
+		cmocka_unit_test_setup(test_without_descriptors_there_is_none, rig_await_idle),
+		cmocka_unit_test_setup(test_a_client_that_went_reaches_nothing, rig_await_idle),
+		cmocka_unit_test_setup(test_those_who_share_it_share_memory, rig_await_idle),
+		cmocka_unit_test_setup(
+			test_an_exclusive_claim_shuts_out_what_is_kept, rig_await_idle),
+		cmocka_unit_test_setup(test_the_trace_is_not_handed_out, rig_await_idle),
 	};
 
 	return cmocka_run_group_tests_name("descriptors of BARs", tests, setup, rig_stop_group);

@@ -264,11 +264,11 @@ static int setup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_interrupts, rig_quiet),
-		cmocka_unit_test_setup(test_irq_state_page, rig_quiet),
-		cmocka_unit_test_setup(test_destroy_waits, rig_quiet),
-		cmocka_unit_test_setup(test_destroy_from_the_handler, rig_quiet),
-		cmocka_unit_test_setup(test_reset, rig_quiet),
+		cmocka_unit_test_setup(test_interrupts, rig_await_idle),
+		cmocka_unit_test_setup(test_irq_state_page, rig_await_idle),
+		cmocka_unit_test_setup(test_destroy_waits, rig_await_idle),
+		cmocka_unit_test_setup(test_destroy_from_the_handler, rig_await_idle),
+		cmocka_unit_test_setup(test_reset, rig_await_idle),
 	};
 
 	return cmocka_run_group_tests(tests, setup, rig_stop_group);

@@ -470,19 +470,19 @@ static int setup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(test_connect, rig_quiet),
-		cmocka_unit_test_setup(test_identity_and_enumeration, rig_quiet),
-		cmocka_unit_test_setup(test_claim, rig_quiet),
-		cmocka_unit_test_setup(test_exclusive_claim, rig_quiet),
-		cmocka_unit_test_setup(test_register_dma, rig_quiet),
-		cmocka_unit_test_setup(test_private_memory, rig_quiet),
-		cmocka_unit_test_setup(test_memory_that_goes_away, rig_quiet),
-		cmocka_unit_test_setup(test_config, rig_quiet),
-		cmocka_unit_test_setup(test_bars, rig_quiet),
-		cmocka_unit_test_setup(test_memory_status, rig_quiet),
-		cmocka_unit_test_setup(test_dma_buffer, rig_quiet),
-		cmocka_unit_test_setup(test_data, rig_quiet),
-		cmocka_unit_test_setup(test_terminate, rig_quiet),
+		cmocka_unit_test_setup(test_connect, rig_await_idle),
+		cmocka_unit_test_setup(test_identity_and_enumeration, rig_await_idle),
+		cmocka_unit_test_setup(test_claim, rig_await_idle),
+		cmocka_unit_test_setup(test_exclusive_claim, rig_await_idle),
+		cmocka_unit_test_setup(test_register_dma, rig_await_idle),
+		cmocka_unit_test_setup(test_private_memory, rig_await_idle),
+		cmocka_unit_test_setup(test_memory_that_goes_away, rig_await_idle),
+		cmocka_unit_test_setup(test_config, rig_await_idle),
+		cmocka_unit_test_setup(test_bars, rig_await_idle),
+		cmocka_unit_test_setup(test_memory_status, rig_await_idle),
+		cmocka_unit_test_setup(test_dma_buffer, rig_await_idle),
+		cmocka_unit_test_setup(test_data, rig_await_idle),
+		cmocka_unit_test_setup(test_terminate, rig_await_idle),
 	};
 
 	return cmocka_run_group_tests(tests, setup, rig_stop_group);

@@ -195,7 +195,7 @@ static void test_silence_shuts_nobody_out(void **state)
 /* Neither silent connections nor refused ones have threads. */
 static void test_those_without_a_session_have_no_thread(void **state)
 {
-	struct rig_holdings now;
+	struct rig_resources now;
 
 	(void)state;
 	begin_crowd(ALLOWED, 200, false);
@@ -204,7 +204,7 @@ static void test_those_without_a_session_have_no_thread(void **state)
 	/* Until those that close sockets have ended, as long as the crowd is there. */
 	do {
 		nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
-		now = rig_holdings(service);
+		now = rig_resources(service);
 	} while (now.threads > OWN_THREADS && now.descriptors >= 200);
 	assert_true(now.threads <= OWN_THREADS);
 	assert_true(now.descriptors >= 200);

@@ -128,7 +128,7 @@ static void test_killed_clients(void **state)
 {
 	unsigned rounds = from_environment("DEATH_ROUNDS", 200);
 	unsigned seed = from_environment("DEATH_SEED", (unsigned)time(NULL));
-	struct rig_holdings before, after;
+	struct rig_resources before, after;
 
 	(void)state;
 	printf("seed %u, %u clients\n", seed, rounds);
@@ -136,11 +136,11 @@ static void test_killed_clients(void **state)
 	kill_clients(rounds / 10 + 1, &seed);
 	assert_true(one_good_client());
 	assert_true(wait_free());
-	before = rig_holdings(rig.dextd);
+	before = rig_resources(rig.dextd);
 	kill_clients(rounds, &seed);
 	assert_true(wait_free());
-	assert_true(rig_wait_holdings(rig.dextd, &before, 20));
-	after = rig_holdings(rig.dextd);
+	assert_true(rig_wait_resources(rig.dextd, &before, 20));
+	after = rig_resources(rig.dextd);
 	printf("descriptors %u -> %u, mappings %u -> %u, threads %u -> %u, memory %u -> %u KiB\n",
 		before.descriptors, after.descriptors, before.mappings, after.mappings,
 		before.threads, after.threads, before.memory_kb, after.memory_kb);

@@ -127,7 +127,7 @@ static void test_descriptors_that_linger_hold_nobody_up(void **state)
 
 	(void)state;
 	start_server("--device", "nvme,addr=01:00.0,size=1M");
-	assert_int_equal(vu_client_agree(&one, first), 0);
+	assert_int_equal(vu_client_open(&one, first), 0);
 	/* The server's copy is the last one before it has the whole message. */
 	vu_client_try_send(&one, &header, 1, &fds[0], 1);
 	close(fds[0]);
@@ -138,7 +138,7 @@ static void test_descriptors_that_linger_hold_nobody_up(void **state)
 	vu_client_try_send(&one, "a", 1, &fds[1], 1);
 	close(fds[1]);
 	vu_client_close(&one);
-	while (vu_client_agree(&other, first) != 0)
+	while (vu_client_open(&other, first) != 0)
 		vu_client_close(&other);
 	expect_nvme(&other);
 	assert_int_equal(program_end(server, SIGTERM), 0);
@@ -160,11 +160,11 @@ static void test_devices_of_a_file_do_not_wait_for_each_other(void **state)
 		     "  --device 'nvme,addr=02:00.0,size=2M' --socket \"%s\" --bar-access calls\n",
 		first, second);
 	start_two_servers();
-	assert_int_equal(vu_client_agree(&one, first), 0);
+	assert_int_equal(vu_client_open(&one, first), 0);
 	/* In the middle of a message. */
 	vu_client_try_send(&one, "abc", 3, NULL, 0);
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(vu_client_agree(&other, second), 0);
+		assert_int_equal(vu_client_open(&other, second), 0);
 		expect_nvme(&other);
 		assert_int_equal(
 			vu_client_call(&other, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL, 0),
@@ -172,7 +172,7 @@ static void test_devices_of_a_file_do_not_wait_for_each_other(void **state)
 		vu_client_close(&other);
 	}
 	vu_client_close(&one);
-	assert_int_equal(vu_client_agree(&one, first), 0);
+	assert_int_equal(vu_client_open(&one, first), 0);
 	assert_int_equal(read_ids(&one, &ids), 0);
 	vu_client_close(&one);
 }
@@ -185,8 +185,8 @@ static void test_devices_of_a_driver_service_can_be_many(void **state)
 	start_dextd();
 	write_config("--addr 01:00.0 --socket %s\n--addr 02:00.0 --socket %s", first, second);
 	start_two_servers();
-	assert_int_equal(vu_client_agree(&one, first), 0);
-	assert_int_equal(vu_client_agree(&other, second), 0);
+	assert_int_equal(vu_client_open(&one, first), 0);
+	assert_int_equal(vu_client_open(&other, second), 0);
 	expect_nvme(&one);
 	expect_nvme(&other);
 	vu_client_close(&one);
@@ -219,7 +219,7 @@ static void test_a_restarted_driver_service_is_found_again(void **state)
 	assert_int_equal(ftruncate(memory, MEMORY), 0);
 	start_dextd();
 	start_server("--addr", "01:00.0");
-	assert_int_equal(vu_client_agree(&client, first), 0);
+	assert_int_equal(vu_client_open(&client, first), 0);
 	assert_int_equal(vu_client_map(&client, 0, MEMORY, memory), 0);
 	assert_int_equal(vu_client_write(&client, VFIO_PCI_CONFIG_REGION_INDEX, 4, &command, 2), 0);
 	for (int i = 0; i < 2; i++) {
@@ -252,7 +252,7 @@ static void test_a_removed_device_is_asked_back(void **state)
 	(void)state;
 	start_dextd();
 	start_server("--addr", "01:00.0");
-	assert_int_equal(vu_client_agree(&client, first), 0);
+	assert_int_equal(vu_client_open(&client, first), 0);
 	assert_int_equal(vu_client_event(&client, VFIO_PCI_REQ_IRQ_INDEX, 0, request), 0);
 	connection = apple_dext_connect(1, 0, 0);
 	assert_int_equal(apple_dext_remove_device(connection), kIOReturnSuccess);
@@ -262,7 +262,7 @@ static void test_a_removed_device_is_asked_back(void **state)
 	assert_int_equal(ids, UINT32_MAX);
 	vu_client_close(&client);
 	/* It is not served to the next one either, and the server stays for when it is back. */
-	assert_int_equal(vu_client_agree(&client, first), ENODEV);
+	assert_int_equal(vu_client_open(&client, first), ENODEV);
 	vu_client_close(&client);
 	close(request);
 }
@@ -281,7 +281,7 @@ static void test_a_killed_server_leaves_nothing(void **state)
 	assert_int_equal(ftruncate(memory, MEMORY), 0);
 	start_dextd();
 	start_server("--addr", "01:00.0");
-	assert_int_equal(vu_client_agree(&client, first), 0);
+	assert_int_equal(vu_client_open(&client, first), 0);
 	assert_int_equal(vu_client_map(&client, 0, MEMORY, memory), 0);
 	assert_int_equal(vu_client_write(&client, VFIO_PCI_CONFIG_REGION_INDEX, 4, &command, 2), 0);
 	connection = apple_dext_connect(1, 0, 0);
@@ -302,7 +302,7 @@ static void test_a_killed_server_leaves_nothing(void **state)
 	close(memory);
 	/* Its socket is stale, and replaced. */
 	start_server("--addr", "01:00.0");
-	assert_int_equal(vu_client_agree(&client, first), 0);
+	assert_int_equal(vu_client_open(&client, first), 0);
 	vu_client_close(&client);
 }
 
@@ -337,7 +337,7 @@ static void test_the_sandbox_holds_every_thread(void **state)
 	if (!is_set("SANDBOX"))
 		skip();
 	start_server("--device", "nvme,addr=01:00.0,size=1M");
-	assert_int_equal(vu_client_agree(&client, first), 0);
+	assert_int_equal(vu_client_open(&client, first), 0);
 	expect_nvme(&client);
 	snprintf(path, sizeof(path), "/proc/%d/task", (int)server);
 	tasks = opendir(path);
@@ -386,7 +386,7 @@ static void test_systemd_is_told_when_clients_may_come(void **state)
 		"--device", "nvme,addr=01:00.0,size=1M", NULL });
 	server = start_told((const char *const[]){ getenv("DEXT_VFIO_USER"), "--socket", first,
 		"--driver", dextd_socket, "--addr", "01:00.0", NULL });
-	assert_int_equal(vu_client_agree(&client, first), 0);
+	assert_int_equal(vu_client_open(&client, first), 0);
 	vu_client_close(&client);
 }
 

@@ -168,7 +168,7 @@ static void begin(struct host *host)
 	assert_int_equal(ftruncate(host->memory_fd, MEMORY), 0);
 	host->memory = mmap(NULL, MEMORY, PROT_READ | PROT_WRITE, MAP_SHARED, host->memory_fd, 0);
 	assert_ptr_not_equal(host->memory, MAP_FAILED);
-	assert_int_equal(vu_client_agree(&host->client, path), 0);
+	assert_int_equal(vu_client_open(&host->client, path), 0);
 	assert_int_equal(vu_client_map(&host->client, 0, MEMORY, host->memory_fd), 0);
 	assert_int_equal(
 		vu_client_write(&host->client, VFIO_PCI_CONFIG_REGION_INDEX, 4, &command, 2), 0);
@@ -288,7 +288,7 @@ static void test_nothing_is_handed_out_by_default(void **state)
 	struct vu_client client;
 
 	(void)state;
-	assert_int_equal(vu_client_agree(&client, path), 0);
+	assert_int_equal(vu_client_open(&client, path), 0);
 	assert_int_equal(vu_client_region(&client, 0, &region), 0);
 	assert_int_equal(
 		region.info.flags, VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE);

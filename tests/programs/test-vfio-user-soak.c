@@ -166,10 +166,10 @@ static void one_cycle(void)
 		vu_client_try_send(&client, half, sizeof(half), NULL, 0);
 		break;
 	case 2:
-		assert_int_equal(vu_client_agree(&client, path), 0);
+		assert_int_equal(vu_client_open(&client, path), 0);
 		break;
 	default:
-		assert_int_equal(vu_client_agree(&client, path), 0);
+		assert_int_equal(vu_client_open(&client, path), 0);
 		share_and_connect(&client);
 	}
 	vu_client_close(&client);
@@ -305,13 +305,13 @@ static void send_batches(unsigned messages, unsigned long *errors, unsigned *han
 {
 	struct vu_client client;
 
-	assert_int_equal(vu_client_agree(&client, path), 0);
+	assert_int_equal(vu_client_open(&client, path), 0);
 	for (unsigned i = 0; i < messages; i += BATCH) {
 		if (one_batch(&client, errors))
 			continue;
 		++*hang_ups;
 		vu_client_close(&client);
-		assert_int_equal(vu_client_agree(&client, path), 0);
+		assert_int_equal(vu_client_open(&client, path), 0);
 	}
 	vu_client_close(&client);
 }

@@ -185,9 +185,9 @@ static void test_the_next_client_finds_a_fresh_view(void **state)
 	vu_client_set_config(*state, 0x10, 4, 0xfebf0000);
 	vu_client_set_config(*state, FAKE_MSIX + 2, 2, 0x8000);
 	vu_client_set_config(*state, 4, 2, 0x0407);
-	rig_hang_up(*state);
+	rig_disconnect(*state);
 	rig_connect(*state);
-	rig_agree(*state);
+	rig_negotiate(*state);
 	assert_int_equal(vu_client_config(*state, 0x10, 4), 0x4);
 	assert_int_equal(vu_client_config(*state, FAKE_MSIX + 2, 2), 0x0027);
 	/* Both kinds of BARs answer, and the device is no bus master. */
@@ -199,16 +199,16 @@ static void test_the_next_client_finds_a_fresh_view(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON(rig_setup_agreed, test_ids_are_the_devices),
-		ON(rig_setup_agreed, test_own_registers_keep_what_is_written),
-		ON(rig_setup_agreed, test_read_only_registers_stay),
-		ON(rig_setup_agreed, test_command_reaches_the_device_and_status_does_not),
-		ON(rig_setup_agreed, test_other_registers_are_forwarded),
-		ON(rig_setup_agreed, test_device_status_is_cleared_by_ones_alone),
-		ON(rig_setup_agreed, test_function_level_reset_resets),
-		ON(rig_setup_agreed, test_whole_space_is_read_at_once),
-		ON(rig_setup_agreed, test_unaligned_stretches_are_put_together),
-		ON(rig_setup_agreed, test_the_next_client_finds_a_fresh_view),
+		ON(rig_setup_negotiated, test_ids_are_the_devices),
+		ON(rig_setup_negotiated, test_own_registers_keep_what_is_written),
+		ON(rig_setup_negotiated, test_read_only_registers_stay),
+		ON(rig_setup_negotiated, test_command_reaches_the_device_and_status_does_not),
+		ON(rig_setup_negotiated, test_other_registers_are_forwarded),
+		ON(rig_setup_negotiated, test_device_status_is_cleared_by_ones_alone),
+		ON(rig_setup_negotiated, test_function_level_reset_resets),
+		ON(rig_setup_negotiated, test_whole_space_is_read_at_once),
+		ON(rig_setup_negotiated, test_unaligned_stretches_are_put_together),
+		ON(rig_setup_negotiated, test_the_next_client_finds_a_fresh_view),
 	};
 
 	return cmocka_run_group_tests_name("vfio-user config space", tests, NULL, NULL);

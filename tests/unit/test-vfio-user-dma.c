@@ -290,7 +290,7 @@ static void test_a_client_that_goes_leaves_no_memory(void **state)
 	vu_client_set_config(&rig->client, 4, 2, 0x0006);
 	for (uint64_t i = 0; i < 10; i++)
 		assert_int_equal(map(rig, i * 0x1000, 0x1000, i * 0x1000, RW, fd), 0);
-	rig_hang_up(rig);
+	rig_disconnect(rig);
 	device = fake_client_lock();
 	assert_int_equal(device->region_count, 0);
 	/* By the time of the reset it could not have touched it either. */
@@ -322,7 +322,7 @@ static void test_descriptors_of_refused_messages_are_closed(void **state)
 	close(fd);
 }
 
-#define ON(test) cmocka_unit_test_setup_teardown(test, rig_setup_agreed, rig_teardown)
+#define ON(test) cmocka_unit_test_setup_teardown(test, rig_setup_negotiated, rig_teardown)
 
 int main(void)
 {

@@ -13,11 +13,11 @@ static void test_msix_goes_vector_by_vector(void **state)
 	assert_int_equal(
 		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 4, fds, 4), 0);
 	raise_vector(2);
-	assert_int_equal(event_take(fds[2]), 1);
+	assert_int_equal(event_read(fds[2]), 1);
 	raise_vector(0);
 	raise_vector(0);
-	assert_int_equal(event_take(fds[0]), 2);
-	assert_int_equal(event_take(fds[1]) + event_take(fds[2]) + event_take(fds[3]), 0);
+	assert_int_equal(event_read(fds[0]), 2);
+	assert_int_equal(event_read(fds[1]) + event_read(fds[2]) + event_read(fds[3]), 0);
 	close_all(fds, 4);
 }
 
@@ -40,7 +40,7 @@ static void test_large_sets_come_in_chunks(void **state)
 		0);
 	for (unsigned i = 0; i < FAKE_MSIX_VECTORS; i++) {
 		raise_vector(i);
-		assert_int_equal(event_take(fds[i]), i < 16 || i >= 20);
+		assert_int_equal(event_read(fds[i]), i < 16 || i >= 20);
 	}
 	close_all(fds, FAKE_MSIX_VECTORS);
 }
@@ -55,8 +55,8 @@ static void test_a_vector_gets_another_eventfd(void **state)
 	assert_int_equal(
 		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 5, 1, &fds[1], 1), 0);
 	raise_vector(5);
-	assert_int_equal(event_take(fds[0]), 0);
-	assert_int_equal(event_take(fds[1]), 1);
+	assert_int_equal(event_read(fds[0]), 0);
+	assert_int_equal(event_read(fds[1]), 1);
 	expect_fds(before + 1);
 	close_all(fds, 2);
 }
@@ -71,15 +71,15 @@ static void test_what_comes_before_the_eventfd_is_kept(void **state)
 	raise_vector(3);
 	assert_int_equal(
 		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 3, 1, &fd, 1), 0);
-	assert_int_equal(event_take(fd), 1);
+	assert_int_equal(event_read(fd), 1);
 	assert_int_equal(
 		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 3, 1, NULL, 0), 0);
 	raise_vector(3);
 	raise_vector(3);
-	assert_int_equal(event_take(fd), 0);
+	assert_int_equal(event_read(fd), 0);
 	assert_int_equal(
 		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 3, 1, &fd, 1), 0);
-	assert_int_equal(event_take(fd), 1);
+	assert_int_equal(event_read(fd), 1);
 	close(fd);
 }
 
@@ -101,7 +101,7 @@ static void test_disabled_is_forgotten(void **state)
 	raise_vector(0);
 	assert_int_equal(
 		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, &fd, 1), 0);
-	assert_int_equal(event_take(fd), 0);
+	assert_int_equal(event_read(fd), 0);
 	/* While nothing is connected, the device's vectors are masked. */
 	assert_int_equal(
 		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, DISABLE, 0, 0, NULL, 0), 0);
@@ -122,9 +122,9 @@ static void test_msi_takes_all_vectors_to_its_messages(void **state)
 	raise_vector(1);
 	raise_vector(5);
 	raise_vector(39);
-	assert_int_equal(event_take(fds[1]), 2);
-	assert_int_equal(event_take(fds[3]), 1);
-	assert_int_equal(event_take(fds[0]) + event_take(fds[2]), 0);
+	assert_int_equal(event_read(fds[1]), 2);
+	assert_int_equal(event_read(fds[3]), 1);
+	assert_int_equal(event_read(fds[0]) + event_read(fds[2]), 0);
 	close_all(fds, 4);
 }
 
@@ -143,17 +143,17 @@ static void test_intx_masks_itself(void **state)
 	assert_int_equal(
 		vu_client_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX, CONNECT, 0, 1, &fd, 1), 0);
 	raise_vector(7);
-	assert_int_equal(event_take(fd), 1);
+	assert_int_equal(event_read(fd), 1);
 	raise_vector(7);
 	raise_vector(8);
-	assert_int_equal(event_take(fd), 0);
+	assert_int_equal(event_read(fd), 0);
 	/* What came meanwhile comes now, once, and masks again. */
 	assert_int_equal(unmask_intx(*state), 0);
-	assert_int_equal(event_take(fd), 1);
+	assert_int_equal(event_read(fd), 1);
 	assert_int_equal(unmask_intx(*state), 0);
-	assert_int_equal(event_take(fd), 0);
+	assert_int_equal(event_read(fd), 0);
 	raise_vector(0);
-	assert_int_equal(event_take(fd), 1);
+	assert_int_equal(event_read(fd), 1);
 	close(fd);
 }
 
@@ -165,9 +165,9 @@ static void test_intx_is_quiet_while_command_disables_it(void **state)
 		vu_client_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX, CONNECT, 0, 1, &fd, 1), 0);
 	vu_client_set_config(*state, 4, 2, 0x0406);
 	raise_vector(0);
-	assert_int_equal(event_take(fd), 0);
+	assert_int_equal(event_read(fd), 0);
 	vu_client_set_config(*state, 5, 1, 0x00);
-	assert_int_equal(event_take(fd), 1);
+	assert_int_equal(event_read(fd), 1);
 	close(fd);
 }
 
@@ -188,20 +188,20 @@ static void test_intx_is_unmasked_by_an_eventfd(void **state)
 		0);
 	raise_vector(0);
 	raise_vector(0);
-	assert_int_equal(event_take(fd), 1);
+	assert_int_equal(event_read(fd), 1);
 	event_signal(unmask);
-	while (event_take(fd) == 0)
+	while (event_read(fd) == 0)
 		usleep(100);
 	/* Masked by itself again. Unmask it, then mask it by the other. */
 	assert_int_equal(unmask_intx(*state), 0);
 	event_signal(mask);
-	while (event_take(mask) != 0) {
+	while (event_read(mask) != 0) {
 		event_signal(mask);
 		usleep(100);
 	}
 	assert_int_equal(vu_client_config(*state, 0, 2), 0x1b36);
 	raise_vector(0);
-	assert_int_equal(event_take(fd), 0);
+	assert_int_equal(event_read(fd), 0);
 	/* Disconnected, and with the whole index. */
 	assert_int_equal(
 		vu_client_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX,
@@ -222,17 +222,17 @@ static void test_a_guest_goes_from_intx_to_msix_and_back(void **state)
 	assert_int_equal(
 		vu_client_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX, CONNECT, 0, 1, &line, 1), 0);
 	raise_vector(0);
-	assert_int_equal(event_take(line), 1);
+	assert_int_equal(event_read(line), 1);
 	assert_int_equal(
 		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, &vector, 1), 0);
 	raise_vector(0);
-	assert_int_equal(event_take(vector), 1);
+	assert_int_equal(event_read(vector), 1);
 	assert_int_equal(
 		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, NULL, 0), 0);
 	assert_int_equal(unmask_intx(*state), 0);
 	raise_vector(0);
-	assert_int_equal(event_take(line), 1);
-	assert_int_equal(event_take(vector), 0);
+	assert_int_equal(event_read(line), 1);
+	assert_int_equal(event_read(vector), 0);
 	close(line);
 	close(vector);
 }
@@ -254,18 +254,18 @@ static void test_masked_vectors_wait(void **state)
 		raise_vector(0);
 		raise_vector(1);
 		raise_vector(1);
-		assert_int_equal(event_take(fds[0]) + event_take(fds[1]), 0);
+		assert_int_equal(event_read(fds[0]) + event_read(fds[1]), 0);
 		assert_int_equal(vu_client_set_bools(*state, indices[i], VFIO_IRQ_SET_ACTION_UNMASK,
 					 0, 2, "\0\1", 2),
 			0);
-		assert_int_equal(event_take(fds[0]), 0);
-		assert_int_equal(event_take(fds[1]), 1);
+		assert_int_equal(event_read(fds[0]), 0);
+		assert_int_equal(event_read(fds[1]), 1);
 		assert_int_equal(
 			vu_client_set_irqs(*state, indices[i],
 				VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK, 0, 2, NULL, 0),
 			0);
-		assert_int_equal(event_take(fds[0]), 1);
-		assert_int_equal(event_take(fds[1]), 0);
+		assert_int_equal(event_read(fds[0]), 1);
+		assert_int_equal(event_read(fds[1]), 0);
 		assert_int_equal(vu_client_set_irqs(*state, indices[i], DISABLE, 0, 0, NULL, 0), 0);
 		close_all(fds, 2);
 	}
@@ -281,13 +281,13 @@ static void test_the_vmm_triggers_interrupts(void **state)
 		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
 			VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER, 1, 1, NULL, 0),
 		0);
-	assert_int_equal(event_take(fds[0]), 0);
-	assert_int_equal(event_take(fds[1]), 1);
+	assert_int_equal(event_read(fds[0]), 0);
+	assert_int_equal(event_read(fds[1]), 1);
 	assert_int_equal(vu_client_set_bools(*state, VFIO_PCI_MSIX_IRQ_INDEX,
 				 VFIO_IRQ_SET_ACTION_TRIGGER, 0, 2, "\1\0", 2),
 		0);
-	assert_int_equal(event_take(fds[0]), 1);
-	assert_int_equal(event_take(fds[1]), 0);
+	assert_int_equal(event_read(fds[0]), 1);
+	assert_int_equal(event_read(fds[1]), 0);
 	/* Nothing to signal: nothing happens. */
 	assert_int_equal(
 		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
@@ -312,9 +312,9 @@ static void test_a_reset_forgets_what_was_kept(void **state)
 		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
 			VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK, 0, 1, NULL, 0),
 		0);
-	assert_int_equal(event_take(fd), 0);
+	assert_int_equal(event_read(fd), 0);
 	raise_vector(0);
-	assert_int_equal(event_take(fd), 1);
+	assert_int_equal(event_read(fd), 1);
 	close(fd);
 }
 
@@ -337,26 +337,26 @@ static void test_a_client_that_goes_leaves_no_eventfd(void **state)
 		vu_client_set_irqs(&rig->client, VFIO_PCI_INTX_IRQ_INDEX,
 			VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_UNMASK, 0, 1, fds + 2, 1),
 		0);
-	rig_hang_up(rig);
+	rig_disconnect(rig);
 	expect_fds(before - 2);
 	device = fake_client_lock();
 	assert_int_equal(device->irq_mask[0], 0);
 	fake_client_unlock();
 	raise_vector(0);
-	assert_int_equal(event_take(fds[0]), 0);
+	assert_int_equal(event_read(fds[0]), 0);
 	/* The next one gets interrupts, and none of the last one's. */
 	rig_connect(rig);
-	rig_agree(rig);
+	rig_negotiate(rig);
 	assert_int_equal(
 		vu_client_set_irqs(&rig->client, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, fds, 1),
 		0);
-	assert_int_equal(event_take(fds[0]), 0);
+	assert_int_equal(event_read(fds[0]), 0);
 	raise_vector(0);
-	assert_int_equal(event_take(fds[0]), 1);
+	assert_int_equal(event_read(fds[0]), 1);
 	close_all(fds, 3);
 }
 
-#define ON(test) cmocka_unit_test_setup_teardown(test, rig_setup_agreed, rig_teardown)
+#define ON(test) cmocka_unit_test_setup_teardown(test, rig_setup_negotiated, rig_teardown)
 
 int main(void)
 {

@@ -21,7 +21,7 @@ static int setup_with(void **state, enum vu_bar_access access)
 	rig->loop.tick_ms = 5;
 	rig->device->options.reconnect = true;
 	rig_connect(rig);
-	rig_agree(rig);
+	rig_negotiate(rig);
 	return 0;
 }
 
@@ -130,7 +130,7 @@ static void test_a_restart_is_survived(void **state)
 	fake_client_unlock();
 	assert_int_equal(vu_client_write(&rig->client, 0, 0, data, 4), 0);
 	raise_vector(3);
-	assert_int_equal(event_take(event), 1);
+	assert_int_equal(event_read(event), 1);
 	close(event);
 }
 
@@ -234,7 +234,7 @@ static void test_another_device_is_not_taken_for_it(void **state)
 	fake_client_unlock();
 	wait_until_it_answers(rig, false);
 	fake_client_restart();
-	while (event_take(request) == 0)
+	while (event_read(request) == 0)
 		poll(NULL, 0, 1);
 	assert_false(answers(rig));
 	assert_int_equal(atomic_load(&rig->device->state), VU_DEVICE_REMOVED);
@@ -269,12 +269,12 @@ static void test_removal_asks_the_vmm_to_unplug(void **state)
 	assert_int_equal(vu_client_set_irqs(
 				 &rig->client, VFIO_PCI_REQ_IRQ_INDEX, CONNECT, 0, 1, &request, 1),
 		0);
-	assert_int_equal(event_take(request), 0);
+	assert_int_equal(event_read(request), 0);
 	memset(fake_client_lock()->config, 0xff, 4);
 	fake_client_unlock();
 	/* Without any command of the client's; and once more when it does not do it. */
 	for (int i = 0; i < 2; i++)
-		while (event_take(request) == 0)
+		while (event_read(request) == 0)
 			poll(NULL, 0, 1);
 	assert_false(answers(rig));
 	/* While it unplugs, it takes its memory back. */
@@ -295,7 +295,7 @@ static void test_a_driver_that_is_not_expected_back_is_a_removal(void **state)
 				 &rig->client, VFIO_PCI_REQ_IRQ_INDEX, CONNECT, 0, 1, &request, 1),
 		0);
 	fake_client_stop();
-	while (event_take(request) == 0)
+	while (event_read(request) == 0)
 		poll(NULL, 0, 1);
 	close(request);
 }
@@ -329,23 +329,23 @@ static void test_mapped_memory_does_not_survive_the_service(void **state)
 		0);
 	assert_true(is_offered(rig));
 	fake_client_stop();
-	while (event_take(request) == 0)
+	while (event_read(request) == 0)
 		poll(NULL, 0, 1);
 	fake_client_restart();
 	/* The request is repeated: nothing has come back. */
-	while (event_take(request) == 0)
+	while (event_read(request) == 0)
 		poll(NULL, 0, 1);
 	assert_false(answers(rig));
 	assert_int_equal(atomic_load(&rig->device->state), VU_DEVICE_REMOVED);
 	assert_false(is_offered(rig));
-	rig_hang_up(rig);
-	assert_int_equal(fake_client_lock()->lent, 0);
+	rig_disconnect(rig);
+	assert_int_equal(fake_client_lock()->descriptors_out, 0);
 	fake_client_unlock();
 	/* For the next client any device will do. */
 	assert_true(vu_device_reopen(rig->device, false));
 	rig->loop.irq = rig->device->irq;
 	rig_connect(rig);
-	rig_agree(rig);
+	rig_negotiate(rig);
 	assert_true(answers(rig));
 	assert_true(is_offered(rig));
 	close(request);
@@ -373,7 +373,7 @@ static void test_nor_does_memory_that_is_just_being_handed_out(void **state)
 	fake_client_unlock();
 	assert_true(is_offered(rig));
 	fake_client_restart();
-	while (event_take(request) == 0 && !answers(rig))
+	while (event_read(request) == 0 && !answers(rig))
 		poll(NULL, 0, 1);
 	assert_false(answers(rig));
 	assert_int_equal(atomic_load(&rig->device->state), VU_DEVICE_REMOVED);

@@ -41,9 +41,9 @@ static void test_an_asserted_line_is_told_of(void **state)
 	connect_line(*state, &fd);
 	fake_client_set_line(true);
 	raise_vector(0);
-	assert_int_equal(event_take(fd), 1);
+	assert_int_equal(event_read(fd), 1);
 	raise_vector(0); /* it is masked */
-	assert_int_equal(event_take(fd), 0);
+	assert_int_equal(event_read(fd), 0);
 	close(fd);
 }
 
@@ -54,14 +54,14 @@ static void test_one_that_is_over_is_not(void **state)
 
 	connect_line(*state, &fd);
 	raise_vector(0);
-	assert_int_equal(event_take(fd), 0);
+	assert_int_equal(event_read(fd), 0);
 	fake_client_set_line(true);
 	raise_vector(0);
-	assert_int_equal(event_take(fd), 1);
+	assert_int_equal(event_read(fd), 1);
 	raise_vector(0);
 	fake_client_set_line(false);
 	unmask(*state);
-	assert_int_equal(event_take(fd), 0);
+	assert_int_equal(event_read(fd), 0);
 	close(fd);
 }
 
@@ -74,13 +74,13 @@ static void test_still_asserted_it_comes_again(void **state)
 	fake_client_set_line(true);
 	raise_vector(0);
 	for (unsigned i = 0; i < 3; i++) {
-		assert_int_equal(event_take(fd), 1);
+		assert_int_equal(event_read(fd), 1);
 		unmask(*state);
 	}
-	assert_int_equal(event_take(fd), 1);
+	assert_int_equal(event_read(fd), 1);
 	fake_client_set_line(false);
 	unmask(*state);
-	assert_int_equal(event_take(fd), 0);
+	assert_int_equal(event_read(fd), 0);
 	close(fd);
 }
 
@@ -91,7 +91,7 @@ static void test_it_waits_for_an_eventfd(void **state)
 	fake_client_set_line(true);
 	raise_vector(0);
 	connect_line(*state, &fd);
-	assert_int_equal(event_take(fd), 1);
+	assert_int_equal(event_read(fd), 1);
 	close(fd);
 }
 
@@ -104,9 +104,9 @@ static void test_command_holds_it_back(void **state)
 	vu_client_set_config(&rig->client, 0x04, 2, 0x0406);
 	fake_client_set_line(true);
 	raise_vector(0);
-	assert_int_equal(event_take(fd), 0);
+	assert_int_equal(event_read(fd), 0);
 	vu_client_set_config(&rig->client, 0x04, 2, 0x0006);
-	assert_int_equal(event_take(fd), 1);
+	assert_int_equal(event_read(fd), 1);
 	close(fd);
 }
 
@@ -117,7 +117,7 @@ static void test_the_vmm_can_trigger_it(void **state)
 
 	connect_line(*state, &fd);
 	assert_int_equal(act(*state, VFIO_IRQ_SET_ACTION_TRIGGER), 0);
-	assert_int_equal(event_take(fd), 1);
+	assert_int_equal(event_read(fd), 1);
 	close(fd);
 }
 
@@ -129,12 +129,12 @@ static void test_a_device_that_has_gone_asserts_nothing(void **state)
 	connect_line(*state, &fd);
 	fake_client_set_line(true);
 	raise_vector(0);
-	assert_int_equal(event_take(fd), 1);
+	assert_int_equal(event_read(fd), 1);
 	device = fake_client_lock();
 	memset(device->config, 0xff, sizeof(device->config));
 	fake_client_unlock();
 	unmask(*state);
-	assert_int_equal(event_take(fd), 0);
+	assert_int_equal(event_read(fd), 0);
 	close(fd);
 }
 
@@ -160,7 +160,7 @@ static void test_a_look_that_is_too_old_is_not_believed(void **state)
 	device->line_reads = 0;
 	fake_client_unlock();
 	raise_vector(0);
-	assert_int_equal(event_take(fd), 0);
+	assert_int_equal(event_read(fd), 0);
 	device = fake_client_lock();
 	assert_true(device->line_reads >= 2);
 	fake_client_unlock();
@@ -182,7 +182,7 @@ static void test_nothing_is_lost_while_it_is_connected(void **state)
 	fake_client_unlock();
 	connect_line(*state, &fd);
 	fake_client_wait_idle();
-	assert_int_equal(event_take(fd), 1);
+	assert_int_equal(event_read(fd), 1);
 	close(fd);
 }
 
@@ -220,7 +220,7 @@ static void test_no_assertion_is_lost_and_none_is_made_up(void **state)
 	assert_int_equal(pthread_create(&thread, NULL, device, NULL), 0);
 	for (unsigned i = 1; i <= ASSERTIONS; i++) {
 		assert_int_equal(poll(&told, 1, 60000), 1);
-		assert_int_equal(event_take(fd), 1);
+		assert_int_equal(event_read(fd), 1);
 		assert_int_equal(atomic_load(&asserted), i);
 		fake_client_set_line(false);
 		/* Whichever comes first, the next assertion or the unmasking, it is told of. */
@@ -234,7 +234,7 @@ static void test_no_assertion_is_lost_and_none_is_made_up(void **state)
 	}
 	pthread_join(thread, NULL);
 	fake_client_wait_idle();
-	assert_int_equal(event_take(fd), 0);
+	assert_int_equal(event_read(fd), 0);
 	close(fd);
 }
 

@@ -136,7 +136,7 @@ static void test_a_message_with_too_many(void **state)
 		expect_error(*state, 0);
 		expect_error(*state, EINVAL);
 		expect_next_answer(*state);
-		rig_hang_up(*state);
+		rig_disconnect(*state);
 		close_reader();
 	}
 }
@@ -147,7 +147,7 @@ static void test_the_first_message(void **state)
 		rig_connect(*state);
 		send_last_copy(*state, VFIO_USER_VERSION, "\0\0\1\0", 4, makers[m]());
 		expect_end(*state);
-		rig_hang_up(*state);
+		rig_disconnect(*state);
 		close_reader();
 	}
 }
@@ -200,10 +200,10 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON(rig_setup_agreed, test_a_refused_message),
+		ON(rig_setup_negotiated, test_a_refused_message),
 		ON(rig_setup, test_a_message_with_too_many),
 		ON(rig_setup, test_the_first_message),
-		ON(rig_setup_agreed, test_half_a_message),
+		ON(rig_setup_negotiated, test_half_a_message),
 		ON(rig_setup, test_too_many_messages),
 	};
 

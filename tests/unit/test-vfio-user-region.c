@@ -292,7 +292,7 @@ static void test_several_writes_have_to_be_agreed_on(void **state)
 {
 	const struct multi request = { .count = 1, .writes = { { .count = 1, .data = "x" } } };
 
-	rig_hang_up(*state);
+	rig_disconnect(*state);
 	rig_connect(*state);
 	assert_int_equal(
 		vu_client_exchange(*state, VFIO_USER_VERSION, "\0\0\1\0", 4, NULL, 0, NULL), 0);
@@ -305,23 +305,23 @@ static void test_several_writes_have_to_be_agreed_on(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON(rig_setup_agreed, test_bars_are_read_and_written),
+		ON(rig_setup_negotiated, test_bars_are_read_and_written),
 		ON(rig_setup_calls, test_bars_are_read_and_written),
-		ON(rig_setup_agreed, test_ragged_accesses_touch_what_they_name),
+		ON(rig_setup_negotiated, test_ragged_accesses_touch_what_they_name),
 		ON(rig_setup_calls, test_ragged_accesses_touch_what_they_name),
-		ON(rig_setup_agreed, test_accesses_past_the_end_are_refused),
-		ON(rig_setup_agreed, test_counts_must_fit_the_message),
-		ON(rig_setup_agreed, test_whole_bars_are_read_at_once),
-		ON(rig_setup_agreed, test_a_count_of_nothing_is_fine),
-		ON(rig_setup_agreed, test_io_bars_are_reached_by_calls),
+		ON(rig_setup_negotiated, test_accesses_past_the_end_are_refused),
+		ON(rig_setup_negotiated, test_counts_must_fit_the_message),
+		ON(rig_setup_negotiated, test_whole_bars_are_read_at_once),
+		ON(rig_setup_negotiated, test_a_count_of_nothing_is_fine),
+		ON(rig_setup_negotiated, test_io_bars_are_reached_by_calls),
 		ON(rig_setup_calls, test_accesses_are_split_into_natural_pieces),
-		ON(rig_setup_agreed, test_the_msix_table_is_the_vmms_own),
-		ON(rig_setup_agreed, test_pending_bits_are_read_only),
-		ON(rig_setup_agreed, test_bars_answer_while_their_space_is_on),
-		ON(rig_setup_agreed, test_several_writes_are_carried_out_in_order),
-		ON(rig_setup_agreed, test_several_writes_stop_at_the_first_that_fails),
-		ON(rig_setup_agreed, test_several_writes_must_be_as_many_as_they_say),
-		ON(rig_setup_agreed, test_several_writes_have_to_be_agreed_on),
+		ON(rig_setup_negotiated, test_the_msix_table_is_the_vmms_own),
+		ON(rig_setup_negotiated, test_pending_bits_are_read_only),
+		ON(rig_setup_negotiated, test_bars_answer_while_their_space_is_on),
+		ON(rig_setup_negotiated, test_several_writes_are_carried_out_in_order),
+		ON(rig_setup_negotiated, test_several_writes_stop_at_the_first_that_fails),
+		ON(rig_setup_negotiated, test_several_writes_must_be_as_many_as_they_say),
+		ON(rig_setup_negotiated, test_several_writes_have_to_be_agreed_on),
 	};
 
 	return cmocka_run_group_tests_name("vfio-user regions", tests, NULL, NULL);

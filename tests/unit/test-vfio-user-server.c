@@ -122,14 +122,14 @@ static void test_clients_are_served_one_after_the_other(void **state)
 	start(rig);
 	for (int i = 0; i < 5; i++) {
 		rig->rig.client.fd = connect_to(rig->path);
-		rig_agree(&rig->rig);
+		rig_negotiate(&rig->rig);
 		assert_int_equal(vu_client_config(&rig->rig.client, 0, 2), 0x1b36);
 		close(rig->rig.client.fd);
 		rig->rig.client.fd = -1;
 	}
 	/* The last one's end is seen when the next is served. */
 	rig->rig.client.fd = connect_to(rig->path);
-	rig_agree(&rig->rig);
+	rig_negotiate(&rig->rig);
 	assert_int_equal(fake_client_lock()->resets, 5);
 	fake_client_unlock();
 }
@@ -142,7 +142,7 @@ static void test_a_second_client_is_turned_away_at_once(void **state)
 
 	start(rig);
 	rig->rig.client.fd = connect_to(rig->path);
-	rig_agree(&rig->rig);
+	rig_negotiate(&rig->rig);
 	for (int i = 0; i < 3; i++) {
 		second = connect_to(rig->path);
 		assert_int_equal(recv(second, &byte, 1, 0), 0);
@@ -212,7 +212,7 @@ static void test_a_stop_ends_it_at_any_time(void **state)
 	assert_int_equal(stat(rig->path, &status), -1);
 	start(rig);
 	rig->rig.client.fd = connect_to(rig->path);
-	rig_agree(&rig->rig);
+	rig_negotiate(&rig->rig);
 	vu_server_stop(rig->server);
 	join(rig);
 	assert_true(rig->result);
@@ -226,7 +226,7 @@ static void test_a_device_that_goes_ends_it_with_its_client(void **state)
 
 	start(rig);
 	rig->rig.client.fd = connect_to(rig->path);
-	rig_agree(&rig->rig);
+	rig_negotiate(&rig->rig);
 	fake_client_lock()->failure = kIOReturnOffline;
 	fake_client_unlock();
 	for (int i = 0; i < 2; i++)
@@ -248,7 +248,7 @@ static void test_a_device_that_comes_back_is_served_again(void **state)
 	rig->rig.device->options.reconnect = true;
 	start(rig);
 	rig->rig.client.fd = connect_to(rig->path);
-	rig_agree(&rig->rig);
+	rig_negotiate(&rig->rig);
 	close(rig->rig.client.fd);
 	fake_client_stop();
 	rig->rig.client.fd = connect_to(rig->path);
@@ -260,7 +260,7 @@ static void test_a_device_that_comes_back_is_served_again(void **state)
 	fake_client_unlock();
 	fake_client_restart();
 	rig->rig.client.fd = connect_to(rig->path);
-	rig_agree(&rig->rig);
+	rig_negotiate(&rig->rig);
 	assert_int_equal(vu_client_exchange(&rig->rig.client, VFIO_USER_DEVICE_GET_IRQ_INFO, &info,
 				 sizeof(info), NULL, 0, reply),
 		0);
@@ -290,7 +290,7 @@ static void test_a_stale_socket_is_replaced(void **state)
 	close(fd);
 	start(rig);
 	rig->rig.client.fd = connect_to(rig->path);
-	rig_agree(&rig->rig);
+	rig_negotiate(&rig->rig);
 }
 
 static void test_a_live_socket_is_left_alone(void **state)
@@ -301,7 +301,7 @@ static void test_a_live_socket_is_left_alone(void **state)
 	assert_null(vu_server_create(rig->rig.device, rig->path, rig->error));
 	assert_non_null(strstr(rig->error, "in use by another server"));
 	rig->rig.client.fd = connect_to(rig->path);
-	rig_agree(&rig->rig);
+	rig_negotiate(&rig->rig);
 	/* Being looked at is no reason for a reset. */
 	assert_int_equal(fake_client_lock()->resets, 0);
 	fake_client_unlock();

@@ -19,7 +19,7 @@ static void test_the_version_comes_first(void **state)
 		assert_int_equal(
 			vu_client_exchange(*state, command, NULL, 0, NULL, 0, NULL), EINVAL);
 		rig_expect_closed(*state);
-		rig_hang_up(*state);
+		rig_disconnect(*state);
 	}
 	/* Nobody has had the device, so nothing was done to it. */
 	assert_int_equal(fake_client_lock()->resets, 0);
@@ -42,20 +42,20 @@ static void test_sizes_that_cannot_be_end_the_session(void **state)
 		sizeof(struct vfio_user_header) + VU_PAYLOAD_MAX + 1, UINT32_MAX };
 	struct vu_reply *reply = malloc(sizeof(*reply));
 
-	rig_hang_up(*state);
+	rig_disconnect(*state);
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		struct vfio_user_header header = {
 			.id = 7, .command = VFIO_USER_REGION_READ, .size = sizes[i]
 		};
 
 		rig_connect(*state);
-		rig_agree(*state);
+		rig_negotiate(*state);
 		vu_client_send(*state, &header, sizeof(header), NULL, 0);
 		assert_true(vu_client_receive(*state, reply));
 		assert_int_equal(reply->header.error, EINVAL);
 		assert_int_equal(reply->header.id, 7);
 		rig_expect_closed(*state);
-		rig_hang_up(*state);
+		rig_disconnect(*state);
 	}
 	free(reply);
 }
@@ -129,8 +129,8 @@ static void test_descriptors_belong_to_their_message(void **state)
 		assert_int_equal(reply->header.error, 0);
 	}
 	raise_vector(1);
-	assert_int_equal(event_take(fds[0]), 0);
-	assert_int_equal(event_take(fds[1]), 1);
+	assert_int_equal(event_read(fds[0]), 0);
+	assert_int_equal(event_read(fds[1]), 1);
 	close_all(fds, 2);
 	free(reply);
 }
@@ -141,7 +141,7 @@ static void test_half_a_message_is_no_message(void **state)
 	struct vfio_user_header header = { .command = VFIO_USER_DEVICE_RESET, .size = 64 };
 
 	vu_client_send(&rig->client, &header, sizeof(header), NULL, 0);
-	rig_hang_up(rig);
+	rig_disconnect(rig);
 	/* Once, for the client that went. */
 	assert_int_equal(fake_client_lock()->resets, 1);
 	fake_client_unlock();
@@ -186,7 +186,7 @@ static void test_a_client_without_a_version_is_turned_away(void **state)
 		end.fd = rig->client.fd;
 		assert_int_equal(poll(&end, 1, 60000), 1);
 		rig_expect_closed(rig);
-		rig_hang_up(rig);
+		rig_disconnect(rig);
 	}
 }
 
@@ -539,7 +539,7 @@ static void test_a_device_that_has_gone_reads_as_ones(void **state)
 	assert_int_equal(
 		vu_client_exchange(&rig->client, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL),
 		ENODEV);
-	rig_hang_up(rig);
+	rig_disconnect(rig);
 	assert_int_equal(atomic_load(&rig->device->state), VU_DEVICE_REMOVED);
 }
 
@@ -626,7 +626,7 @@ static void poll_for_messages(struct rig *rig)
 	rig->loop.poll_us = VU_POLL_US_MAX;
 	poll_policy_init(&rig->loop.policy);
 	rig_connect(rig);
-	rig_agree(rig);
+	rig_negotiate(rig);
 	for (int i = 0; i < POLLED_EXCHANGES; i++)
 		assert_int_equal(vu_client_config(&rig->client, 0, 4), 0x00101b36);
 }
@@ -636,7 +636,7 @@ static void test_quick_messages_are_polled_for(void **state)
 	struct rig *rig = *state;
 
 	poll_for_messages(rig);
-	rig_hang_up(rig);
+	rig_disconnect(rig);
 	assert_true(rig->loop.polls > 0);
 }
 
@@ -666,9 +666,9 @@ static void test_controls_are_heard_while_polling(void **state)
 		0);
 	raise_vector(0);
 	raise_vector(0); /* is pending: the line is masked */
-	assert_int_equal(event_take(line), 1);
+	assert_int_equal(event_read(line), 1);
 	event_signal(unmask);
-	while (event_take(line) == 0 && ++reads < 10000)
+	while (event_read(line) == 0 && ++reads < 10000)
 		vu_client_config(&rig->client, 0, 4);
 	assert_true(reads < 10000);
 	close(fd);
@@ -682,33 +682,33 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ON(rig_setup, test_the_version_comes_first),
-		ON(rig_setup_agreed, test_the_version_comes_once),
-		ON(rig_setup_agreed, test_sizes_that_cannot_be_end_the_session),
-		ON(rig_setup_agreed, test_messages_in_pieces_are_put_together),
-		ON(rig_setup_agreed, test_messages_in_a_row_are_answered_in_order),
+		ON(rig_setup_negotiated, test_the_version_comes_once),
+		ON(rig_setup_negotiated, test_sizes_that_cannot_be_end_the_session),
+		ON(rig_setup_negotiated, test_messages_in_pieces_are_put_together),
+		ON(rig_setup_negotiated, test_messages_in_a_row_are_answered_in_order),
 		ON(rig_setup, test_descriptors_belong_to_their_message),
 		ON(rig_setup, test_quick_messages_are_polled_for),
 		ON(rig_setup, test_a_stop_interrupts_polling),
 		ON(rig_setup, test_controls_are_heard_while_polling),
-		ON(rig_setup_agreed, test_half_a_message_is_no_message),
-		ON(rig_setup_agreed, test_a_stop_interrupts_half_a_message),
-		ON(rig_setup_agreed, test_a_stop_interrupts_a_reply_that_nobody_reads),
+		ON(rig_setup_negotiated, test_half_a_message_is_no_message),
+		ON(rig_setup_negotiated, test_a_stop_interrupts_half_a_message),
+		ON(rig_setup_negotiated, test_a_stop_interrupts_a_reply_that_nobody_reads),
 		ON(rig_setup, test_a_client_without_a_version_is_turned_away),
 		ON(rig_setup, test_a_stop_interrupts_messages_that_are_there),
-		ON(rig_setup_agreed, test_commands_without_reply_get_none),
-		ON(rig_setup_agreed, test_a_reply_to_nothing_is_refused),
-		ON(rig_setup_agreed, test_every_command_wants_its_payload),
-		ON(rig_setup_agreed, test_every_command_refuses_descriptors_it_has_no_use_for),
-		ON(rig_setup_agreed, test_unknown_commands_are_refused),
-		ON(rig_setup_agreed, test_commands_that_are_not_offered_are_not_supported),
-		ON(rig_setup_agreed, test_argsz_covers_what_was_sent),
-		ON(rig_setup_agreed, test_device_info),
-		ON(rig_setup_agreed, test_region_info),
-		ON(rig_setup_agreed, test_no_region_has_io_fds),
-		ON(rig_setup_agreed, test_there_are_no_features),
-		ON(rig_setup_agreed, test_irq_info),
-		ON(rig_setup_agreed, test_device_reset),
-		ON(rig_setup_agreed, test_a_device_that_has_gone_reads_as_ones),
+		ON(rig_setup_negotiated, test_commands_without_reply_get_none),
+		ON(rig_setup_negotiated, test_a_reply_to_nothing_is_refused),
+		ON(rig_setup_negotiated, test_every_command_wants_its_payload),
+		ON(rig_setup_negotiated, test_every_command_refuses_descriptors_it_has_no_use_for),
+		ON(rig_setup_negotiated, test_unknown_commands_are_refused),
+		ON(rig_setup_negotiated, test_commands_that_are_not_offered_are_not_supported),
+		ON(rig_setup_negotiated, test_argsz_covers_what_was_sent),
+		ON(rig_setup_negotiated, test_device_info),
+		ON(rig_setup_negotiated, test_region_info),
+		ON(rig_setup_negotiated, test_no_region_has_io_fds),
+		ON(rig_setup_negotiated, test_there_are_no_features),
+		ON(rig_setup_negotiated, test_irq_info),
+		ON(rig_setup_negotiated, test_device_reset),
+		ON(rig_setup_negotiated, test_a_device_that_has_gone_reads_as_ones),
 		ON(rig_setup, test_a_device_in_use_is_said_to_be),
 		ON(rig_setup, test_a_device_may_have_a_root),
 		ON(rig_setup, test_the_driver_is_asked_whether_bars_can_be_mapped),

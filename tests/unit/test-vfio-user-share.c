@@ -64,7 +64,7 @@ static void expect_plain(struct rig *rig, uint32_t index)
 
 static void expect_lent(unsigned count)
 {
-	assert_int_equal(fake_client_lock()->lent, count);
+	assert_int_equal(fake_client_lock()->descriptors_out, count);
 	fake_client_unlock();
 }
 
@@ -257,19 +257,19 @@ static void test_what_was_lent_is_taken_back(void **state)
 	maps = device->maps;
 	resets = device->resets;
 	fake_client_unlock();
-	rig_hang_up(rig);
+	rig_disconnect(rig);
 	device = fake_client_lock();
-	assert_int_equal(device->lent, 0);
+	assert_int_equal(device->descriptors_out, 0);
 	assert_int_equal(device->mapped_bars, 2);
 	assert_int_equal(device->maps, maps + 2); /* once more each: it is other memory now */
 	assert_int_equal(device->resets, resets + 1);
-	assert_int_equal(device->lent_at_reset, 0);
+	assert_int_equal(device->descriptors_at_reset, 0);
 	assert_false(device->master_at_reset);
 	fake_client_unlock();
 	close(answer.fd);
 	/* And lent anew. */
 	rig_connect(rig);
-	rig_agree(rig);
+	rig_negotiate(rig);
 	answer = ask(rig, 0, 64, 32);
 	expect_lent(1);
 	close(answer.fd);
@@ -285,13 +285,13 @@ static void test_without_memory_there_are_calls(void **state)
 	close(ask(rig, 4, 32, 32).fd);
 	fake_client_lock()->map_result = kIOReturnNoResources;
 	fake_client_unlock();
-	rig_hang_up(rig);
+	rig_disconnect(rig);
 	device = fake_client_lock();
 	device->map_result = kIOReturnSuccess;
 	device->bar_call_count = 0;
 	fake_client_unlock();
 	rig_connect(rig);
-	rig_agree(rig);
+	rig_negotiate(rig);
 	assert_int_equal(vu_client_read(&rig->client, 4, 0, data, 4), 0);
 	assert_int_equal(fake_client_lock()->bar_call_count, 1);
 	fake_client_unlock();
@@ -359,7 +359,7 @@ int main(void)
 		ON(setup_shared, test_pages_of_msix_are_left_out),
 		ON(setup_shared, test_other_regions_stay_as_they_are),
 		ON(setup_shared, test_the_msix_table_is_reached_by_messages),
-		ON(rig_setup_agreed, test_it_is_no_default),
+		ON(rig_setup_negotiated, test_it_is_no_default),
 		ON(rig_setup_calls, test_it_is_no_default),
 		ON(setup_shared_alone, test_a_client_that_takes_no_descriptors_gets_none),
 		ON(setup_shared_alone, test_one_descriptor_is_enough),

@@ -58,7 +58,7 @@ static void test_version_is_the_lower_minor(void **state)
 
 	assert_int_equal(propose(*state, 0, 0, "{}", reply), 0);
 	assert_memory_equal(reply->payload, "\0\0\0\0", 4);
-	rig_hang_up(*state);
+	rig_disconnect(*state);
 	assert_int_equal(propose(*state, 0, 7, "{}", reply), 0);
 	assert_memory_equal(reply->payload, "\0\0\1\0", 4);
 	free(reply);
@@ -153,7 +153,7 @@ static void test_bad_versions_end_the_session(void **state)
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		assert_int_equal(propose(*state, 0, 1, texts[i], NULL), EINVAL);
 		rig_expect_closed(*state);
-		rig_hang_up(*state);
+		rig_disconnect(*state);
 	}
 	assert_int_equal(propose(*state, 1, 0, "{}", NULL), EINVAL);
 	rig_expect_closed(*state);
@@ -177,7 +177,7 @@ static void test_version_text_must_end_with_its_only_nul(void **state)
 					 cases[i].size, NULL, 0, NULL),
 			EINVAL);
 		rig_expect_closed(*state);
-		rig_hang_up(*state);
+		rig_disconnect(*state);
 	}
 }
 

@@ -27,7 +27,7 @@ static bool agree(struct vu_client *client, const char *path)
 
 	if (error != 0)
 		return failed(path, error);
-	error = vu_client_propose(client);
+	error = vu_client_negotiate(client);
 	return error == 0 || failed("version", error);
 }
 
