@@ -117,9 +117,19 @@ static uint64_t overhead(const struct iouser_task_memory *memory)
 	return (memory->count - 1) * (2 * sizeof(struct dma_span) + sizeof(void *));
 }
 
-static kern_return_t region_create(struct dext_client *client, uint64_t iova, uint64_t va,
-	uint64_t size, struct dma_region **created)
+static kern_return_t copy_memory(struct dext_client *client, const struct region_memory *memory,
+	struct iouser_task_memory **copied)
 {
+	if (memory->fd >= 0)
+		return iouser_copy_file_memory(client->peer, memory->fd, memory->offset,
+			memory->size, memory->writable, copied);
+	return iouser_copy_task_memory(client->peer, memory->va, memory->size, copied);
+}
+
+static kern_return_t region_create(struct dext_client *client, uint64_t iova,
+	const struct region_memory *memory, struct dma_region **created)
+{
+	uint64_t size = memory->size;
 	uint64_t chunks = size / DEXT_CHUNK_MAX + (size % DEXT_CHUNK_MAX != 0);
 	struct dma_region *region;
 	kern_return_t status;
@@ -131,7 +141,7 @@ static kern_return_t region_create(struct dext_client *client, uint64_t iova, ui
 	region->size = size;
 	atomic_init(&region->owner.references, 1);
 	region->owner.free = region_free;
-	status = iouser_copy_task_memory(client->peer, va, size, &region->memory);
+	status = copy_memory(client, memory, &region->memory);
 	if (status == kIOReturnSuccess &&
 		!dext_check_quota(client, size + overhead(region->memory)))
 		status = kIOReturnNoResources;
@@ -165,12 +175,13 @@ bool dext_check_quota(const struct dext_client *client, uint64_t bytes)
 	       atomic_load(&client->bytes_wired) + client->bytes_overhead <= quota - bytes;
 }
 
-kern_return_t dext_register_region(struct dext_client *client, uint64_t iova, uint64_t va,
-	uint64_t size, struct dma_region **region)
+kern_return_t dext_register_region(struct dext_client *client, uint64_t iova,
+	const struct region_memory *memory, struct dma_region **region)
 {
+	uint64_t size = memory->size;
 	kern_return_t status;
 
-	if (!size || !va || wraps(client, iova, size))
+	if (!size || (memory->fd < 0 && !memory->va) || wraps(client, iova, size))
 		return kIOReturnBadArgument;
 	if (dext_find_region(client, iova))
 		return kIOReturnStillOpen;
@@ -180,7 +191,7 @@ kern_return_t dext_register_region(struct dext_client *client, uint64_t iova, ui
 		return kIOReturnNoSpace;
 	if (!dext_check_quota(client, size))
 		return kIOReturnNoResources;
-	status = region_create(client, iova, va, size, region);
+	status = region_create(client, iova, memory, region);
 	if (status != kIOReturnSuccess)
 		return status;
 	pthread_mutex_lock(&client->driver->regions_lock);
@@ -192,21 +203,57 @@ kern_return_t dext_register_region(struct dext_client *client, uint64_t iova, ui
 	return kIOReturnSuccess;
 }
 
-kern_return_t dext_handle_RegisterDMARegion(struct dext_client *client, const uint64_t *in,
-	uint64_t *out, struct iouser_arguments *arguments)
+/* Register one region, and fill in the scalars of the result. */
+static kern_return_t register_one(struct dext_client *client, uint64_t iova,
+	const struct region_memory *memory, uint64_t *out)
 {
 	struct dma_region *region;
-	kern_return_t status;
+	kern_return_t status = dext_register_region(client, iova, memory, &region);
 
-	(void)arguments;
-	status = dext_register_region(
-		client, in[DEXT_REGION_IOVA], in[DEXT_REGION_VA], in[DEXT_REGION_SIZE], &region);
 	if (status != kIOReturnSuccess)
 		return status;
 	out[DEXT_REGION_SEGMENTS] = region->chunks;
 	out[DEXT_REGION_BUS_ADDRESS] = region->segments[0].bus_address;
 	out[DEXT_REGION_BUS_LENGTH] = region->segments[0].length;
 	return kIOReturnSuccess;
+}
+
+kern_return_t dext_handle_RegisterDMARegion(struct dext_client *client, const uint64_t *in,
+	uint64_t *out, struct iouser_arguments *arguments)
+{
+	const struct region_memory memory = {
+		.size = in[DEXT_REGION_SIZE], .va = in[DEXT_REGION_VA], .fd = -1
+	};
+
+	(void)arguments;
+	return register_one(client, in[DEXT_REGION_IOVA], &memory, out);
+}
+
+kern_return_t dext_file_memory(const struct iouser_arguments *arguments, size_t descriptor,
+	uint64_t offset, uint64_t size, uint64_t flags, struct region_memory *memory)
+{
+	if (descriptor >= arguments->descriptor_count || !flags ||
+		flags & ~(DEXT_DMA_DEVICE_READS | DEXT_DMA_DEVICE_WRITES))
+		return kIOReturnBadArgument;
+	*memory = (struct region_memory){
+		.size = size,
+		.fd = arguments->descriptors[descriptor],
+		.offset = offset,
+		.writable = flags & DEXT_DMA_DEVICE_WRITES,
+	};
+	return kIOReturnSuccess;
+}
+
+kern_return_t dext_handle_RegisterDMAFile(struct dext_client *client, const uint64_t *in,
+	uint64_t *out, struct iouser_arguments *arguments)
+{
+	struct region_memory memory;
+	kern_return_t status = dext_file_memory(arguments, 0, in[DEXT_FILE_OFFSET],
+		in[DEXT_FILE_SIZE], in[DEXT_FILE_FLAGS], &memory);
+
+	if (status != kIOReturnSuccess)
+		return status;
+	return register_one(client, in[DEXT_FILE_IOVA], &memory, out);
 }
 
 static kern_return_t drop(struct dext_client *client, struct dma_region *region)

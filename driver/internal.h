@@ -209,8 +209,19 @@ size_t dext_cut_spans(const struct iouser_task_memory *memory, uint64_t offset, 
 	struct dma_span *spans);
 /* Whether the client's quota allows @bytes more. */
 bool dext_check_quota(const struct dext_client *client, uint64_t bytes);
-kern_return_t dext_register_region(struct dext_client *client, uint64_t iova, uint64_t va,
-	uint64_t size, struct dma_region **region);
+/* Memory to register: @size bytes at an address of the client, or in a file that it sent. */
+struct region_memory {
+	uint64_t size;
+	uint64_t va; /* if fd is -1 */
+	int fd;
+	uint64_t offset; /* in the file */
+	bool writable;	 /* by the device; at an address: as the client's mapping is */
+};
+kern_return_t dext_register_region(struct dext_client *client, uint64_t iova,
+	const struct region_memory *memory, struct dma_region **region);
+/* The memory of a descriptor of the call. kIOReturnBadArgument: no such one, or unknown flags. */
+kern_return_t dext_file_memory(const struct iouser_arguments *arguments, size_t descriptor,
+	uint64_t offset, uint64_t size, uint64_t flags, struct region_memory *memory);
 kern_return_t dext_unregister_region(struct dext_client *client, uint64_t iova);
 struct dma_region *dext_find_region(struct dext_client *client, uint64_t iova);
 /*

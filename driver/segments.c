@@ -43,11 +43,34 @@ static kern_return_t check_batch(
 	return kIOReturnSuccess;
 }
 
+/*
+ * Register the memory of an entry unless its @status is an error, and append the result to the
+ * output, in which check_batch() has found room.
+ */
+static void register_entry(struct dext_client *client, uint64_t iova,
+	const struct region_memory *memory, kern_return_t status,
+	struct iouser_arguments *arguments)
+{
+	struct dext_batch_result result = { .segments = 0 };
+	struct dma_region *region;
+
+	if (status == kIOReturnSuccess)
+		status = dext_register_region(client, iova, memory, &region);
+	result.status = status;
+	if (status == kIOReturnSuccess) {
+		result.segments = region->chunks;
+		result.bus_address = region->segments[0].bus_address;
+		result.length = region->segments[0].length;
+	}
+	memcpy((char *)arguments->structure_output + arguments->structure_output_size, &result,
+		sizeof(result));
+	arguments->structure_output_size += sizeof(result);
+}
+
 kern_return_t dext_handle_RegisterDMABatch(struct dext_client *client, const uint64_t *in,
 	uint64_t *out, struct iouser_arguments *arguments)
 {
-	const unsigned char *entries = arguments->structure_input;
-	unsigned char *results = arguments->structure_output;
+	const char *entries = arguments->structure_input;
 	size_t count;
 	kern_return_t status = check_batch(arguments, sizeof(struct dext_batch_region),
 		sizeof(struct dext_batch_result), &count);
@@ -56,21 +79,37 @@ kern_return_t dext_handle_RegisterDMABatch(struct dext_client *client, const uin
 	if (status != kIOReturnSuccess)
 		return status;
 	for (size_t i = 0; i < count; i++) {
-		struct dext_batch_result result = { .segments = 0 };
 		struct dext_batch_region entry;
-		struct dma_region *region;
+		struct region_memory memory = { .fd = -1 };
 
 		memcpy(&entry, entries + i * sizeof(entry), sizeof(entry));
-		result.status =
-			dext_register_region(client, entry.iova, entry.va, entry.size, &region);
-		if (result.status == kIOReturnSuccess) {
-			result.segments = region->chunks;
-			result.bus_address = region->segments[0].bus_address;
-			result.length = region->segments[0].length;
-		}
-		memcpy(results + i * sizeof(result), &result, sizeof(result));
+		memory.size = entry.size;
+		memory.va = entry.va;
+		register_entry(client, entry.iova, &memory, kIOReturnSuccess, arguments);
 	}
-	arguments->structure_output_size = count * sizeof(struct dext_batch_result);
+	return kIOReturnSuccess;
+}
+
+kern_return_t dext_handle_RegisterDMAFileBatch(struct dext_client *client, const uint64_t *in,
+	uint64_t *out, struct iouser_arguments *arguments)
+{
+	const char *entries = arguments->structure_input;
+	size_t count;
+	kern_return_t status = check_batch(arguments, sizeof(struct dext_batch_file),
+		sizeof(struct dext_batch_result), &count);
+
+	(void)in, (void)out;
+	if (status != kIOReturnSuccess)
+		return status;
+	for (size_t i = 0; i < count; i++) {
+		struct dext_batch_file entry;
+		struct region_memory memory = { .size = 0 };
+
+		memcpy(&entry, entries + i * sizeof(entry), sizeof(entry));
+		status = dext_file_memory(
+			arguments, i, entry.offset, entry.size, entry.flags, &memory);
+		register_entry(client, entry.iova, &memory, status, arguments);
+	}
 	return kIOReturnSuccess;
 }
 

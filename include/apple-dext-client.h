@@ -541,6 +541,52 @@ kern_return_t apple_dext_register_dma_batch(io_connect_t connection,
 kern_return_t apple_dext_unregister_dma_batch(
 	io_connect_t connection, const uint64_t *iovas, size_t count, kern_return_t *statuses);
 
+/**
+ * apple_dext_register_dma_fd - map memory for DMA that is given by a descriptor of its file
+ * @iova: as apple_dext_register_dma()
+ * @fd: of a memfd, or of a file on tmpfs, hugetlbfs or a local disk; open for reading, and for
+ *	writing if the device writes. The caller keeps it, and may close it afterwards.
+ * @offset: where the memory begins in the file, in bytes
+ * @client_va: address of a shared mapping of the same memory in this process, or 0 if it is not
+ *	mapped. Used where the driver or the host's IOKit takes no descriptors: then the region is
+ *	registered by this address, with the access that the mapping allows.
+ * @size: in bytes; not 0
+ * @flags: DEXT_DMA_DEVICE_READS, DEXT_DMA_DEVICE_WRITES (dext-abi.h) or both. Without
+ *	DEXT_DMA_DEVICE_WRITES the driver maps the memory read-only; the device may always read.
+ * @out_bus_addr, @out_bus_len: as apple_dext_register_dma()
+ *
+ * One call to the driver, which does not ask for the memory behind an address. The memory need
+ * not be mapped in this process. apple_dext_unregister_dma() ends the registration.
+ *
+ * Return: as apple_dext_register_dma(), except that the file takes the place of the mapping:
+ * kIOReturnBadArgument also for unknown @flags or none, for another kind of descriptor, and for
+ * memory beyond the end of the file; kIOReturnNotPermitted for a descriptor that is not open for
+ * writing where the device writes, and for a file whose pages may never arrive (FUSE, network file
+ * systems); kIOReturnVMError when the driver cannot map it, which seals can forbid;
+ * kIOReturnUnsupported where descriptors are not supported and @client_va is 0.
+ */
+kern_return_t apple_dext_register_dma_fd(io_connect_t connection, uint64_t iova, int fd,
+	uint64_t offset, uint64_t client_va, uint64_t size, uint32_t flags, uint64_t *out_bus_addr,
+	uint64_t *out_bus_len);
+
+typedef struct AppleDextDMAFile {
+	uint64_t iova, client_va, size, offset;
+	int fd;
+	uint32_t flags;
+} AppleDextDMAFile;
+
+/**
+ * apple_dext_register_dma_fd_batch - map several regions for DMA by descriptors with few calls
+ * @files: @count regions, processed in order; the members are the arguments of
+ *	apple_dext_register_dma_fd()
+ * @count: number of elements of @files and @results
+ * @results: set to the result of each region; a failed one does not stop the others
+ *
+ * Return: as apple_dext_register_dma_batch().
+ */
+kern_return_t apple_dext_register_dma_fd_batch(io_connect_t connection,
+	const AppleDextDMAFile *files, size_t count, AppleDextDMAResult *results);
+
 typedef struct AppleDextDMALimits {
 	uint32_t kind;	      /* enum dext_iommu_kind (dext-abi.h) */
 	uint64_t bytes, maps; /* capacity: bytes and mappings; UINT64_MAX: no limit */

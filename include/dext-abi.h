@@ -71,7 +71,9 @@ enum dext_need {
 	X(0x1007, GetClients, 1, 1, DEXT_NEEDS_CLAIM_OR_OWNER)                                     \
 	X(0x1008, TriggerInterrupt, 1, 0, DEXT_NEEDS_CLAIM_OR_OWNER)                               \
 	X(0x1009, RemoveDevice, 0, 0, DEXT_NEEDS_CLAIM_OR_OWNER)                                   \
-	X(0x100a, GetMemoryStatus, 1, 1, DEXT_NEEDS_NOTHING)
+	X(0x100a, GetMemoryStatus, 1, 1, DEXT_NEEDS_NOTHING)                                       \
+	X(0x100b, RegisterDMAFile, 4, 3, DEXT_NEEDS_CLAIM)                                         \
+	X(0x100c, RegisterDMAFileBatch, 0, 0, DEXT_NEEDS_CLAIM)
 
 enum dext_selector {
 #define DEXT_SELECTOR_ENUM(number, name, in, out, needs) DEXT_SELECTOR_##name = (number),
@@ -105,6 +107,7 @@ enum {
 	DEXT_BUFFER_CLASS_CODE
 };
 enum { DEXT_REGION_IOVA, DEXT_REGION_VA, DEXT_REGION_SIZE };
+enum { DEXT_FILE_IOVA, DEXT_FILE_OFFSET, DEXT_FILE_SIZE, DEXT_FILE_FLAGS };
 enum { DEXT_REGION_SEGMENTS, DEXT_REGION_BUS_ADDRESS, DEXT_REGION_BUS_LENGTH };
 enum { DEXT_BAR_MEMORY_INDEX, DEXT_BAR_SIZE, DEXT_BAR_TYPE };
 enum {
@@ -140,12 +143,19 @@ enum dext_iommu_kind {
  * GetDMARegions and GetClients take the index of the first entry, and return the total
  * number and as many entries as fit. The batches take an array of requests and return an array
  * of results in the same order.
+ *
+ * RegisterDMAFile and RegisterDMAFileBatch register memory by the descriptor of its file, which
+ * comes with the call: one, and one for each request in their order. DEXT_DMA_DEVICE_* are their
+ * flags. DEXT_REGION_SEGMENTS and so on are where the output of RegisterDMAFile stands.
  */
 struct dext_segment {
 	uint64_t bus_address, length;
 };
 struct dext_batch_region {
 	uint64_t iova, va, size;
+};
+struct dext_batch_file {
+	uint64_t iova, offset, size, flags; /* as the scalars of RegisterDMAFile */
 };
 struct dext_batch_result {
 	int32_t status; /* an IOReturn */
@@ -215,7 +225,7 @@ enum dext_memory_type {
 #define DEXT_CHUNK_MAX	 (UINT64_C(3) << 29) /* 1.5 GiB */
 #define DEXT_CHUNKS_MAX	 128u		     /* a region */
 
-/* DMA flags of AllocateDMABuffer: the device may read it, may write it. */
+/* DMA flags of AllocateDMABuffer and RegisterDMAFile: the device may read, may write it. */
 #define DEXT_DMA_DEVICE_READS  UINT64_C(2) /* kIOMemoryDirectionOut */
 #define DEXT_DMA_DEVICE_WRITES UINT64_C(1) /* kIOMemoryDirectionIn */
 

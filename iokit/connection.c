@@ -140,7 +140,9 @@ static kern_return_t call(io_connect_t connect, struct iouser_arguments *argumen
 	struct connection *connection;
 	kern_return_t status;
 
-	if (arguments->scalar_input_count > IOUSER_SCALARS_MAX ||
+	if (arguments->descriptor_count > IOUSER_DESCRIPTORS_MAX ||
+		(arguments->descriptor_count && !arguments->descriptors) ||
+		arguments->scalar_input_count > IOUSER_SCALARS_MAX ||
 		(arguments->scalar_input_count && !arguments->scalar_input) ||
 		arguments->structure_input_size > IOUSER_STRUCT_MAX ||
 		(arguments->structure_input_size && !arguments->structure_input))
@@ -162,9 +164,10 @@ static kern_return_t call(io_connect_t connect, struct iouser_arguments *argumen
 	return status;
 }
 
-kern_return_t IOConnectCallMethod(mach_port_t connect, uint32_t selector, const uint64_t *input,
-	uint32_t input_count, const void *input_struct, size_t input_struct_size, uint64_t *output,
-	uint32_t *output_count, void *output_struct, size_t *output_struct_size)
+kern_return_t IOUserConnectCallDescriptors(io_connect_t connect, uint32_t selector,
+	const uint64_t *input, uint32_t input_count, const void *input_struct,
+	size_t input_struct_size, uint64_t *output, uint32_t *output_count, void *output_struct,
+	size_t *output_struct_size, const int *descriptors, uint32_t descriptor_count)
 {
 	const struct iou_wake synchronous = { .fd = -1 };
 	struct iouser_arguments arguments = {
@@ -173,11 +176,22 @@ kern_return_t IOConnectCallMethod(mach_port_t connect, uint32_t selector, const 
 		.scalar_input_count = input_count,
 		.structure_input = input_struct,
 		.structure_input_size = input_struct_size,
+		.descriptors = descriptors,
+		.descriptor_count = descriptor_count,
 		.scalar_output = output,
 		.structure_output = output_struct,
 	};
 
 	return call(connect, &arguments, &synchronous, output_count, output_struct_size);
+}
+
+kern_return_t IOConnectCallMethod(mach_port_t connect, uint32_t selector, const uint64_t *input,
+	uint32_t input_count, const void *input_struct, size_t input_struct_size, uint64_t *output,
+	uint32_t *output_count, void *output_struct, size_t *output_struct_size)
+{
+	return IOUserConnectCallDescriptors(connect, selector, input, input_count, input_struct,
+		input_struct_size, output, output_count, output_struct, output_struct_size, NULL,
+		0);
 }
 
 kern_return_t IOConnectCallScalarMethod(mach_port_t connect, uint32_t selector,

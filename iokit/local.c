@@ -3,6 +3,7 @@
 #include "common/dma-span.h"
 #include "iokit/completion.h"
 #include "iokit/connection.h"
+#include "iokit/file-maps.h"
 #include "iokit/peer.h"
 #include "iokit/service.h"
 #include "iokit/task-memory.h"
@@ -100,6 +101,7 @@ static void local_close(void *state)
 	struct local *local = state;
 
 	iou_user_client_close(&local->user);
+	iou_file_maps_release(local->peer.maps);
 	free(local);
 }
 
@@ -120,8 +122,12 @@ kern_return_t iou_local_open(uint64_t entry_id, uint32_t type, io_connect_t *con
 	local->peer.pid = getpid();
 	local->peer.uid = geteuid();
 	local->peer.copy_memory = local_copy_memory;
-	status = iou_user_client_open(entry_id, type, &local->peer, &local->user);
+	local->peer.maps = iou_file_maps_create();
+	status = local->peer.maps ?
+			 iou_user_client_open(entry_id, type, &local->peer, &local->user) :
+			 kIOReturnNoMemory;
 	if (status != kIOReturnSuccess) {
+		iou_file_maps_release(local->peer.maps);
 		free(local);
 		return status;
 	}

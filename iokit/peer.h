@@ -20,7 +20,7 @@ struct iouser_peer {
 	kern_return_t (*copy_memory)(struct iouser_peer *peer, uint64_t va, uint64_t size,
 		struct iouser_task_memory **memory);
 	bool foreign_file_reported;
-	struct iou_file_maps *maps; /* mappings of the client's files; NULL in-process */
+	struct iou_file_maps *maps; /* mappings of the client's files */
 };
 
 #endif

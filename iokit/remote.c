@@ -251,6 +251,8 @@ static kern_return_t exchange(struct remote *remote, void *message, size_t size,
 		iou_channel_sent(&remote->channel);
 		if (taken == -ETIMEDOUT)
 			return kIOReturnTimeout;
+		if (taken == -EBADF && fd_count)
+			return kIOReturnBadArgument; /* nothing has been sent */
 		if (taken < 0) {
 			disconnect(remote);
 			return MACH_SEND_INVALID_DEST;
@@ -354,13 +356,19 @@ static kern_return_t remote_call(
 {
 	struct remote *remote = state;
 	union iou_buffer message, reply;
+	bool asynchronous = wake->fd >= 0;
+	const int *sent = asynchronous ? &wake->fd : args->descriptors;
 	struct iou_fds fds;
 	kern_return_t status;
 
+	/* No function of IOKit's or of ours makes an asynchronous call with descriptors. */
+	if (args->descriptor_count && (asynchronous || remote->minor < IOU_MINOR_DESCRIPTORS))
+		return kIOReturnUnsupported;
 	if (remote->calls < CALLS_BEFORE_CHANNEL && wants_channel(remote))
 		begin_channel(remote);
-	status = exchange(remote, &message, marshal(&message, args, wake), &wake->fd, wake->fd >= 0,
-		args, &reply, &fds, sizeof(reply.call_reply));
+	status = exchange(remote, &message, marshal(&message, args, wake), sent,
+		asynchronous ? 1 : args->descriptor_count, args, &reply, &fds,
+		sizeof(reply.call_reply));
 	iou_fds_close(&fds);
 	if (status == kIOReturnSuccess && !unmarshal(&reply, args))
 		return disconnect(remote);

@@ -259,9 +259,10 @@ static int handle_call(struct session *session, union iou_buffer *message, struc
 	struct iouser_arguments arguments;
 	union iou_buffer answer;
 	uint64_t *output = (uint64_t *)(void *)(answer.bytes + sizeof(answer.call_reply));
+	size_t ports = call->flags & IOU_CALL_ASYNC && fds->count ? 1 : 0;
 	kern_return_t status;
 
-	if (!call_is_valid(call))
+	if (!call_is_valid(call) || fds->count - ports > IOUSER_DESCRIPTORS_MAX)
 		return -EPROTO;
 	arguments = (struct iouser_arguments){
 		.selector = call->selector,
@@ -269,6 +270,8 @@ static int handle_call(struct session *session, union iou_buffer *message, struc
 		.scalar_input_count = call->scalar_input_count,
 		.structure_input = input + call->scalar_input_count * sizeof(uint64_t),
 		.structure_input_size = call->structure_input_size,
+		.descriptors = fds->fd + ports,
+		.descriptor_count = fds->count - ports,
 		.scalar_output = output,
 		.scalar_output_room = call->scalar_output_room,
 		.structure_output = output + IOUSER_SCALARS_MAX,
@@ -342,7 +345,8 @@ static const struct {
 	[IOU_HELLO] = { handle_hello, STATE_NEW, sizeof(struct iou_hello), false, 0 },
 	[IOU_LIST] = { handle_list, STATE_GREETED, sizeof(struct iou_header), false, 0 },
 	[IOU_OPEN] = { handle_open, STATE_GREETED, sizeof(struct iou_open), false, 0 },
-	[IOU_CALL] = { handle_call, STATE_OPEN, sizeof(struct iou_call), true, 1 },
+	[IOU_CALL] = { handle_call, STATE_OPEN, sizeof(struct iou_call), true,
+		1 + IOUSER_DESCRIPTORS_MAX },
 	[IOU_MAP] = { handle_map, STATE_OPEN, sizeof(struct iou_map), false, 0 },
 	[IOU_WATCH] = { handle_watch, STATE_GREETED, sizeof(struct iou_header), false, 0 },
 	[IOU_CHANNEL] = { handle_channel, STATE_OPEN, sizeof(struct iou_header), false, 0 },

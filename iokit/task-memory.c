@@ -208,6 +208,36 @@ static kern_return_t make_span(struct iou_memory_builder *builder, const struct 
 	return status;
 }
 
+kern_return_t iouser_copy_file_memory(struct iouser_peer *peer, int fd, uint64_t offset,
+	uint64_t size, bool writable, struct iouser_task_memory **memory)
+{
+	struct iouser_task_memory *found = iou_task_memory_alloc(1);
+	struct iou_file_map *map;
+	struct dma_span *span;
+	kern_return_t status;
+
+	if (!found)
+		return kIOReturnNoMemory;
+	span = &found->spans[0];
+	*span = (struct dma_span){ .length = size, .writable = writable };
+	status =
+		iou_file_maps_get(peer->maps, fd, offset, size, &span->writable, &map, &span->host);
+	if (status == kIOReturnNotPermitted)
+		report_foreign_file(peer);
+	if (status == kIOReturnSuccess) {
+		found->owners[0] = map;
+		found->count = 1;
+		if (writable && !span->writable)
+			status = kIOReturnNotPermitted;
+	}
+	if (status != kIOReturnSuccess) {
+		iouser_task_memory_release(found);
+		return status;
+	}
+	*memory = found;
+	return kIOReturnSuccess;
+}
+
 /* Append a span, or lengthen the last one where the new one is its continuation. */
 static kern_return_t add_range(struct iou_memory_builder *builder, const struct iou_range *range,
 	const struct iou_fds *fds)

@@ -14,10 +14,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define IOU_MAGIC	  0x554b4f49u /* "IOKU" */
-#define IOU_VERSION_MAJOR 1u
-#define IOU_VERSION_MINOR 1u
-#define IOU_MINOR_CHANNEL 1u /* from this one on there is CHANNEL */
+#define IOU_MAGIC	      0x554b4f49u /* "IOKU" */
+#define IOU_VERSION_MAJOR     1u
+#define IOU_VERSION_MINOR     2u
+#define IOU_MINOR_CHANNEL     1u /* from this one on there is CHANNEL */
+#define IOU_MINOR_DESCRIPTORS 2u /* from this one on a CALL may have descriptors of the caller's */
 
 #define IOU_NAME_MAX	   64
 #define IOU_PROPERTIES_MAX 256
@@ -29,14 +30,14 @@ enum iou_message {
 	IOU_LIST,      /* c: nothing -> s: ENTRY ..., then the LIST reply */
 	IOU_ENTRY,     /* s: one service */
 	IOU_OPEN,      /* c: entry, type -> s: status */
-	IOU_CALL,      /* c: selector, scalars, bytes [, port] -> s: status, scalars, bytes */
-	IOU_MAP,       /* c: memory type -> s: size, offset, descriptor */
-	IOU_UNMAP,     /* c: memory type; no reply */
-	IOU_MEMORY,    /* s: range of the client's memory -> c: its ranges, descriptors */
-	IOU_EVENT,     /* s, on a port: token, status, arguments */
-	IOU_WATCH,     /* c: nothing -> s: status, then CHANGED whenever the registry changes */
-	IOU_CHANGED,   /* s */
-	IOU_CHANNEL,   /* c: nothing -> s: the descriptor of a call channel */
+	IOU_CALL, /* c: selector, scalars, bytes [, port] [, descriptors] -> s: status, scalars, bytes */
+	IOU_MAP,     /* c: memory type -> s: size, offset, descriptor */
+	IOU_UNMAP,   /* c: memory type; no reply */
+	IOU_MEMORY,  /* s: range of the client's memory -> c: its ranges, descriptors */
+	IOU_EVENT,   /* s, on a port: token, status, arguments */
+	IOU_WATCH,   /* c: nothing -> s: status, then CHANGED whenever the registry changes */
+	IOU_CHANGED, /* s */
+	IOU_CHANNEL, /* c: nothing -> s: the descriptor of a call channel */
 	IOU_MESSAGES,
 };
 
@@ -70,7 +71,7 @@ struct iou_open {
 	uint32_t reserved;
 };
 
-#define IOU_CALL_ASYNC 1u /* a port comes with the call */
+#define IOU_CALL_ASYNC 1u /* the first descriptor of the call is a port */
 struct iou_call {
 	struct iou_header header;
 	uint32_t selector;

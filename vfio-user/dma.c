@@ -4,6 +4,7 @@
 #include "vfio-user/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,13 +12,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Ranges that vu_dma_register_all() registers together. */
+/* Ranges that are registered, or unregistered, together. */
 #define RANGES_PER_BATCH 64
 
 struct vu_dma_range {
-	uint64_t address, size;
-	int fd;	       /* -1: not shared; of a kind whose close() does not wait */
-	void *mapping; /* begins at a page of the file */
+	uint64_t address, size, offset;
+	uint32_t flags; /* VFIO_USER_F_DMA_REGION_* */
+	int fd;		/* -1: not shared; of a kind whose close() does not wait */
+	void *mapping;	/* NULL: the driver takes the descriptor; begins at a page of the file */
 	size_t mapping_size;
 	bool registered;
 };
@@ -27,24 +29,74 @@ void vu_dma_init(struct vu_dma *dma, struct vu_device *device, size_t limit, uin
 	*dma = (struct vu_dma){ .device = device, .limit = limit, .page_size = page_size };
 }
 
+/* The driver has unregistered a range, with @status. */
+static void end_unregistration(struct vu_dma *dma, struct vu_dma_range *range, kern_return_t status)
+{
+	range->registered = false;
+	vu_device_error(dma->device, status);
+	/* An access is still running: it must not reach what would be mapped there next. */
+	if (status == kIOReturnTimeout)
+		range->mapping = NULL;
+}
+
 static void free_range(struct vu_dma *dma, struct vu_dma_range *range)
 {
-	kern_return_t status = kIOReturnSuccess;
-
-	if (range->registered) {
-		status = apple_dext_unregister_dma(dma->device->connection, range->address);
-		vu_device_error(dma->device, status);
-	}
-	/* An access is still running: it must not reach what is mapped there next. */
-	if (range->mapping && status != kIOReturnTimeout)
+	if (range->registered)
+		end_unregistration(dma, range,
+			apple_dext_unregister_dma(dma->device->connection, range->address));
+	if (range->mapping)
 		munmap(range->mapping, range->mapping_size);
 	if (range->fd >= 0)
 		close(range->fd);
 	free(range);
 }
 
+/* Unregister @count ranges, at most RANGES_PER_BATCH. */
+static void unregister_batch(struct vu_dma *dma, struct vu_dma_range *const *ranges, size_t count)
+{
+	uint64_t iovas[RANGES_PER_BATCH] = { 0 };
+	kern_return_t statuses[RANGES_PER_BATCH];
+
+	for (size_t i = 0; i < count; i++)
+		iovas[i] = ranges[i]->address;
+	/* There is a status for each, also when the call fails. */
+	apple_dext_unregister_dma_batch(dma->device->connection, iovas, count, statuses);
+	for (size_t i = 0; i < count; i++)
+		end_unregistration(dma, ranges[i], statuses[i]);
+}
+
+/* Call @handle with all ranges for which @wanted holds, RANGES_PER_BATCH at a time. */
+static void for_batches(struct vu_dma *dma, bool (*wanted)(const struct vu_dma_range *range),
+	void (*handle)(struct vu_dma *dma, struct vu_dma_range *const *ranges, size_t count))
+{
+	struct vu_dma_range *batch[RANGES_PER_BATCH];
+	size_t count = 0;
+
+	for (size_t i = 0; i < dma->count; i++) {
+		if (wanted(dma->ranges[i]))
+			batch[count++] = dma->ranges[i];
+		if (count == RANGES_PER_BATCH) {
+			handle(dma, batch, count);
+			count = 0;
+		}
+	}
+	if (count > 0)
+		handle(dma, batch, count);
+}
+
+static bool is_registered(const struct vu_dma_range *range)
+{
+	return range->registered;
+}
+
+static bool is_shared(const struct vu_dma_range *range)
+{
+	return range->fd >= 0;
+}
+
 static void free_all(struct vu_dma *dma)
 {
+	for_batches(dma, is_registered, unregister_batch);
 	while (dma->count > 0)
 		free_range(dma, dma->ranges[--dma->count]);
 }
@@ -105,6 +157,7 @@ static int check_file(struct vu_dma *dma, const struct vfio_user_dma_map *reques
 {
 	enum fd_kind kind = fd_kind(fd);
 	struct stat status;
+	int mode;
 
 	if (kind != FD_KIND_MEMORY && kind != FD_KIND_LOCAL_FILE) {
 		if (!dma->logged_file_kind)
@@ -117,23 +170,30 @@ static int check_file(struct vu_dma *dma, const struct vfio_user_dma_map *reques
 	if (fstat(fd, &status) != 0 || status.st_size < 0 ||
 		(uint64_t)status.st_size < request->offset + request->size)
 		return EINVAL;
+	/* A mapping needs read access whatever it is for. */
+	mode = fcntl(fd, F_GETFL) & O_ACCMODE;
+	if (mode == O_WRONLY ||
+		((request->flags & VFIO_USER_F_DMA_REGION_WRITE) != 0 && mode != O_RDWR))
+		return EACCES;
 	return 0;
 }
 
-static int map_file(struct vu_dma_range *range, const struct vfio_user_dma_map *request)
+/* Map a range, if it is not mapped, for a driver that takes addresses and not descriptors. */
+static int map_range(struct vu_dma_range *range)
 {
 	/* Pages may be larger here than the protocol's. */
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	uint64_t lead = request->offset & (page - 1);
-	int protection = ((request->flags & VFIO_USER_F_DMA_REGION_READ) != 0 ? PROT_READ : 0) |
-			 ((request->flags & VFIO_USER_F_DMA_REGION_WRITE) != 0 ? PROT_WRITE : 0);
+	uint64_t lead = range->offset & (page - 1);
+	bool writable = (range->flags & VFIO_USER_F_DMA_REGION_WRITE) != 0;
 	void *mapping;
 
-	if (request->size > SIZE_MAX - lead)
+	if (range->mapping)
+		return 0;
+	if (range->size > SIZE_MAX - lead)
 		return EINVAL;
-	range->mapping_size = (size_t)(request->size + lead);
-	mapping = mmap(NULL, range->mapping_size, protection, MAP_SHARED, range->fd,
-		(off_t)(request->offset - lead));
+	range->mapping_size = (size_t)(range->size + lead);
+	mapping = mmap(NULL, range->mapping_size, PROT_READ | (writable ? PROT_WRITE : 0),
+		MAP_SHARED, range->fd, (off_t)(range->offset - lead));
 	if (mapping == MAP_FAILED)
 		return errno;
 	range->mapping = mapping;
@@ -150,15 +210,23 @@ static void log_translation(struct vu_dma *dma, uint64_t address, uint64_t bus_a
 		dma->device->name, address, bus_address);
 }
 
-static AppleDextDMARequest make_request(const struct vu_dma_range *range)
+static AppleDextDMAFile make_request(const struct vu_dma_range *range)
 {
-	uint64_t lead = range->mapping_size - range->size;
-
-	return (AppleDextDMARequest){
+	bool reads = (range->flags & VFIO_USER_F_DMA_REGION_READ) != 0;
+	bool writes = (range->flags & VFIO_USER_F_DMA_REGION_WRITE) != 0;
+	AppleDextDMAFile request = {
 		.iova = range->address,
-		.client_va = (uint64_t)(uintptr_t)range->mapping + lead,
 		.size = range->size,
+		.offset = range->offset,
+		.fd = range->fd,
+		.flags = (uint32_t)((reads ? DEXT_DMA_DEVICE_READS : 0) |
+				    (writes ? DEXT_DMA_DEVICE_WRITES : 0)),
 	};
+
+	if (range->mapping)
+		request.client_va =
+			(uint64_t)(uintptr_t)range->mapping + (range->mapping_size - range->size);
+	return request;
 }
 
 /* Record the result of a registration. Return: 0 or an errno. */
@@ -175,17 +243,32 @@ static int end_registration(
 	return 0;
 }
 
+static kern_return_t call_register(
+	struct vu_dma *dma, const struct vu_dma_range *range, uint64_t *bus_address)
+{
+	const AppleDextDMAFile request = make_request(range);
+
+	*bus_address = range->address;
+	return apple_dext_register_dma_fd(dma->device->connection, request.iova, request.fd,
+		request.offset, request.client_va, request.size, request.flags, bus_address, NULL);
+}
+
 static int register_range(struct vu_dma *dma, struct vu_dma_range *range)
 {
-	const AppleDextDMARequest request = make_request(range);
-	uint64_t bus_address = range->address, bus_length = 0;
+	kern_return_t status;
+	uint64_t bus_address;
 
 	if (!vu_device_is_present(dma->device))
 		return 0;
-	return end_registration(dma, range,
-		apple_dext_register_dma(dma->device->connection, request.iova, request.client_va,
-			request.size, &bus_address, &bus_length),
-		bus_address);
+	status = call_register(dma, range, &bus_address);
+	if (status == kIOReturnUnsupported) {
+		int error = map_range(range);
+
+		if (error != 0)
+			return error;
+		status = call_register(dma, range, &bus_address);
+	}
+	return end_registration(dma, range, status, bus_address);
 }
 
 static int share_range(
@@ -193,11 +276,7 @@ static int share_range(
 {
 	int error = check_file(dma, request, range->fd);
 
-	if (error == 0)
-		error = map_file(range, request);
-	if (error == 0)
-		error = register_range(dma, range);
-	return error;
+	return error != 0 ? error : register_range(dma, range);
 }
 
 static int make_room(struct vu_dma *dma)
@@ -237,6 +316,8 @@ static int add_range(
 		return ENOMEM;
 	range->address = request->address;
 	range->size = request->size;
+	range->offset = request->offset;
+	range->flags = request->flags;
 	range->fd = fd;
 	if (fd >= 0)
 		error = share_range(dma, range, request);
@@ -306,7 +387,7 @@ int vu_dma_unmap(struct vu_dma *dma, const struct vfio_user_dma_unmap *request)
 /* Register @count ranges, at most RANGES_PER_BATCH. */
 static void register_batch(struct vu_dma *dma, struct vu_dma_range *const *ranges, size_t count)
 {
-	AppleDextDMARequest requests[RANGES_PER_BATCH] = { 0 };
+	AppleDextDMAFile requests[RANGES_PER_BATCH] = { 0 };
 	AppleDextDMAResult results[RANGES_PER_BATCH];
 
 	if (!vu_device_is_present(dma->device))
@@ -314,10 +395,13 @@ static void register_batch(struct vu_dma *dma, struct vu_dma_range *const *range
 	for (size_t i = 0; i < count; i++)
 		requests[i] = make_request(ranges[i]);
 	/* Results have a status each, also when the call fails. */
-	apple_dext_register_dma_batch(dma->device->connection, requests, count, results);
+	apple_dext_register_dma_fd_batch(dma->device->connection, requests, count, results);
 	for (size_t i = 0; i < count; i++) {
-		int error =
-			end_registration(dma, ranges[i], results[i].status, results[i].bus_address);
+		/* A driver without descriptors has taken the place of one that had them. */
+		int error = results[i].status == kIOReturnUnsupported ?
+				    register_range(dma, ranges[i]) :
+				    end_registration(dma, ranges[i], results[i].status,
+					    results[i].bus_address);
 
 		if (error != 0)
 			vu_log("device %s: guest memory at 0x%" PRIx64 " cannot be registered: %s",
@@ -327,20 +411,9 @@ static void register_batch(struct vu_dma *dma, struct vu_dma_range *const *range
 
 void vu_dma_register_all(struct vu_dma *dma)
 {
-	struct vu_dma_range *batch[RANGES_PER_BATCH];
-	size_t count = 0;
-
-	for (size_t i = 0; i < dma->count; i++) {
+	for (size_t i = 0; i < dma->count; i++)
 		dma->ranges[i]->registered = false;
-		if (!dma->ranges[i]->mapping)
-			continue;
-		batch[count++] = dma->ranges[i];
-		if (count == RANGES_PER_BATCH) {
-			register_batch(dma, batch, count);
-			count = 0;
-		}
-	}
-	register_batch(dma, batch, count);
+	for_batches(dma, is_shared, register_batch);
 }
 
 void vu_dma_warn_if_unshared(struct vu_dma *dma)

@@ -2,8 +2,9 @@
 /*
  * Guest memory that the VMM shares.
  *
- * A range with a descriptor is mapped into this process and registered with the driver, which
- * reaches the memory through this process's descriptors: each stays open as long as its range.
+ * A range with a descriptor is registered with the driver, which takes the descriptor. It stays open
+ * as long as the range, which is registered again after an outage. If the driver takes addresses
+ * only, the range is mapped into this process.
  * A range without one (ROMs, video memory) is recorded only, and the device cannot access it: a
  * passed-through device does its own DMA, so nothing here could use DMA_READ and DMA_WRITE.
  *

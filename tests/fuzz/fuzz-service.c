@@ -199,6 +199,39 @@ static void step_batch(struct step *step)
 	}
 }
 
+/* Regions by descriptors, one or several; too few, too many or odd ones come along. */
+static void step_register_files(struct step *step)
+{
+	static const uint64_t sizes[] = { 0x10000, FD_MEMORY_SIZE, 0x1000, 1, 0x1001, 0, UINT64_MAX,
+		DEXT_CHUNK_MAX + 1, INT64_MAX };
+	static const uint64_t offsets[] = { 0, 0x1000, FD_MEMORY_SIZE - 8, 1, FD_MEMORY_SIZE,
+		UINT64_MAX, UINT64_C(1) << 40, INT64_MAX };
+	struct dext_batch_file files[4];
+	uint8_t how = fuzz_byte(step->input);
+	unsigned count = 1 + (how & 3), fds = how >> 4;
+
+	for (unsigned i = 0; i < count; i++)
+		files[i] = (struct dext_batch_file){
+			.iova = FUZZ_PICK(step->input, iovas),
+			.offset = FUZZ_PICK(step->input, offsets),
+			.size = FUZZ_PICK(step->input, sizes),
+			.flags = fuzz_byte(step->input) & 7,
+		};
+	if (how & 4)
+		begin_call(step, DEXT_SELECTOR_RegisterDMAFile, &files[0].iova,
+			DEXT_IN_RegisterDMAFile, IOUSER_SCALARS_MAX, 0);
+	else
+		begin_call(step, DEXT_SELECTOR_RegisterDMAFileBatch, NULL, 0, 0,
+			(uint32_t)(count * sizeof(files[0])));
+	if (!(how & 4))
+		memcpy(step->packet.bytes + sizeof(struct iou_call), files,
+			count * sizeof(files[0]));
+	step->packet.message.call.structure_output_room = IOUSER_STRUCT_MAX;
+	for (unsigned i = 0; i < fds; i++)
+		packet_attach(&step->packet, fuzz_byte(step->input));
+	send_packet(step);
+}
+
 static void step_unregister(struct step *step)
 {
 	unsigned iova = fuzz_byte(step->input) % (sizeof(iovas) / sizeof(*iovas));
@@ -354,6 +387,9 @@ static void take_step(struct step *step, unsigned kind)
 		break;
 	case 16:
 		step_batch(step);
+		break;
+	case 18:
+		step_register_files(step);
 		break;
 	case 17:
 		send_request(step, IOU_WATCH);

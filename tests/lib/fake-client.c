@@ -98,6 +98,14 @@ static void fill_config(void)
 		put(registers[i].offset, registers[i].width, registers[i].value);
 }
 
+/* The lock is held. */
+static void drop_region(size_t at)
+{
+	if (state.regions[at].mapping)
+		munmap(state.regions[at].mapping, state.regions[at].size);
+	state.regions[at] = state.regions[--state.region_count];
+}
+
 /* Offset of each BAR in its file. */
 #define BAR_OFFSET 0x10000
 
@@ -160,7 +168,8 @@ void fake_client_stop(void)
 	memset(pending, 0, sizeof(pending));
 	memset(state.config, 0, sizeof(state.config));
 	fill_config();
-	state.region_count = 0;
+	while (state.region_count)
+		drop_region(state.region_count - 1);
 	state.down = true;
 	pthread_mutex_unlock(&lock);
 }
@@ -441,25 +450,34 @@ kern_return_t apple_dext_mmio_write(
 
 /* --- DMA ---------------------------------------------------------------------------- */
 
-kern_return_t apple_dext_register_dma(io_connect_t connection, uint64_t iova, uint64_t client_va,
-	uint64_t size, uint64_t *out_bus_addr, uint64_t *out_bus_len)
+/* The lock is held; @result: of enter(). */
+static kern_return_t add_region(
+	kern_return_t result, const struct fake_client_region *region, uint64_t *bus_address)
 {
-	kern_return_t result = enter(connection);
-
 	if (result == kIOReturnSuccess)
 		result = state.register_result;
 	for (size_t i = 0; i < state.region_count && result == kIOReturnSuccess; i++)
-		if (state.regions[i].iova == iova)
+		if (state.regions[i].iova == region->iova)
 			result = kIOReturnStillOpen;
 	if (result == kIOReturnSuccess && state.region_count == FAKE_REGIONS_MAX)
 		result = kIOReturnNoSpace;
 	if (result == kIOReturnSuccess) {
-		state.regions[state.region_count++] =
-			(struct fake_client_region){ iova, client_va, size };
-		*out_bus_addr = iova + state.bus_offset;
-		*out_bus_len = size;
+		state.regions[state.region_count++] = *region;
+		*bus_address = region->iova + state.bus_offset;
 	}
-	return leave(result);
+	return result;
+}
+
+static kern_return_t register_address(
+	io_connect_t connection, const AppleDextDMARequest *request, uint64_t *bus_address)
+{
+	const struct fake_client_region region = { request->iova, request->client_va, request->size,
+		NULL };
+	kern_return_t result = enter(connection);
+
+	if (result == kIOReturnSuccess && !region.va)
+		result = kIOReturnBadArgument;
+	return leave(add_region(result, &region, bus_address));
 }
 
 kern_return_t apple_dext_register_dma_batch(io_connect_t connection,
@@ -470,15 +488,61 @@ kern_return_t apple_dext_register_dma_batch(io_connect_t connection,
 	for (size_t i = 0; i < count; i++) {
 		results[i] = (AppleDextDMAResult){ .segments = 1 };
 		results[i].status =
-			apple_dext_register_dma(connection, requests[i].iova, requests[i].client_va,
-				requests[i].size, &results[i].bus_address, &results[i].bus_length);
+			register_address(connection, &requests[i], &results[i].bus_address);
 	}
 	return kIOReturnSuccess;
 }
 
-kern_return_t apple_dext_unregister_dma(io_connect_t connection, uint64_t iova)
+/* As the library: by address where descriptors are not supported, if there is an address. */
+static kern_return_t register_file(
+	io_connect_t connection, const AppleDextDMAFile *file, uint64_t *bus_address)
 {
+	const AppleDextDMARequest request = { file->iova, file->client_va, file->size };
+	int protection = file->flags & DEXT_DMA_DEVICE_WRITES ? PROT_READ | PROT_WRITE : PROT_READ;
+	struct fake_client_region region = { .iova = file->iova, .size = file->size };
 	kern_return_t result = enter(connection);
+
+	if (result == kIOReturnSuccess && state.takes_no_fds) {
+		leave(result);
+		return file->client_va ? register_address(connection, &request, bus_address) :
+					 kIOReturnUnsupported;
+	}
+	region.mapping =
+		mmap(NULL, file->size, protection, MAP_SHARED, file->fd, (off_t)file->offset);
+	if (result == kIOReturnSuccess && region.mapping == MAP_FAILED)
+		result = kIOReturnVMError;
+	region.va = (uintptr_t)region.mapping;
+	result = add_region(result, &region, bus_address);
+	if (result != kIOReturnSuccess && region.mapping != MAP_FAILED)
+		munmap(region.mapping, file->size);
+	return leave(result);
+}
+
+kern_return_t apple_dext_register_dma_fd(io_connect_t connection, uint64_t iova, int fd,
+	uint64_t offset, uint64_t client_va, uint64_t size, uint32_t flags, uint64_t *out_bus_addr,
+	uint64_t *out_bus_len)
+{
+	const AppleDextDMAFile file = { iova, client_va, size, offset, fd, flags };
+
+	(void)out_bus_len;
+	return register_file(connection, &file, out_bus_addr);
+}
+
+kern_return_t apple_dext_register_dma_fd_batch(io_connect_t connection,
+	const AppleDextDMAFile *files, size_t count, AppleDextDMAResult *results)
+{
+	fake_client_lock()->fd_batches++;
+	fake_client_unlock();
+	for (size_t i = 0; i < count; i++) {
+		results[i] = (AppleDextDMAResult){ .segments = 1 };
+		results[i].status = register_file(connection, &files[i], &results[i].bus_address);
+	}
+	return kIOReturnSuccess;
+}
+
+/* The lock is held; @result: of enter(). */
+static kern_return_t remove_region(kern_return_t result, uint64_t iova)
+{
 	size_t at = 0;
 
 	while (at < state.region_count && state.regions[at].iova != iova)
@@ -486,7 +550,26 @@ kern_return_t apple_dext_unregister_dma(io_connect_t connection, uint64_t iova)
 	if (result == kIOReturnSuccess && at == state.region_count)
 		result = kIOReturnNotFound;
 	if (result == kIOReturnSuccess)
-		state.regions[at] = state.regions[--state.region_count];
+		drop_region(at);
+	return result;
+}
+
+kern_return_t apple_dext_unregister_dma(io_connect_t connection, uint64_t iova)
+{
+	kern_return_t result = enter(connection);
+
+	state.unregistrations++;
+	return leave(remove_region(result, iova));
+}
+
+kern_return_t apple_dext_unregister_dma_batch(
+	io_connect_t connection, const uint64_t *iovas, size_t count, kern_return_t *statuses)
+{
+	kern_return_t result = enter(connection);
+
+	state.unregister_batches++;
+	for (size_t i = 0; i < count; i++)
+		statuses[i] = remove_region(result, iovas[i]);
 	return leave(result);
 }
 

@@ -33,6 +33,7 @@ enum {
 
 struct fake_client_region {
 	uint64_t iova, va, size;
+	void *mapping; /* of a descriptor: also at va; else NULL */
 };
 
 struct fake_client_access {
@@ -44,7 +45,8 @@ struct fake_client {
 	unsigned char *bars[DEXT_BARS]; /* memory of each BAR, also of the I/O BAR */
 	struct fake_client_region regions[FAKE_REGIONS_MAX];
 	size_t region_count;
-	unsigned batches; /* calls of apple_dext_register_dma_batch() */
+	unsigned batches, fd_batches; /* calls that register by address, by descriptor */
+	unsigned unregistrations, unregister_batches; /* calls */
 	struct fake_client_access config_writes[FAKE_WRITES_MAX];
 	size_t config_write_count;
 	struct fake_client_access bar_calls[FAKE_WRITES_MAX];
@@ -62,6 +64,7 @@ struct fake_client {
 	/* Set by tests. */
 	kern_return_t failure; /* result of every call, unless it is success */
 	kern_return_t claim_result, register_result, reset_result, setup_result;
+	bool takes_no_fds;			     /* DMA memory by address only */
 	uint64_t bus_offset;			     /* bus address minus iova */
 	bool down;				     /* connecting fails */
 	kern_return_t descriptor_result, map_result; /* results for BARs */

@@ -3,12 +3,15 @@
  * The additions to the ABI: segments, batches, lists, the trace, roots, triggering,
  * removal; and what the client library does against a driver that lacks them.
  */
+#include "common/dma-span.h"
 #include "tests/lib/asserts.h"
 #include "tests/lib/rig.h"
 
 #include <apple-dext-client.h>
 #include <dext-abi.h>
+#include <fcntl.h>
 #include <iokit-user/service.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -222,6 +225,151 @@ static void test_batches(void **state)
 	free(requests), free(results), free(iovas), free(statuses);
 }
 
+#define RW (DEXT_DMA_DEVICE_READS | DEXT_DMA_DEVICE_WRITES)
+
+static kern_return_t register_fd(
+	io_connect_t connection, uint64_t iova, int fd, uint64_t offset, uint64_t size)
+{
+	return apple_dext_register_dma_fd(connection, iova, fd, offset, 0, size, RW, NULL, NULL);
+}
+
+/* Memory that is not mapped in this process, so that nothing but the descriptor leads to it. */
+static void test_descriptors(void **state)
+{
+	io_connect_t connection = claim(1);
+	uint64_t word = 77, address = 0, length = 0;
+	int fd = memfd_create("test", MFD_CLOEXEC);
+
+	(void)state;
+	if (rig.local)
+		dma_spans_catch_faults(); /* cmocka has taken the signals over */
+	assert_int_equal(ftruncate(fd, 0x10000), 0);
+	assert_int_equal(pwrite(fd, &word, sizeof(word), 0x5000 + 0x1ff8), sizeof(word));
+	assert_ok(apple_dext_register_dma_fd(
+		connection, GIB, fd, 0x5000, 0, 0x2000, RW, &address, &length));
+	assert_int_equal(address, GIB);
+	assert_int_equal(length, 0x2000);
+	assert_fails(register_fd(connection, GIB, fd, 0, 0x1000), kIOReturnStillOpen);
+	assert_fails(register_fd(connection, GIB + 0x1000, fd, 0, 0x1000), kIOReturnBusy);
+	assert_ok(register_fd(connection, GIB + 0x2000, fd, 0, 0x10000));
+	/* The driver does not need this descriptor any more. */
+	assert_int_equal(ftruncate(fd, 0x8000), 0);
+	close(fd);
+	word = 0;
+	assert_ok(apple_dext_probe_dma(connection, GIB, 0x1ff8, &word));
+	assert_int_equal(word, 77);
+	/* Truncated after it was registered. */
+	assert_fails(
+		apple_dext_probe_dma(connection, GIB + 0x2000, 0xf000, &word), kIOReturnDMAError);
+	assert_ok(apple_dext_unregister_dma(connection, GIB));
+	assert_fails(apple_dext_probe_dma(connection, GIB, 0, &word), kIOReturnNotFound);
+	assert_ok(apple_dext_unregister_dma(connection, GIB + 0x2000));
+	apple_dext_disconnect(connection);
+}
+
+static void test_refused_descriptors(void **state)
+{
+	io_connect_t connection = apple_dext_connect(1, 0, 0);
+	static const struct {
+		uint64_t offset, size;
+		uint32_t flags;
+	} cases[] = {
+		{ 0, 0, RW },
+		{ 0, 0x4001, RW }, /* past the end of the file */
+		{ 0x4000, 1, RW },
+		{ 0x1000, UINT64_MAX - 0xfff, RW }, /* wraps */
+		{ UINT64_MAX, 1, RW },
+		{ 0, 0x1000, 0 },
+		{ 0, 0x1000, RW | 4 },
+	};
+	int fd = memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING), ends[2], read_only, closed;
+	char path[64];
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, 0x4000), 0);
+	assert_fails(register_fd(connection, 0, fd, 0, 0x1000), kIOReturnNotOpen);
+	assert_ok(apple_dext_claim(connection));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		kern_return_t got = apple_dext_register_dma_fd(connection, 0, fd, cases[i].offset,
+			0, cases[i].size, cases[i].flags, NULL, NULL);
+
+		/* The size that wraps is also more than a region can have. */
+		assert_true(got == kIOReturnBadArgument || got == kIOReturnNoSpace);
+	}
+	assert_fails(register_fd(connection, 0, -1, 0, 0x1000), kIOReturnBadArgument);
+	closed = dup(fd);
+	close(closed);
+	assert_fails(register_fd(connection, 0, closed, 0, 0x1000), kIOReturnBadArgument);
+	assert_int_equal(pipe(ends), 0);
+	assert_fails(register_fd(connection, 0, ends[0], 0, 0x1000), kIOReturnBadArgument);
+	close(ends[0]);
+	close(ends[1]);
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	read_only = open(path, O_RDONLY | O_CLOEXEC);
+	assert_fails(register_fd(connection, 0, read_only, 0, 0x1000), kIOReturnNotPermitted);
+	assert_ok(apple_dext_register_dma_fd(
+		connection, 0, read_only, 0, 0, 0x1000, DEXT_DMA_DEVICE_READS, NULL, NULL));
+	close(read_only);
+	/* Without a writable mapping it can be sealed. */
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), 0);
+	assert_fails(register_fd(connection, 0x1000, fd, 0, 0x1000), kIOReturnVMError);
+	assert_ok(apple_dext_register_dma_fd(
+		connection, 0x1000, fd, 0x1000, 0, 0x1000, DEXT_DMA_DEVICE_READS, NULL, NULL));
+	close(fd);
+	apple_dext_disconnect(connection);
+	assert_fails(register_fd(IO_OBJECT_NULL, 0, STDIN_FILENO, 0, 0x1000), kIOReturnBadArgument);
+}
+
+static void test_batches_of_descriptors(void **state)
+{
+	enum { COUNT = 100 };
+	io_connect_t connection = claim(1);
+	AppleDextDMAFile files[COUNT];
+	AppleDextDMAResult results[COUNT];
+	int fd = memfd_create("test", MFD_CLOEXEC), ends[2];
+	uint64_t word;
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, COUNT * 4096), 0);
+	assert_int_equal(pipe(ends), 0);
+	for (uint64_t i = 0; i < COUNT; i++) {
+		assert_int_equal(pwrite(fd, &i, sizeof(i), (off_t)i * 4096), sizeof(i));
+		files[i] = (AppleDextDMAFile){ .iova = GIB + i * 4096,
+			.size = 4096,
+			.offset = i * 4096,
+			.fd = fd,
+			.flags = RW };
+	}
+	files[10].iova = files[9].iova;
+	files[50].fd = ends[0];
+	files[99].flags = 0;
+	assert_ok(apple_dext_register_dma_fd_batch(connection, files, COUNT, results));
+	for (uint64_t i = 0; i < COUNT; i++) {
+		kern_return_t expected = i == 10	    ? kIOReturnStillOpen :
+					 i == 50 || i == 99 ? kIOReturnBadArgument :
+							      kIOReturnSuccess;
+
+		assert_int_equal(results[i].status, expected);
+		assert_int_equal(results[i].segments, expected == kIOReturnSuccess);
+		if (expected != kIOReturnSuccess)
+			continue;
+		assert_int_equal(results[i].bus_address, files[i].iova);
+		assert_ok(apple_dext_probe_dma(connection, files[i].iova, 0, &word));
+		assert_int_equal(word, i);
+	}
+	assert_ok(apple_dext_register_dma_fd_batch(connection, NULL, 0, NULL));
+	assert_fails(apple_dext_register_dma_fd_batch(connection, NULL, 1, results),
+		kIOReturnBadArgument);
+	apple_dext_disconnect(connection);
+	assert_fails(apple_dext_register_dma_fd_batch(connection, files, 2, results),
+		kIOReturnBadArgument);
+	assert_int_equal(results[1].status, kIOReturnBadArgument);
+	close(ends[0]);
+	close(ends[1]);
+	close(fd);
+}
+
 static void test_clients(void **state)
 {
 	io_connect_t first = claim(1), second = apple_dext_connect(1, 0, 0);
@@ -367,6 +515,9 @@ int main(void)
 		cmocka_unit_test_setup(test_the_largest_region, rig_await_idle),
 		cmocka_unit_test_setup(test_rollback, rig_await_idle),
 		cmocka_unit_test_setup(test_batches, rig_await_idle),
+		cmocka_unit_test_setup(test_descriptors, rig_await_idle),
+		cmocka_unit_test_setup(test_refused_descriptors, rig_await_idle),
+		cmocka_unit_test_setup(test_batches_of_descriptors, rig_await_idle),
 		cmocka_unit_test_setup(test_clients, rig_await_idle),
 		cmocka_unit_test_setup(test_trigger, rig_await_idle),
 		cmocka_unit_test_setup(test_trace, rig_await_idle),

@@ -38,6 +38,8 @@ static kern_return_t do_register(struct iouser_arguments *arguments)
 {
 	const uint64_t *in = arguments->scalar_input;
 
+	if (!in[1])
+		return kIOReturnBadArgument;
 	if (find(in[0]) < region_count)
 		return kIOReturnStillOpen;
 	if (region_count == 4)
@@ -169,6 +171,32 @@ static void test_batches_become_calls(void **state)
 	assert_fails(statuses[2], kIOReturnNotFound);
 }
 
+static void test_descriptors_become_addresses(void **state)
+{
+	const AppleDextDMAFile files[] = {
+		{ .iova = 1 << 20, .client_va = 4096, .size = 4096, .fd = STDIN_FILENO },
+		{ .iova = 2 << 20, .size = 4096, .fd = STDIN_FILENO },
+		{ .iova = 1 << 20, .client_va = 4096, .size = 4096, .fd = STDIN_FILENO },
+	};
+	AppleDextDMAResult results[3];
+	uint64_t address = 0;
+
+	(void)state;
+	assert_ok(apple_dext_register_dma_fd(connection, 3 << 20, STDIN_FILENO, 0, 4096, 4096,
+		DEXT_DMA_DEVICE_READS, &address, NULL));
+	assert_int_equal(address, 3 << 20);
+	assert_fails(apple_dext_register_dma_fd(connection, 4 << 20, STDIN_FILENO, 0, 0, 4096,
+			     DEXT_DMA_DEVICE_READS, &address, NULL),
+		kIOReturnUnsupported);
+	assert_ok(apple_dext_register_dma_fd_batch(connection, files, 3, results));
+	assert_ok(results[0].status);
+	assert_fails(results[1].status, kIOReturnUnsupported);
+	assert_fails(results[2].status, kIOReturnStillOpen);
+	assert_ok(apple_dext_unregister_dma(connection, 1 << 20));
+	assert_ok(apple_dext_unregister_dma(connection, 3 << 20));
+	assert_int_equal(region_count, 0);
+}
+
 static void test_the_rest_says_so(void **state)
 {
 	AppleDextStatus status;
@@ -225,6 +253,7 @@ int main(void)
 		cmocka_unit_test(test_exclusive_claim_is_a_claim),
 		cmocka_unit_test(test_segments_become_regions),
 		cmocka_unit_test(test_batches_become_calls),
+		cmocka_unit_test(test_descriptors_become_addresses),
 		cmocka_unit_test(test_the_rest_says_so),
 		cmocka_unit_test(test_memory_without_a_reason),
 		cmocka_unit_test(test_memory_that_is_too_small),

@@ -30,7 +30,7 @@
 
 /* --- A driver ----------------------------------------------------------------------- */
 
-enum { SELECT_NOTHING, SELECT_KEEP, SELECT_MEMORY, SELECT_TOO_MUCH };
+enum { SELECT_NOTHING, SELECT_KEEP, SELECT_MEMORY, SELECT_TOO_MUCH, SELECT_FILE };
 
 struct user {
 	struct iouser_peer *peer;
@@ -71,6 +71,22 @@ static kern_return_t count_segments(struct user *user, struct iouser_arguments *
 	return kIOReturnSuccess;
 }
 
+/* Map a page of each descriptor of the call. The status is that of the last. */
+static kern_return_t map_files(struct user *user, struct iouser_arguments *arguments)
+{
+	kern_return_t status = kIOReturnNotFound;
+
+	for (size_t i = 0; i < arguments->descriptor_count; i++) {
+		struct iouser_task_memory *memory;
+
+		status = iouser_copy_file_memory(
+			user->peer, arguments->descriptors[i], 0, PAGE, true, &memory);
+		if (status == kIOReturnSuccess)
+			iouser_task_memory_release(memory);
+	}
+	return status;
+}
+
 static kern_return_t method(void *client, struct iouser_arguments *arguments)
 {
 	switch (arguments->selector) {
@@ -78,6 +94,8 @@ static kern_return_t method(void *client, struct iouser_arguments *arguments)
 		return keep(client, arguments);
 	case SELECT_MEMORY:
 		return count_segments(client, arguments);
+	case SELECT_FILE:
+		return map_files(client, arguments);
 	case SELECT_TOO_MUCH:
 		arguments->structure_output_size = arguments->structure_output_room + 1;
 		return kIOReturnSuccess;
@@ -323,7 +341,7 @@ static int send_call(int fd, uint32_t selector, const uint64_t *scalars, uint32_
 	union iou_buffer message = { .call = {
 					     .header = { .type = IOU_CALL, .id = 7 },
 					     .selector = selector,
-					     .flags = fd_count ? IOU_CALL_ASYNC : 0,
+					     .flags = selector == SELECT_KEEP ? IOU_CALL_ASYNC : 0,
 					     .scalar_input_count = count,
 					     .scalar_output_room = IOUSER_SCALARS_MAX,
 					     .structure_output_room = IOUSER_STRUCT_MAX,
@@ -411,6 +429,38 @@ static void test_a_port_with_such_a_socket_in_its_queue(void **state)
 	assert_int_equal(call_with_port(fd, ends[1]), kIOReturnSuccess);
 	close(ends[0]);
 	close(ends[1]);
+	close(fd);
+}
+
+/* One that is given to the driver, among others that are memory. */
+static void test_an_argument_that_lingers(void **state)
+{
+	int fd = open_session(), fds[IOUSER_DESCRIPTORS_MAX + 1];
+	int memory = memfd_create("test", MFD_CLOEXEC);
+	union iou_buffer reply;
+
+	(void)state;
+	assert_int_equal(ftruncate(memory, PAGE), 0);
+	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
+		fds[i] = memory;
+	assert_int_equal(send_call(fd, SELECT_FILE, NULL, 0, fds, IOUSER_DESCRIPTORS_MAX), 0);
+	assert_int_equal(receive_status(fd, &reply), kIOReturnSuccess);
+	assert_int_equal(send_call(fd, SELECT_FILE, NULL, 0, NULL, 0), 0);
+	assert_int_equal(receive_status(fd, &reply), kIOReturnNotFound);
+	fds[IOUSER_DESCRIPTORS_MAX - 1] = lingering_socket();
+	hold_server();
+	assert_int_equal(send_call(fd, SELECT_FILE, NULL, 0, fds, IOUSER_DESCRIPTORS_MAX), 0);
+	close(fds[IOUSER_DESCRIPTORS_MAX - 1]);
+	let_server_go();
+	assert_int_equal(receive_status(fd, &reply), kIOReturnBadArgument);
+	/* A selector that takes none ignores them. */
+	assert_int_equal(send_call(fd, SELECT_NOTHING, NULL, 0, &memory, 1), 0);
+	assert_int_equal(receive_status(fd, &reply), kIOReturnSuccess);
+	/* One too many. */
+	fds[IOUSER_DESCRIPTORS_MAX - 1] = memory;
+	assert_int_equal(send_call(fd, SELECT_FILE, NULL, 0, fds, IOUSER_DESCRIPTORS_MAX + 1), 0);
+	assert_true(is_cut_off(fd));
+	close(memory);
 	close(fd);
 }
 
@@ -725,6 +775,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		EACH(test_a_port_that_lingers),
 		EACH(test_a_port_with_such_a_socket_in_its_queue),
+		EACH(test_an_argument_that_lingers),
 		EACH(test_descriptors_where_none_may_be),
 		EACH(test_more_descriptors_than_a_message_may_bring),
 		EACH(test_descriptors_that_are_never_received),

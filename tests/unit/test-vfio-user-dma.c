@@ -69,7 +69,32 @@ static void test_shared_memory_is_registered(void **state)
 	close(fd);
 }
 
-/* The driver finds the memory through this process's descriptors. */
+static void set_takes_no_fds(void)
+{
+	fake_client_lock()->takes_no_fds = true;
+	fake_client_unlock();
+}
+
+/* The memory is mapped in the server then. */
+static void test_a_driver_without_descriptors_gets_addresses(void **state)
+{
+	int fd = memory_new(0x10000);
+	struct fake_client *device;
+
+	set_takes_no_fds();
+	assert_int_equal(pwrite(fd, "guest", 5, 0x3000), 5);
+	assert_int_equal(map(*state, 0x100000, 0x4000, 0x3000, VFIO_USER_F_DMA_REGION_READ, fd), 0);
+	device = fake_client_lock();
+	assert_int_equal(device->region_count, 1);
+	assert_null(device->regions[0].mapping);
+	assert_memory_equal((void *)(uintptr_t)device->regions[0].va, "guest", 5);
+	fake_client_unlock();
+	assert_int_equal(unmap(*state, 0x100000, 0x4000, 0), 0);
+	assert_int_equal(registered(), 0);
+	close(fd);
+}
+
+/* It is registered again through the descriptor when the driver has been away. */
 static void test_the_descriptor_stays_open_while_mapped(void **state)
 {
 	size_t before = count_fds();
@@ -247,6 +272,9 @@ static void test_all_is_unmapped_at_once(void **state)
 	assert_int_equal(registered(), 13);
 	assert_int_equal(unmap(*state, 0, 0, VFIO_DMA_UNMAP_FLAG_ALL), 0);
 	assert_int_equal(registered(), 0);
+	/* By one call. */
+	assert_int_equal(fake_client_lock()->unregister_batches, 1);
+	fake_client_unlock();
 	close(fd);
 	expect_fds(before);
 	assert_int_equal(unmap(*state, 0, 0, VFIO_DMA_UNMAP_FLAG_ALL), 0);
@@ -328,6 +356,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ON(test_shared_memory_is_registered),
+		ON(test_a_driver_without_descriptors_gets_addresses),
 		ON(test_the_descriptor_stays_open_while_mapped),
 		ON(test_memory_without_descriptor_is_remembered),
 		ON(test_ranges_that_make_no_sense_are_refused),

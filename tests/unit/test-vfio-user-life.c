@@ -88,9 +88,8 @@ static void set_memory_and_master(struct rig *rig)
 	vu_client_set_config(&rig->client, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 }
 
-static void test_a_restart_is_survived(void **state)
+static void survive_a_restart(struct rig *rig)
 {
-	struct rig *rig = *state;
 	struct fake_client *device;
 	int event = event_new();
 	unsigned char data[4] = { 1, 2, 3, 4 };
@@ -120,7 +119,7 @@ static void test_a_restart_is_survived(void **state)
 	device = fake_client_lock();
 	assert_int_equal(device->connects, 2);
 	assert_int_equal(device->disconnects, 1);
-	assert_int_equal(device->batches, 1);
+	assert_int_equal(device->fd_batches, 1);
 	assert_int_equal(device->region_count, 2);
 	assert_int_equal(device->regions[0].iova, 0);
 	assert_int_equal(device->regions[0].size, 0x10000);
@@ -132,6 +131,43 @@ static void test_a_restart_is_survived(void **state)
 	raise_vector(3);
 	assert_int_equal(event_read(event), 1);
 	close(event);
+}
+
+static void test_a_restart_is_survived(void **state)
+{
+	survive_a_restart(*state);
+}
+
+/* The ranges are mapped then, once. */
+static void test_a_restart_without_descriptors_is_survived(void **state)
+{
+	fake_client_lock()->takes_no_fds = true;
+	fake_client_unlock();
+	survive_a_restart(*state);
+	assert_null(fake_client_lock()->regions[0].mapping);
+	fake_client_unlock();
+	rig_disconnect(*state);
+	assert_int_equal(fake_client_lock()->region_count, 0);
+	fake_client_unlock();
+}
+
+/* Its successor may take none, although it took them itself. */
+static void test_a_successor_without_descriptors_gets_addresses(void **state)
+{
+	struct rig *rig = *state;
+
+	assert_int_equal(map(rig, 0, 0x10000, true), 0);
+	fake_client_stop();
+	wait_until_it_answers(rig, false);
+	fake_client_lock()->takes_no_fds = true;
+	fake_client_unlock();
+	fake_client_restart();
+	wait_until_it_answers(rig, true);
+	assert_int_equal(fake_client_lock()->region_count, 1);
+	fake_client_unlock();
+	assert_int_equal(unmap(rig, 0, 0x10000), 0);
+	assert_int_equal(fake_client_lock()->region_count, 0);
+	fake_client_unlock();
 }
 
 static void test_what_the_guest_wrote_meanwhile_is_known(void **state)
@@ -398,6 +434,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ON(setup, test_a_restart_is_survived),
+		ON(setup, test_a_restart_without_descriptors_is_survived),
+		ON(setup, test_a_successor_without_descriptors_gets_addresses),
 		ON(setup, test_what_the_guest_wrote_meanwhile_is_known),
 		ON(setup, test_several_restarts_are_survived),
 		ON(setup, test_a_map_that_finds_the_driver_dead_succeeds),

@@ -50,6 +50,28 @@ kern_return_t IOUserConnectCopyMemoryDescriptor(io_connect_t connect, uint32_t m
  */
 kern_return_t IOUserConnectReturnMemoryDescriptor(io_connect_t connect, uint32_t memory_type);
 
+/* Defined where IOUserConnectCallDescriptors() exists. */
+#define IOKIT_USER_CALL_DESCRIPTORS 1
+
+/**
+ * IOUserConnectCallDescriptors - IOConnectCallMethod() with descriptors for the driver
+ * @connect: the connection
+ * @selector: as IOConnectCallMethod(), also the arguments up to @output_struct_size
+ * @descriptors: passed to the driver with the call; the caller keeps them, and may close them when
+ *	the call has returned
+ * @descriptor_count: at most 32
+ *
+ * Threads: any.
+ *
+ * Return: as IOConnectCallMethod(); kIOReturnUnsupported, without a call, for a driver service that
+ * takes no descriptors; kIOReturnBadArgument also for too many descriptors or one that is not open;
+ * kIOReturnNoResources when the service has no room for them.
+ */
+kern_return_t IOUserConnectCallDescriptors(io_connect_t connect, uint32_t selector,
+	const uint64_t *input, uint32_t input_count, const void *input_struct,
+	size_t input_struct_size, uint64_t *output, uint32_t *output_count, void *output_struct,
+	size_t *output_struct_size, const int *descriptors, uint32_t descriptor_count);
+
 /* Defined where IOUserServiceStatus() exists. */
 #define IOKIT_USER_SERVICE_STATUS 1
 

@@ -22,6 +22,8 @@ extern "C" {
 
 #define IOUSER_SCALARS_MAX 16
 #define IOUSER_STRUCT_MAX  4096
+/* Descriptors that a client passes with one call. */
+#define IOUSER_DESCRIPTORS_MAX 32
 
 /* The client of a user client; gives access to its memory. */
 struct iouser_peer;
@@ -37,6 +39,12 @@ struct iouser_arguments {
 	uint32_t scalar_input_count;
 	const void *structure_input;
 	size_t structure_input_size;
+	/*
+	 * Descriptors that came with the call, for iouser_copy_file_memory(). They are of any kind:
+	 * another use of one can block for ever. They are closed when the call returns.
+	 */
+	const int *descriptors;
+	size_t descriptor_count;
 	/*
 	 * Output. Buffers are zeroed and counts are 0 when the driver is called. Only what the
 	 * driver counts is sent to the client.
@@ -156,6 +164,27 @@ struct iouser_task_memory {
  */
 kern_return_t iouser_copy_task_memory(
 	struct iouser_peer *peer, uint64_t va, uint64_t size, struct iouser_task_memory **memory);
+/**
+ * iouser_copy_file_memory - get access to memory that a client passed as a descriptor
+ * @peer: the client
+ * @fd: one of iouser_arguments.descriptors
+ * @offset: where the memory begins in the file, in bytes
+ * @size: in bytes
+ * @writable: whether the memory is to be written; else it is mapped read-only
+ * @memory: set to the memory, for iouser_task_memory_release()
+ *
+ * Only from within external_method of the same user client. The descriptor is not needed
+ * afterwards.
+ *
+ * Return: kIOReturnSuccess; kIOReturnBadArgument for a descriptor that is not of a regular file or
+ * memfd open for reading, a file that ends before the memory does, or a size of 0;
+ * kIOReturnNotPermitted for a descriptor that is not open for writing where @writable, and for a
+ * file whose pages may never arrive (FUSE, network file systems); kIOReturnNoSpace past the limits
+ * of address space; kIOReturnVMError where the file cannot be mapped, which seals can forbid;
+ * kIOReturnNoMemory.
+ */
+kern_return_t iouser_copy_file_memory(struct iouser_peer *peer, int fd, uint64_t offset,
+	uint64_t size, bool writable, struct iouser_task_memory **memory);
 /** iouser_task_memory_release - release it. Any thread, also after the peer has disconnected. */
 void iouser_task_memory_release(struct iouser_task_memory *memory);
 
