@@ -32,6 +32,12 @@ machine_serial() {
 	MACHINE+=(-serial "file:$2" -serial "file:$3")
 }
 
+# machine_iommu - an IOMMU (VT-d), which the kernel uses with intel_iommu=on
+machine_iommu() {
+	# shellcheck disable=SC2054 # commas of the VMM's
+	MACHINE+=(-M "kernel-irqchip=off" -device "intel-iommu,intremap=on,caching-mode=on")
+}
+
 # machine_disk IMAGE - a read-only virtio disk; the guest's first is /dev/vda
 machine_disk() {
 	MACHINE+=(-drive "if=virtio,format=raw,read-only=on,file=$1")

@@ -8,16 +8,16 @@
 SYSTEM_TREE=	# the packages, unpacked
 
 # To run: an init, a shell, and the libraries that dextpci's programs and tests need.
-SYSTEM_PACKAGES=(systemd busybox-static util-linux libc-bin
+SYSTEM_PACKAGES=(systemd udev kmod busybox-static util-linux libc-bin
 	libjson-c5 libpci3 libseccomp2 libsystemd0 libcmocka0)
 # What a guest that nobody reads in, in any language, does without.
 SYSTEM_WITHOUT=(usr/share/{doc,man,locale,info,lintian,bug,bash-completion,zsh,polkit-1,perl5,i18n}
-	usr/lib/systemd/catalog usr/lib/x86_64-linux-gnu/gconv usr/lib/locale)
+	usr/lib/systemd/catalog usr/lib/udev/hwdb.d usr/lib/x86_64-linux-gnu/gconv usr/lib/locale)
 
 # system_need RELEASE - have SYSTEM_TREE, and packed beside it: $SYSTEM_TREE.cpio
 system_need() {
-	cache_need "system-$1-1" "Fetching the guest's systemd (once, about 20 MB)" system_fetch "$1"
-	SYSTEM_TREE=$CACHE/system-$1-1/root
+	cache_need "system-$1-2" "Fetching the guest's systemd (once, about 20 MB)" system_fetch "$1"
+	SYSTEM_TREE=$CACHE/system-$1-2/root
 }
 
 system_fetch() {
@@ -65,11 +65,25 @@ system_initramfs() {
 	{ cat "$SYSTEM_TREE.cpio" && initramfs_pack "$2"; } >"$1"
 }
 
-# system_machine - MACHINE; the system boots to multi-user.target
+# system_modules DIR MODULE... - put modules of the guest's kernel, with all they need, into DIR
+system_modules() {
+	local dir=$1 modules=lib/modules/$GUEST_KERNEL file
+	shift
+	modprobe -d "$KERNEL_TREE" -S "$GUEST_KERNEL" -a --show-depends "$@" |
+		sed -n 's|^insmod .*/\(kernel/[^ ]*\).*|\1|p' | sort -u |
+		while read -r file; do
+			install -D -m 644 "$KERNEL_TREE/$modules/$file" "$dir/$modules/$file"
+		done
+	cp "$KERNEL_TREE/$modules"/modules.{order,builtin,builtin.modinfo} "$dir/$modules/"
+	depmod -b "$dir" "$GUEST_KERNEL" && mkdir -p "$dir/usr/lib" &&
+		mv "$dir/lib/modules" "$dir/usr/lib/" && rmdir "$dir/lib"
+}
+
+# system_machine [ARGUMENT...] - MACHINE; the system boots to multi-user.target
 #
-# Nobody logs in, and there is no udev to wait for.
+# Nobody logs in, and udev is there for the devices that appear later. ARGUMENTs are the kernel's.
 system_machine() {
-	machine_command systemd.unit=multi-user.target systemd.getty_auto=no \
+	machine_command "$@" systemd.mask=systemd-udev-trigger.service systemd.unit=multi-user.target systemd.getty_auto=no \
 		systemd.show_status=no systemd.mask=getty-static.service \
 		systemd.mask=proc-sys-fs-binfmt_misc.automount
 }

@@ -25,7 +25,8 @@ for file in bin/dextd bin/dext-vfio-user bin/dextctl include/apple-dext-client.h
 	include/iokit-user/dispatch/dispatch.h include/iokit-user/mach/mach.h \
 	include/iokit-user/iokit-user/client.h include/iokit-user/iokit-user/service.h \
 	share/man/man1/dextctl.1 share/man/man7/dextpci.7 share/man/man8/dextd.8 \
-	share/man/man8/dext-vfio-user.8 share/bash-completion/completions/dextctl; do
+	share/man/man8/dext-vfio-user.8 lib/systemd/system/dextd-vfio@.service \
+	lib/udev/rules.d/70-dextpci.rules share/bash-completion/completions/dextctl; do
 	check "$file is there" test -s "$prefix/$file"
 done
 for name in apple-dext-client iokit-user; do

@@ -73,7 +73,7 @@ options_of() {
 	sed -n 's/^ExecStart=//p' "$1" | grep -o -e '--[a-z-]*'
 }
 
-for unit in dextd.service dext-vfio-user@.service; do
+for unit in dextd.service dextd-vfio@.service dext-vfio-user@.service; do
 	[ -n "$units" ] || break
 	program=$(sed -n 's/^ExecStart=\([^ ]*\).*/\1/p' "$units/$unit")
 	[ -x "$1/$(basename "$program")" ]
@@ -84,7 +84,7 @@ for unit in dextd.service dext-vfio-user@.service; do
 	done
 	if command -v systemd-analyze >/dev/null; then
 		# The unit as it is, with the programs where they are now and no manual pages.
-		sed "s|^ExecStart=[^ ]*/\([^/ ]* \)|ExecStart=$1/\1|; /^Documentation=/d" \
+		sed "s|^\(ExecStart[Pre]*=+*\)/[^ ]*/\([^/ ]* \)|\1$1/\2|; /^Documentation=/d; /udevadm/d" \
 			"$units/$unit" >"$work/$unit"
 		problems=$(systemd-analyze verify "$work/$unit" 2>&1 | grep "$work/\|${unit%.service}")
 		[ -z "$problems" ]

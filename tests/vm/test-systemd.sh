@@ -35,12 +35,14 @@ overlay() {
 		return 1
 	}
 	rm -rf "$dir/usr/local/include" "$dir/usr/local/share"
-	install -D -t "$dir/guest" "$BUILD/tests/vfio-user-look" "$VM/system/report.sh" \
+	install -D -t "$dir/guest" "$BUILD/tests/vfio-user-look" "$BUILD/examples/example-edu" \
+		"$VM/system/report.sh" \
 		"$ROOT"/tests/vm/systemd/* &&
 		install -D -m 644 -t "$dir/etc/systemd/system" "$VM/system/guest.service" &&
 		mkdir -p "$dir/etc/systemd/system/multi-user.target.wants" "$dir/etc/sysusers.d" &&
 		ln -s ../guest.service "$dir/etc/systemd/system/multi-user.target.wants/" &&
-		printf '%s\n' "${USERS[@]}" >"$dir/etc/sysusers.d/test.conf"
+		printf '%s\n' "${USERS[@]}" >"$dir/etc/sysusers.d/test.conf" &&
+		system_modules "$dir" vfio-pci vfio_iommu_type1
 }
 
 prepare() {
@@ -90,7 +92,9 @@ main() {
 		mkdir -p "$2" && FILES=$(realpath "$2")
 	fi
 	prepare "${3:-}"
-	system_machine
+	system_machine intel_iommu=on
+	machine_iommu
+	MACHINE+=(-nic none -device "edu,addr=6")
 	guest_start "$FILES"
 	guest_wait "$FILES" "$LIMIT" || status=$?
 	take_over

@@ -34,20 +34,7 @@ overlay() {
 		"$BUILD/examples/example-nvme" "$VM/system/report.sh" "$ROOT"/tests/vm/vfio/* \
 		"$GUEST_TREE/bin/busybox" &&
 		mv "$dir/guest/init" "$dir/init" &&
-		modules "$dir"
-}
-
-# modules DIR - the kernel's VFIO, and the driver that has the disk before VFIO does
-modules() {
-	local modules=lib/modules/$GUEST_KERNEL wanted=(vfio-pci vfio_iommu_type1 nvme) file
-	modprobe -d "$KERNEL_TREE" -S "$GUEST_KERNEL" -a --show-depends "${wanted[@]}" |
-		sed -n 's|^insmod .*/\(kernel/[^ ]*\).*|\1|p' | sort -u |
-		while read -r file; do
-			install -D -m 644 "$KERNEL_TREE/$modules/$file" "$1/$modules/$file"
-		done
-	cp "$KERNEL_TREE/$modules"/modules.{order,builtin,builtin.modinfo} "$1/$modules/"
-	depmod -b "$1" "$GUEST_KERNEL" && mkdir -p "$1/usr/lib" && mv "$1/lib/modules" "$1/usr/lib/" &&
-		rmdir "$1/lib"
+		system_modules "$dir" vfio-pci vfio_iommu_type1 nvme # the disk's driver, before VFIO
 }
 
 # Packages of the guest's system are unpacked once; this puts the overlay over them.
@@ -70,10 +57,10 @@ machine() {
 	# shellcheck disable=SC2034 # for machine_command()
 	local MEMORY=1G
 	machine_command intel_iommu=on
+	machine_iommu
 	truncate -s 64M "$WORK/disk.img" "$WORK/pulled.img"
 	# shellcheck disable=SC2054 # commas of the VMM's
-	MACHINE+=(-M "kernel-irqchip=off" -device "intel-iommu,intremap=on,caching-mode=on"
-		-drive "file=$WORK/disk.img,if=none,id=disk,format=raw"
+	MACHINE+=(-drive "file=$WORK/disk.img,if=none,id=disk,format=raw"
 		-device nvme,drive=disk,serial=physical,addr=4
 		-nic none -device e1000e,addr=5 -device edu,addr=6 -device pcie-root-port,id=plug,addr=1
 		-drive "file=$WORK/pulled.img,if=none,id=pulled-disk,format=raw"

@@ -8,7 +8,8 @@ UNITS=/usr/local/lib/systemd/system
 # Nothing is good news. A template is verified as an instance of it.
 verified() {
 	local said
-	said=$(systemd-analyze verify --man=no $UNITS/dextd.service $UNITS/dext-vfio-user@.service 2>&1)
+	said=$(systemd-analyze verify --man=no $UNITS/dextd.service $UNITS/dextd-vfio@.service \
+		$UNITS/dext-vfio-user@.service 2>&1)
 	echo "$said"
 	[ -z "$said" ]
 }
