@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The memory of BARs: what is lent ends with the last mapping, whoever keeps it. */
+/* The memory of BARs: a client that keeps a mapping after unmapping has no access to the device. */
 #include "tests/lib/provider-rig.h"
 #include "provider/soft/nvme/nvme-spec.h"
 #include "provider/soft/odd/odd.h"
@@ -17,7 +17,7 @@
 
 static struct provider_rig rig;
 
-/* A mapping of a client's: a descriptor of its own, mapped. */
+/* A client's mapping: its own descriptor, mapped. */
 struct mapping {
 	int fd;
 	volatile uint8_t *bytes;
@@ -39,8 +39,8 @@ static struct mapping map(unsigned bar)
 	return mapping;
 }
 
-/* Say that it has ended, and keep it all the same. */
-static void pretend_to_unmap(unsigned bar)
+/* Report the mapping as ended without unmapping it. */
+static void end_without_unmapping(unsigned bar)
 {
 	rig.provider->ops->bar_unmapped(rig.provider, bar);
 }
@@ -61,7 +61,7 @@ static uint32_t load(const struct mapping *mapping, uint32_t offset)
 	return __atomic_load_n((uint32_t *)(uintptr_t)(mapping->bytes + offset), __ATOMIC_ACQUIRE);
 }
 
-static void test_a_kept_mapping_reaches_nothing(void **state)
+static void test_a_mapping_that_ended_has_no_effect(void **state)
 {
 	struct mapping kept, next;
 
@@ -69,8 +69,8 @@ static void test_a_kept_mapping_reaches_nothing(void **state)
 	prig_open(&rig, ODD);
 	kept = map(ODD_BAR_MEMORY);
 	store(&kept, 0x1000, 0x11223344);
-	pretend_to_unmap(ODD_BAR_MEMORY);
-	/* The content is the device's, and has stayed. */
+	end_without_unmapping(ODD_BAR_MEMORY);
+	/* The content belongs to the device, and is unchanged. */
 	assert_int_equal(prig_read(&rig, ODD_BAR_MEMORY, 0x1000, 4), 0x11223344);
 	store(&kept, 0x1000, 0x55667788);
 	assert_int_equal(prig_read(&rig, ODD_BAR_MEMORY, 0x1000, 4), 0x11223344);
@@ -83,13 +83,13 @@ static void test_a_kept_mapping_reaches_nothing(void **state)
 	assert_int_equal(load(&kept, 0x1004), 0);
 	store(&kept, 0x1004, 2);
 	assert_int_equal(load(&next, 0x1004), 1);
-	pretend_to_unmap(ODD_BAR_MEMORY);
+	end_without_unmapping(ODD_BAR_MEMORY);
 	drop(&kept);
 	drop(&next);
 	prig_close(&rig);
 }
 
-static void test_memory_stays_as_long_as_anybody_has_it(void **state)
+static void test_memory_is_the_same_while_any_client_maps_it(void **state)
 {
 	struct mapping one, other;
 
@@ -99,46 +99,46 @@ static void test_memory_stays_as_long_as_anybody_has_it(void **state)
 	other = map(ODD_BAR_BUFFER);
 	store(&one, 0, 7);
 	assert_int_equal(load(&other, 0), 7);
-	pretend_to_unmap(ODD_BAR_BUFFER);
+	end_without_unmapping(ODD_BAR_BUFFER);
 	store(&other, 0, 8);
 	assert_int_equal(prig_read(&rig, ODD_BAR_BUFFER, 0, 4), 8);
-	/* A reset clears the memory, and leaves it the same. */
+	/* A reset clears the memory; it does not replace it. */
 	assert_int_equal(prig_reset(&rig, PCI_RESET_HOT), kIOReturnSuccess);
 	assert_int_equal(load(&other, 0), 0);
 	store(&other, 0, 9);
 	assert_int_equal(prig_read(&rig, ODD_BAR_BUFFER, 0, 4), 9);
-	pretend_to_unmap(ODD_BAR_BUFFER);
+	end_without_unmapping(ODD_BAR_BUFFER);
 	drop(&one);
 	drop(&other);
 	prig_close(&rig);
 }
 
-static void test_its_size_is_fixed(void **state)
+static void test_the_size_is_fixed(void **state)
 {
 	struct mapping mapping;
 
 	(void)state;
 	prig_open(&rig, ODD);
-	for (unsigned i = 0; i < 2; i++) { /* that which comes later, too */
+	for (unsigned i = 0; i < 2; i++) { /* also the memory that replaces it */
 		mapping = map(ODD_BAR_MEMORY);
 		assert_int_equal(ftruncate(mapping.fd, 4096), -1);
 		assert_int_equal(errno, EPERM);
 		assert_int_equal(ftruncate(mapping.fd, (off_t)mapping.size * 2), -1);
 		assert_int_equal(fcntl(mapping.fd, F_ADD_SEALS, F_SEAL_WRITE), -1);
-		/* Holes read as zeroes, as if they had been stored. */
+		/* A hole reads as zeroes, as if these had been stored. */
 		assert_int_equal(fallocate(mapping.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 					 0, (off_t)mapping.size),
 			0);
 		prig_write(&rig, ODD_BAR_MEMORY, 0, 4, 1);
 		assert_int_equal(load(&mapping, 0), 1);
-		pretend_to_unmap(ODD_BAR_MEMORY);
+		end_without_unmapping(ODD_BAR_MEMORY);
 		drop(&mapping);
 	}
 	prig_close(&rig);
 }
 
-/* A BAR whose memory could not be replaced later cannot be mapped. */
-static void test_without_descriptors_nothing_is_lent(void **state)
+/* A BAR whose memory could not be replaced later must not be mapped. */
+static void test_without_descriptors_mapping_fails(void **state)
 {
 	struct rlimit limit, none;
 	struct mapping mapping;
@@ -154,9 +154,9 @@ static void test_without_descriptors_nothing_is_lent(void **state)
 		kIOReturnNoResources);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	mapping = map(ODD_BAR_MEMORY);
-	/* Taking back wants none. */
+	/* Unmapping needs no descriptor. */
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-	pretend_to_unmap(ODD_BAR_MEMORY);
+	end_without_unmapping(ODD_BAR_MEMORY);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	store(&mapping, 0, 5);
 	assert_int_equal(prig_read(&rig, ODD_BAR_MEMORY, 0, 4), 0);
@@ -164,14 +164,14 @@ static void test_without_descriptors_nothing_is_lent(void **state)
 	prig_close(&rig);
 }
 
-/* The queues' and the controller's registers, from a mapping that should be none. */
-static void scribble(const struct mapping *mapping)
+/* Store to the registers of queues and controller through a mapping that has ended. */
+static void store_to_registers(const struct mapping *mapping)
 {
 	for (uint32_t offset = 0; offset < 0x2000; offset += 4)
 		store(mapping, offset, 0x00460001);
 }
 
-static void test_a_controller_heeds_no_kept_mapping(void **state)
+static void test_a_controller_ignores_a_mapping_that_ended(void **state)
 {
 	struct mapping kept, next;
 
@@ -180,11 +180,11 @@ static void test_a_controller_heeds_no_kept_mapping(void **state)
 	kept = map(0);
 	store(&kept, NVME_REG_AQA, 0x001f001f);
 	prig_await(&rig, 0, NVME_REG_AQA, UINT32_MAX, 0x001f001f);
-	pretend_to_unmap(0);
+	end_without_unmapping(0);
 	assert_int_equal(prig_reset(&rig, PCI_RESET_FUNCTION), kIOReturnSuccess);
-	scribble(&kept);
-	next = map(0); /* from here on stores are looked for */
-	scribble(&kept);
+	store_to_registers(&kept);
+	next = map(0); /* the device polls for stores from now on */
+	store_to_registers(&kept);
 	store(&next, NVME_REG_AQA, 0x000f000f);
 	prig_await(&rig, 0, NVME_REG_AQA, UINT32_MAX, 0x000f000f);
 	assert_int_equal(prig_read(&rig, 0, NVME_REG_CC, 4), 0);
@@ -193,14 +193,14 @@ static void test_a_controller_heeds_no_kept_mapping(void **state)
 	assert_int_equal(prig_read(&rig, 0, NVME_REG_DOORBELLS, 4), 0);
 	assert_int_equal(load(&next, NVME_REG_CC), 0);
 	assert_int_equal(load(&next, NVME_REG_VS), NVME_VERSION_1_4);
-	pretend_to_unmap(0);
+	end_without_unmapping(0);
 	drop(&kept);
 	drop(&next);
 	prig_close(&rig);
 }
 
-/* Nor does the next one find what it has left anywhere in the memory. */
-static void test_nothing_is_left_for_the_next(void **state)
+/* The next client finds none of these stores in the memory. */
+static void test_the_next_client_finds_no_stores(void **state)
 {
 	static const char *const devices[] = { NVME, NVME ",irq=intx", ODD };
 	static const unsigned bars[] = { 0, 0, ODD_BAR_MEMORY };
@@ -213,23 +213,23 @@ static void test_nothing_is_left_for_the_next(void **state)
 		first = map(bars[i]);
 		for (uint32_t offset = 0; offset < first.size; offset += 4)
 			store(&first, offset, 0x5ec2e700);
-		pretend_to_unmap(bars[i]);
+		end_without_unmapping(bars[i]);
 		drop(&first);
 		assert_int_equal(prig_reset(&rig, PCI_RESET_HOT), kIOReturnSuccess);
 		second = map(bars[i]);
 		for (uint32_t offset = 0; offset < second.size; offset += 4)
 			assert_int_not_equal(load(&second, offset), 0x5ec2e700);
-		pretend_to_unmap(bars[i]);
+		end_without_unmapping(bars[i]);
 		drop(&second);
 		prig_close(&rig);
 	}
 }
 
-/* --- Taking back, and the device's own stores ----------------------------------------- */
+/* --- Unmapping during the device's own stores ----------------------------------------- */
 
 static atomic_bool enough;
 
-static void *lend_and_take_back(void *argument)
+static void *map_and_unmap(void *argument)
 {
 	unsigned *rounds = argument;
 
@@ -243,7 +243,7 @@ static void *lend_and_take_back(void *argument)
 	return NULL;
 }
 
-/* Fill the internal buffer by DMA, from memory at @from. */
+/* Fill the internal buffer by DMA from memory at @from. */
 static void fill_buffer(uint32_t from)
 {
 	prig_write(&rig, ODD_BAR_REGISTERS, ODD_SOURCE, 8, rig.bus + from);
@@ -263,7 +263,7 @@ static void test_no_store_of_the_device_is_lost(void **state)
 	for (size_t i = 0; i < RIG_MEMORY_SIZE; i++)
 		rig.memory[i] = (uint8_t)(i / ODD_BUFFER_SIZE + 1);
 	atomic_store(&enough, false);
-	assert_int_equal(pthread_create(&lender, NULL, lend_and_take_back, &rounds), 0);
+	assert_int_equal(pthread_create(&lender, NULL, map_and_unmap, &rounds), 0);
 	for (unsigned i = 0; i < 300; i++) {
 		uint8_t byte = (uint8_t)(i % 16 + 1);
 
@@ -282,12 +282,12 @@ static void test_no_store_of_the_device_is_lost(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_kept_mapping_reaches_nothing),
-		cmocka_unit_test(test_memory_stays_as_long_as_anybody_has_it),
-		cmocka_unit_test(test_its_size_is_fixed),
-		cmocka_unit_test(test_without_descriptors_nothing_is_lent),
-		cmocka_unit_test(test_a_controller_heeds_no_kept_mapping),
-		cmocka_unit_test(test_nothing_is_left_for_the_next),
+		cmocka_unit_test(test_a_mapping_that_ended_has_no_effect),
+		cmocka_unit_test(test_memory_is_the_same_while_any_client_maps_it),
+		cmocka_unit_test(test_the_size_is_fixed),
+		cmocka_unit_test(test_without_descriptors_mapping_fails),
+		cmocka_unit_test(test_a_controller_ignores_a_mapping_that_ended),
+		cmocka_unit_test(test_the_next_client_finds_no_stores),
 		cmocka_unit_test(test_no_store_of_the_device_is_lost),
 	};
 

@@ -27,14 +27,14 @@ static void test_a_string_copies_its_text(void **state)
 	CFRelease(made);
 }
 
-static void test_strings_that_cannot_be(void **state)
+static void test_invalid_strings(void **state)
 {
 	(void)state;
 	assert_null(CFStringCreateWithCString(kCFAllocatorDefault, NULL, kCFStringEncodingUTF8));
 	assert_null(CFStringCreateWithCString(kCFAllocatorDefault, "a", 0x0600));
 }
 
-static void test_a_string_out_into_exact_room(void **state)
+static void test_copy_into_an_exact_buffer(void **state)
 {
 	CFStringRef made = string("four");
 	char room[5];
@@ -49,7 +49,7 @@ static void test_a_string_out_into_exact_room(void **state)
 	CFRelease(made);
 }
 
-static void test_comparing(void **state)
+static void test_comparison(void **state)
 {
 	CFStringRef a = string("abc"), b = string("abd"), upper = string("ABC");
 
@@ -64,7 +64,7 @@ static void test_comparing(void **state)
 	CFRelease(upper);
 }
 
-/* One constant for each text; a release too many does it no harm, as with Apple's. */
+/* One object for each text; an extra CFRelease() has no effect, as in Apple's. */
 static void test_constants(void **state)
 {
 	CFStringRef first = CFSTR("constant");
@@ -113,7 +113,7 @@ static void test_numbers_of_every_width(void **state)
 	}
 }
 
-static void test_a_number_that_does_not_fit_is_truncated_and_says_so(void **state)
+static void test_a_number_that_does_not_fit_is_truncated_and_reported(void **state)
 {
 	const int64_t value = 0x123456789a;
 	CFNumberRef number = CFNumberCreate(kCFAllocatorDefault, kCFNumberSInt64Type, &value);
@@ -131,7 +131,7 @@ static void test_a_number_that_does_not_fit_is_truncated_and_says_so(void **stat
 	CFRelease(number);
 }
 
-static void test_number_types_that_are_none(void **state)
+static void test_invalid_number_types(void **state)
 {
 	const CFNumberType none[] = { 0, 5, 6, 12, 1000, -1 };
 	const int64_t value = 7;
@@ -147,7 +147,7 @@ static void test_number_types_that_are_none(void **state)
 	CFRelease(number);
 }
 
-static void test_a_dictionary_holds_what_it_was_given(void **state)
+static void test_a_dictionary_retains_its_values(void **state)
 {
 	CFMutableDictionaryRef dictionary = iou_dictionary_create();
 	CFStringRef key = string("key"), same = string("key"), first = string("1");
@@ -161,7 +161,7 @@ static void test_a_dictionary_holds_what_it_was_given(void **state)
 	CFDictionarySetValue(dictionary, same, second);
 	assert_ptr_equal(CFDictionaryGetValue(dictionary, key), second);
 	assert_null(CFDictionaryGetValue(dictionary, CFSTR("other")));
-	/* The same value again, and the caller's references gone: it is still there. */
+	/* The same key again: the dictionary has its own reference to the value. */
 	CFDictionarySetValue(dictionary, key, second);
 	CFRelease(first);
 	CFRelease(second);
@@ -176,14 +176,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_string_copies_its_text),
-		cmocka_unit_test(test_strings_that_cannot_be),
-		cmocka_unit_test(test_a_string_out_into_exact_room),
-		cmocka_unit_test(test_comparing),
+		cmocka_unit_test(test_invalid_strings),
+		cmocka_unit_test(test_copy_into_an_exact_buffer),
+		cmocka_unit_test(test_comparison),
 		cmocka_unit_test(test_constants),
 		cmocka_unit_test(test_numbers_of_every_width),
-		cmocka_unit_test(test_a_number_that_does_not_fit_is_truncated_and_says_so),
-		cmocka_unit_test(test_number_types_that_are_none),
-		cmocka_unit_test(test_a_dictionary_holds_what_it_was_given),
+		cmocka_unit_test(test_a_number_that_does_not_fit_is_truncated_and_reported),
+		cmocka_unit_test(test_invalid_number_types),
+		cmocka_unit_test(test_a_dictionary_retains_its_values),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The call channel: both ends in one process, the service on a thread of its own. */
+/* The call channel: both ends in one process, the service on its own thread. */
 #include "iokit/channel.h"
 #include "tests/lib/cmocka-all.h"
 
@@ -42,16 +42,16 @@ static union iou_buffer request(uint32_t id, uint32_t bytes)
 	return message;
 }
 
-/* As if the client's calls had come quickly one after the other. */
+/* As after several calls in quick succession. */
 static void begin_polling(void)
 {
 	service.policy.short_waits = service.policy.needed;
-	/* Where both threads run does not matter here. */
+	/* The CPUs of the threads do not matter here. */
 	atomic_store(&service.slot->client_cpu, UINT32_MAX);
 	assert_true(iou_channel_begin(&service));
 }
 
-/* Serve @count requests, each answered by its own bytes. */
+/* Serve @count requests; each reply is a copy of its request. */
 static void *echo(void *argument)
 {
 	for (unsigned served = 0; served < *(unsigned *)argument;) {
@@ -83,7 +83,7 @@ static void test_calls_get_their_replies(void **state)
 		union iou_buffer message = request(done, done % IOUSER_STRUCT_MAX), reply;
 		int size = iou_channel_call(&client, &message, &reply);
 
-		/* On a busy machine either side may give up; the call is then made again. */
+		/* On a loaded machine either side may stop polling; the call is then repeated. */
 		if (size == 0 || size == -EINPROGRESS)
 			continue;
 		assert_int_equal(size, message.header.size);
@@ -94,7 +94,7 @@ static void test_calls_get_their_replies(void **state)
 	pthread_join(thread, NULL);
 }
 
-static void test_a_service_that_sleeps_is_called_by_the_socket(void **state)
+static void test_a_service_that_does_not_poll_is_called_by_the_socket(void **state)
 {
 	union iou_buffer message = request(1, 0), reply;
 
@@ -104,7 +104,7 @@ static void test_a_service_that_sleeps_is_called_by_the_socket(void **state)
 	iou_channel_sent(&client);
 	assert_int_equal(iou_channel_poll(&service, &message), 0);
 	begin_polling();
-	/* Nothing comes: it stops polling by itself, and does not begin again at once. */
+	/* No request arrives: the service stops polling, and does not start again at once. */
 	assert_int_equal(iou_channel_poll(&service, &message), 0);
 	assert_int_equal(atomic_load(&service.slot->state), IOU_CHANNEL_SOCKET);
 	assert_false(iou_channel_begin(&service));
@@ -115,12 +115,12 @@ static void test_polling_begins_after_short_waits(void **state)
 	(void)state;
 	assert_false(iou_channel_begin(&service));
 	for (unsigned i = 0; i < service.policy.needed; i++) {
-		service.wait_began = INT64_MAX; /* a wait of no time */
+		service.wait_began = INT64_MAX; /* the wait takes no time */
 		iou_channel_wait_ended(&service);
 	}
 	assert_true(iou_channel_begin(&service));
 	iou_channel_sent(&client);
-	service.wait_began = 0; /* a long one */
+	service.wait_began = 0; /* a long wait */
 	iou_channel_wait_ended(&service);
 	assert_false(iou_channel_begin(&service));
 }
@@ -131,18 +131,18 @@ static void test_a_client_that_gave_up_gets_its_reply_by_the_socket(void **state
 
 	(void)state;
 	begin_polling();
-	/* Nobody serves: the client stops spinning. */
+	/* The service does not poll: the client stops polling. */
 	assert_int_equal(iou_channel_call(&client, &message, &reply), -EINPROGRESS);
 	assert_int_equal(iou_channel_poll(&service, &got), message.header.size);
 	assert_memory_equal(&got, &message, message.header.size);
 	assert_false(iou_channel_reply(&service, &got, got.header.size));
 	assert_int_equal(atomic_load(&service.slot->state), IOU_CHANNEL_SOCKET);
-	/* Some calls go by the socket now, even if the service polls. */
+	/* The next calls use the socket, even if the service polls. */
 	begin_polling();
 	assert_int_equal(iou_channel_call(&client, &message, &reply), 0);
 }
 
-static void test_a_question_moves_the_call_to_the_socket(void **state)
+static void test_a_question_continues_the_call_on_the_socket(void **state)
 {
 	union iou_buffer message = request(1, 0);
 
@@ -156,7 +156,7 @@ static void test_a_question_moves_the_call_to_the_socket(void **state)
 	assert_false(iou_channel_reply(&service, &message, message.header.size));
 }
 
-static void test_a_request_that_is_none_ends_the_session(void **state)
+static void test_an_invalid_request_ends_the_session(void **state)
 {
 	static const uint32_t sizes[] = { 0, sizeof(struct iou_header) - 1, IOU_MESSAGE_MAX + 1,
 		UINT32_MAX };
@@ -170,12 +170,12 @@ static void test_a_request_that_is_none_ends_the_session(void **state)
 		atomic_store(&client.slot->state, IOU_CHANNEL_POSTED);
 		assert_int_equal(iou_channel_poll(&service, &message), -EPROTO);
 	}
-	/* A state that is none is not waited for. */
+	/* The service does not wait for a state that is invalid. */
 	atomic_store(&client.slot->state, 77);
 	assert_int_equal(iou_channel_poll(&service, &message), 0);
 }
 
-static void *answer_nonsense(void *argument)
+static void *reply_with_invalid_data(void *argument)
 {
 	while (atomic_load(&service.slot->state) != IOU_CHANNEL_POSTED)
 		;
@@ -184,20 +184,20 @@ static void *answer_nonsense(void *argument)
 	return NULL;
 }
 
-static void test_a_reply_that_is_none_is_refused(void **state)
+static void test_an_invalid_reply_is_refused(void **state)
 {
 	union iou_buffer message = request(1, 0), reply = request(1, 0);
 	int size = -EINPROGRESS;
 
 	(void)state;
 	reply.header.size = UINT32_MAX;
-	/* Where the other thread was late the call has been given up. */
+	/* If the other thread was late the client has given up the call. */
 	while (size == -EINPROGRESS) {
 		pthread_t thread;
 
 		atomic_store(&service.slot->state, IOU_CHANNEL_POLLING);
 		client.policy.needed = 2;
-		assert_int_equal(pthread_create(&thread, NULL, answer_nonsense, &reply), 0);
+		assert_int_equal(pthread_create(&thread, NULL, reply_with_invalid_data, &reply), 0);
 		size = iou_channel_call(&client, &message, &reply);
 		atomic_store(&service.slot->state, IOU_CHANNEL_POSTED);
 		pthread_join(thread, NULL);
@@ -225,12 +225,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 		TEST(test_calls_get_their_replies),
-		TEST(test_a_service_that_sleeps_is_called_by_the_socket),
+		TEST(test_a_service_that_does_not_poll_is_called_by_the_socket),
 		TEST(test_polling_begins_after_short_waits),
 		TEST(test_a_client_that_gave_up_gets_its_reply_by_the_socket),
-		TEST(test_a_question_moves_the_call_to_the_socket),
-		TEST(test_a_request_that_is_none_ends_the_session),
-		TEST(test_a_reply_that_is_none_is_refused),
+		TEST(test_a_question_continues_the_call_on_the_socket),
+		TEST(test_an_invalid_request_ends_the_session),
+		TEST(test_an_invalid_reply_is_refused),
 		TEST(test_memory_that_could_shrink_is_refused),
 	};
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Which connections the limits admit, and which one is evicted for a new one. */
+/* Limits of connections: which are admitted, and which one is evicted for a new one. */
 #include "iokit/client-table.h"
 #include "tests/lib/cmocka-all.h"
 
@@ -25,7 +25,7 @@ static struct iou_client_entry peer(uid_t uid, pid_t pid)
 	return (struct iou_client_entry){ .uid = uid, .pid = pid, .privileged = uid == 0 };
 }
 
-/* Add one if it is admitted. One that is evicted is removed, and *left set to a copy of it. */
+/* Add a connection if it is admitted. *left is set to a copy of an evicted one. */
 static bool add(uid_t uid, pid_t pid, bool greeted, struct iou_client_entry *left)
 {
 	struct iou_client_entry *evicted = NULL, *entry;
@@ -53,14 +53,14 @@ static void test_a_process_has_a_limit(void **state)
 	assert_true(add(0, 11, true, NULL));
 }
 
-static void test_a_user_has_a_limit_whatever_its_processes(void **state)
+static void test_a_user_has_a_limit_over_all_processes(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 5; i++)
 		assert_true(add(7, 10 + i, true, NULL));
 	assert_false(add(7, 20, true, NULL));
 	assert_true(add(8, 21, true, NULL));
-	/* Not so the service's own. */
+	/* Processes of the service's own user are exempt. */
 	for (int i = 0; i < 6; i++)
 		assert_true(add(0, 30 + i, true, NULL));
 }
@@ -83,11 +83,11 @@ static void test_others_leave_a_reserve(void **state)
 	assert_false(add(9, 20, true, NULL));
 	for (int i = 0; i < 4; i++)
 		assert_true(add(0, 30 + i, true, NULL));
-	/* All are taken. */
+	/* The table is full. */
 	assert_false(add(0, 40, true, NULL));
 }
 
-static void test_the_oldest_silent_one_of_a_process_makes_room(void **state)
+static void test_the_oldest_silent_one_of_a_process_is_evicted(void **state)
 {
 	struct iou_client_entry left;
 
@@ -101,11 +101,11 @@ static void test_the_oldest_silent_one_of_a_process_makes_room(void **state)
 	assert_false(left.greeted);
 	assert_true(add(7, 10, true, &left));
 	assert_int_equal(left.pid, 10);
-	/* All of this process have greeted. The silent one of another process stays. */
+	/* All connections of this process have greeted. The silent one of another process stays. */
 	assert_false(add(7, 10, true, &left));
 }
 
-static void test_silence_of_one_user_costs_no_other(void **state)
+static void test_silent_connections_do_not_evict_those_of_other_users(void **state)
 {
 	struct iou_client_entry left;
 
@@ -115,7 +115,7 @@ static void test_silence_of_one_user_costs_no_other(void **state)
 		assert_true(add(7, 10 + i, false, &left));
 		assert_int_equal(left.pid, i < 5 ? -1 : 10 + i - 5);
 	}
-	/* Where all users together are too many the oldest goes, whoever's it is. */
+	/* At the limit for all users together, the oldest silent one is evicted, of any user. */
 	assert_true(add(9, 50, true, NULL));
 	assert_true(add(9, 51, true, NULL));
 	assert_true(add(9, 52, true, &left));
@@ -128,11 +128,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ON(test_a_process_has_a_limit),
-		ON(test_a_user_has_a_limit_whatever_its_processes),
+		ON(test_a_user_has_a_limit_over_all_processes),
 		ON(test_unknown_processes_count_by_user),
 		ON(test_others_leave_a_reserve),
-		ON(test_the_oldest_silent_one_of_a_process_makes_room),
-		ON(test_silence_of_one_user_costs_no_other),
+		ON(test_the_oldest_silent_one_of_a_process_is_evicted),
+		ON(test_silent_connections_do_not_evict_those_of_other_users),
 	};
 
 	return cmocka_run_group_tests_name("table", tests, NULL, NULL);

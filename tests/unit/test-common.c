@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Numbers, sizes and PCI addresses, as they are typed; and addresses as they are shown. */
+/* Parsing of numbers, sizes and PCI addresses; formatting of addresses. */
 #include "common/poll-policy.h"
 #include "common/number.h"
 #include "common/pci-address.h"
@@ -105,7 +105,7 @@ static void test_addresses(void **state)
 	}
 }
 
-static void test_what_is_no_address(void **state)
+static void test_invalid_addresses(void **state)
 {
 	static const char *const bad[] = { "", "01", "01:00", "01:00.", ":00.0", "01:.0",
 		"01:00.0 ", " 01:00.0", "0g:00.0", "01-00.0", "01:00:0", "0000:01:00",
@@ -160,7 +160,7 @@ static void test_roots(void **state)
 	assert_root("fifteen-letters/01:1f.7", "fifteen-letters");
 	for (size_t i = 0; i < COUNT(bad); i++)
 		assert_non_null(pci_address_parse(bad[i], &address, &rooted));
-	/* Where any root will do only without a slash, a slash needs a name. */
+	/* Where a root is optional, a slash still needs a name before it. */
 	assert_non_null(pci_address_parse("/01:00.0", &address, NULL));
 	assert_null(pci_address_parse("left/01:00.0", &address, NULL));
 }
@@ -174,7 +174,7 @@ static void test_formatting(void **state)
 	assert_string_equal(pci_address_format(&address, text), "01:1f.7");
 	strcpy(address.root, "left");
 	assert_string_equal(pci_address_format(&address, text), "left/01:1f.7");
-	/* From a driver that does not keep to the rules. */
+	/* A name from a driver that does not follow the rules. */
 	strcpy(address.root, "\033[2J");
 	assert_string_equal(pci_address_format(&address, text), "??2J/01:1f.7");
 	memset(address.root, 'x', sizeof(address.root));
@@ -195,7 +195,7 @@ static void test_equality(void **state)
 
 /* --- The policy of polling ------------------------------------------------------------------ */
 
-static void wait_shortly(struct poll_policy *policy, unsigned times)
+static void add_short_waits(struct poll_policy *policy, unsigned times)
 {
 	for (unsigned i = 0; i < times; i++)
 		poll_policy_waited(policy, true);
@@ -207,17 +207,17 @@ static void polling_begins_after_short_waits_in_a_row(void **state)
 
 	(void)state;
 	poll_policy_init(&policy);
-	wait_shortly(&policy, POLL_POLICY_MIN - 1);
+	add_short_waits(&policy, POLL_POLICY_MIN - 1);
 	poll_policy_waited(&policy, false);
-	wait_shortly(&policy, POLL_POLICY_MIN - 1);
+	add_short_waits(&policy, POLL_POLICY_MIN - 1);
 	assert_false(poll_policy_polls(&policy));
-	wait_shortly(&policy, 1);
+	add_short_waits(&policy, 1);
 	assert_true(poll_policy_polls(&policy));
 	poll_policy_hit(&policy);
 	assert_true(poll_policy_polls(&policy));
 }
 
-static void polling_in_vain_becomes_rare(void **state)
+static void polling_without_success_becomes_rare(void **state)
 {
 	struct poll_policy policy;
 	unsigned polls = 0;
@@ -231,11 +231,11 @@ static void polling_in_vain_becomes_rare(void **state)
 		polls++;
 		poll_policy_miss(&policy);
 	}
-	/* 2, 4, ... 1024, and then every 1024th time. */
+	/* 2, 4, ... 1024, then every 1024th time. */
 	assert_in_range(polls, 10, 13);
 	for (unsigned i = 0; i < POLL_POLICY_FORGET; i++)
 		poll_policy_hit(&policy);
-	wait_shortly(&policy, POLL_POLICY_MIN);
+	add_short_waits(&policy, POLL_POLICY_MIN);
 	assert_true(poll_policy_polls(&policy));
 }
 
@@ -243,12 +243,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(polling_begins_after_short_waits_in_a_row),
-		cmocka_unit_test(polling_in_vain_becomes_rare),
+		cmocka_unit_test(polling_without_success_becomes_rare),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_hex),
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_addresses),
-		cmocka_unit_test(test_what_is_no_address),
+		cmocka_unit_test(test_invalid_addresses),
 		cmocka_unit_test(test_roots),
 		cmocka_unit_test(test_formatting),
 		cmocka_unit_test(test_equality),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Bytes in and out of spans, and memory that goes away under them. */
+/* Copies from and to spans, and memory that is removed during the copy. */
 #include "common/dma-span.h"
 #include "tests/lib/cmocka-all.h"
 
@@ -16,8 +16,8 @@
 #define PAGE 4096u
 
 /*
- * ThreadSanitizer holds locks of its own over an atomic access and over a copy: a jump out
- * of one leaves them held. What faults is tested without it.
+ * ThreadSanitizer holds internal locks during an atomic access and during a copy; siglongjmp() out
+ * of one leaves them locked. Cases that fault are skipped under it.
  */
 #if defined(__SANITIZE_THREAD__)
 #define UNDER_TSAN 1
@@ -34,7 +34,7 @@ static void catch_faults(void)
 {
 	if (UNDER_TSAN)
 		skip();
-	dma_spans_catch_faults(); /* the test framework sets its own before each test */
+	dma_spans_catch_faults(); /* cmocka installs its own handlers before each test */
 }
 
 static struct dma_span host_span(void *host, uint64_t length)
@@ -42,7 +42,7 @@ static struct dma_span host_span(void *host, uint64_t length)
 	return (struct dma_span){ .length = length, .host = host, .writable = true };
 }
 
-static void test_spans_are_one_after_the_other(void **state)
+static void test_spans_are_contiguous(void **state)
 {
 	char a[5] = "01234", b[3] = "567", c[2] = "89", out[11] = "";
 	const struct dma_span spans[] = { host_span(a, 5), host_span(b, 3), host_span(c, 2) };
@@ -65,7 +65,7 @@ static void test_spans_are_one_after_the_other(void **state)
 	assert_memory_equal(c, "ef", 2);
 }
 
-/* Every length and both sides at every offset: no byte beside them changes. */
+/* Every length, with both sides at every offset: bytes next to them do not change. */
 static void test_every_alignment(void **state)
 {
 	_Alignas(64) char memory[256];
@@ -92,7 +92,7 @@ static void test_every_alignment(void **state)
 	}
 }
 
-static void test_memory_that_may_not_be_written(void **state)
+static void test_read_only_memory(void **state)
 {
 	char memory[8] = "keep me";
 	struct dma_span spans[] = { host_span(memory, 4), host_span(memory + 4, 4) };
@@ -105,7 +105,7 @@ static void test_memory_that_may_not_be_written(void **state)
 	assert_string_equal(memory + 4, " me");
 }
 
-/* A file cut short under its mapping: SIGBUS, which is a failed access. */
+/* A file truncated under its mapping: SIGBUS, the access fails. */
 static void test_a_truncated_file(void **state)
 {
 	int fd = memfd_create("short", MFD_CLOEXEC);
@@ -130,7 +130,7 @@ static void test_a_truncated_file(void **state)
 	close(fd);
 }
 
-/* A page taken away: SIGSEGV, likewise; large copies as small ones. */
+/* An unmapped page: SIGSEGV, the access fails; for large copies and small ones. */
 static void test_an_unmapped_page(void **state)
 {
 	char *memory =
@@ -153,8 +153,8 @@ static void test_an_unmapped_page(void **state)
 	munmap(memory + 2 * PAGE, PAGE);
 }
 
-/* The jump out of the signal handler leaves the thread's signal mask as it was. */
-static void test_the_signal_mask_stays(void **state)
+/* siglongjmp() out of the signal handler restores the thread's signal mask. */
+static void test_the_signal_mask_is_restored(void **state)
 {
 	char *memory = mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	const struct dma_span span = host_span(memory, PAGE);
@@ -206,13 +206,13 @@ static void test_faults_on_several_threads(void **state)
 	munmap(memory, PAGE);
 }
 
-/* A fault that is nobody's access still goes to whoever handled it before. */
-static void handled_before(int signal)
+/* A fault outside of these accesses is passed to the handler installed before. */
+static void previous_handler(int signal)
 {
 	_exit(signal == SIGSEGV ? 42 : 1);
 }
 
-static void test_faults_from_elsewhere(void **state)
+static void test_faults_of_other_code(void **state)
 {
 	int status = 0;
 	pid_t child;
@@ -226,7 +226,7 @@ static void test_faults_from_elsewhere(void **state)
 		const struct dma_span span = host_span(memory, PAGE);
 		char byte;
 
-		signal(SIGSEGV, handled_before);
+		signal(SIGSEGV, previous_handler);
 		dma_spans_catch_faults();
 		if (dma_spans_read(&span, 1, 0, &byte, 1))
 			_exit(2);
@@ -238,7 +238,7 @@ static void test_faults_from_elsewhere(void **state)
 	assert_int_equal(WEXITSTATUS(status), 42);
 }
 
-/* Private memory of another process, which then ends. */
+/* Private memory of another process, which then exits. */
 static void test_private_memory_of_a_process(void **state)
 {
 	volatile char *memory =
@@ -270,10 +270,10 @@ static void test_private_memory_of_a_process(void **state)
 	if (!dma_spans_read(&span, 1, PAGE - 4, word, 12)) {
 		kill(child, SIGKILL);
 		waitpid(child, &status, 0);
-		skip(); /* this host lets nobody look into another process */
+		skip(); /* this host does not allow access to other processes' memory */
 	}
 	assert_string_equal(word, "the child's");
-	assert_int_equal(memory[PAGE], 0); /* not this process's own */
+	assert_int_equal(memory[PAGE], 0); /* this process's own memory is unchanged */
 	assert_true(dma_spans_write(&span, 1, PAGE, "W", 1));
 	assert_false(dma_spans_read(&span, 1, 2 * PAGE, word, 1));
 	span.length = 1u << 30;
@@ -281,7 +281,7 @@ static void test_private_memory_of_a_process(void **state)
 	assert_int_equal(write(to_child[1], "g", 1), 1);
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(WEXITSTATUS(status), 42);
-	/* It has gone, and whoever has its number now is somebody else. */
+	/* The process has exited; its PID may be that of another process now. */
 	span.length = 2 * PAGE;
 	assert_false(dma_spans_read(&span, 1, 0, word, 8));
 	close(fd);
@@ -289,7 +289,10 @@ static void test_private_memory_of_a_process(void **state)
 	munmap((void *)(uintptr_t)memory, 2 * PAGE);
 }
 
-/* An aligned store of up to 8 bytes is seen whole, wherever the device's buffer stands. */
+/*
+ * An aligned store of up to 8 bytes is never seen in part, for any alignment of the device's
+ * buffer.
+ */
 struct stores {
 	_Alignas(64) _Atomic uint64_t word;
 	atomic_bool stop;
@@ -327,7 +330,7 @@ static void test_aligned_stores_are_whole(void **state)
 	assert_int_equal((uintptr_t)torn, 0);
 }
 
-/* Whole words in ascending order: who sees the last one sees all. */
+/* Words are stored in ascending order: a reader that sees the last one sees all. */
 struct record {
 	_Alignas(64) _Atomic uint64_t words[8];
 	atomic_bool stop;
@@ -395,15 +398,15 @@ static void test_memory_for_system_calls(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		/* These two fork: before any thread. */
-		cmocka_unit_test(test_faults_from_elsewhere),
+		/* These two fork: run them before a thread is created. */
+		cmocka_unit_test(test_faults_of_other_code),
 		cmocka_unit_test(test_private_memory_of_a_process),
-		cmocka_unit_test(test_spans_are_one_after_the_other),
+		cmocka_unit_test(test_spans_are_contiguous),
 		cmocka_unit_test(test_every_alignment),
-		cmocka_unit_test(test_memory_that_may_not_be_written),
+		cmocka_unit_test(test_read_only_memory),
 		cmocka_unit_test(test_a_truncated_file),
 		cmocka_unit_test(test_an_unmapped_page),
-		cmocka_unit_test(test_the_signal_mask_stays),
+		cmocka_unit_test(test_the_signal_mask_is_restored),
 		cmocka_unit_test(test_faults_on_several_threads),
 		cmocka_unit_test(test_aligned_stores_are_whole),
 		cmocka_unit_test(test_words_are_stored_in_order),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The teaching device, register by register. */
+/* The edu device, register by register. */
 #include "common/pci-regs.h"
 #include "provider/soft/edu/edu.h"
 #include "tests/lib/cmocka-all.h"
@@ -61,14 +61,14 @@ static void test_access_sizes(void **state)
 {
 	(void)state;
 	prig_open(&rig, "edu,addr=01:00.0");
-	/* Below 0x80: four bytes alone. */
+	/* Below 0x80: accesses of 4 bytes only. */
 	set(EDU_LIVENESS, 0);
 	assert_int_equal(prig_read(&rig, 0, EDU_LIVENESS, 1), 0xff);
 	assert_int_equal(prig_read(&rig, 0, EDU_IDENTIFICATION, 2), 0xffff);
 	assert_int_equal(prig_read(&rig, 0, EDU_IDENTIFICATION, 8), UINT64_MAX);
 	prig_write(&rig, 0, EDU_LIVENESS, 1, 0x55);
 	assert_int_equal(get(EDU_LIVENESS), UINT32_MAX);
-	/* From 0x80 on: four or eight. */
+	/* From 0x80 on: 4 or 8 bytes. */
 	prig_write(&rig, 0, EDU_DMA_SOURCE, 8, 0x123456789abcdef0);
 	assert_int_equal(prig_read(&rig, 0, EDU_DMA_SOURCE, 8), 0x123456789abcdef0);
 	assert_int_equal(get(EDU_DMA_SOURCE), 0x9abcdef0);
@@ -77,7 +77,7 @@ static void test_access_sizes(void **state)
 	assert_int_equal(prig_read(&rig, 0, EDU_DMA_SOURCE, 8), 0x123456789abcdef0);
 	set(EDU_DMA_SOURCE, 7);
 	assert_int_equal(prig_read(&rig, 0, EDU_DMA_SOURCE, 8), 7);
-	/* Holes, and what is written only. */
+	/* Undefined offsets and write-only registers. */
 	assert_int_equal(get(0x0c), UINT32_MAX);
 	assert_int_equal(get(EDU_INTERRUPT_RAISE), UINT32_MAX);
 	assert_int_equal(get(EDU_DMA_SOURCE + 4), UINT32_MAX);
@@ -135,7 +135,7 @@ static void test_factorial_with_interrupt(void **state)
 	prig_close(&rig);
 }
 
-static void test_while_it_computes(void **state)
+static void test_access_during_a_computation(void **state)
 {
 	(void)state;
 	prig_open(&rig, "edu,addr=01:00.0,delay=60000");
@@ -144,7 +144,7 @@ static void test_while_it_computes(void **state)
 	assert_int_equal(get(EDU_STATUS), EDU_STATUS_COMPUTING);
 	set(EDU_FACTORIAL, 7);
 	assert_int_equal(get(EDU_FACTORIAL), 6);
-	/* A reset stops it, and it can begin anew. */
+	/* A reset stops the computation; a new one can be started. */
 	assert_int_equal(prig_reset(&rig, PCI_RESET_HOT), kIOReturnSuccess);
 	assert_int_equal(get(EDU_STATUS), 0);
 	assert_int_equal(get(EDU_FACTORIAL), 0);
@@ -207,11 +207,11 @@ static void test_transfers(void **state)
 	prig_close(&rig);
 }
 
-static void test_while_it_transfers(void **state)
+static void test_access_during_a_transfer(void **state)
 {
 	(void)state;
 	prig_open(&rig, "edu,addr=01:00.0,delay=60000");
-	set(EDU_DMA_COMMAND, EDU_COMMAND_INTERRUPT); /* does not say start */
+	set(EDU_DMA_COMMAND, EDU_COMMAND_INTERRUPT); /* without EDU_COMMAND_START */
 	assert_int_equal(get(EDU_DMA_COMMAND), 0);
 	set(EDU_DMA_SOURCE, 0x40000);
 	set(EDU_DMA_DESTINATION, (uint32_t)rig.bus);
@@ -255,14 +255,14 @@ static void test_the_mask_clamps(void **state)
 	assert_memory_equal(rig.memory, rig.memory + 64, 64);
 	assert_int_equal(prig_faults(&rig), 0);
 	prig_close(&rig);
-	/* With all bits driven nothing is there. */
+	/* With a mask of 64 bits no memory is at the address. */
 	prig_open(&rig, "edu,addr=01:00.0,delay=0,dma-mask=64");
 	transfer(rig.bus | UINT64_C(0xf000000010000000), EDU_BUFFER, 64, 0);
 	assert_int_equal(prig_faults(&rig), 1);
 	prig_close(&rig);
 }
 
-static void test_impossible_transfers(void **state)
+static void test_invalid_transfers(void **state)
 {
 	static const struct {
 		uint64_t source, destination, count;
@@ -318,7 +318,7 @@ static void test_dart(void **state)
 	prig_close(&rig);
 }
 
-static void test_resets_it_has(void **state)
+static void test_kinds_of_reset(void **state)
 {
 	(void)state;
 	prig_open(&rig, "edu,addr=01:00.0");
@@ -354,16 +354,16 @@ int main(void)
 		cmocka_unit_test(test_access_sizes),
 		cmocka_unit_test(test_factorial),
 		cmocka_unit_test(test_factorial_with_interrupt),
-		cmocka_unit_test(test_while_it_computes),
+		cmocka_unit_test(test_access_during_a_computation),
 		cmocka_unit_test(test_raise_and_acknowledge),
 		cmocka_unit_test(test_transfers),
-		cmocka_unit_test(test_while_it_transfers),
+		cmocka_unit_test(test_access_during_a_transfer),
 		cmocka_unit_test(test_reset_clears_the_buffer),
 		cmocka_unit_test(test_the_mask_clamps),
-		cmocka_unit_test(test_impossible_transfers),
+		cmocka_unit_test(test_invalid_transfers),
 		cmocka_unit_test(test_master_aborts),
 		cmocka_unit_test(test_dart),
-		cmocka_unit_test(test_resets_it_has),
+		cmocka_unit_test(test_kinds_of_reset),
 		cmocka_unit_test(test_specifications),
 	};
 

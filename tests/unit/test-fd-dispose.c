@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Descriptors whose close() waits. That a call does not wait is shown by its return: each
- * close() here would wait for an hour.
+ * Descriptors whose close() blocks: each close() here would take an hour, so a test that returns
+ * shows that fd_dispose() did not wait for it.
  */
 #include "common/fd-dispose.h"
 #include "common/limits.h"
@@ -71,8 +71,11 @@ static void test_a_socket_in_the_queue_of_a_socket(void **state)
 	fd_peer_release(peer);
 }
 
-/* One peer's threads are all stuck; what others bring is closed, those of its user's too. */
-static void test_stuck_descriptors_hold_up_nobody_else(void **state)
+/*
+ * All threads of one peer are blocked; descriptors of other peers are closed, also of the same
+ * user.
+ */
+static void test_blocked_descriptors_do_not_delay_other_peers(void **state)
 {
 	enum { STUCK = FD_PEER_THREADS_MAX + 3 };
 	struct fd_peer *hostile = new_peer(1), *others[] = { new_peer(1), new_peer(2) };
@@ -95,7 +98,7 @@ static void test_stuck_descriptors_hold_up_nobody_else(void **state)
 	fd_peer_release(hostile);
 }
 
-static void test_the_peer_goes_first(void **state)
+static void test_the_peer_is_released_first(void **state)
 {
 	size_t before = count_fds();
 	struct fd_peer *peer = new_peer(1);
@@ -120,7 +123,7 @@ static void test_a_peer_is_full(void **state)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
 	fd_peer_charge(peer, FD_PEER_HELD_MAX);
 	assert_false(fd_peer_is_full(peer));
-	fd_peer_charge(other, 2); /* the user's share is a quarter of the limit */
+	fd_peer_charge(other, 2); /* the limit of a user is a quarter of RLIMIT_NOFILE */
 	assert_true(fd_peer_is_full(other));
 	assert_false(fd_peer_is_full(stranger));
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
@@ -136,7 +139,7 @@ static void test_a_peer_is_full(void **state)
 	fd_peer_release(stranger);
 }
 
-static void test_what_closes_at_once(void **state)
+static void test_descriptors_that_close_at_once(void **state)
 {
 	struct fd_peer *peer = new_peer(1);
 	int fds[] = { memfd_create("test", MFD_CLOEXEC), eventfd(0, EFD_CLOEXEC), dup(0) };
@@ -207,10 +210,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_tcp_socket_that_lingers),
 		cmocka_unit_test(test_a_socket_in_the_queue_of_a_socket),
-		cmocka_unit_test(test_stuck_descriptors_hold_up_nobody_else),
-		cmocka_unit_test(test_the_peer_goes_first),
+		cmocka_unit_test(test_blocked_descriptors_do_not_delay_other_peers),
+		cmocka_unit_test(test_the_peer_is_released_first),
 		cmocka_unit_test(test_a_peer_is_full),
-		cmocka_unit_test(test_what_closes_at_once),
+		cmocka_unit_test(test_descriptors_that_close_at_once),
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_the_limit_is_raised),
 	};

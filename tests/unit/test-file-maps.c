@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Files mapped for a client: sharing, growth, and descriptors that are not what they should be. */
+/* Files mapped for a client: sharing, growth, and invalid descriptors. */
 #include "iokit/file-maps.h"
 #include "tests/lib/cmocka-all.h"
 
@@ -14,7 +14,7 @@
 #define PAGE UINT64_C(4096)
 
 static struct iou_file_maps *maps;
-/* What a test has not put, the teardown does. */
+/* The teardown releases mappings that the test has not released. */
 static struct iou_file_map *held[65536 + 64];
 static size_t held_count;
 
@@ -79,7 +79,7 @@ static void put(struct iou_file_map *map)
 	iou_file_maps_put(map);
 }
 
-/* What is in use stays mapped when its client has gone; the last one frees the table. */
+/* A mapping in use outlives its client; the last release frees the table. */
 static void test_mappings_outlast_the_client(void **state)
 {
 	int fd = memory_file(2 * PAGE);
@@ -93,7 +93,7 @@ static void test_mappings_outlast_the_client(void **state)
 	put(a.map);
 	assert_int_equal(*b.address, 'x');
 	put(b.map);
-	maps = iou_file_maps_create(); /* for the teardown */
+	maps = iou_file_maps_create(); /* for teardown() */
 	assert_non_null(maps);
 	close(fd);
 }
@@ -112,7 +112,7 @@ static void test_ranges_of_a_file_share_one_mapping(void **state)
 	assert_int_equal(pwrite(fd, "x", 1, 8 * PAGE + 3), 1);
 	assert_int_equal(*b.address, 'x');
 	put(a.map);
-	assert_int_equal(*b.address, 'x'); /* still in use */
+	assert_int_equal(*b.address, 'x'); /* still mapped */
 	put(b.map);
 	close(fd);
 	close(other);
@@ -132,11 +132,11 @@ static void test_different_files_do_not_share(void **state)
 	assert_int_equal(*a.address, 1);
 	close(first);
 	close(second);
-	/* What is still in use goes with the table: teardown. */
+	/* teardown() releases the rest with the table. */
 }
 
-/* A file that has grown is mapped anew; what was in use stays as it is. */
-static void test_a_file_that_grows(void **state)
+/* A file that has grown is mapped again; existing mappings do not change. */
+static void test_a_file_that_has_grown(void **state)
 {
 	int fd = memory_file(PAGE);
 	struct range a, b, c;
@@ -170,7 +170,7 @@ static void test_read_only_descriptors(void **state)
 	assert_true(narrow >= 0);
 	assert_int_equal(get(narrow, 0, PAGE, &range), kIOReturnSuccess);
 	assert_false(range.writable);
-	/* Not to be confused with the mapping that may be written. */
+	/* It is not shared with the writable mapping. */
 	assert_int_equal(get(fd, 0, PAGE, &wide), kIOReturnSuccess);
 	assert_true(wide.writable);
 	assert_ptr_not_equal(wide.map, range.map);
@@ -211,7 +211,7 @@ static void test_descriptors_that_cannot_be_mapped(void **state)
 	rmdir(folder);
 }
 
-static void test_files_too_short(void **state)
+static void test_files_that_are_too_short(void **state)
 {
 	int fd = memory_file(2 * PAGE), empty = memory_file(0);
 	struct range range;
@@ -241,7 +241,7 @@ static uint64_t address_space(void)
 	return pages * PAGE;
 }
 
-/* A page of a huge file takes little of the address space, however often it is done. */
+/* A page of a huge file takes little address space, also when repeated. */
 static void test_pages_of_huge_files(void **state)
 {
 	uint64_t size = UINT64_C(1) << 40, before = address_space();
@@ -257,7 +257,7 @@ static void test_pages_of_huge_files(void **state)
 	assert_true(address_space() - before <= 256 * IOU_WINDOW_MIN);
 }
 
-/* How many mappings the ranges are in; few. */
+/* Number of distinct mappings that the ranges are in. */
 static unsigned distinct_maps(const struct range *ranges, unsigned count)
 {
 	const struct iou_file_map *seen[64];
@@ -276,7 +276,7 @@ static unsigned distinct_maps(const struct range *ranges, unsigned count)
 	return n;
 }
 
-/* As many pieces as a client can register, all over one file: few mappings. */
+/* As many pieces of one file as a client can register: few mappings. */
 static void test_many_pieces_of_one_file(void **state)
 {
 	enum { PIECES = 65536 };
@@ -286,19 +286,19 @@ static void test_many_pieces_of_one_file(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < PIECES; i++) {
-		/* In no order that windows would like. */
+		/* In an order that does not favour windows. */
 		uint64_t offset = (i * UINT64_C(40503) % PIECES) * spacing;
 
 		assert_int_equal(get(fd, offset, PAGE, &pieces[i]), kIOReturnSuccess);
 		assert_true(pieces[i].writable);
 	}
-	/* The file is 4 GiB: a window of each size, and four of the largest, hold all of it. */
+	/* The file has 4 GiB: one window of each size and four of the largest cover it. */
 	assert_true(distinct_maps(pieces, PIECES) <= IOU_WINDOW_CLASSES + 4);
 	close(fd);
 }
 
-/* A client that takes all that it may leaves room for others' ordinary regions. */
-static void test_what_clients_may_take_leaves_room_for_others(void **state)
+/* A client at its limit of address space leaves room for ordinary regions of others. */
+static void test_limits_of_address_space_leave_room_for_others(void **state)
 {
 	uint64_t size = UINT64_C(1) << 40;
 	struct iou_file_maps *greedy[20] = { NULL };
@@ -318,8 +318,8 @@ static void test_what_clients_may_take_leaves_room_for_others(void **state)
 			close(fd);
 		}
 		if (status == kIOReturnVMError)
-			skip(); /* a host that has less than that to give */
-		assert_int_equal(status, kIOReturnNoSpace); /* 4 TiB is a client's most */
+			skip(); /* skip: this host has less address space */
+		assert_int_equal(status, kIOReturnNoSpace); /* a client's limit is 4 TiB */
 		refused++;
 	}
 	assert_int_equal(refused, 20);
@@ -333,8 +333,8 @@ static void test_what_clients_may_take_leaves_room_for_others(void **state)
 		iou_file_maps_release(greedy[i]);
 }
 
-/* Mappings are as scarce: those that clients take leave some for each. */
-static void test_how_many_mappings_clients_may_have(void **state)
+/* The number of mappings is limited too: each client can have some. */
+static void test_limits_of_the_number_of_mappings(void **state)
 {
 	struct iou_file_maps *greedy[12];
 	struct range range;
@@ -366,8 +366,8 @@ static void test_how_many_mappings_clients_may_have(void **state)
 		iou_file_maps_release(greedy[i]);
 }
 
-/* What was taken is given back: the pool is as large afterwards. */
-static void test_address_space_is_given_back(void **state)
+/* Released address space is returned to the pool. */
+static void test_address_space_is_returned(void **state)
 {
 	struct iou_address_space space = { 0, 0 };
 
@@ -384,8 +384,8 @@ static void test_address_space_is_given_back(void **state)
 	}
 }
 
-/* Files of file systems that may not answer; procfs stands for FUSE and NFS. */
-static void test_files_whose_pages_may_not_come(void **state)
+/* Files on file systems that may not answer; procfs represents FUSE and NFS. */
+static void test_files_whose_page_faults_may_block(void **state)
 {
 	int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
 	struct range range;
@@ -404,16 +404,16 @@ int main(void)
 		EACH(test_mappings_outlast_the_client),
 		EACH(test_ranges_of_a_file_share_one_mapping),
 		EACH(test_different_files_do_not_share),
-		EACH(test_a_file_that_grows),
+		EACH(test_a_file_that_has_grown),
 		EACH(test_read_only_descriptors),
 		EACH(test_descriptors_that_cannot_be_mapped),
-		EACH(test_files_too_short),
+		EACH(test_files_that_are_too_short),
 		EACH(test_pages_of_huge_files),
 		EACH(test_many_pieces_of_one_file),
-		EACH(test_what_clients_may_take_leaves_room_for_others),
-		EACH(test_how_many_mappings_clients_may_have),
-		EACH(test_address_space_is_given_back),
-		EACH(test_files_whose_pages_may_not_come),
+		EACH(test_limits_of_address_space_leave_room_for_others),
+		EACH(test_limits_of_the_number_of_mappings),
+		EACH(test_address_space_is_returned),
+		EACH(test_files_whose_page_faults_may_block),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The IOMMU of software devices, both kinds: where it puts things, and what meets nothing. */
+/*
+ * The IOMMU of software devices, identity and DART: addresses, limits, and accesses to unmapped
+ * addresses.
+ */
 #include "provider/soft/iommu.h"
 #include "tests/lib/cmocka-all.h"
 
@@ -14,7 +17,7 @@
 #include <unistd.h>
 
 #define PAGE UINT64_C(4096)
-/* Stands for an iova that no test wants. */
+/* An iova that is ignored. */
 #define ANYWHERE UINT64_C(0x0123456789abcdef)
 
 static struct soft_iommu *iommu;
@@ -116,7 +119,7 @@ static void test_exact_boundaries(void **state)
 	assert_false(soft_iommu_read(iommu, UINT64_MAX, bytes, 2));
 }
 
-static void test_what_overlaps_is_refused(void **state)
+static void test_overlaps_are_refused(void **state)
 {
 	static const struct {
 		uint64_t iova, length;
@@ -153,10 +156,10 @@ static void test_the_end_of_the_address_space(void **state)
 	assert_int_equal(map(UINT64_MAX - 0x1fff, 0, 0x1001, &segment), kIOReturnBusy);
 	assert_int_equal(map(0, 0, 0x1000, &segment), kIOReturnSuccess);
 	assert_true(soft_iommu_read(iommu, 0, &byte, 1));
-	assert_false(soft_iommu_read(iommu, UINT64_MAX, &byte, 2)); /* no way round */
+	assert_false(soft_iommu_read(iommu, UINT64_MAX, &byte, 2)); /* no wrap-around */
 }
 
-static void test_addresses_given_out(void **state)
+static void test_allocated_addresses(void **state)
 {
 	struct dma_segment first, second, third;
 
@@ -166,7 +169,7 @@ static void test_addresses_given_out(void **state)
 	assert_int_equal(first.bus_address % PAGE, 0);
 	assert_int_equal(second.bus_address % (1 << 20), 0);
 	assert_true(second.bus_address >= first.bus_address + 0x100);
-	/* What a client has put there itself is gone round. */
+	/* Addresses that a client chose itself are avoided. */
 	assert_int_equal(map(second.bus_address + PAGE, 0, 5 * PAGE, &third), kIOReturnSuccess);
 	assert_int_equal(map_aligned(ANYWHERE, 0, PAGE, 0, &third), kIOReturnSuccess);
 	assert_true(third.bus_address >= second.bus_address + 6 * PAGE);
@@ -174,7 +177,7 @@ static void test_addresses_given_out(void **state)
 		map_aligned(ANYWHERE, 0, 0x100, UINT64_C(1) << 63, &third), kIOReturnNoSpace);
 }
 
-static void test_unmapping_what_is_not_there(void **state)
+static void test_unmapping_what_is_not_mapped(void **state)
 {
 	struct dma_segment segment;
 	char byte;
@@ -203,7 +206,7 @@ static int to_file(uint64_t address, int fd, uint64_t offset, uint64_t length)
 	return soft_iommu_to_file(iommu, &segment, 1, fd, offset);
 }
 
-/* An access goes on from one mapping into the next, and not into a gap. */
+/* An access may span adjacent mappings, but not a gap. */
 static void test_accesses_over_several_mappings(void **state)
 {
 	char buffer[3 * 4096], back[3 * 4096];
@@ -251,7 +254,7 @@ static void test_read_only_memory(void **state)
 	close(fd);
 }
 
-/* Files: straight where memory is mapped here, by a buffer where it is not. */
+/* Files: direct transfer where memory is mapped in this process, through a buffer otherwise. */
 static void test_files_over_mixed_mappings(void **state)
 {
 	static char private[8192], original[8192 + 8192];
@@ -352,7 +355,7 @@ static void test_files_without_waiting(void **state)
 	unlink(path);
 }
 
-static void test_what_can_go_wrong_with_files(void **state)
+static void test_errors_of_file_transfers(void **state)
 {
 	int fd = memfd_create("data", MFD_CLOEXEC), pair[2];
 	struct dma_segment segment;
@@ -374,7 +377,7 @@ static void test_what_can_go_wrong_with_files(void **state)
 	close(fd);
 }
 
-/* An unmap waits for the access that is under way: afterwards nobody touches the memory. */
+/* An unmap waits for the access in progress: afterwards the device does not access the memory. */
 struct device {
 	atomic_bool stop;
 	atomic_uint accesses, aborts;
@@ -415,7 +418,7 @@ static void test_an_unmap_waits_for_accesses(void **state)
 		while (atomic_load(&device.accesses) == before)
 			sched_yield();
 		unmap(0x10000, 0x20000);
-		/* Whatever the device does now, this memory is the test's alone. */
+		/* The device no longer accesses this memory. */
 		memset(page, 0, 0x20000);
 		before = atomic_load(&device.aborts);
 		while (atomic_load(&device.aborts) == before)
@@ -431,7 +434,7 @@ static void test_an_unmap_waits_for_accesses(void **state)
 
 /* DART ------------------------------------------------------------------------ */
 
-static void test_a_dart_chooses(void **state)
+static void test_a_dart_chooses_the_address(void **state)
 {
 	struct dma_segment a, b;
 	char bytes[8];
@@ -439,7 +442,7 @@ static void test_a_dart_chooses(void **state)
 	(void)state;
 	assert_int_equal(map(0x1000, 0x100, 0x300, &a), kIOReturnSuccess);
 	assert_int_equal(map(0x1000, 0x4000, 0x8001, &b), kIOReturnSuccess);
-	/* Whole pages; the offset in the first is the memory's own. */
+	/* Whole pages; the offset within the first page is that of the memory. */
 	assert_int_equal(a.bus_address % SOFT_DART_PAGE, 0x100);
 	assert_int_equal(b.bus_address % SOFT_DART_PAGE, 0);
 	assert_true(b.bus_address / SOFT_DART_PAGE > a.bus_address / SOFT_DART_PAGE);
@@ -465,7 +468,7 @@ static void test_a_darts_alignment(void **state)
 	assert_int_equal(map_aligned(0, 0, PAGE, UINT64_C(1) << 39, &segment), kIOReturnNoSpace);
 }
 
-/* It counts whole pages. */
+/* The limits count whole pages. */
 static void test_a_darts_limits(void **state)
 {
 	const struct dma_limits limits = { .kind = DEXT_IOMMU_DART, .bytes = 0x10000, .maps = 3 };
@@ -481,12 +484,12 @@ static void test_a_darts_limits(void **state)
 	unmap(a.bus_address, a.length);
 	assert_int_equal(map(0, 0, 1, &a), kIOReturnSuccess);
 	assert_int_equal(map(0, 0, 1, &c), kIOReturnSuccess);
-	assert_int_equal(map(0, 0, 1, &d), kIOReturnNoSpace); /* the fourth */
+	assert_int_equal(map(0, 0, 1, &d), kIOReturnNoSpace); /* the fourth mapping */
 	unmap(c.bus_address, c.length);
 	assert_int_equal(map(0, 0, 1, &d), kIOReturnSuccess);
 }
 
-/* Addresses are used again once the window has been gone through, and never twice at a time. */
+/* Addresses are reused when the window has been used up; two mappings never share one. */
 static void test_a_darts_window_wraps(void **state)
 {
 	const uint64_t length = SOFT_DART_BYTES_MAX - (UINT64_C(1) << 20);
@@ -496,7 +499,7 @@ static void test_a_darts_window_wraps(void **state)
 	(void)state;
 	assert_int_equal(map(0, 0, SOFT_DART_PAGE, &keep), kIOReturnSuccess);
 	for (int i = 0; i < 1000; i++) {
-		/* Nothing touches the memory: it need not be there. */
+		/* The memory is never accessed, so it need not exist. */
 		const struct dma_span span = { .length = length, .host = memory };
 		const struct dma_request request = {
 			.length = length, .spans = &span, .span_count = 1
@@ -521,18 +524,18 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		IDENTITY(test_the_bus_address_is_the_iova),
 		IDENTITY(test_exact_boundaries),
-		IDENTITY(test_what_overlaps_is_refused),
+		IDENTITY(test_overlaps_are_refused),
 		IDENTITY(test_the_end_of_the_address_space),
-		IDENTITY(test_addresses_given_out),
-		IDENTITY(test_unmapping_what_is_not_there),
+		IDENTITY(test_allocated_addresses),
+		IDENTITY(test_unmapping_what_is_not_mapped),
 		IDENTITY(test_accesses_over_several_mappings),
 		IDENTITY(test_read_only_memory),
 		IDENTITY(test_files_over_mixed_mappings),
 		IDENTITY(test_files_and_many_segments),
 		IDENTITY(test_files_without_waiting),
-		IDENTITY(test_what_can_go_wrong_with_files),
+		IDENTITY(test_errors_of_file_transfers),
 		IDENTITY(test_an_unmap_waits_for_accesses),
-		DART(test_a_dart_chooses),
+		DART(test_a_dart_chooses_the_address),
 		DART(test_a_darts_alignment),
 		cmocka_unit_test_teardown(test_a_darts_limits, teardown),
 		DART(test_a_darts_window_wraps),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Sockets with names: which files at the path are replaced, and which removed at the end.
- * The program is linked so that a neighbour can act just before a call that changes a file.
+ * UNIX sockets with paths: which files at the path are replaced, and which are removed at the end.
+ * Calls that change files are wrapped, so that another process can act just before them.
  */
 #include "common/listen-socket.h"
 #include "tests/lib/cmocka-all.h"
@@ -20,14 +20,14 @@
 
 static char folder[64], path[96], victim[96], error[512];
 static struct listen_socket listener;
-/* What the neighbour does once, before the call of that name. */
+/* Called once, before the wrapped call of that name. */
 static void (*before_rename)(void), (*before_change)(void), (*before_link)(void);
 
-static void act(void (**neighbour)(void))
+static void act(void (**hook)(void))
 {
-	void (*once)(void) = *neighbour;
+	void (*once)(void) = *hook;
 
-	*neighbour = NULL;
+	*hook = NULL;
 	if (once)
 		once();
 }
@@ -72,7 +72,7 @@ static int fresh(int type)
 	return fd;
 }
 
-/* A foreign server's socket at the path, bound and no more. */
+/* A socket of another server at the path, bound but not listening. */
 static int occupy(int type)
 {
 	struct sockaddr_un at = address();
@@ -121,7 +121,7 @@ static int setup(void **state)
 	return 0;
 }
 
-/* Nothing is left but what the test itself has made. */
+/* Only files that the test itself created may be left. */
 static int teardown(void **state)
 {
 	(void)state;
@@ -166,7 +166,7 @@ static void test_a_bound_socket_of_any_type_is_left_alone(void **state)
 				int foreign = occupy(all_types[other]);
 				ino_t inode = inode_at_path();
 
-				/* Before its owner listens, and after. */
+				/* Before its owner calls listen(), and after. */
 				assert_int_equal(open_listener(listening[own], 0600), -1);
 				assert_int_equal(inode_at_path(), inode);
 				if (all_types[other] != SOCK_DGRAM)
@@ -175,7 +175,7 @@ static void test_a_bound_socket_of_any_type_is_left_alone(void **state)
 				assert_non_null(strstr(error, "in use by another server"));
 				assert_non_null(strstr(error, path));
 				assert_int_equal(inode_at_path(), inode);
-				/* It has seen no client that goes at once. */
+				/* The check does not appear as a client that disconnects. */
 				if (all_types[other] != SOCK_DGRAM)
 					assert_int_equal(accept(foreign, NULL, NULL), -1);
 				close(foreign);
@@ -184,7 +184,7 @@ static void test_a_bound_socket_of_any_type_is_left_alone(void **state)
 		}
 }
 
-static void test_a_full_backlog_is_no_reason_to_wait(void **state)
+static void test_a_full_backlog_does_not_block(void **state)
 {
 	int foreign = occupy(SOCK_SEQPACKET);
 	int clients[3];
@@ -220,30 +220,30 @@ static void test_a_file_and_a_link_are_left_alone(void **state)
 	assert_true(S_ISLNK(status.st_mode));
 }
 
-static int late; /* the socket of a server that comes at the last moment */
+static int late; /* socket of a server that binds just before the call */
 
-static void come_late(void)
+static void bind_late(void)
 {
 	unlink(path);
 	late = occupy(SOCK_STREAM);
 	listen(late, 4);
 }
 
-/* Between the look at a stale socket and its removal a live one takes its place. */
+/* Between the check of a stale socket and its removal a live one takes its place. */
 static void test_a_socket_that_appears_at_the_last_moment_is_put_back(void **state)
 {
 	ino_t inode;
 
 	(void)state;
 	close(occupy(SOCK_STREAM));
-	before_rename = come_late;
+	before_rename = bind_late;
 	assert_int_equal(open_listener(SOCK_STREAM, 0600), -1);
 	assert_non_null(strstr(error, "in use by another server"));
 	assert_int_equal(try_connect(SOCK_STREAM), 0);
 	close(late);
-	/* The same where nothing was before. */
+	/* The same where the path did not exist. */
 	unlink(path);
-	before_link = come_late;
+	before_link = bind_late;
 	assert_int_equal(open_listener(SOCK_STREAM, 0600), -1);
 	inode = inode_at_path();
 	assert_int_not_equal(inode, 0);
@@ -251,32 +251,32 @@ static void test_a_socket_that_appears_at_the_last_moment_is_put_back(void **sta
 	close(late);
 }
 
-static void nothing_is_there_yet(void)
+static void expect_no_path(void)
 {
 	assert_int_equal(inode_at_path(), 0);
 }
 
-static void exchange(void)
+static void replace_path(void)
 {
 	unlink(path);
 	assert_int_equal(symlink(victim, path), 0);
 }
 
-/* Whoever can write to the folder exchanges the path before the mode is set. */
-static void test_a_mode_reaches_the_socket_alone(void **state)
+/* A process with write access to the folder replaces the path before the mode is set. */
+static void test_a_mode_is_set_on_the_socket_only(void **state)
 {
 	struct stat status;
 
 	(void)state;
 	close(open(victim, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600));
-	before_change = exchange;
+	before_change = replace_path;
 	assert_int_equal(open_listener(SOCK_STREAM, 0666), -1);
 	assert_null(before_change);
 	assert_int_equal(stat(victim, &status), 0);
 	assert_int_equal(status.st_mode & 07777, 0600);
-	/* And without a neighbour it has its mode when it appears, whatever the umask. */
+	/* Otherwise it has its mode when it appears, with any umask. */
 	assert_int_equal(unlink(path), 0);
-	before_change = before_link = nothing_is_there_yet;
+	before_change = before_link = expect_no_path;
 	assert_int_equal(open_listener(SOCK_STREAM, 0666), 0);
 	assert_int_equal(lstat(path, &status), 0);
 	assert_int_equal(status.st_mode & 07777, 0666);
@@ -298,12 +298,12 @@ static void test_another_socket_is_not_removed_at_the_end(void **state)
 	close(foreign);
 }
 
-/* A child of the race: it tells how its attempt ended, and serves until it is told to end. */
+/* A child of the race: reports the result of its attempt, and serves until it is told to exit. */
 static void __attribute__((noreturn)) race(int begin, int end, int results)
 {
 	char byte = 0;
 
-	alarm(60); /* nothing is left over when the test fails */
+	alarm(60); /* the child must not outlive a failed test */
 	if (read(begin, &byte, 1) < 0)
 		_exit(1);
 	byte = (char)(open_listener(SOCK_SEQPACKET, 0600) == 0);
@@ -315,7 +315,10 @@ static void __attribute__((noreturn)) race(int begin, int end, int results)
 
 #define RACERS 4
 
-/* Servers that start at once over a stale socket: one gets it, and it is the one at the path. */
+/*
+ * Servers that start at the same time over a stale socket: one gets the path, and its socket is at
+ * the path.
+ */
 static void test_one_of_several_gets_a_stale_path(void **state)
 {
 	(void)state;
@@ -386,10 +389,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ON(test_a_stale_socket_of_any_type_is_replaced),
 		ON(test_a_bound_socket_of_any_type_is_left_alone),
-		ON(test_a_full_backlog_is_no_reason_to_wait),
+		ON(test_a_full_backlog_does_not_block),
 		ON(test_a_file_and_a_link_are_left_alone),
 		ON(test_a_socket_that_appears_at_the_last_moment_is_put_back),
-		ON(test_a_mode_reaches_the_socket_alone),
+		ON(test_a_mode_is_set_on_the_socket_only),
 		ON(test_another_socket_is_not_removed_at_the_end),
 		ON(test_one_of_several_gets_a_stale_path),
 		ON(test_lengths_are_checked),

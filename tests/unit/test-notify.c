@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Interrupt notifications of the client library, over a scripted stand-in for IOKit
- * that completes calls when the test says so, and watches how its port is used.
+ * Interrupt notifications of the client library, on a fake IOKit that completes calls when the
+ * test requests it, and records how its port is used.
  */
 #include "tests/lib/cmocka-all.h"
 
@@ -18,21 +18,21 @@
 
 static bool complete(IOReturn result);
 
-/* --- The stand-in ------------------------------------------------------------- */
+/* --- The fake ----------------------------------------------------------------- */
 
 struct IONotificationPort {
 	dispatch_queue_t queue;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-/* The lock guards these. */
+/* Protected by the lock. */
 static unsigned ports, calls, calls_on_no_port;
 static kern_return_t answer;
 static IOAsyncCallback0 callout; /* armed */
 static void *refcon;
-static dispatch_queue_t queue;		 /* of the port there is */
-static sem_t *handler_ran;		 /* complete as soon as armed, and wait for the handler */
-static sem_t *call_begun, *call_goes_on; /* where calls are to be held, or NULL */
+static dispatch_queue_t queue; /* of the one port */
+static sem_t *handler_ran;     /* complete as soon as armed, and wait for the handler */
+static sem_t *call_begun, *call_may_return; /* where calls block, or NULL */
 
 IONotificationPortRef IONotificationPortCreate(mach_port_t main_port)
 {
@@ -88,7 +88,7 @@ kern_return_t IOConnectCallAsyncScalarMethod(mach_port_t connect, uint32_t selec
 	assert_int_equal(input_count, 0);
 	if (call_begun) {
 		sem_post(call_begun);
-		while (sem_wait(call_goes_on) != 0)
+		while (sem_wait(call_may_return) != 0)
 			;
 	}
 	pthread_mutex_lock(&lock);
@@ -125,7 +125,7 @@ static void deliver(void *context)
 	free(event);
 }
 
-/* Complete the armed call, as the driver does: false when none is. */
+/* Complete the armed call, as the driver does. Return: false when none is armed. */
 static bool complete(IOReturn result)
 {
 	struct event *event = calloc(1, sizeof(*event));
@@ -189,7 +189,7 @@ static int setup(void **state)
 	ports = calls = calls_on_no_port = 0;
 	callout = NULL;
 	answer = kIOReturnSuccess;
-	call_begun = call_goes_on = handler_ran = NULL;
+	call_begun = call_may_return = handler_ran = NULL;
 	return 0;
 }
 
@@ -199,7 +199,7 @@ static AppleDextInterruptNotify *create(void)
 	return handler.notify;
 }
 
-static unsigned ports_there_are(void)
+static unsigned port_count(void)
 {
 	unsigned count;
 
@@ -209,7 +209,7 @@ static unsigned ports_there_are(void)
 	return count;
 }
 
-static void test_armed_at_once_and_once(void **state)
+static void test_it_is_armed_once_at_creation(void **state)
 {
 	(void)state;
 	assert_non_null(create());
@@ -222,11 +222,14 @@ static void test_armed_at_once_and_once(void **state)
 	wait_for(&handler.ran);
 	assert_int_equal(handler.runs, 2);
 	apple_dext_interrupt_notify_destroy(handler.notify);
-	assert_int_equal(ports_there_are(), 0);
+	assert_int_equal(port_count(), 0);
 }
 
-/* Interrupts are pending already: the handler runs, and uses what the creation gives, before it returns. */
-static void test_the_handler_has_what_is_created(void **state)
+/*
+ * Interrupts are pending at creation: the handler runs before the call returns, and uses the
+ * notification.
+ */
+static void test_the_handler_gets_the_new_notification(void **state)
 {
 	(void)state;
 	handler.rearm = true;
@@ -238,7 +241,7 @@ static void test_the_handler_has_what_is_created(void **state)
 	assert_int_equal(handler.rearmed, kIOReturnSuccess);
 	apple_dext_interrupt_notify_destroy(handler.notify);
 
-	/* It may even be over by then. */
+	/* The handler may even destroy it before the creation returns. */
 	handler = (struct handler){ .destroy = true };
 	sem_init(&handler.ran, 0, 0);
 	handler_ran = &handler.ran;
@@ -246,11 +249,11 @@ static void test_the_handler_has_what_is_created(void **state)
 				 CONNECTION, handle, &handler, &handler.notify),
 		kIOReturnSuccess);
 	assert_int_equal(handler.rearmed, kIOReturnAborted);
-	while (ports_there_are())
+	while (port_count())
 		sched_yield();
 }
 
-static void test_creation_says_why_not(void **state)
+static void test_creation_reports_errors(void **state)
 {
 	AppleDextInterruptNotify *notify = (AppleDextInterruptNotify *)&handler;
 
@@ -268,7 +271,7 @@ static void test_creation_says_why_not(void **state)
 	assert_int_equal(apple_dext_interrupt_notify_create_into(CONNECTION, handle, NULL, &notify),
 		kIOReturnNotReady);
 	assert_null(notify);
-	assert_int_equal(ports_there_are(), 0);
+	assert_int_equal(port_count(), 0);
 }
 
 static void test_arguments_and_refusals(void **state)
@@ -280,7 +283,7 @@ static void test_arguments_and_refusals(void **state)
 	apple_dext_interrupt_notify_destroy(NULL);
 	answer = kIOReturnNotReady;
 	assert_null(create());
-	assert_int_equal(ports_there_are(), 0);
+	assert_int_equal(port_count(), 0);
 	answer = kIOReturnSuccess;
 	assert_non_null(create());
 	answer = MACH_SEND_INVALID_DEST;
@@ -311,14 +314,14 @@ static void test_destroyed_from_inside(void **state)
 	assert_true(complete(kIOReturnSuccess));
 	wait_for(&handler.ran);
 	assert_int_equal(handler.rearmed, kIOReturnAborted);
-	/* It goes with the handler's return, on the queue's own thread. */
-	while (ports_there_are())
+	/* It is freed when the handler returns, on the queue's thread. */
+	while (port_count())
 		sched_yield();
 	assert_false(complete(kIOReturnSuccess));
 	assert_int_equal(handler.runs, 1);
 }
 
-/* A completion that was on its way when it was destroyed runs no handler. */
+/* A completion in flight at the destruction runs no handler. */
 static void nothing(void *context)
 {
 	(void)context;
@@ -338,7 +341,7 @@ static void *destroy(void *context)
 	return NULL;
 }
 
-static void test_destroyed_with_a_completion_on_its_way(void **state)
+static void test_destroyed_with_a_completion_in_flight(void **state)
 {
 	pthread_t thread;
 	sem_t destroyed;
@@ -350,17 +353,19 @@ static void test_destroyed_with_a_completion_on_its_way(void **state)
 	wait_for(&handler.ran);
 	assert_true(complete(kIOReturnSuccess));
 	assert_int_equal(pthread_create(&thread, NULL, destroy, &destroyed), 0);
-	/* Until it has been marked as destroyed; it then waits for the queue. */
+	/* Wait until it is marked as destroyed; it then waits for the queue. */
 	while (apple_dext_interrupt_notify_rearm(handler.notify) != kIOReturnAborted)
 		sched_yield();
 	assert_int_not_equal(sem_trywait(&destroyed), 0);
 	sem_post(&handler.go_on);
 	pthread_join(thread, NULL);
 	assert_int_equal(handler.runs, 0);
-	assert_int_equal(ports_there_are(), 0);
+	assert_int_equal(port_count(), 0);
 }
 
-/* Destroyed by one thread while the handler runs on the queue's: it waits for the handler. */
+/*
+ * Destroyed by one thread while the handler runs on the queue's thread: it waits for the handler.
+ */
 static void test_destroyed_while_the_handler_runs(void **state)
 {
 	pthread_t thread;
@@ -380,10 +385,10 @@ static void test_destroyed_while_the_handler_runs(void **state)
 	pthread_join(thread, NULL);
 	assert_int_equal(handler.runs, 1);
 	assert_int_equal(handler.rearmed, kIOReturnAborted);
-	assert_int_equal(ports_there_are(), 0);
+	assert_int_equal(port_count(), 0);
 }
 
-/* Likewise, in the middle of the handler's arming: its port is there until that is done. */
+/* The same while the handler arms: the port exists until the call returns. */
 static void test_destroyed_while_the_handler_arms(void **state)
 {
 	static sem_t begun, goes_on;
@@ -397,24 +402,24 @@ static void test_destroyed_while_the_handler_arms(void **state)
 	handler.rearm = true;
 	assert_non_null(create());
 	call_begun = &begun;
-	call_goes_on = &goes_on;
+	call_may_return = &goes_on;
 	assert_true(complete(kIOReturnSuccess));
 	wait_for(&begun);
 	call_begun = NULL;
 	assert_int_equal(pthread_create(&thread, NULL, destroy, &destroyed), 0);
 	while (apple_dext_interrupt_notify_rearm(handler.notify) != kIOReturnAborted)
 		sched_yield();
-	for (int i = 0; i < 1000; i++) /* all the time it could want to go wrong */
+	for (int i = 0; i < 1000; i++) /* time for a race to appear */
 		sched_yield();
-	assert_int_equal(ports_there_are(), 1);
+	assert_int_equal(port_count(), 1);
 	sem_post(&goes_on);
 	pthread_join(thread, NULL);
 	assert_int_equal(handler.rearmed, kIOReturnSuccess);
 	assert_int_equal(calls_on_no_port, 0);
-	assert_int_equal(ports_there_are(), 0);
+	assert_int_equal(port_count(), 0);
 }
 
-/* What is not a success is no interrupt. */
+/* A completion with an error is not an interrupt. */
 static void test_failed_completions(void **state)
 {
 	(void)state;
@@ -430,13 +435,13 @@ static void test_failed_completions(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		EACH(test_armed_at_once_and_once),
+		EACH(test_it_is_armed_once_at_creation),
 		EACH(test_arguments_and_refusals),
-		EACH(test_the_handler_has_what_is_created),
-		EACH(test_creation_says_why_not),
+		EACH(test_the_handler_gets_the_new_notification),
+		EACH(test_creation_reports_errors),
 		EACH(test_rearmed_from_inside),
 		EACH(test_destroyed_from_inside),
-		EACH(test_destroyed_with_a_completion_on_its_way),
+		EACH(test_destroyed_with_a_completion_in_flight),
 		EACH(test_destroyed_while_the_handler_runs),
 		EACH(test_destroyed_while_the_handler_arms),
 		EACH(test_failed_completions),

@@ -128,7 +128,7 @@ static void test_identify_errors(void **state)
 	host_close(&host);
 }
 
-/* The same serial number or image: the same identifiers. Memory alone: ever new ones. */
+/* The same serial number or image gives the same identifiers; memory gets new ones each time. */
 static void identifiers(const char *keys, struct nvme_identify_controller *id)
 {
 	struct host host;
@@ -197,7 +197,7 @@ static void test_create_cq_errors(void **state)
 	host_start(&host, "size=1M,queues=4,vectors=3");
 	page = host_pages(&host, 1);
 	assert_int_equal(create_cq(&host, 0, 15, PC, page), NVME_INVALID_QUEUE_ID);
-	assert_int_equal(create_cq(&host, 1, 15, PC, page), NVME_INVALID_QUEUE_ID); /* there */
+	assert_int_equal(create_cq(&host, 1, 15, PC, page), NVME_INVALID_QUEUE_ID); /* it exists */
 	assert_int_equal(create_cq(&host, 5, 15, PC, page), NVME_INVALID_QUEUE_ID);
 	assert_int_equal(create_cq(&host, 2, 0, PC, page), NVME_INVALID_QUEUE_SIZE);
 	assert_int_equal(create_cq(&host, 2, 1024, PC, page), NVME_INVALID_QUEUE_SIZE);
@@ -259,7 +259,7 @@ static void test_delete_queues(void **state)
 	assert_int_equal(delete_queue(&host, NVME_ADMIN_DELETE_SQ, 1), NVME_OK);
 	assert_int_equal(delete_queue(&host, NVME_ADMIN_DELETE_CQ, 1), NVME_OK);
 	assert_int_equal(delete_queue(&host, NVME_ADMIN_DELETE_CQ, 1), NVME_INVALID_QUEUE_ID);
-	/* Made again, they begin at their beginning. */
+	/* Created again, they start empty. */
 	host_create_io(&host, 8);
 	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)), NVME_OK);
 	host_close(&host);
@@ -328,7 +328,7 @@ static void test_abort(void **state)
 	host_close(&host);
 }
 
-static struct nvme_completion abort_and_keep(struct host *host, uint16_t cid)
+static struct nvme_completion abort_without_release(struct host *host, uint16_t cid)
 {
 	struct nvme_completion completion;
 
@@ -340,7 +340,7 @@ static struct nvme_completion abort_and_keep(struct host *host, uint16_t cid)
 	return completion;
 }
 
-/* Room for one completion is not enough for the abort and what it aborts. */
+/* One free completion entry is not enough for the abort and the aborted command. */
 static void test_abort_without_room(void **state)
 {
 	struct nvme_completion completion;
@@ -351,11 +351,11 @@ static void test_abort_without_room(void **state)
 	host_open(&host, "size=1M");
 	host_enable(&host, 3, NVME_CTRL_ENABLE);
 	cid = put_event_request(&host);
-	abort_and_keep(&host, 99);
-	completion = abort_and_keep(&host, cid);
+	abort_without_release(&host, 99);
+	completion = abort_without_release(&host, cid);
 	assert_int_equal(completion.result, 1);
 	host_release(&host, &host.ctrl.admin);
-	completion = abort_and_keep(&host, cid);
+	completion = abort_without_release(&host, cid);
 	assert_int_equal(completion.cid, cid);
 	assert_int_equal(nvme_ctrl_status(&completion), NVME_ABORT_REQUESTED);
 	completion = host_wait(&host, &host.ctrl.admin);
@@ -400,7 +400,10 @@ static void expect_event(struct host *host, uint16_t cid, uint32_t result)
 	assert_int_equal(result, completion.result);
 }
 
-/* Doorbells: of no queue (0), with no such value (1). Masked until the error log is read. */
+/*
+ * Doorbell writes: to a queue that does not exist (0), an invalid value (1). Masked until the
+ * error log is read.
+ */
 static void test_doorbell_events(void **state)
 {
 	struct nvme_completion completion;
@@ -415,7 +418,7 @@ static void test_doorbell_events(void **state)
 	second = put_event_request(&host);
 	host_ring(&host, nvme_sq_doorbell(9), 1);
 	expect_event(&host, first, 0x010000);
-	host_ring(&host, nvme_sq_doorbell(1), 16); /* its size */
+	host_ring(&host, nvme_sq_doorbell(1), 16); /* the size of the queue */
 	read_log(&host, NVME_LOG_SMART, 0, NULL);
 	read_log(&host, NVME_LOG_ERROR, NVME_LOG_RETAIN_EVENT, entries);
 	assert_int_equal(le64toh(entries[0].count), 2);
@@ -423,10 +426,10 @@ static void test_doorbell_events(void **state)
 	assert_int_equal(le16toh(entries[0].cid), NVME_ERROR_NO_COMMAND);
 	assert_int_equal(le16toh(entries[1].sqid), 9);
 	assert_false(host_take(&host, &host.ctrl.admin, &completion));
-	/* The log's own completion comes first, then the event that it lets through. */
+	/* The completion of the log page comes first, then the event, which is unmasked by it. */
 	read_log(&host, NVME_LOG_ERROR, 0, NULL);
 	expect_event(&host, second, 0x010100);
-	/* The queue is none the worse. */
+	/* The queue still works. */
 	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)), NVME_OK);
 	host_close(&host);
 }
@@ -439,7 +442,7 @@ static void test_completion_doorbell_events(void **state)
 	(void)state;
 	host_start(&host, "size=1M");
 	cid = put_event_request(&host);
-	host_ring(&host, nvme_cq_doorbell(1), 3); /* nothing has been posted */
+	host_ring(&host, nvme_cq_doorbell(1), 3); /* no completion has been posted */
 	expect_event(&host, cid, 0x010100);
 	read_log(&host, NVME_LOG_ERROR, 0, NULL);
 	cid = put_event_request(&host);

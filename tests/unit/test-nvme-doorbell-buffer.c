@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-/* A host's two buffers, and how often it wrote a register. */
+/* The two buffers of a host, and its number of register writes. */
 struct buffers {
 	uint64_t shadow, events;
 	unsigned register_writes;
@@ -39,7 +39,7 @@ static uint32_t load(struct host *host, uint64_t buffer, unsigned index)
 	return le32toh(value);
 }
 
-/* Write the shadow doorbell, and the register where EventIdx has been passed. */
+/* Write the shadow doorbell, and the register if EventIdx has been passed. */
 static void ring(struct host *host, struct buffers *buffers, unsigned index, uint32_t value)
 {
 	uint32_t old = load(host, buffers->shadow, index), stored = htole32(value);
@@ -54,7 +54,7 @@ static void ring(struct host *host, struct buffers *buffers, unsigned index, uin
 	}
 }
 
-/* One flush by the shadow doorbells, start to end. */
+/* One flush by the shadow doorbells, from submission to release. */
 static void flush(struct host *host, struct buffers *buffers)
 {
 	struct nvme_ctrl_queue *queue = &host->io;
@@ -86,7 +86,7 @@ static uint64_t error_count(struct host *host)
 	return le64toh(count);
 }
 
-static void test_commands_need_few_register_writes(void **state)
+static void test_few_register_writes_are_needed(void **state)
 {
 	struct buffers buffers;
 	struct host host;
@@ -96,7 +96,7 @@ static void test_commands_need_few_register_writes(void **state)
 	for (unsigned i = 0; i < 2000; i++)
 		flush(&host, &buffers);
 	/*
-	 * How many depends on how often the worker slept, at most one a command; heads are
+	 * The number depends on how often the worker slept: at most one per command. Heads are
 	 * written only where an index wraps.
 	 */
 	assert_in_range(buffers.register_writes, 1, 2000 + 2 * 2000 / 16);
@@ -104,7 +104,7 @@ static void test_commands_need_few_register_writes(void **state)
 	host_close(&host);
 }
 
-/* An idle worker is woken by the register: it has asked for that before it slept. */
+/* A sleeping worker is woken by the register; it has set EventIdx before it slept. */
 static void test_an_idle_controller_asks_for_the_register(void **state)
 {
 	unsigned doorbell = nvme_sq_doorbell(1);
@@ -154,8 +154,8 @@ static void test_a_mapped_controller_polls(void **state)
 	host_close(&host);
 }
 
-/* A full completion queue: the head that makes room must get through to a worker that sleeps. */
-static void test_a_full_queue_goes_on_when_there_is_room(void **state)
+/* A full completion queue: the head that makes room must wake a sleeping worker. */
+static void test_a_full_queue_continues_when_there_is_room(void **state)
 {
 	struct nvme_completion completion;
 	struct buffers buffers;
@@ -164,7 +164,7 @@ static void test_a_full_queue_goes_on_when_there_is_room(void **state)
 
 	(void)state;
 	start(&host, "size=1M", &buffers);
-	/* 15 completions fill the queue of 16; the host takes none. */
+	/* 15 completions fill the queue of 16; the host releases none. */
 	for (unsigned i = 0; i < 15; i++)
 		host_put(&host, &host.io,
 			(struct nvme_command){ .opcode = NVME_IO_FLUSH, .nsid = 1 });
@@ -176,7 +176,7 @@ static void test_a_full_queue_goes_on_when_there_is_room(void **state)
 		}
 		taken++;
 	}
-	/* Another one has no room until the heads are known. */
+	/* Another command has no room until the device reads the heads. */
 	host_put(&host, &host.io, (struct nvme_command){ .opcode = NVME_IO_FLUSH, .nsid = 1 });
 	ring(&host, &buffers, nvme_sq_doorbell(1), host.io.tail);
 	while (load(&host, buffers.events, nvme_sq_doorbell(1)) != host.io.tail)
@@ -188,7 +188,7 @@ static void test_a_full_queue_goes_on_when_there_is_room(void **state)
 	host_close(&host);
 }
 
-/* A register write that comes late, with a value that is no longer the last one. */
+/* A late register write with an old value. */
 static void test_a_stale_register_write_changes_nothing(void **state)
 {
 	struct buffers buffers;
@@ -205,8 +205,8 @@ static void test_a_stale_register_write_changes_nothing(void **state)
 	host_close(&host);
 }
 
-/* With an interrupt pin each head is wanted, as it may deassert the pin. */
-static void test_heads_are_wanted_with_a_pin(void **state)
+/* With INTx each head write is needed, as it may deassert the pin. */
+static void test_heads_are_requested_with_intx(void **state)
 {
 	unsigned doorbell = nvme_cq_doorbell(1);
 	struct buffers buffers;
@@ -246,7 +246,7 @@ static void test_a_reset_disables_the_buffers(void **state)
 	host_close(&host);
 }
 
-static void test_queues_that_exist_begin_with_their_values(void **state)
+static void test_existing_queues_start_with_their_values(void **state)
 {
 	struct buffers buffers;
 	struct host host;
@@ -277,14 +277,14 @@ static void test_bad_buffers_are_refused(void **state)
 	page = host_pages(&host, 1);
 	assert_int_equal(configure(&host, page + 4, page), NVME_INVALID_FIELD);
 	assert_int_equal(configure(&host, page, page + 2048), NVME_INVALID_FIELD);
-	/* No memory there: found at once, as there is a queue. */
+	/* No memory at the address: detected at once, as a queue exists. */
 	assert_int_equal(
 		configure(&host, UINT64_MAX & ~UINT64_C(4095), page), NVME_DATA_TRANSFER_ERROR);
 	host_close(&host);
 }
 
-/* Nonsense in the shadow doorbells is reported once, and the controller goes on. */
-static void test_values_that_are_none_are_errors(void **state)
+/* An invalid value in a shadow doorbell is reported once, and the controller continues. */
+static void test_invalid_values_are_errors(void **state)
 {
 	uint32_t nonsense = htole32(0xffff);
 	struct buffers buffers;
@@ -335,16 +335,16 @@ static void test_it_is_not_offered_when_off(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_commands_need_few_register_writes),
+		cmocka_unit_test(test_few_register_writes_are_needed),
 		cmocka_unit_test(test_an_idle_controller_asks_for_the_register),
 		cmocka_unit_test(test_a_mapped_controller_polls),
-		cmocka_unit_test(test_a_full_queue_goes_on_when_there_is_room),
+		cmocka_unit_test(test_a_full_queue_continues_when_there_is_room),
 		cmocka_unit_test(test_a_stale_register_write_changes_nothing),
-		cmocka_unit_test(test_heads_are_wanted_with_a_pin),
+		cmocka_unit_test(test_heads_are_requested_with_intx),
 		cmocka_unit_test(test_a_reset_disables_the_buffers),
-		cmocka_unit_test(test_queues_that_exist_begin_with_their_values),
+		cmocka_unit_test(test_existing_queues_start_with_their_values),
 		cmocka_unit_test(test_bad_buffers_are_refused),
-		cmocka_unit_test(test_values_that_are_none_are_errors),
+		cmocka_unit_test(test_invalid_values_are_errors),
 		cmocka_unit_test(test_it_is_not_offered_when_off),
 	};
 

@@ -34,7 +34,7 @@ static const struct {
 	{ NVME_FEAT_ARBITRATION, 3, 0x01020305, 0 },
 	{ NVME_FEAT_POWER, 0, 0x20, 0 },
 	{ NVME_FEAT_TEMPERATURE, NVME_TEMPERATURE_WARNING, 333, 0 },
-	{ NVME_FEAT_TEMPERATURE, 0, 200, 1u << 20 }, /* the lower threshold */
+	{ NVME_FEAT_TEMPERATURE, 0, 200, 1u << 20 }, /* the under temperature threshold */
 	{ NVME_FEAT_ERROR_RECOVERY, 0, 0x1234, 0 },
 	{ NVME_FEAT_WRITE_CACHE, 1, 0, 0 },
 	{ NVME_FEAT_COALESCING, 0, 0x0807, 0 },
@@ -69,7 +69,7 @@ static void test_round_trips(void **state)
 			get(&host, fid, NVME_SEL_CAPABILITIES, selector, &result), NVME_OK);
 		assert_int_equal(fid == NVME_FEAT_ERROR_RECOVERY ? 6 : 4, result);
 	}
-	/* A controller reset brings the defaults back. */
+	/* A controller reset restores the defaults. */
 	host_disable(&host);
 	host_enable(&host, 32, NVME_CTRL_ENABLE);
 	for (size_t i = 0; i < ROUND_TRIPS; i++) {
@@ -226,7 +226,7 @@ static void test_error_log(void **state)
 		&host, &host.io, nvme_ctrl_rw(NVME_IO_READ, 0x123456789, 8, FAKE_SOFT_RAM_BASE, 0));
 	host_submit(&host, &host.io);
 	completion = host_wait(&host, &host.io);
-	/* More information is in the log, and a retry would not help. */
+	/* More and Do Not Retry are set. */
 	assert_int_equal(
 		completion.status >> 1, NVME_LBA_OUT_OF_RANGE | NVME_STATUS_MORE | NVME_STATUS_DNR);
 	assert_int_equal(log_page(&host, NVME_LOG_ERROR, 0, 128, 0, entries), NVME_OK);
@@ -237,7 +237,7 @@ static void test_error_log(void **state)
 	assert_int_equal(le64toh(entries[0].lba), 0x123456789);
 	assert_int_equal(le32toh(entries[0].nsid), 1);
 	assert_int_equal(le64toh(entries[1].count), 0);
-	/* Many more than it holds: the latest stay, the newest first. */
+	/* More errors than the log holds: the latest are kept, the newest first. */
 	for (unsigned i = 0; i < NVME_ERRORS_MAX + 7; i++)
 		assert_int_equal(host_io(&host, (struct nvme_command){ .opcode = 0x7f }),
 			NVME_INVALID_OPCODE);
@@ -246,7 +246,7 @@ static void test_error_log(void **state)
 	assert_int_equal(NVME_ERRORS_MAX + 7, le64toh(entries[1].count));
 	assert_int_equal(log_page(&host, NVME_LOG_ERROR, 63 * 64, 64, 0, entries), NVME_OK);
 	assert_int_equal(le64toh(entries[0].count), 9);
-	/* Reset: the entries go, the count goes on. */
+	/* A reset clears the entries; the count continues. */
 	host_disable(&host);
 	host_enable(&host, 8, NVME_CTRL_ENABLE);
 	assert_int_equal(log_page(&host, NVME_LOG_ERROR, 0, 64, 0, entries), NVME_OK);
@@ -295,7 +295,7 @@ static void test_log_errors(void **state)
 		log_page(&host, NVME_LOG_SMART, UINT64_C(1) << 40, 4, 0, NULL), NVME_INVALID_FIELD);
 	assert_int_equal(log_page(&host, NVME_LOG_SMART, 0, 8196, 0, NULL), NVME_INVALID_FIELD);
 	assert_int_equal(log_page(&host, NVME_LOG_SMART, 0, 4, 2, NULL), NVME_INVALID_NAMESPACE);
-	/* More than there is: the end of the page, and nothing after it. */
+	/* Reading past the end returns the rest of the page only. */
 	memset(marker, 0, sizeof(marker));
 	assert_int_equal(log_page(&host, NVME_LOG_FIRMWARE, 4, 8192, 0, data), NVME_OK);
 	assert_memory_equal(marker, data + 12, sizeof(data) - 12);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The NVMe device when its image does not keep what was written. fdatasync() and
- * fallocate() are this program's own: they fail once when told to, as Linux reports a
- * failed write-back once, and work otherwise.
+ * The NVMe device when its image fails to store data. fdatasync() and fallocate() are replaced
+ * here: each can be made to fail once, as Linux reports a failed write-back once.
  */
 #include "tests/lib/nvme-model.h"
 
@@ -45,7 +44,7 @@ static void start(struct host *host)
 	host_start(host, keys);
 }
 
-/* The status with DNR, without More and the phase. */
+/* The status with DNR, without More and the Phase Tag. */
 static uint16_t run(struct host *host, struct nvme_ctrl_queue *queue, struct nvme_command command)
 {
 	struct nvme_completion completion;
@@ -167,7 +166,7 @@ static void test_failure_stays(void **state)
 	fake_soft_reset(host.device);
 	enable_again(&host);
 	expect_failed(&host);
-	/* One line, which names the image and the reason. */
+	/* One log line, which names the image and the reason. */
 	assert_int_equal(fake_soft_log(host.device, line, sizeof(line)), 1);
 	assert_non_null(strstr(line, host_image));
 	assert_non_null(strstr(line, strerror(EIO)));
@@ -192,7 +191,7 @@ enum way {
 	WAYS
 };
 
-/* Make the file fail in one of the ways there are. Return: what the command said. */
+/* Make the file fail in one of these ways. Return: the status of the command. */
 static uint16_t provoke(struct host *host, enum way way, int error)
 {
 	uint16_t status = NVME_OK;
@@ -221,7 +220,7 @@ static uint16_t provoke(struct host *host, enum way way, int error)
 	return status;
 }
 
-static void test_every_way(void **state)
+static void test_every_way_of_failure(void **state)
 {
 	(void)state;
 	for (enum way way = 0; way < WAYS; way++) {
@@ -235,7 +234,7 @@ static void test_every_way(void **state)
 	}
 }
 
-/* A write that finds no room has failed, and its host knows: nothing else is lost. */
+/* A write without room fails, and the host is informed: no other data is lost. */
 static void test_no_room(void **state)
 {
 	struct host host;
@@ -246,7 +245,7 @@ static void test_no_room(void **state)
 	assert_int_equal(provoke(&host, ZEROES, ENOSPC), NVME_CAPACITY_EXCEEDED);
 	assert_int_equal(provoke(&host, DEALLOCATE, ENOSPC), NVME_OK);
 	expect_healthy(&host);
-	/* Found by writing back, it is the loss of data that had been taken. */
+	/* Reported by write-back, it is a loss of data whose write had completed. */
 	assert_int_equal(provoke(&host, FLUSH, ENOSPC), FAULT);
 	expect_failed(&host);
 	host_close(&host);
@@ -293,7 +292,7 @@ static void expect_event(struct host *host, uint16_t cid)
 
 	assert_int_equal(completion.cid, cid);
 	assert_int_equal(nvme_ctrl_status(&completion), NVME_OK);
-	/* SMART, NVM subsystem reliability, and where to read about it */
+	/* SMART / Health, NVM subsystem reliability, and its log page */
 	assert_int_equal(completion.result, NVME_EVENT_SMART | 0u << 8 | NVME_LOG_SMART << 16);
 }
 
@@ -308,15 +307,15 @@ static void test_event(void **state)
 	cid = request_event(&host);
 	assert_int_equal(provoke(&host, FLUSH, EIO), FAULT);
 	expect_event(&host, cid);
-	/* Once, for this host. */
+	/* Reported once to this host. */
 	cid = request_event(&host);
 	read_smart(&host, &smart);
 	expect_failed(&host);
-	/* The next one is told as well. */
+	/* Reported to the next host as well. */
 	host_disable(&host);
 	host_enable(&host, 32, NVME_CTRL_ENABLE);
 	expect_event(&host, request_event(&host));
-	/* And who asks for such events only now. */
+	/* Reported to a host that enables such events later. */
 	read_smart(&host, &smart);
 	assert_int_equal(set_feature(&host, NVME_FEAT_ASYNC_EVENTS, 0), NVME_OK);
 	assert_int_equal(set_feature(&host, NVME_FEAT_ASYNC_EVENTS, NVME_SMART_READ_ONLY), NVME_OK);
@@ -328,7 +327,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_failure_stays),
-		cmocka_unit_test(test_every_way),
+		cmocka_unit_test(test_every_way_of_failure),
 		cmocka_unit_test(test_no_room),
 		cmocka_unit_test(test_shutdown),
 		cmocka_unit_test(test_event),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The NVMe device and a host that does anything at all: queues full of noise, doorbells
- * and registers at random, by call and in the mapped BAR. It must neither crash nor hang:
- * a reset always brings it back, and then it works.
+ * The NVMe device with a hostile host: queues with random content, random writes of doorbells and
+ * registers, by call and through the mapped BAR. It must neither crash nor hang: a reset always
+ * recovers it.
  */
 #include "tests/lib/nvme-model.h"
 
@@ -14,7 +14,7 @@
 
 static uint32_t state;
 
-/* Numbers of its own, the same with every C library. */
+/* A generator with the same numbers on every C library. */
 static uint32_t noise(void)
 {
 	state ^= state << 13;
@@ -23,7 +23,7 @@ static uint32_t noise(void)
 	return state;
 }
 
-/* Addresses that often lead somewhere. */
+/* Addresses that are often valid. */
 static uint64_t noisy_address(void)
 {
 	switch (noise() % 6) {
@@ -56,8 +56,8 @@ static struct nvme_command noisy_command(void)
 	};
 }
 
-/* Lists of pages that point at each other, and commands where queues may be. */
-static void scribble(struct host *host)
+/* PRP lists that point at each other, and commands in the memory of queues. */
+static void write_noise(struct host *host)
 {
 	for (unsigned i = 0; i < 400; i++) {
 		struct nvme_command command = noisy_command();
@@ -93,7 +93,7 @@ static void noisy_store(struct host *host)
 		soft_nvme_model.bar_read(host->device, 0, noise() % 0x9000, 1u << noise() % 4);
 }
 
-/* Enabled with queues that are noise already, at addresses that exist. */
+/* Enable with queues of random content, at valid addresses. */
 static void noisy_enable(struct host *host)
 {
 	host->mapped = false;
@@ -104,8 +104,8 @@ static void noisy_enable(struct host *host)
 	host_await(host, NVME_REG_CSTS, NVME_CSTS_RDY, NVME_CSTS_RDY);
 }
 
-/* A command amid the noise that is known to reach for what is not there. */
-static void reach_for_nothing(struct host *host)
+/* A command that is known to access unmapped addresses. */
+static void submit_unmapped(struct host *host)
 {
 	const struct nvme_command command = { .opcode = NVME_ADMIN_IDENTIFY,
 		.prp1 = htole64(FAKE_SOFT_RAM_BASE + 2 * (uint64_t)FAKE_SOFT_RAM_SIZE),
@@ -118,7 +118,7 @@ static void reach_for_nothing(struct host *host)
 		host_nap();
 }
 
-static void expect_sanity(struct host *host)
+static void expect_recovery(struct host *host)
 {
 	host->mapped = false;
 	fake_soft_reset(host->device);
@@ -145,22 +145,22 @@ static void test_noise(void **unused)
 	host_open(&host, "size=4M,queues=3,vectors=4");
 	soft_nvme_model.bar_mapped(host.device, 0, true);
 	for (unsigned round = 0; round < ROUNDS; round++) {
-		scribble(&host);
+		write_noise(&host);
 		noisy_enable(&host);
-		reach_for_nothing(&host);
+		submit_unmapped(&host);
 		for (unsigned i = 0; i < 500; i++) {
 			noisy_store(&host);
 			if (i % 100 == 0)
-				scribble(&host);
+				write_noise(&host);
 			if (i % 50 == 0)
 				host_nap();
 		}
-		expect_sanity(&host);
+		expect_recovery(&host);
 	}
 	host_close(&host);
 }
 
-/* A list whose every page leads back to itself. */
+/* A PRP list whose every page links to itself. */
 static void test_endless_list(void **unused)
 {
 	uint64_t entries[512], page;
@@ -172,13 +172,13 @@ static void test_endless_list(void **unused)
 	for (unsigned i = 0; i < 512; i++)
 		entries[i] = page;
 	host_fill(&host, page, entries, sizeof(entries));
-	/* The data is the list: it may be overwritten while it is used, and must not matter. */
+	/* The data is the list itself: it may be overwritten during the command. */
 	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 8192, page, page)), NVME_OK);
 	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 8192, page, page)), NVME_OK);
 	host_close(&host);
 }
 
-/* A queue that is never empty: the host rings ahead of the device, and never looks. */
+/* A queue that is never empty: the host submits continuously, and reads no completion. */
 static void test_flood(void **unused)
 {
 	struct host host;
@@ -190,7 +190,7 @@ static void test_flood(void **unused)
 		host_ring(&host, nvme_sq_doorbell(1), i % 16);
 	}
 	host_disable(&host);
-	expect_sanity(&host);
+	expect_recovery(&host);
 	host_close(&host);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The NVMe device: specifications, registers, enabling, shutting down, resets. */
+/* The NVMe device: specifications, registers, enable, shutdown, resets. */
 #include "tests/lib/nvme-model.h"
 
 #include <fcntl.h>
@@ -126,7 +126,7 @@ static void test_interrupt_kinds(void **state)
 		assert_int_equal(fake_soft_identity(host.device)->interrupt_pin, 1);
 		assert_int_equal(cases[i].msi, fake_soft_msi_vectors(host.device));
 		assert_int_equal(cases[i].msix, fake_soft_msix_vectors(host.device));
-		/* Where no table is, nothing is kept, nor looks like one. */
+		/* Without an MSI-X table the memory there is not writable. */
 		host_write(&host, NVME_BAR_MSIX, 0xfee00000);
 		assert_int_equal(cases[i].msix ? 0xfee00000 : 0, host_read(&host, NVME_BAR_MSIX));
 		assert_int_equal(cases[i].msix != 0, host_read(&host, NVME_BAR_MSIX + 12));
@@ -159,7 +159,7 @@ static void test_registers(void **state)
 	assert_int_equal(host_read(&host, NVME_REG_VS), 0x10400);
 	assert_int_equal(host_read(&host, NVME_REG_CSTS), 0);
 
-	/* Reserved bits stay zero; eight bytes are two writes of four; fewer than four nothing. */
+	/* Reserved bits stay zero; an 8-byte write is two of 4; shorter writes are ignored. */
 	host_write(&host, NVME_REG_AQA, 0xffffffff);
 	assert_int_equal(host_read(&host, NVME_REG_AQA), NVME_AQA_WRITABLE);
 	soft_nvme_model.bar_write(host.device, 0, NVME_REG_ASQ, 8, UINT64_C(0x123456789abcdef0));
@@ -167,7 +167,7 @@ static void test_registers(void **state)
 		UINT64_C(0x123456789abcd000));
 	soft_nvme_model.bar_write(host.device, 0, NVME_REG_ASQ, 2, 0xffff);
 	assert_int_equal(host_read(&host, NVME_REG_ASQ), 0x9abcd000);
-	/* The memory of the BAR shows the same. */
+	/* The memory of the BAR has the same values. */
 	host.mapped = true;
 	assert_int_equal(host_read(&host, NVME_REG_ASQ), 0x9abcd000);
 	host.mapped = false;
@@ -198,7 +198,7 @@ static void test_msix_table_is_memory(void **state)
 	assert_int_equal(host_read(&host, NVME_BAR_MSIX + 12), 1);
 	host_write(&host, NVME_BAR_MSIX + 16, 0xfee00000);
 	assert_int_equal(host_read(&host, NVME_BAR_MSIX + 16), 0xfee00000);
-	host_write(&host, NVME_BAR_MSIX + 32, 0xfee00000); /* past the table */
+	host_write(&host, NVME_BAR_MSIX + 32, 0xfee00000); /* after the table */
 	assert_int_equal(host_read(&host, NVME_BAR_MSIX + 32), 0);
 	host_write(&host, NVME_BAR_PBA, 1);
 	assert_int_equal(host_read(&host, NVME_BAR_PBA), 0);
@@ -216,7 +216,7 @@ static void test_enable_disable(void **state)
 		host_create_io(&host, 4);
 		assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)), NVME_OK);
 		host_disable(&host);
-		/* The queue registers outlive a controller reset. */
+		/* The queue registers are not changed by a controller reset. */
 		assert_int_equal(host_read(&host, NVME_REG_AQA), 7u << 16 | 7);
 	}
 	host_close(&host);
@@ -316,7 +316,7 @@ static void test_reset(void **state)
 	host_close(&host);
 }
 
-/* A controller without bus mastering waits, and goes on when it is on again. */
+/* Without bus mastering the controller waits, and continues when it is enabled again. */
 static void test_bus_master(void **state)
 {
 	struct host host;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The NVMe device: when it interrupts, the mask, and what its pin shows. */
+/* The NVMe device: when it interrupts, the interrupt mask, and INTx. */
 #include "tests/lib/nvme-model.h"
 
 #include <pthread.h>
@@ -15,7 +15,7 @@ static void test_interrupts(void **state)
 	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)), NVME_OK);
 	while (fake_soft_irqs(host.device, 1) == before)
 		host_nap();
-	/* Masked, as a host without MSI-X does: it comes when the mask goes. */
+	/* Masked by INTMS, as without MSI-X: raised when unmasked. */
 	host_write(&host, NVME_REG_INTMS, 2);
 	before = fake_soft_irqs(host.device, 1);
 	host_put_flushes(&host, 1);
@@ -30,7 +30,7 @@ static void test_interrupts(void **state)
 	host_close(&host);
 }
 
-/* Told of, and left in the queue while the vector is masked: told of again. */
+/* A completion that is still in the queue when its vector is unmasked raises it again. */
 static void check_unmasking(bool mapped)
 {
 	struct host host;
@@ -53,7 +53,7 @@ static void check_unmasking(bool mapped)
 		host_barrier(&host);
 		assert_int_equal(before + i, fake_soft_irqs(host.device, 1));
 	}
-	/* Not when it was taken meanwhile. */
+	/* It does not if the entry was released meanwhile. */
 	host_write(&host, NVME_REG_INTMS, 2);
 	host_wait(&host, &host.io);
 	host_write(&host, NVME_REG_INTMC, 2);
@@ -74,7 +74,7 @@ static bool line(struct host *host)
 	return soft_nvme_model.line(host->device);
 }
 
-/* A command without data, until its completion has arrived. */
+/* A command without data; waits for its completion. */
 static void complete_one(struct host *host)
 {
 	struct nvme_completion completion;
@@ -87,7 +87,7 @@ static void complete_one(struct host *host)
 		host_nap();
 }
 
-/* Asserted from an entry's arrival until the host's doorbell says that it has taken it. */
+/* INTx is asserted from the arrival of an entry until the head doorbell releases it. */
 static void check_line(bool mapped)
 {
 	struct host host;
@@ -98,14 +98,14 @@ static void check_line(bool mapped)
 	assert_false(line(&host));
 	for (int i = 0; i < 20; i++) {
 		complete_one(&host);
-		/* The entry is seen in memory before the controller is done with it. */
+		/* The entry is visible in memory before the controller asserts the pin. */
 		while (!line(&host))
 			host_nap();
-		/* At once, though the worker may not have seen it yet. */
+		/* Deasserted at once, even if the worker has not seen the doorbell yet. */
 		host_release(&host, &host.ctrl.admin);
 		assert_false(line(&host));
 	}
-	/* The mask, until it goes. */
+	/* Deasserted while masked. */
 	complete_one(&host);
 	host_write(&host, NVME_REG_INTMS, 1);
 	while (line(&host))
@@ -125,14 +125,14 @@ static void test_line(void **state)
 	check_line(true);
 }
 
-/* A host that takes entries the moment they are there. */
+/* A host that releases entries as soon as they are visible. */
 struct early {
 	struct host *host;
 	unsigned asserted;
 	atomic_uint taken;
 };
 
-static void take_at_once(void *context)
+static void release_at_once(void *context)
 {
 	struct early *early = context;
 	struct nvme_completion completion;
@@ -144,7 +144,7 @@ static void take_at_once(void *context)
 	atomic_fetch_add(&early->taken, 1);
 }
 
-/* It has taken all there is, whatever the controller has still to do about it. */
+/* All entries are released before the controller has finished with them. */
 static void check_line_of_early(bool mapped)
 {
 	struct host host;
@@ -153,7 +153,7 @@ static void check_line_of_early(bool mapped)
 	host_open(&host, "size=1M,irq=intx");
 	host_map(&host, mapped);
 	host_enable(&host, 4, NVME_CTRL_ENABLE);
-	fake_soft_on_write(host.device, take_at_once, &early);
+	fake_soft_on_write(host.device, release_at_once, &early);
 	for (unsigned i = 0; i < 9; i++) {
 		host_put(&host, &host.ctrl.admin,
 			(struct nvme_command){ .opcode = NVME_ADMIN_GET_FEATURES,
@@ -213,7 +213,7 @@ static void await_mask(struct host *host, uint32_t mask)
 	host_await(host, NVME_REG_INTMC, UINT32_MAX, 0);
 }
 
-/* Bits that are set are written to INTMC again and again, the very value that the mask has. */
+/* Store the current mask to INTMC repeatedly: the value does not change, the store counts. */
 static void test_mapped_interrupt_mask(void **state)
 {
 	struct host host;

@@ -31,7 +31,7 @@ static void test_bounds(void **state)
 			host_io(&host, nvme_ctrl_rw(opcode, UINT64_C(1) << 55, 1, page, 0)),
 			NVME_LBA_OUT_OF_RANGE);
 	}
-	/* MDTS is for data that moves. */
+	/* MDTS applies to transferred data only. */
 	assert_int_equal(
 		host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 16, page, page + 4096)), NVME_OK);
 	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 17, page, page + 4096)),
@@ -77,7 +77,10 @@ static void expect_zeroes(struct host *host, uint64_t address, uint64_t position
 	free(data);
 }
 
-/* Blocks 0 to 7 are written with the pattern; those from 2 to 4 become zeroes, no others. */
+/*
+ * Write the pattern to blocks 0 to 7, then run @command: blocks 2 to 4 must be zero, the others
+ * unchanged.
+ */
 static void zeroes(struct host *host, struct nvme_command command)
 {
 	uint64_t page = host_pages(host, 1);
@@ -122,8 +125,8 @@ static void test_zeroes(void **state)
 	host_close(&host);
 }
 
-/* What a file system that has no such calls leaves: zeroes that are written. */
-static void test_zeroes_without_help(void **state)
+/* A file system without support for holes: zeroes are written. */
+static void test_zeroes_without_holes(void **state)
 {
 	struct nvme_controller *nvme;
 	struct host host;
@@ -164,7 +167,7 @@ static void test_image(void **state)
 	assert_int_equal(pread(fd, block, 512, 2047 * 512), 512);
 	for (unsigned i = 0; i < 512; i++)
 		assert_int_equal(host_pattern(512 + i), block[i]);
-	/* The file shrinks under the device: an error, nothing worse. */
+	/* The file is truncated while in use: the command fails. */
 	assert_int_equal(ftruncate(fd, 4096), 0);
 	assert_int_equal(
 		host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 100, 1, page, 0)), NVME_UNRECOVERED_READ);
@@ -189,7 +192,7 @@ static void test_deallocate_errors(void **state)
 		host_io(&host, deallocate(&host, 2040, 9, NVME_DSM_AD)), NVME_LBA_OUT_OF_RANGE);
 	assert_int_equal(host_io(&host, deallocate(&host, UINT64_MAX, 2, NVME_DSM_AD)),
 		NVME_LBA_OUT_OF_RANGE);
-	assert_int_equal(host_io(&host, deallocate(&host, 0, 8, 3)), NVME_OK); /* hints alone */
+	assert_int_equal(host_io(&host, deallocate(&host, 0, 8, 3)), NVME_OK); /* hints only */
 	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_COMPARE, 0, 8, page, 0)), NVME_OK);
 	host_close(&host);
 }
@@ -241,7 +244,7 @@ int main(void)
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_namespaces),
 		cmocka_unit_test(test_zeroes),
-		cmocka_unit_test(test_zeroes_without_help),
+		cmocka_unit_test(test_zeroes_without_holes),
 		cmocka_unit_test(test_image),
 		cmocka_unit_test(test_deallocate_errors),
 		cmocka_unit_test(test_flush_and_fua),

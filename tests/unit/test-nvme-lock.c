@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The locks on the NVMe device's image, against programs that lock in other ways. */
+/* The locks on the NVMe device's image, with other programs that lock it. */
 #include "tests/lib/nvme-model.h"
 
 #include <fcntl.h>
@@ -9,7 +9,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-/* Return: the device, or NULL when it was refused, with a message that names the image. */
+/* Return: the device, or NULL when it was refused with an error that names the image. */
 static struct soft_device *open_device(bool read_only)
 {
 	struct spec_error error = { .text = "" };
@@ -27,10 +27,9 @@ static struct soft_device *open_device(bool read_only)
 }
 
 /*
- * What QEMU does with an image that it opens: a shared lock on 100 + N for each permission
- * that it uses, on 200 + N for each that it does not share; then nobody else may have one
- * on the counterpart. A disk of a guest shares reading (bit 0), and not writing (1) or
- * resizing (3).
+ * The locks of QEMU on an image: a shared lock on byte 100 + N for each permission that it uses,
+ * on 200 + N for each that it does not share; no other process may then lock the counterpart. The
+ * disk of a guest shares reading (bit 0), but not writing (1) or resizing (3).
  */
 struct qemu {
 	int fd;
@@ -95,7 +94,7 @@ static void test_qemu_first(void **state)
 		if (device)
 			fake_soft_destroy(device);
 		close(qemu.fd);
-		/* A device that was refused has left no lock. */
+		/* A refused device holds no lock. */
 		device = open_device(false);
 		assert_non_null(device);
 		fake_soft_destroy(device);
@@ -121,7 +120,7 @@ static void test_device_first(void **state)
 	}
 }
 
-/* Locks on the whole file, of both kinds. */
+/* Shared and exclusive locks on the whole file. */
 static void test_whole_file(void **state)
 {
 	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };

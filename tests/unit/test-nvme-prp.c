@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The NVMe device: where the data of a command may be, and that all of it gets there. */
+/* The NVMe device: the memory of a command's data, in all forms of PRP. */
 #include "tests/lib/nvme-model.h"
 
 #include <endian.h>
@@ -8,7 +8,7 @@
 
 #define KIB 1024u
 
-/* A data buffer that is scattered over pages, every second one, last page first. */
+/* A data buffer scattered over every second page, last page first. */
 struct scatter {
 	uint64_t pages[512];
 	size_t count;
@@ -42,7 +42,7 @@ static void each_piece(
 	}
 }
 
-/* A PRP list of all pages but the first; it begins with entry @slot of its page, and chains. */
+/* A PRP list of all pages but the first; it starts at entry @slot of its page, and chains. */
 static uint64_t make_list(struct host *host, const struct scatter *s, unsigned slot)
 {
 	uint64_t page = host_pages(host, 1), first = page + 8 * slot;
@@ -88,13 +88,13 @@ static void write_and_read(
 					       in.pages[0] + offset, prp2_for(host, &in, slot))),
 		NVME_OK);
 	each_piece(host, &in, position, length, host_expect_pattern);
-	/* Another place of the disk is not touched. */
+	/* Other blocks are unchanged. */
 	assert_int_equal(host_io(host, nvme_ctrl_rw(NVME_IO_COMPARE, slba + 1, blocks,
 					       out.pages[0] + offset, prp2_for(host, &out, slot))),
 		NVME_COMPARE_FAILURE);
 }
 
-/* Data of one page, of two, of a list, of a list that goes on elsewhere; whole pages or not. */
+/* One page, two pages, a list, a chained list; with and without offsets. */
 static void prp_shapes(unsigned block, unsigned shift)
 {
 	static const struct {
@@ -108,8 +108,8 @@ static void prp_shapes(unsigned block, unsigned shift)
 		{ 8 * KIB, 4, 0 },  /* a list of two */
 		{ 12 * KIB, 0, 0 }, /* a list of two, whole pages */
 		{ 128 * KIB, 0x200, 0 },
-		{ 128 * KIB, 0, 480 },	  /* a list that just fits behind its beginning */
-		{ 128 * KIB, 0x10, 511 }, /* whose first entry is a link */
+		{ 128 * KIB, 0, 480 },	  /* a list that just fits into the rest of its page */
+		{ 128 * KIB, 0x10, 511 }, /* the first entry is a link */
 		{ 128 * KIB, 0, 500 },
 		{ 512 * KIB, 0xffc, 400 },
 		{ 512 * KIB, 0, 0 },
@@ -136,7 +136,7 @@ static void test_prp_shapes_4096(void **state)
 	prp_shapes(4096, 12);
 }
 
-/* A list over three pages, and a single block. */
+/* A list of three pages, with blocks of both sizes. */
 static void test_long_chain(void **state)
 {
 	struct host host;
@@ -190,7 +190,7 @@ static void test_large_pages(void **state)
 	command.prp1 = host.io.sq;
 	command.cdw11 |= 1u << 16;
 	assert_int_equal(host_admin(&host, command), NVME_OK);
-	/* 24 KiB, from the middle of a page: with pages of 4 KiB it would take a list. */
+	/* 24 KiB from the middle of a page: with 4 KiB pages this would need a list. */
 	host_fill_pattern(&host, data + 8 * KIB, 0, 24 * KIB);
 	assert_int_equal(
 		host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 48, data + 8 * KIB, data + BIG)),
@@ -212,7 +212,7 @@ static void test_prp_errors(void **state)
 	host_start(&host, "size=1M");
 	page = host_pages(&host, 4);
 	list = page + 3 * HOST_PAGE;
-	/* 1 page, 2 pages, list: with an address that is not allowed there. */
+	/* One page, two pages, a list: each with an invalid offset. */
 	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 1, page + 1, 0)),
 		NVME_INVALID_PRP_OFFSET);
 	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 16, page, page + 4096 + 512)),
@@ -223,12 +223,12 @@ static void test_prp_errors(void **state)
 	host_fill(&host, list, &entry, 8);
 	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 24, page, list)),
 		NVME_INVALID_PRP_OFFSET);
-	/* The link to the next list: it must begin a page. */
+	/* The pointer to the next list must be page-aligned. */
 	entry = htole64(list + 8);
 	host_fill(&host, list + 4088, &entry, 8);
 	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 24, page, list + 4088)),
 		NVME_INVALID_PRP_OFFSET);
-	/* Nothing there. */
+	/* Unmapped addresses. */
 	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_READ, 0, 1, UINT64_C(1) << 50, 0)),
 		NVME_DATA_TRANSFER_ERROR);
 	assert_int_equal(
@@ -242,7 +242,7 @@ static void test_prp_errors(void **state)
 	host_close(&host);
 }
 
-/* A write of one block, whose data begin in the middle of one page and end in another. */
+/* A write of one block whose data is in two separate pages. */
 struct halves {
 	struct host host;
 	uint64_t prp1, prp2;
@@ -260,7 +260,7 @@ static void start_halves(struct halves *halves)
 	assert_int_equal(
 		host_io(&halves->host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 1, page, 0)), NVME_OK);
 	halves->prp1 = host_pages(&halves->host, 1) + 2048;
-	host_pages(&halves->host, 1); /* so that the two do not become one segment */
+	host_pages(&halves->host, 1); /* a gap, so that the two are separate segments */
 	halves->prp2 = host_pages(&halves->host, 1);
 	host_fill_pattern(&halves->host, halves->prp1, 4096, 2048);
 	host_fill_pattern(&halves->host, halves->prp2, 4096 + 2048, 2048);
@@ -309,7 +309,7 @@ static void wait_at_first_half(void *context, uint64_t address)
 		wait_for_halt(halves);
 }
 
-/* The reset comes while the first half is moved, in whichever way it is. */
+/* A reset during the transfer of the first half. */
 static void test_block_whole_despite_reset(void **state)
 {
 	struct halves halves;
@@ -334,7 +334,7 @@ static void test_block_whole_despite_reset(void **state)
 
 enum { DISK = 1024 * 1024, MOST = 256 * 1024 };
 
-/* The disk as it should be; what each_piece() puts and expects is in it. */
+/* The expected content of the disk, for each_piece(). */
 static uint8_t copy[DISK];
 
 static void fill_copy(struct host *host, uint64_t address, uint64_t position, size_t length)
@@ -376,7 +376,7 @@ static void random_transfer(struct host *host, unsigned shift)
 	host->next_page = rest;
 }
 
-/* Reads and writes at random, against a copy of the disk. */
+/* Random reads and writes, compared with a copy of the disk. */
 static void random_io(unsigned seed, const char *keys, unsigned shift)
 {
 	struct host host;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The NVMe device: full and wrapping queues, a mapped BAR, resets in the middle. */
+/* The NVMe device: full and wrapping queues, a mapped BAR, resets during transfers. */
 #include "tests/lib/nvme-model.h"
 
 #include <endian.h>
@@ -17,7 +17,7 @@ static void expect_completions(struct host *host, unsigned count, uint16_t *cid)
 	}
 }
 
-/* Many times around, with all amounts: the phase tag turns over where it should. */
+/* Many rounds with every number of entries: the phase tag inverts at each wrap. */
 static void wrap(struct host *host)
 {
 	uint16_t cid = host->ctrl.next_cid;
@@ -38,7 +38,7 @@ static void test_wrap(void **state)
 	host_close(&host);
 }
 
-/* Room for three completions: what does not fit waits, and comes when there is room. */
+/* Room for three completions: the others wait until entries are released. */
 static void put_ten_flushes(struct host *host)
 {
 	for (unsigned i = 0; i < 10; i++) {
@@ -61,7 +61,7 @@ static void test_full_completion_queue(void **state)
 	host_open(&host, "size=1M");
 	host_enable(&host, 32, NVME_CTRL_ENABLE);
 	host_create_io(&host, 4);
-	/* The submission queue again, larger than its completion queue. */
+	/* The submission queue again, with more entries than its completion queue. */
 	assert_int_equal(host_admin(&host, (struct nvme_command){ .opcode = NVME_ADMIN_DELETE_SQ,
 						   .cdw10 = 1 }),
 		NVME_OK);
@@ -99,7 +99,7 @@ static bool rung(struct host *host)
 	return any;
 }
 
-/* A tail that overtakes the head: more commands than the queue holds. Those before count. */
+/* A tail that passes the head: more commands than the queue holds. Those before it complete. */
 static void test_overtaking_tail(void **state)
 {
 	struct nvme_completion completion;
@@ -115,7 +115,10 @@ static void test_overtaking_tail(void **state)
 	fake_soft_set_bus_master(host.device, false);
 	cid = host.ctrl.next_cid;
 	host_put_flushes(&host, 10);
-	/* The device sees the first ring before the second, and both before it may fetch. */
+	/*
+	 * The device reads the first doorbell value before the second, and both before it can
+	 * fetch.
+	 */
 	while (rung(&host))
 		host_nap();
 	host_ring(&host, nvme_sq_doorbell(1), 5);
@@ -129,7 +132,7 @@ static void test_overtaking_tail(void **state)
 	host_close(&host);
 }
 
-/* Everything by loads and stores in the BAR's memory. */
+/* All accesses are loads and stores to the BAR's memory. */
 static void test_mapped(void **state)
 {
 	struct host host;
@@ -147,7 +150,7 @@ static void test_mapped(void **state)
 			host_io(&host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 8, page, 0)), NVME_OK);
 		host_disable(&host);
 	}
-	/* By call beside it, and after it. */
+	/* Calls while it is mapped, and after unmapping. */
 	host_enable(&host, 32, NVME_CTRL_ENABLE);
 	host.mapped = false;
 	host_create_io(&host, 16);
@@ -158,8 +161,8 @@ static void test_mapped(void **state)
 	host_close(&host);
 }
 
-/* What was stored just before the last mapping went is not lost. */
-static void test_last_look(void **state)
+/* A store just before the last unmapping is processed. */
+static void test_store_before_unmapping(void **state)
 {
 	struct nvme_completion completion;
 	struct host host;
@@ -176,7 +179,7 @@ static void test_last_look(void **state)
 	host_close(&host);
 }
 
-static void test_scribbles_are_undone(void **state)
+static void test_stores_to_read_only_registers_are_reverted(void **state)
 {
 	static const unsigned offsets[] = { 0x00, 0x04, 0x08, 0x18, 0x1c, 0x20, 0x38, 0x3c };
 	struct host host;
@@ -191,14 +194,14 @@ static void test_scribbles_are_undone(void **state)
 		host_await(&host, offsets[i], UINT32_MAX, truth);
 		assert_int_equal(truth, soft_nvme_model.bar_read(host.device, 0, offsets[i], 4));
 	}
-	/* Reserved bits of a register that can be written. */
+	/* Reserved bits of a writable register. */
 	host_write(&host, NVME_REG_CC, NVME_CTRL_ENABLE | 0xff000000);
 	host_await(&host, NVME_REG_CC, UINT32_MAX, NVME_CTRL_ENABLE);
 	assert_int_equal(host_io(&host, nvme_ctrl_rw(NVME_IO_FLUSH, 0, 1, 0, 0)), NVME_OK);
 	host_close(&host);
 }
 
-/* A transfer that stays in the middle until the controller is told to stop. */
+/* A transfer that blocks halfway until the controller is told to stop. */
 struct gate {
 	struct nvme_controller *nvme;
 	atomic_bool entered;
@@ -226,7 +229,7 @@ static void begin_read(struct host *host, struct gate *gate)
 		host_nap();
 }
 
-static void expect_silence(struct host *host)
+static void expect_no_access(struct host *host)
 {
 	struct nvme_completion completion;
 	uint64_t count = fake_soft_dma_count(host->device);
@@ -254,7 +257,7 @@ static void test_reset_in_the_middle(void **state)
 	host_start(&host, "size=1M");
 	begin_read(&host, &gate);
 	fake_soft_reset(host.device);
-	expect_silence(&host);
+	expect_no_access(&host);
 	expect_restart(&host);
 	host_close(&host);
 }
@@ -268,7 +271,7 @@ static void test_disable_in_the_middle(void **state)
 	host_start(&host, "size=1M");
 	begin_read(&host, &gate);
 	host_disable(&host);
-	expect_silence(&host);
+	expect_no_access(&host);
 	expect_restart(&host);
 	host_close(&host);
 }
@@ -285,8 +288,8 @@ static void test_destroy_in_the_middle(void **state)
 	assert_true(atomic_load(&gate.entered));
 }
 
-/* Two threads that write registers by call, while resets come from a third. */
-static void *ring_on(void *argument)
+/* Two threads write registers by call while a third resets. */
+static void *ring_repeatedly(void *argument)
 {
 	struct host *host = argument;
 
@@ -304,7 +307,7 @@ static void test_threads(void **state)
 	(void)state;
 	host_start(&host, "size=1M");
 	for (unsigned i = 0; i < 2; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, ring_on, &host), 0);
+		assert_int_equal(pthread_create(&threads[i], NULL, ring_repeatedly, &host), 0);
 	for (unsigned i = 0; i < 20; i++) {
 		host_map(&host, i % 2);
 		assert_int_equal(host_read(&host, NVME_REG_VS), 0x10400);
@@ -324,8 +327,8 @@ int main(void)
 		cmocka_unit_test(test_full_completion_queue),
 		cmocka_unit_test(test_overtaking_tail),
 		cmocka_unit_test(test_mapped),
-		cmocka_unit_test(test_last_look),
-		cmocka_unit_test(test_scribbles_are_undone),
+		cmocka_unit_test(test_store_before_unmapping),
+		cmocka_unit_test(test_stores_to_read_only_registers_are_reverted),
 		cmocka_unit_test(test_reset_in_the_middle),
 		cmocka_unit_test(test_disable_in_the_middle),
 		cmocka_unit_test(test_destroy_in_the_middle),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * How the NVMe device zeroes and deallocates on block devices. Where the machine gives one
- * (root, loop devices) it is a real one; everywhere a file that fstat(), ioctl() and
- * fallocate() of this program pass off as one.
+ * Write Zeroes and Deallocate of the NVMe device on block devices: a loop device where the machine
+ * has one (root), and everywhere a file for which fstat(), ioctl() and fallocate() are replaced to
+ * make it look like one.
  */
 #include "tests/lib/nvme-model.h"
 
@@ -31,7 +31,7 @@ static struct {
 	atomic_uint calls; /* of fallocate() */
 } fake;
 
-/* As blkdev_fallocate() of Linux, of a device that has no request for zeroing. */
+/* As blkdev_fallocate() of Linux for a device without Write Zeroes. */
 int fallocate(int fd, int mode, off_t offset, off_t length)
 {
 	if (!fake.on)
@@ -112,7 +112,7 @@ static struct nvme_command write_zeroes(uint64_t slba, uint32_t blocks, bool dea
 	return command;
 }
 
-/* The first 4096 bytes get the pattern. */
+/* Write the pattern to the first 4096 bytes. */
 static void write_pattern(struct host *host)
 {
 	uint64_t page = host_pages(host, 1);
@@ -121,7 +121,7 @@ static void write_pattern(struct host *host)
 	assert_int_equal(host_io(host, nvme_ctrl_rw(NVME_IO_WRITE, 0, 8, page, 0)), NVME_OK);
 }
 
-/* Of the first 8 blocks, those from 2 to 4 are zero, the others as they were written. */
+/* Of the first 8 blocks, 2 to 4 are zero, the others unchanged. */
 static void expect_hole(struct host *host)
 {
 	static const uint8_t zeroes[1536];
@@ -135,7 +135,7 @@ static void expect_hole(struct host *host)
 	host_expect_pattern(host, page + 2560, 2560, 1536);
 }
 
-static void pretend(dev_t number, int sector)
+static void set_fake(dev_t number, int sector)
 {
 	fake.number = number;
 	fake.sector = sector;
@@ -143,23 +143,23 @@ static void pretend(dev_t number, int sector)
 	fake.on = true;
 }
 
-/* Nothing is tried on it, and what it cannot do is not offered. */
+/* The probe changes no data, and unsupported commands are not offered. */
 static void test_probe(void **state)
 {
 	struct host host;
 
 	(void)state;
-	pretend(makedev(0, 0), 512);
+	set_fake(makedev(0, 0), 512);
 	start(&host, host_image);
 	assert_int_equal(atomic_load(&fake.calls), 0);
 	assert_false(offers_deallocate(&host));
 	write_pattern(&host);
 	assert_int_equal(host_io(&host, write_zeroes(2, 3, true)), NVME_OK);
 	expect_hole(&host);
-	assert_int_equal(atomic_load(&fake.calls), 1); /* and not by writing */
+	assert_int_equal(atomic_load(&fake.calls), 1); /* and no data was written */
 	host_close(&host);
-	/* Sectors larger than blocks: fallocate() cannot address a block. */
-	pretend(makedev(0, 0), 4096);
+	/* Sectors larger than blocks: fallocate() cannot zero a single block. */
+	set_fake(makedev(0, 0), 4096);
 	start(&host, host_image);
 	write_pattern(&host);
 	assert_int_equal(host_io(&host, write_zeroes(2, 3, false)), NVME_OK);
@@ -169,14 +169,14 @@ static void test_probe(void **state)
 	fake.on = false;
 }
 
-/* The device says that it can, and cannot: zeroes are written, deallocating does nothing. */
-static void test_refused_request(void **state)
+/* The device announces support, but fails: zeroes are written, and Deallocate has no effect. */
+static void test_request_that_fails(void **state)
 {
 	struct host host;
 	uint64_t page;
 
 	(void)state;
-	pretend(makedev(0, 0), 512);
+	set_fake(makedev(0, 0), 512);
 	start(&host, host_image);
 	((struct nvme_controller *)soft_private(host.device))->backend.punches = true;
 	write_pattern(&host);
@@ -190,7 +190,7 @@ static void test_refused_request(void **state)
 	fake.on = false;
 }
 
-/* What the kernel says of a disk of this machine decides. */
+/* The limits that the kernel reports for a disk of this machine are used. */
 static void test_limits(void **state)
 {
 	DIR *folder = opendir("/sys/dev/block");
@@ -211,7 +211,7 @@ static void test_limits(void **state)
 			continue;
 		assert_int_equal(fscanf(file, "%llu", &most), 1);
 		fclose(file);
-		pretend(makedev(major_number, minor_number), 512);
+		set_fake(makedev(major_number, minor_number), 512);
 		start(&host, host_image);
 		assert_int_equal(most > 0, offers_deallocate(&host));
 		assert_int_equal(atomic_load(&fake.calls), 0);
@@ -278,7 +278,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_probe),
-		cmocka_unit_test(test_refused_request),
+		cmocka_unit_test(test_request_that_fails),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_loop_device),
 	};

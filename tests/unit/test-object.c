@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Names of objects: counting, reuse, names that have been given up. */
+/* Names of objects: reference counts, reuse of slots, released names. */
 #include "iokit/object.h"
 #include "tests/lib/cmocka-all.h"
 
@@ -61,7 +61,7 @@ static void test_an_object_in_use_outlives_its_name(void **state)
 	assert_int_equal(destroyed, 1);
 }
 
-static void test_kinds_are_told_apart(void **state)
+static void test_kinds_are_checked(void **state)
 {
 	unsigned destroyed = 0;
 	io_object_t name = thing_create(IOU_CONNECTION, &destroyed);
@@ -78,7 +78,7 @@ static void test_kinds_are_told_apart(void **state)
 	assert_int_equal(destroyed, 1);
 }
 
-/* Whoever uses a slot next gets another name, and the old one stays dead. */
+/* A reused slot gets a different name, and the old name stays invalid. */
 static void test_a_reused_slot_has_another_name(void **state)
 {
 	unsigned destroyed = 0;
@@ -86,7 +86,7 @@ static void test_a_reused_slot_has_another_name(void **state)
 
 	(void)state;
 	IOObjectRelease(first);
-	for (unsigned i = 0; i < 4094; i++) { /* all generations but the first one's own */
+	for (unsigned i = 0; i < 4094; i++) { /* all generations except the first */
 		io_object_t name = thing_create(IOU_SERVICE, &destroyed);
 
 		assert_int_not_equal(name, first);
@@ -97,7 +97,7 @@ static void test_a_reused_slot_has_another_name(void **state)
 	assert_int_equal(destroyed, 4095);
 }
 
-static void test_what_is_no_name(void **state)
+static void test_invalid_names(void **state)
 {
 	const io_object_t none[] = { IO_OBJECT_NULL, 1u << 20, 0xfffff, mach_task_self(),
 		0x80000000 };
@@ -110,7 +110,7 @@ static void test_what_is_no_name(void **state)
 	}
 }
 
-/* The table grows, and every name still stands for its own object. */
+/* The table grows, and every name keeps its object. */
 static void test_many_at_a_time(void **state)
 {
 	enum { COUNT = 5000 };
@@ -137,9 +137,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_name_counts_its_references),
 		cmocka_unit_test(test_an_object_in_use_outlives_its_name),
-		cmocka_unit_test(test_kinds_are_told_apart),
+		cmocka_unit_test(test_kinds_are_checked),
 		cmocka_unit_test(test_a_reused_slot_has_another_name),
-		cmocka_unit_test(test_what_is_no_name),
+		cmocka_unit_test(test_invalid_names),
 		cmocka_unit_test(test_many_at_a_time),
 	};
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Resets of software devices: the kinds there are, by the provider's call and by config
- * space, those that fail, and a device that is not ready for a while, or ever.
+ * Resets of software devices: each kind, by the provider's call and by config space, failing
+ * resets, and a device that is not ready for a while, or never.
  */
 #include "driver/internal.h"
 #include "common/pci-regs.h"
@@ -45,7 +45,7 @@ static void test_kinds_of_reset(void **state)
 			3 },
 		{ "flr=on,reset-time=5", { kIOReturnSuccess, kIOReturnSuccess, kIOReturnSuccess },
 			3, 0x123 },
-		/* After the bus' reset the other way of config space is open again. */
+		/* After a hot reset, the reset through config space works again. */
 		{ "flr=hang,reset-timeout=1",
 			{ kIOReturnTimeout, kIOReturnSuccess, kIOReturnSuccess }, 3, 0x123 },
 	};
@@ -65,7 +65,7 @@ static void test_kinds_of_reset(void **state)
 	}
 }
 
-static void test_what_a_reset_clears(void **state)
+static void test_state_that_a_reset_clears(void **state)
 {
 	(void)state;
 	prig_open(&rig, ODD);
@@ -105,7 +105,7 @@ static void assert_silent(void)
 	set(ODD_SCRATCH, 5);
 }
 
-static void test_a_device_that_does_not_come_back(void **state)
+static void test_a_device_that_is_never_ready(void **state)
 {
 	(void)state;
 	prig_open(&rig, ODD ",flr=on,reset-time=never,reset-timeout=10");
@@ -114,7 +114,7 @@ static void test_a_device_that_does_not_come_back(void **state)
 		assert_silent();
 	}
 	prig_close(&rig);
-	/* The bus gets it back, with none of the writes that went into the void. */
+	/* A hot reset recovers it; writes during the failure are discarded. */
 	prig_open(&rig, ODD ",power-reset=hang,reset-timeout=10");
 	assert_int_equal(prig_reset(&rig, PCI_RESET_POWER), kIOReturnTimeout);
 	assert_silent();
@@ -176,11 +176,11 @@ static void test_not_ready_after_config_space(void **state)
 	prig_open(&rig, ODD ",flr=on,reset-time=60000,reset-timeout=10");
 	reset_by_config(PCI_RESET_FUNCTION);
 	assert_silent();
-	/* It cannot be asked for a reset in config space meanwhile. */
+	/* The reset through config space cannot be requested meanwhile. */
 	assert_int_equal(prig_reset(&rig, PCI_RESET_FUNCTION), kIOReturnTimeout);
 	assert_int_equal(prig_reset(&rig, PCI_RESET_POWER), kIOReturnTimeout);
 	prig_close(&rig);
-	/* With time, what is asked for happens after what is under way. */
+	/* With a reset time, the request is executed after the reset in progress. */
 	prig_open(&rig, ODD ",flr=on,reset-time=20");
 	reset_by_config(PCI_RESET_FUNCTION);
 	assert_int_equal(prig_reset(&rig, PCI_RESET_POWER), kIOReturnSuccess);
@@ -193,9 +193,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kinds_of_reset),
-		cmocka_unit_test(test_what_a_reset_clears),
+		cmocka_unit_test(test_state_that_a_reset_clears),
 		cmocka_unit_test(test_a_reset_that_failed_changes_nothing),
-		cmocka_unit_test(test_a_device_that_does_not_come_back),
+		cmocka_unit_test(test_a_device_that_is_never_ready),
 		cmocka_unit_test(test_resets_by_config_space),
 		cmocka_unit_test(test_not_ready_after_config_space),
 	};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The device for tests: its oddities as a driver meets them. Resets: test-odd-reset.c. */
+/* The odd device: its unusual properties as a driver sees them. Resets: test-odd-reset.c. */
 #include "driver/internal.h"
 #include "common/pci-regs.h"
 #include "provider/soft/odd/odd.h"
@@ -54,7 +54,7 @@ static void test_bars(void **state)
 			can_be_mapped[bar] ? kIOReturnSuccess : kIOReturnNotReady);
 		if (can_be_mapped[bar])
 			rig.provider->ops->bar_unmapped(rig.provider, bar);
-		/* What config space says when it is asked for the size. */
+		/* Size detection: all ones written to the BAR. */
 		prig_config_write(&rig, PCI_BASE_ADDRESS_0 + 4 * bar, 4, UINT32_MAX);
 		assert_int_equal(
 			prig_config_read(&rig, PCI_BASE_ADDRESS_0 + 4 * bar, 4), masks[bar]);
@@ -123,7 +123,7 @@ static void test_registers(void **state)
 	assert_int_equal(get(0x100), 0);
 	assert_int_equal(prig_read(&rig, REGISTERS, ODD_REGISTERS_SIZE - 8, 8), 0);
 	prig_write(&rig, REGISTERS, ODD_REGISTERS_SIZE - 8, 8, UINT64_MAX);
-	/* The vector table keeps what is written, and begins masked. */
+	/* The vector table is writable, and masked after reset. */
 	assert_int_equal(get(ODD_TABLE + 2047 * 16 + 12), 1);
 	prig_write(&rig, REGISTERS, ODD_TABLE, 8, 0xfee00000);
 	assert_int_equal(get(ODD_TABLE), 0xfee00000);
@@ -163,7 +163,7 @@ static void test_all_vectors(void **state)
 	prig_close(&rig);
 }
 
-static void test_more_vectors_than_taken(void **state)
+static void test_fewer_vectors_than_the_device_has(void **state)
 {
 	unsigned msix;
 
@@ -233,9 +233,11 @@ static void test_line(void **state)
 	assert_int_equal(prig_config_read(&rig, PCI_STATUS + 1, 1) & 0x08, 0);
 	set(ODD_LINE, 0);
 	assert_int_equal(line_in_status(), 0);
-	set(ODD_LINE, 1); /* it takes a vector */
+	set(ODD_LINE, 1); /* the line needs a vector */
 	assert_int_equal(line_in_status(), 0);
-	/* Held back by COMMAND, it is asserted all the same, and seen when that ends. */
+	/*
+	 * With Interrupt Disable the line stays asserted, and interrupts when that bit is cleared.
+	 */
 	command = prig_config_read(&rig, PCI_COMMAND, 2);
 	prig_config_write(&rig, PCI_COMMAND, 2, command | PCI_COMMAND_INTX_DISABLE);
 	set(ODD_RAISE, 0);
@@ -246,7 +248,7 @@ static void test_line(void **state)
 	assert_int_equal(prig_reset(&rig, PCI_RESET_HOT), kIOReturnSuccess);
 	assert_int_equal(line_in_status(), 0);
 	prig_close(&rig);
-	/* Who sends messages leaves the line alone. */
+	/* With MSI-X the line is not used. */
 	prig_open(&rig, ODD);
 	prig_irq_setup(&rig, DEXT_INTERRUPT_MSIX, 256);
 	set(ODD_RAISE, 0);
@@ -286,7 +288,7 @@ static void test_transfers(void **state)
 	assert_memory_equal(rig.memory, rig.memory + half, length);
 	assert_int_equal(rig.memory[half + length], 0);
 	assert_int_equal(prig_irq_total(&rig), 0);
-	/* In, within, and out of the internal buffer. */
+	/* Into, within, and out of the internal buffer. */
 	assert_int_equal(transfer(rig.bus, 0, 1000, ODD_CONTROL_TO_BUFFER), ODD_DMA_DONE);
 	assert_int_equal(prig_read(&rig, ODD_BAR_BUFFER, 999, 1), rig.memory[999]);
 	assert_int_equal(transfer(0, 0xff00, 256,
@@ -303,7 +305,7 @@ static void test_transfers(void **state)
 	prig_close(&rig);
 }
 
-static void test_impossible_transfers(void **state)
+static void test_invalid_transfers(void **state)
 {
 	const uint32_t failed = ODD_DMA_DONE | ODD_DMA_FAILED;
 
@@ -361,17 +363,17 @@ static void test_capability_lists(void **state)
 		prig_open(&rig, spec);
 		for (size_t j = 0; j < sizeof(present); j++)
 			assert_true(dext_find_capability(rig.provider, present[j]) >= 0x40);
-		/* What is not in the list is looked for to its end, or for ever. */
+		/* A search for a missing capability ends, also in a list that loops. */
 		assert_int_equal(dext_find_capability(rig.provider, PCI_CAP_ID_MSI), 0);
 		assert_int_equal(dext_find_capability(rig.provider, 0x42), 0);
 		last = dext_find_capability(rig.provider, 0x09);
 		assert_int_equal(prig_config_read(&rig, last + 2, 1), 6);
 		last = prig_config_read(&rig, last + 1, 1);
 		assert_int_equal(prig_config_read(&rig, last, 1), 0x09);
-		/* Where its pointer leads; 1: to itself. */
+		/* The capability after its next pointer; 1: itself. */
 		assert_int_equal(
 			prig_config_read(&rig, last + 1, 1), targets[i] == 1 ? last : targets[i]);
-		/* The resets do not depend on the list. */
+		/* The resets do not use the list. */
 		assert_int_equal(prig_reset(&rig, PCI_RESET_FUNCTION), kIOReturnSuccess);
 		assert_int_equal(prig_reset(&rig, PCI_RESET_POWER), kIOReturnSuccess);
 		prig_close(&rig);
@@ -406,11 +408,11 @@ int main(void)
 		cmocka_unit_test(test_registers),
 		cmocka_unit_test(test_stall),
 		cmocka_unit_test(test_all_vectors),
-		cmocka_unit_test(test_more_vectors_than_taken),
+		cmocka_unit_test(test_fewer_vectors_than_the_device_has),
 		cmocka_unit_test(test_interrupt_kinds),
 		cmocka_unit_test(test_line),
 		cmocka_unit_test(test_transfers),
-		cmocka_unit_test(test_impossible_transfers),
+		cmocka_unit_test(test_invalid_transfers),
 		cmocka_unit_test(test_reset_ends_a_transfer),
 		cmocka_unit_test(test_capability_lists),
 		cmocka_unit_test(test_specifications),

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Notification ports: what reaches a callout, in which shape, and what does not. */
+/*
+ * Notification ports: completions that run a callout, their arguments, and completions that do
+ * not.
+ */
 #include "iokit/completion.h"
 #include "iokit/port.h"
 #include "iokit/queue.h"
@@ -18,9 +21,9 @@ static struct seen {
 	IOReturn result;
 	uint32_t count;
 	uint64_t args[IOUSER_SCALARS_MAX];
-	uint32_t shape; /* which of the four callouts it was */
+	uint32_t shape; /* which of the four callouts was called */
 } seen;
-static sem_t called, settled_once;
+static sem_t called, settle_done;
 
 static void see(uint32_t shape, void *refcon, IOReturn result)
 {
@@ -63,7 +66,7 @@ static void callout_many(void *refcon, IOReturn result, void **args, uint32_t co
 static void settled(void *refcon, IOReturn result)
 {
 	(void)refcon, (void)result;
-	sem_post(&settled_once);
+	sem_post(&settle_done);
 }
 
 struct rig {
@@ -75,7 +78,7 @@ static void rig_start(struct rig *rig)
 {
 	memset(&seen, 0, sizeof(seen));
 	sem_init(&called, 0, 0);
-	sem_init(&settled_once, 0, 0);
+	sem_init(&settle_done, 0, 0);
 	rig->port = IONotificationPortCreate(kIOMainPortDefault);
 	rig->queue = dispatch_queue_create("port", DISPATCH_QUEUE_SERIAL);
 	assert_non_null(rig->port);
@@ -94,7 +97,7 @@ static void nothing(void *context)
 	(void)context;
 }
 
-/* As a call does: expect, and hand the sending end over. */
+/* As a call does: expect a completion, and pass the sending end. */
 static struct iouser_completion *expect(struct rig *rig, uintptr_t function, uintptr_t refcon)
 {
 	uint64_t reference[kIOAsyncCalloutCount] = { 0 };
@@ -117,22 +120,19 @@ static struct iouser_completion *expect(struct rig *rig, uintptr_t function, uin
 	return completion;
 }
 
-/*
- * Wait until everything that has been sent has been read: an event of one's own comes
- * after all the others.
- */
+/* Wait until all sent events have been read: send an event, which arrives after all others. */
 static void settle(struct rig *rig)
 {
 	struct iouser_completion *completion = expect(rig, (uintptr_t)settled, 0);
 
 	iouser_async_completion(completion, kIOReturnSuccess, NULL, 0);
 	iouser_completion_release(completion);
-	while (sem_wait(&settled_once) != 0)
+	while (sem_wait(&settle_done) != 0)
 		;
 	dispatch_sync_f(rig->queue, NULL, nothing);
 }
 
-static void test_the_shape_follows_the_number_of_arguments(void **state)
+static void test_the_callout_type_follows_the_number_of_arguments(void **state)
 {
 	const uintptr_t callouts[] = { (uintptr_t)callout0, (uintptr_t)callout1,
 		(uintptr_t)callout2, (uintptr_t)callout_many };
@@ -163,7 +163,7 @@ static void test_the_shape_follows_the_number_of_arguments(void **state)
 	rig_stop(&rig);
 }
 
-static void test_a_completion_comes_once(void **state)
+static void test_a_completion_is_delivered_once(void **state)
 {
 	struct iouser_completion *completion;
 	struct rig rig;
@@ -227,7 +227,7 @@ static void hold(void *context)
 		;
 }
 
-/* Events that are waiting when the port goes are never delivered, and nothing of it is left. */
+/* Queued events are not delivered after the port is destroyed, and nothing leaks. */
 static void test_destroyed_with_events_queued(void **state)
 {
 	struct iouser_completion *late;
@@ -251,7 +251,7 @@ static void test_destroyed_with_events_queued(void **state)
 	IONotificationPortDestroy(rig.port);
 	sem_post(&held.go_on);
 	dispatch_sync_f(rig.queue, NULL, nothing);
-	/* To a port that is no more. */
+	/* To a destroyed port. */
 	iouser_async_completion(late, kIOReturnSuccess, NULL, 0);
 	iouser_completion_release(late);
 	dispatch_sync_f(rig.queue, NULL, nothing);
@@ -281,7 +281,7 @@ static void test_events_wait_for_a_queue(void **state)
 	rig_stop(&rig);
 }
 
-/* A driver that writes what it likes to the port is not believed, and stops nobody else. */
+/* Invalid data from a driver is ignored, and does not affect other ports. */
 static void test_wrong_bytes_on_the_socket(void **state)
 {
 	uint64_t reference[kIOAsyncCalloutCount] = { 0, (uintptr_t)callout0, 0 };
@@ -341,7 +341,7 @@ static void test_a_failed_call_is_forgotten(void **state)
 	rig_stop(&rig);
 }
 
-/* As many calls as may wait can all be completed at once with nobody reading: none is lost. */
+/* The maximum number of pending calls completes while no thread reads: no completion is lost. */
 static void test_no_completion_is_lost(void **state)
 {
 	struct iouser_completion *completions[IOU_OUTSTANDING_MAX];
@@ -371,7 +371,7 @@ static void test_no_completion_is_lost(void **state)
 	rig_stop(&rig);
 }
 
-static void test_what_is_no_port(void **state)
+static void test_invalid_ports(void **state)
 {
 	uint64_t reference[kIOAsyncCalloutCount] = { 0 };
 	struct IONotificationPort *port;
@@ -392,8 +392,8 @@ static void test_what_is_no_port(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_the_shape_follows_the_number_of_arguments),
-		cmocka_unit_test(test_a_completion_comes_once),
+		cmocka_unit_test(test_the_callout_type_follows_the_number_of_arguments),
+		cmocka_unit_test(test_a_completion_is_delivered_once),
 		cmocka_unit_test(test_a_dropped_call_runs_no_callout),
 		cmocka_unit_test(test_a_call_without_a_callout),
 		cmocka_unit_test(test_destroyed_with_events_queued),
@@ -401,7 +401,7 @@ int main(void)
 		cmocka_unit_test(test_wrong_bytes_on_the_socket),
 		cmocka_unit_test(test_a_failed_call_is_forgotten),
 		cmocka_unit_test(test_no_completion_is_lost),
-		cmocka_unit_test(test_what_is_no_port),
+		cmocka_unit_test(test_invalid_ports),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

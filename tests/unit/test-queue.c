@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Serial queues: order, waiting, the end of a queue in every state, sources. */
+/* Serial queues: order, waiting, release in every state, sources. */
 #include "iokit/queue.h"
 #include "tests/lib/cmocka-all.h"
 
@@ -42,8 +42,8 @@ struct entry {
 	int value;
 };
 
-/* Not locked on purpose: that is what the queue is for. */
-static void write_down(void *context)
+/* Not locked on purpose: the queue serializes the calls. */
+static void append_to_log(void *context)
 {
 	struct entry *entry = context;
 	struct log *log = entry->log;
@@ -64,9 +64,9 @@ static void test_work_runs_in_order(void **state)
 	for (int i = 0; i < 1000; i++) {
 		entries[i] = (struct entry){ &log, i };
 		if (i % 100 == 99)
-			dispatch_sync_f(queue, &entries[i], write_down);
+			dispatch_sync_f(queue, &entries[i], append_to_log);
 		else
-			dispatch_async_f(queue, &entries[i], write_down);
+			dispatch_async_f(queue, &entries[i], append_to_log);
 	}
 	assert_int_equal(log.count, 1000);
 	for (int i = 0; i < 1000; i++)
@@ -85,9 +85,9 @@ static void *feed(void *context)
 
 	for (size_t i = 0; i < 250; i++)
 		if (i % 10)
-			dispatch_async_f(feeder->queue, &feeder->entries[i], write_down);
+			dispatch_async_f(feeder->queue, &feeder->entries[i], append_to_log);
 		else
-			dispatch_sync_f(feeder->queue, &feeder->entries[i], write_down);
+			dispatch_sync_f(feeder->queue, &feeder->entries[i], append_to_log);
 	return NULL;
 }
 
@@ -114,7 +114,7 @@ static void test_one_at_a_time_from_many_threads(void **state)
 	for (size_t i = 0; i < log.count; i++) {
 		int thread = log.values[i] / 1000, position = log.values[i] % 1000;
 
-		assert_true(position > last[thread]); /* each one's in its own order */
+		assert_true(position > last[thread]); /* in order for each thread */
 		last[thread] = position;
 	}
 	dispatch_release(queue);
@@ -141,7 +141,7 @@ static void stage_init(struct stage *stage, const char *label)
 	sem_init(&stage->done, 0, 0);
 }
 
-/* What was queued before the last release still runs. */
+/* Work queued before the last release still runs. */
 static void test_release_with_work_queued(void **state)
 {
 	static struct stage stage;
@@ -179,7 +179,7 @@ static void test_release_from_its_own_work(void **state)
 	wait_for(&stage.done);
 }
 
-static void test_retained_queues_go_on(void **state)
+static void test_retained_queues_continue(void **state)
 {
 	dispatch_queue_t queue = dispatch_queue_create("retained", DISPATCH_QUEUE_SERIAL);
 	sem_t done;
@@ -193,7 +193,7 @@ static void test_retained_queues_go_on(void **state)
 	dispatch_release(queue);
 }
 
-static void test_a_queue_never_used_can_go(void **state)
+static void test_an_unused_queue_can_be_released(void **state)
 {
 	(void)state;
 	dispatch_release(dispatch_queue_create(NULL, DISPATCH_QUEUE_SERIAL));
@@ -204,7 +204,7 @@ static void wait_for_itself(void *context)
 	dispatch_sync_f(context, NULL, nothing);
 }
 
-/* It would wait for ever; it ends the program instead. */
+/* dispatch_sync_f() would deadlock; it aborts the program. */
 static void test_sync_from_its_own_work_aborts(void **state)
 {
 	int status = 0;
@@ -288,12 +288,12 @@ static void test_a_source_is_called_whenever_it_is_readable(void **state)
 	for (int round = 0; round < 20; round++) {
 		ring(&bells[round % 3]);
 		wait_for(&bells[round % 3].rung);
-		dispatch_sync_f(queue, NULL, nothing); /* work and sources side by side */
+		dispatch_sync_f(queue, NULL, nothing); /* work and sources on the same queue */
 	}
 	for (int i = 0; i < 3; i++) {
 		iou_source_remove(queue, sources[i]);
 		iou_object_release(&bells[i].object);
-		wait_for(&bells[i].gone); /* the source's reference was the last */
+		wait_for(&bells[i].gone); /* the source had the last reference */
 	}
 	dispatch_release(queue);
 }
@@ -318,8 +318,8 @@ static void test_a_removed_source_is_not_called(void **state)
 	dispatch_release(queue);
 }
 
-/* Removed, and the queue released, while its callout runs: its owner stays until it has run. */
-static void test_the_queue_goes_while_a_source_runs(void **state)
+/* Removed, and the queue released, while its callout runs: the owner is freed after the callout. */
+static void test_the_queue_is_released_while_a_source_runs(void **state)
 {
 	dispatch_queue_t queue = dispatch_queue_create("going", DISPATCH_QUEUE_SERIAL);
 	static struct bell bell;
@@ -342,17 +342,17 @@ static void test_the_queue_goes_while_a_source_runs(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		/* It forks: before any thread. */
+		/* It forks: run it before a thread is created. */
 		cmocka_unit_test(test_sync_from_its_own_work_aborts),
 		cmocka_unit_test(test_work_runs_in_order),
 		cmocka_unit_test(test_one_at_a_time_from_many_threads),
 		cmocka_unit_test(test_release_with_work_queued),
 		cmocka_unit_test(test_release_from_its_own_work),
-		cmocka_unit_test(test_retained_queues_go_on),
-		cmocka_unit_test(test_a_queue_never_used_can_go),
+		cmocka_unit_test(test_retained_queues_continue),
+		cmocka_unit_test(test_an_unused_queue_can_be_released),
 		cmocka_unit_test(test_a_source_is_called_whenever_it_is_readable),
 		cmocka_unit_test(test_a_removed_source_is_not_called),
-		cmocka_unit_test(test_the_queue_goes_while_a_source_runs),
+		cmocka_unit_test(test_the_queue_is_released_while_a_source_runs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The sandbox, from inside: what a process that has been taken over cannot do any more, in a
- * thread that was there before it too, and what the daemon still must be able to do.
+ * The sandbox from inside: what a compromised process cannot do, also in a thread created before;
+ * and what the daemon must still be able to do.
  */
 #include "tools/landlock.h"
 #include "tools/sandbox.h"
@@ -33,7 +33,7 @@
 static char folder[64], own[96], other[96];
 static pid_t parent;
 
-/* What failed, for the parent: 0 is success. */
+/* Report a failed condition to the parent; exit status 0 is success. */
 #define EXPECT(condition)                                                                          \
 	do {                                                                                       \
 		if (!(condition)) {                                                                \
@@ -42,7 +42,7 @@ static pid_t parent;
 		}                                                                                  \
 	} while (0)
 
-/* Refused, by whichever of the two looks first. */
+/* Refused, by Landlock or by seccomp. */
 static bool refused(long result)
 {
 	return result == -1 && (errno == EPERM || errno == EACCES);
@@ -61,7 +61,7 @@ static void make_file(const char *path)
 	close(fd);
 }
 
-/* Everything that is to fail. */
+/* Operations that must fail. */
 static bool cannot_reach_others(bool landlock)
 {
 	if (landlock) {
@@ -81,7 +81,7 @@ static bool cannot_reach_others(bool landlock)
 	return true;
 }
 
-/* What serving takes. */
+/* Operations that a service needs. */
 static bool can_serve(void)
 {
 	struct rlimit limit;
@@ -112,7 +112,7 @@ static void *earlier_thread(void *result)
 	return NULL;
 }
 
-/* As a daemon: prepare, begin threads, enter; at last remove the own socket. */
+/* As a daemon: prepare, create threads, enter the sandbox; finally remove its socket. */
 static bool be_confined(void)
 {
 	const char *const sockets[] = { own };
@@ -137,7 +137,7 @@ static bool be_confined(void)
 	return true;
 }
 
-static void test_a_process_that_was_taken_over(void **state)
+static void test_a_compromised_process(void **state)
 {
 	int status;
 	pid_t child;
@@ -155,7 +155,7 @@ static void test_a_process_that_was_taken_over(void **state)
 	assert_int_equal(access(own, F_OK), -1);
 }
 
-/* As a socket gets its name: in a folder beside it that nobody else can write, and moved. */
+/* As listen-socket.c: create in a temporary folder of mode 0700, and link. */
 static bool can_name_a_socket(void)
 {
 	char inner[112], made[128];
@@ -169,7 +169,7 @@ static bool can_name_a_socket(void)
 	return true;
 }
 
-/* Landlock by itself, where it is: signals too, whatever the filter says. */
+/* Landlock alone, where available: also signals, without the filter. */
 static bool be_landlocked(void)
 {
 	const char *const sockets[] = { own };
@@ -195,7 +195,7 @@ static void test_landlock(void **state)
 	if (!kernel_has_landlock())
 		skip();
 	parent = getpid();
-	/* A folder that is not there: nothing is changed. */
+	/* A folder that does not exist: no restriction is applied. */
 	assert_false(landlock_confine(nowhere, 1));
 	make_file(own);
 	child = fork();
@@ -241,8 +241,7 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(
-			test_a_process_that_was_taken_over, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_compromised_process, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_landlock, setup, teardown),
 	};
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A teardown that does not come to its end. */
+/* A shutdown that does not complete. */
 #include "tools/shutdown.h"
 #include "tests/lib/cmocka-all.h"
 #include "tests/lib/stall.h"
@@ -15,8 +15,8 @@ static void on_signal(int signal)
 	shutdown_begin();
 }
 
-/* Stuck in a page fault where that can be had. */
-static void be_stuck(void)
+/* Block, in a page fault where userfaultfd is available. */
+static void block(void)
 {
 	struct sigaction action = { .sa_handler = on_signal };
 	struct stall stall;
@@ -47,7 +47,7 @@ static void test_a_process_that_is_stuck_ends(void **state)
 	if (child == 0) {
 		dup2(output[1], STDERR_FILENO);
 		close(output[1]);
-		be_stuck();
+		block();
 	}
 	close(output[1]);
 	while ((got = read(output[0], line + length, sizeof(line) - 1 - length)) > 0)

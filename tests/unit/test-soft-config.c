@@ -48,7 +48,7 @@ static void test_bits_that_writing_one_clears(void **state)
 	assert_int_equal(soft_config_get(&config, PCI_STATUS, 2), 0x0010);
 }
 
-/* A write of COMMAND and STATUS together, as a 32-bit one is, clears no error by accident. */
+/* A 32-bit write of COMMAND and STATUS clears no error bit by accident. */
 static void test_command_and_status_together(void **state)
 {
 	(void)state;
@@ -90,7 +90,7 @@ static void test_capabilities_make_a_list(void **state)
 	assert_int_equal(soft_config_find(&config, PCI_CAP_ID_EXP), 0);
 }
 
-static void test_a_reset_restores_what_was_sealed(void **state)
+static void test_a_reset_restores_the_sealed_values(void **state)
 {
 	(void)state;
 	soft_config_set(&config, PCI_VENDOR_ID, 4, 0x00101b36);
@@ -101,7 +101,7 @@ static void test_a_reset_restores_what_was_sealed(void **state)
 	assert_int_equal(soft_config_get(&config, PCI_COMMAND, 2), 0);
 	assert_int_equal(soft_config_get(&config, PCI_INTERRUPT_LINE, 1), 0);
 	assert_int_equal(soft_config_get(&config, PCI_VENDOR_ID, 4), 0x00101b36);
-	/* The rules are still there. */
+	/* The write masks still apply. */
 	soft_config_write(&config, PCI_COMMAND, 2, PCI_COMMAND_MASTER);
 	assert_int_equal(soft_config_get(&config, PCI_COMMAND, 2), PCI_COMMAND_MASTER);
 }
@@ -117,7 +117,7 @@ int main(void)
 		EACH(test_command_and_status_together),
 		EACH(test_identity_cannot_be_written),
 		EACH(test_capabilities_make_a_list),
-		EACH(test_a_reset_restores_what_was_sealed),
+		EACH(test_a_reset_restores_the_sealed_values),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Device specifications: what they mean, and what is said about each that is wrong. */
+/* Device specifications: parsing, and the error for each kind of mistake. */
 #include "provider/spec.h"
 #include "tests/lib/cmocka-all.h"
 
@@ -8,14 +8,14 @@
 
 static struct spec_error error;
 
-static void test_a_specification_taken_apart(void **state)
+static void test_a_specification_is_parsed(void **state)
 {
 	char text[] = "nvme,addr=01:00.0,image=a=b.img,serial=";
 	struct device_spec spec;
 
 	(void)state;
 	assert_true(spec_parse(text, &spec, &error));
-	memset(text, 'x', sizeof(text) - 1); /* it keeps a copy */
+	memset(text, 'x', sizeof(text) - 1); /* the parser has its own copy */
 	assert_string_equal(spec.type, "nvme");
 	assert_int_equal(spec.count, 3);
 	assert_string_equal(spec_get(&spec, "addr"), "01:00.0");
@@ -38,7 +38,7 @@ static void assert_refused(const char *text, const char *expected)
 	assert_null(spec.text);
 }
 
-static void test_what_is_no_specification(void **state)
+static void test_invalid_specifications(void **state)
 {
 	(void)state;
 	assert_refused("", "device \"\": it must begin with a type, as in nvme,addr=01:00.0,...");
@@ -54,7 +54,7 @@ static void test_what_is_no_specification(void **state)
 	assert_refused("nvme,size=1,addr=0,size=2", "device \"nvme\": key \"size\" is given twice");
 }
 
-static void test_as_many_keys_as_there_may_be(void **state)
+static void test_the_maximum_number_of_keys(void **state)
 {
 	struct device_spec spec;
 	char text[512] = "t";
@@ -85,7 +85,7 @@ static void test_unknown_keys(void **state)
 	spec_free(&spec);
 }
 
-/* One key's value as a size: false, with the error, or the bytes. */
+/* Parse the value of one key as a size. Return: false, with the error set, if invalid. */
 static bool size_of(const char *value, uint64_t *size)
 {
 	struct device_spec spec;
@@ -172,7 +172,7 @@ static void test_numbers(void **state)
 	}
 }
 
-static void test_fallbacks(void **state)
+static void test_defaults(void **state)
 {
 	struct device_spec spec;
 	uint64_t value = 0;
@@ -181,7 +181,7 @@ static void test_fallbacks(void **state)
 	assert_true(spec_parse("nvme", &spec, &error));
 	assert_true(spec_get_size(&spec, "size", 11, &value, &error));
 	assert_int_equal(value, 11);
-	/* What is taken when nothing is said need not be what could be said. */
+	/* The default need not be within the range. */
 	assert_true(spec_get_number(&spec, "queues", 2, 4, 12, &value, &error));
 	assert_int_equal(value, 12);
 	spec_free(&spec);
@@ -217,8 +217,8 @@ static void test_addresses(void **state)
 	}
 }
 
-/* However long what was given: one line, cut off, no more. */
-static void test_errors_stay_within_their_room(void **state)
+/* An error for a long value: one line, truncated. */
+static void test_errors_fit_their_buffer(void **state)
 {
 	static char text[4096];
 	struct device_spec spec;
@@ -233,15 +233,15 @@ static void test_errors_stay_within_their_room(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_specification_taken_apart),
-		cmocka_unit_test(test_what_is_no_specification),
-		cmocka_unit_test(test_as_many_keys_as_there_may_be),
+		cmocka_unit_test(test_a_specification_is_parsed),
+		cmocka_unit_test(test_invalid_specifications),
+		cmocka_unit_test(test_the_maximum_number_of_keys),
 		cmocka_unit_test(test_unknown_keys),
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_numbers),
-		cmocka_unit_test(test_fallbacks),
+		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_addresses),
-		cmocka_unit_test(test_errors_stay_within_their_room),
+		cmocka_unit_test(test_errors_fit_their_buffer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Software devices whose accesses to memory do not return. */
+/* Software devices whose accesses to memory block. */
 #include "common/pci-regs.h"
 #include "provider/soft/edu/edu.h"
 #include "provider/soft/nvme/nvme-spec.h"
@@ -20,21 +20,21 @@
 #define STALL_BUS  UINT64_C(0x8000000)
 #define STALL_SIZE (UINT64_C(64) << 10)
 
-/* The memory that stalls, mapped for DMA. */
+/* Memory whose page faults block, mapped for DMA. */
 struct scene {
 	struct provider_rig rig;
 	struct stall stall;
 	struct dma_owner owner;
-	sem_t let_go; /* the owner was freed */
+	sem_t owner_freed; /* posted when the owner is freed */
 	struct dma_segment segment;
 };
 
 static void owner_free(struct dma_owner *owner)
 {
-	sem_post(&((struct scene *)((char *)owner - offsetof(struct scene, owner)))->let_go);
+	sem_post(&((struct scene *)((char *)owner - offsetof(struct scene, owner)))->owner_freed);
 }
 
-/* Skips where no memory stalls. */
+/* Skips the test where userfaultfd is not available. */
 static void begin(struct scene *scene, const char *spec)
 {
 	struct dma_span span = { .length = STALL_SIZE, .writable = true };
@@ -48,14 +48,14 @@ static void begin(struct scene *scene, const char *spec)
 	if (!stall_begin(&scene->stall, STALL_SIZE))
 		skip();
 	span.host = scene->stall.memory;
-	sem_init(&scene->let_go, 0, 0);
+	sem_init(&scene->owner_freed, 0, 0);
 	atomic_init(&scene->owner.references, 1);
 	scene->owner.free = owner_free;
 	prig_open(&scene->rig, spec);
 	assert_int_equal(
 		scene->rig.provider->ops->dma_map(scene->rig.provider, &request, &scene->segment),
 		kIOReturnSuccess);
-	dma_owner_put(&scene->owner); /* the mapping keeps it */
+	dma_owner_put(&scene->owner); /* the mapping keeps a reference */
 }
 
 static void unmap(struct scene *scene)
@@ -63,25 +63,25 @@ static void unmap(struct scene *scene)
 	scene->rig.provider->ops->dma_unmap(scene->rig.provider, &scene->segment);
 }
 
-static bool let_go_yet(struct scene *scene)
+static bool is_owner_freed(struct scene *scene)
 {
-	return sem_trywait(&scene->let_go) == 0;
+	return sem_trywait(&scene->owner_freed) == 0;
 }
 
-/* The access returns, and the memory is let go of. */
-static void await_let_go(struct scene *scene)
+/* Resume the access; the memory is then released. */
+static void await_owner_freed(struct scene *scene)
 {
 	struct timespec until;
 
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += 60;
-	assert_int_equal(sem_timedwait(&scene->let_go, &until), 0);
+	assert_int_equal(sem_timedwait(&scene->owner_freed, &until), 0);
 }
 
 static void end(struct scene *scene)
 {
 	stall_free(&scene->stall);
-	sem_destroy(&scene->let_go);
+	sem_destroy(&scene->owner_freed);
 }
 
 static void command(struct scene *scene, bool master)
@@ -90,7 +90,7 @@ static void command(struct scene *scene, bool master)
 		PCI_COMMAND_IO | PCI_COMMAND_MEMORY | (master ? PCI_COMMAND_MASTER : 0u));
 }
 
-/* --- What each type does ------------------------------------------------------------ */
+/* --- Operations of each type -------------------------------------------------------- */
 
 static void edu_read(struct scene *scene, uint64_t bus)
 {
@@ -128,7 +128,7 @@ static void doorbell(struct scene *scene, unsigned index, unsigned value)
 	prig_write(&scene->rig, 0, NVME_REG_DOORBELLS + 4 * (uint64_t)index, 4, value);
 }
 
-/* Put a command into the queue @qid at @slot and ring. */
+/* Write the command to @slot of queue @qid, and write the doorbell. */
 static void submit(struct scene *scene, unsigned qid, unsigned slot, struct nvme_command command)
 {
 	uint8_t *queue = scene->rig.memory + (qid ? IO_SQ : ADMIN_SQ);
@@ -188,7 +188,7 @@ static void nvme_write(struct scene *scene, unsigned slot, uint64_t bus)
 
 /* --- Tests -------------------------------------------------------------------------- */
 
-/* A device that is not more than a transfer. */
+/* A device with a single transfer. */
 static const struct simple {
 	const char *spec;
 	void (*read)(struct scene *scene, uint64_t bus);
@@ -198,7 +198,7 @@ static const struct simple {
 	{ "odd,addr=01:00.0", odd_read, odd_done },
 };
 
-/* The client goes: a reset, and its memory taken away. The next one finds a device that works. */
+/* The client disconnects: reset, and its memory unmapped. The device works for the next client. */
 static void test_a_reset_ends(void **state)
 {
 	const struct simple *type = *state;
@@ -210,20 +210,20 @@ static void test_a_reset_ends(void **state)
 	command(&scene, false);
 	assert_int_equal(prig_reset(&scene.rig, PCI_RESET_HOT), kIOReturnSuccess);
 	unmap(&scene);
-	assert_false(let_go_yet(&scene));
+	assert_false(is_owner_freed(&scene));
 	command(&scene, true);
 	type->read(&scene, scene.rig.bus);
 	type->done(&scene);
 	stall_end(&scene.stall);
-	await_let_go(&scene);
+	await_owner_freed(&scene);
 	type->read(&scene, scene.rig.bus);
 	type->done(&scene);
 	prig_close(&scene.rig);
 	end(&scene);
 }
 
-/* Nobody waits for a stalled access to unmap, to map other memory or to use it. */
-static void test_others_go_on(void **state)
+/* A blocked access does not delay unmapping, other mappings or their use. */
+static void test_other_memory_is_usable(void **state)
 {
 	const struct simple *type = *state;
 	struct scene scene;
@@ -244,15 +244,15 @@ static void test_others_go_on(void **state)
 	scene.rig.provider->ops->dma_unmap(scene.rig.provider, &segment);
 	prig_read(&scene.rig, type == &simple[0] ? 0 : ODD_BAR_REGISTERS, 0, 4);
 	unmap(&scene);
-	assert_false(let_go_yet(&scene));
+	assert_false(is_owner_freed(&scene));
 	stall_end(&scene.stall);
-	await_let_go(&scene);
+	await_owner_freed(&scene);
 	prig_close(&scene.rig);
 	end(&scene);
 }
 
-/* Pulling it out and destroying it do not wait either; the thread cleans up behind them. */
-static void test_the_device_goes_first(void **state)
+/* Removal and destruction do not wait either; the thread frees the rest. */
+static void test_the_device_is_destroyed_first(void **state)
 {
 	const struct simple *type = *state;
 	struct scene scene;
@@ -262,9 +262,9 @@ static void test_the_device_goes_first(void **state)
 	assert_true(stall_await(&scene.stall));
 	unmap(&scene);
 	prig_close(&scene.rig);
-	assert_false(let_go_yet(&scene));
+	assert_false(is_owner_freed(&scene));
 	stall_end(&scene.stall);
-	await_let_go(&scene);
+	await_owner_freed(&scene);
 	end(&scene);
 }
 
@@ -279,12 +279,12 @@ static void test_removal(void **state)
 	assert_int_equal(scene.rig.provider->ops->remove(scene.rig.provider), kIOReturnSuccess);
 	unmap(&scene);
 	stall_end(&scene.stall);
-	await_let_go(&scene);
+	await_owner_freed(&scene);
 	prig_close(&scene.rig);
 	end(&scene);
 }
 
-/* A write that was held up does not reach the image once the disk is somebody else's. */
+/* A blocked write does not change the image after another client has claimed the device. */
 static void test_the_image_of_the_next_client(void **state)
 {
 	char path[] = "/tmp/test-stall-XXXXXX", spec[128], block[512], seen[512];
@@ -309,7 +309,7 @@ static void test_the_image_of_the_next_client(void **state)
 	nvme_write(&scene, 0, scene.rig.bus + DATA);
 	await_completion(&scene, 1, 0);
 	stall_end(&scene.stall);
-	await_let_go(&scene);
+	await_owner_freed(&scene);
 	nvme_write(&scene, 1, scene.rig.bus + DATA);
 	await_completion(&scene, 1, 1);
 	prig_close(&scene.rig);
@@ -330,8 +330,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FOR_EACH(test_a_reset_ends),
-		FOR_EACH(test_others_go_on),
-		FOR_EACH(test_the_device_goes_first),
+		FOR_EACH(test_other_memory_is_usable),
+		FOR_EACH(test_the_device_is_destroyed_first),
 		FOR_EACH(test_removal),
 		cmocka_unit_test(test_the_image_of_the_next_client),
 	};

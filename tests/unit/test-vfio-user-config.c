@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Config space as the VMM sees it: whose each register is. */
+/*
+ * Config space as the VMM sees it: registers of the device, and registers that the server
+ * emulates.
+ */
 #include "tests/lib/vfio-user-rig.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* What reached the device since the last time. A session's beginning writes too. */
+/* Forget the writes to the device so far. The start of a session writes too. */
 static void forget_writes(void)
 {
 	fake_client_lock()->config_write_count = 0;
@@ -26,27 +29,27 @@ static void expect_writes(const struct fake_client_access *expected, size_t coun
 	fake_client_unlock();
 }
 
-static void test_ids_are_the_devices(void **state)
+static void test_ids_are_those_of_the_device(void **state)
 {
 	assert_int_equal(vu_client_config(*state, 0, 4), 0x00101b36);
 	assert_int_equal(vu_client_config(*state, 2, 2), 0x0010);
 	assert_int_equal(vu_client_config(*state, 0x0b, 1), 0x01);
 }
 
-/* Registers of the view's own: what is read back after each of some writes. */
-static void test_own_registers_keep_what_is_written(void **state)
+/* Emulated registers: the value read back after each of several writes. */
+static void test_emulated_registers_are_writable(void **state)
 {
 	static const struct {
 		uint16_t offset, width;
 		uint32_t fresh, after_ones, after_pattern; /* pattern: 0xa5a5a5a5 */
 	} registers[] = {
-		/* BAR0, 64 bit, 16 KiB; its upper half; BAR2, 32 ports; BAR4, 4 KiB; none */
+		/* BAR0, 64-bit, 16 KiB; its upper half; BAR2, 32 ports; BAR4, 4 KiB; none */
 		{ 0x10, 4, 0x4, 0xffffc004, 0xa5a58004 }, { 0x14, 4, 0, 0xffffffff, 0xa5a5a5a5 },
 		{ 0x18, 4, 0x1, 0xffffffe1, 0xa5a5a5a1 }, { 0x1c, 4, 0, 0, 0 },
 		{ 0x20, 4, 0, 0xfffff000, 0xa5a5a000 }, { 0x24, 4, 0, 0, 0 },
 		{ 0x30, 4, 0, 0, 0 },	    /* ROM */
 		{ 0x3c, 1, 0, 0xff, 0xa5 }, /* interrupt line */
-		/* power state; the rest is the device's, but it keeps its state in D3hot */
+		/* power state; other bits are the device's, which keeps its state in D3hot */
 		{ FAKE_PM + 4, 2, 0x8008, 0x800b, 0x8009 },
 		{ FAKE_MSI + 2, 2, 0x0186, 0x01f7, 0x01a7 }, /* control */
 		{ FAKE_MSI + 4, 4, 0, 0xfffffffc, 0xa5a5a5a4 },
@@ -71,7 +74,7 @@ static void test_own_registers_keep_what_is_written(void **state)
 	expect_writes(NULL, 0);
 }
 
-static void test_read_only_registers_stay(void **state)
+static void test_read_only_registers_do_not_change(void **state)
 {
 	static const uint16_t words[] = { 0x00, 0x08, 0x28, 0x2c, 0x34, 0x38, FAKE_PM,
 		FAKE_MSIX + 4, FAKE_MSIX + 8, FAKE_PCIE, FAKE_PCIE + 4, FAKE_PCIE + 12,
@@ -112,7 +115,7 @@ static void test_other_registers_are_forwarded(void **state)
 	vu_client_set_config(*state, FAKE_VENDOR + 4, 4, 0x11223344);
 	vu_client_set_config(*state, FAKE_AER + 8, 4, 0x55667788);
 	vu_client_set_config(*state, 0xf0, 1, 0x99);
-	vu_client_set_config(*state, 0x0c, 4, 0xffff4010); /* header type and BIST beside it */
+	vu_client_set_config(*state, 0x0c, 4, 0xffff4010); /* with header type and BIST beside it */
 	expect_writes(expected, 4);
 	assert_int_equal(vu_client_config(*state, FAKE_VENDOR + 4, 4), 0x11223344);
 }
@@ -122,7 +125,7 @@ static void test_device_status_is_cleared_by_ones_alone(void **state)
 	static const struct fake_client_access expected[] = { { FAKE_PCIE + 10, 1, 0x05 } };
 
 	forget_writes();
-	/* Device control beside it is the view's own. */
+	/* Device Control beside it is emulated. */
 	vu_client_set_config(*state, FAKE_PCIE + 8, 4, 0x00250910);
 	expect_writes(expected, 1);
 	assert_int_equal(vu_client_config(*state, FAKE_PCIE + 8, 2), 0x0910);
@@ -135,11 +138,11 @@ static void test_function_level_reset_resets(void **state)
 	vu_client_set_config(*state, FAKE_PCIE + 8, 2, 0x8000 | 0x2810);
 	assert_int_equal(fake_client_lock()->resets, 1);
 	fake_client_unlock();
-	/* The bit reads as 0, and the device is at full power. */
+	/* The bit reads as 0, and the device is in D0. */
 	assert_int_equal(vu_client_config(*state, FAKE_PCIE + 8, 2), 0x2810);
 	assert_int_equal(vu_client_config(*state, FAKE_PM + 4, 2) & 3, 0);
 	expect_writes(NULL, 0);
-	/* As a byte too. */
+	/* As a byte write too. */
 	vu_client_set_config(*state, FAKE_PCIE + 9, 1, 0x80);
 	assert_int_equal(fake_client_lock()->resets, 2);
 	fake_client_unlock();
@@ -150,7 +153,7 @@ static void test_function_level_reset_resets(void **state)
 		ETIMEDOUT);
 }
 
-static void test_whole_space_is_read_at_once(void **state)
+static void test_the_whole_space_is_read_by_one_message(void **state)
 {
 	struct vfio_user_region_access access = { .region = VFIO_PCI_CONFIG_REGION_INDEX,
 		.count = 4096 };
@@ -167,7 +170,7 @@ static void test_whole_space_is_read_at_once(void **state)
 	free(reply);
 }
 
-static void test_unaligned_stretches_are_put_together(void **state)
+static void test_unaligned_reads_are_split(void **state)
 {
 	unsigned char data[7];
 
@@ -180,7 +183,7 @@ static void test_unaligned_stretches_are_put_together(void **state)
 	assert_int_equal(vu_client_config(*state, 0x14, 4), 0x00000201);
 }
 
-static void test_the_next_client_finds_a_fresh_view(void **state)
+static void test_the_next_client_finds_initial_values(void **state)
 {
 	vu_client_set_config(*state, 0x10, 4, 0xfebf0000);
 	vu_client_set_config(*state, FAKE_MSIX + 2, 2, 0x8000);
@@ -190,7 +193,7 @@ static void test_the_next_client_finds_a_fresh_view(void **state)
 	rig_negotiate(*state);
 	assert_int_equal(vu_client_config(*state, 0x10, 4), 0x4);
 	assert_int_equal(vu_client_config(*state, FAKE_MSIX + 2, 2), 0x0027);
-	/* Both kinds of BARs answer, and the device is no bus master. */
+	/* Both kinds of BARs can be accessed, and bus mastering is disabled. */
 	assert_int_equal(vu_client_config(*state, 4, 2), 0x0003);
 }
 
@@ -199,16 +202,16 @@ static void test_the_next_client_finds_a_fresh_view(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON(rig_setup_negotiated, test_ids_are_the_devices),
-		ON(rig_setup_negotiated, test_own_registers_keep_what_is_written),
-		ON(rig_setup_negotiated, test_read_only_registers_stay),
+		ON(rig_setup_negotiated, test_ids_are_those_of_the_device),
+		ON(rig_setup_negotiated, test_emulated_registers_are_writable),
+		ON(rig_setup_negotiated, test_read_only_registers_do_not_change),
 		ON(rig_setup_negotiated, test_command_reaches_the_device_and_status_does_not),
 		ON(rig_setup_negotiated, test_other_registers_are_forwarded),
 		ON(rig_setup_negotiated, test_device_status_is_cleared_by_ones_alone),
 		ON(rig_setup_negotiated, test_function_level_reset_resets),
-		ON(rig_setup_negotiated, test_whole_space_is_read_at_once),
-		ON(rig_setup_negotiated, test_unaligned_stretches_are_put_together),
-		ON(rig_setup_negotiated, test_the_next_client_finds_a_fresh_view),
+		ON(rig_setup_negotiated, test_the_whole_space_is_read_by_one_message),
+		ON(rig_setup_negotiated, test_unaligned_reads_are_split),
+		ON(rig_setup_negotiated, test_the_next_client_finds_initial_values),
 	};
 
 	return cmocka_run_group_tests_name("vfio-user config space", tests, NULL, NULL);

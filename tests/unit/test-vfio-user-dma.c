@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Sharing guest memory, and taking it back. */
+/* Registration and release of guest memory. */
 #include "tests/lib/vfio-user-rig.h"
 
 #include <fcntl.h>
@@ -107,7 +107,7 @@ static void test_the_descriptor_stays_open_while_mapped(void **state)
 	expect_fds(before);
 }
 
-static void test_memory_without_descriptor_is_remembered(void **state)
+static void test_memory_without_descriptor_is_recorded(void **state)
 {
 	assert_int_equal(map(*state, 0xc0000, 0x20000, 0, VFIO_USER_F_DMA_REGION_READ, -1), 0);
 	assert_int_equal(registered(), 0);
@@ -116,21 +116,21 @@ static void test_memory_without_descriptor_is_remembered(void **state)
 	assert_int_equal(unmap(*state, 0xc0000, 0x20000, 0), ENOENT);
 }
 
-static void test_ranges_that_make_no_sense_are_refused(void **state)
+static void test_invalid_ranges_are_refused(void **state)
 {
 	static const struct {
 		uint64_t address, size, offset;
 		uint32_t flags;
 	} cases[] = {
-		{ 0, 0, 0, RW },	 /* nothing */
-		{ 0x10, 0x1000, 0, RW }, /* not pages */
+		{ 0, 0, 0, RW },	 /* size 0 */
+		{ 0x10, 0x1000, 0, RW }, /* not page-aligned */
 		{ 0, 0x1800, 0, RW },
 		{ 0, 0x1000, 0x10, RW },
-		{ UINT64_MAX - 0xfff, 0x2000, 0, RW }, /* wraps round */
+		{ UINT64_MAX - 0xfff, 0x2000, 0, RW }, /* wraps around */
 		{ 0x1000, UINT64_MAX - 0xfff, 0, RW },
 		{ 0, 0x1000, UINT64_MAX - 0xfff, RW },
 		{ 0, 0x2000, INT64_MAX - 0xfff, RW },
-		{ 0, 0x1000, 0, 0 }, /* neither to read nor to write */
+		{ 0, 0x1000, 0, 0 }, /* neither readable nor writable */
 		{ 0, 0x1000, 0, RW | 4 },
 		{ 0, 0x4000, 0x1000, RW }, /* past the end of the file */
 		{ 0, 0x5000, 0, RW },
@@ -149,7 +149,7 @@ static void test_ranges_that_make_no_sense_are_refused(void **state)
 		EINVAL);
 	assert_int_equal(registered(), 0);
 	expect_fds(before);
-	/* The last page of all is one. */
+	/* The last page of the address space is valid. */
 	assert_int_equal(map(*state, UINT64_MAX - 0xfff, 0x1000, 0, RW, fd), 0);
 	close(fd);
 }
@@ -170,7 +170,7 @@ static void test_descriptors_that_are_no_memory_are_refused(void **state)
 	close(ends[1]);
 }
 
-static void test_a_descriptor_must_allow_what_the_flags_ask_for(void **state)
+static void test_a_descriptor_must_allow_the_access_in_the_flags(void **state)
 {
 	int fd = memory_new(0x1000), read_only;
 	char path[64];
@@ -191,13 +191,13 @@ static void test_overlaps_are_refused(void **state)
 		int error;
 	} cases[] = {
 		{ 0x4000, 0x4000, EEXIST }, /* the same */
-		{ 0x4000, 0x1000, EEXIST }, /* its beginning, its end, within */
+		{ 0x4000, 0x1000, EEXIST }, /* first part, last part, within */
 		{ 0x7000, 0x1000, EEXIST },
 		{ 0x5000, 0x1000, EEXIST },
-		{ 0x3000, 0x2000, EEXIST }, /* over an edge, over both */
+		{ 0x3000, 0x2000, EEXIST }, /* across one edge, across both */
 		{ 0x7000, 0x2000, EEXIST },
 		{ 0x3000, 0x6000, EEXIST },
-		{ 0x0000, 0x4000, 0 }, /* beside it */
+		{ 0x0000, 0x4000, 0 }, /* adjacent */
 		{ 0x8000, 0x1000, 0 },
 		{ 0x3000, 0x1000, EEXIST },
 	};
@@ -211,7 +211,7 @@ static void test_overlaps_are_refused(void **state)
 	close(fd);
 }
 
-static void test_only_what_was_mapped_is_unmapped(void **state)
+static void test_only_whole_mappings_are_unmapped(void **state)
 {
 	struct vfio_user_dma_unmap request = { .argsz = 8, .address = 0x4000, .size = 0x4000 };
 	int fd = memory_new(0x10000);
@@ -239,8 +239,8 @@ static void test_only_what_was_mapped_is_unmapped(void **state)
 	close(fd);
 }
 
-/* As SPDK does. Two descriptors are nobody's way. */
-static void test_a_descriptor_may_come_along(void **state)
+/* As SPDK does. Two descriptors are refused. */
+static void test_unmap_may_have_a_descriptor(void **state)
 {
 	struct vfio_user_dma_unmap request = {
 		.argsz = sizeof(request), .address = 0x4000, .size = 0x4000
@@ -280,7 +280,7 @@ static void test_all_is_unmapped_at_once(void **state)
 	assert_int_equal(unmap(*state, 0, 0, VFIO_DMA_UNMAP_FLAG_ALL), 0);
 }
 
-static void test_what_the_driver_refuses_is_undone(void **state)
+static void test_a_refused_registration_is_undone(void **state)
 {
 	static const struct {
 		kern_return_t result;
@@ -308,7 +308,7 @@ static void test_what_the_driver_refuses_is_undone(void **state)
 	close(fd);
 }
 
-static void test_a_client_that_goes_leaves_no_memory(void **state)
+static void test_a_disconnect_releases_all_memory(void **state)
 {
 	struct rig *rig = *state;
 	int fd = memory_new(0x10000);
@@ -321,17 +321,17 @@ static void test_a_client_that_goes_leaves_no_memory(void **state)
 	rig_disconnect(rig);
 	device = fake_client_lock();
 	assert_int_equal(device->region_count, 0);
-	/* By the time of the reset it could not have touched it either. */
+	/* At the time of the reset the memory had been unregistered. */
 	assert_int_equal(device->resets, 1);
 	assert_int_equal(device->regions_at_reset, 0);
 	assert_false(device->master_at_reset);
 	assert_int_equal(device->config[4] & 4, 0);
 	fake_client_unlock();
-	expect_fds(before - 2); /* both ends of the socket, too */
+	expect_fds(before - 2); /* minus both ends of the socket */
 	close(fd);
 }
 
-/* A message that is refused for its size still brought a descriptor. */
+/* A message refused for its size had a descriptor too. */
 static void test_descriptors_of_refused_messages_are_closed(void **state)
 {
 	int fd = memory_new(0x1000), two[2] = { fd, fd };
@@ -358,16 +358,16 @@ int main(void)
 		ON(test_shared_memory_is_registered),
 		ON(test_a_driver_without_descriptors_gets_addresses),
 		ON(test_the_descriptor_stays_open_while_mapped),
-		ON(test_memory_without_descriptor_is_remembered),
-		ON(test_ranges_that_make_no_sense_are_refused),
+		ON(test_memory_without_descriptor_is_recorded),
+		ON(test_invalid_ranges_are_refused),
 		ON(test_descriptors_that_are_no_memory_are_refused),
-		ON(test_a_descriptor_must_allow_what_the_flags_ask_for),
+		ON(test_a_descriptor_must_allow_the_access_in_the_flags),
 		ON(test_overlaps_are_refused),
-		ON(test_only_what_was_mapped_is_unmapped),
-		ON(test_a_descriptor_may_come_along),
+		ON(test_only_whole_mappings_are_unmapped),
+		ON(test_unmap_may_have_a_descriptor),
 		ON(test_all_is_unmapped_at_once),
-		ON(test_what_the_driver_refuses_is_undone),
-		ON(test_a_client_that_goes_leaves_no_memory),
+		ON(test_a_refused_registration_is_undone),
+		ON(test_a_disconnect_releases_all_memory),
 		ON(test_descriptors_of_refused_messages_are_closed),
 	};
 

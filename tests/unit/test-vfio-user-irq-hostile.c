@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Interrupts: what SET_IRQS refuses, and what must not hold the server up. */
+/* Interrupts: what SET_IRQS refuses, and descriptors that must not block the server. */
 #include "tests/lib/vfio-user-rig.h"
 #include "vfio-user/platform.h"
 
@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 
-static void test_sets_that_make_no_sense_are_refused(void **state)
+static void test_invalid_sets_are_refused(void **state)
 {
 	static const struct {
 		uint32_t index, flags, start, count;
@@ -60,7 +60,7 @@ static void test_sets_that_make_no_sense_are_refused(void **state)
 	assert_int_equal(vu_client_exchange(*state, VFIO_USER_DEVICE_SET_IRQS, &set, sizeof(set),
 				 NULL, 0, NULL),
 		EINVAL);
-	/* Only INTx is masked by eventfds. */
+	/* Only INTx can be masked by eventfds. */
 	assert_int_equal(
 		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
 			VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_MASK, 0, 1, NULL, 0),
@@ -98,7 +98,7 @@ static void test_eventfds_must_be_as_many_as_they_say(void **state)
 	close_all(fds, 3);
 }
 
-/* A reader that has gone, a file that grows, a socket: none may hurt or hold up the server. */
+/* A pipe without reader, a file that grows, a socket: none may end or block the server. */
 static void test_other_descriptors_are_refused(void **state)
 {
 	int ends[2], sockets[2], fds[7];
@@ -109,7 +109,7 @@ static void test_other_descriptors_are_refused(void **state)
 	close(ends[0]);
 	close(sockets[1]);
 #ifdef VFIO_USER_POSIX
-	/* What is an event there must not end the process when its reader has gone. */
+	/* A write to a pipe without reader must not end the process. */
 	assert_int_equal(
 		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, &ends[1], 1), 0);
 	raise_vector(0);
@@ -123,7 +123,7 @@ static void test_other_descriptors_are_refused(void **state)
 	fds[2] = memfd_create("file", MFD_CLOEXEC);
 	fds[3] = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	fds[4] = open("/", O_RDONLY | O_CLOEXEC);
-	fds[5] = event_new(); /* one good one does not make the others better */
+	fds[5] = event_new(); /* one valid descriptor does not make the others acceptable */
 	fds[6] = fds[2];
 	before = count_fds();
 	for (size_t i = 0; i < 5; i++)
@@ -200,13 +200,13 @@ static void test_ends_of_pipes(void **state)
 	close(ends[1]);
 }
 
-/* What looks like an eventfd and is none. */
-static void test_odd_descriptors_do_no_harm(void **state)
+/* Descriptors that look like an eventfd, but are none. */
+static void test_unusual_descriptors_do_no_harm(void **state)
 {
 	int fds[2] = { timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC), epoll_create1(EPOLL_CLOEXEC) };
 	struct itimerspec soon = { .it_value = { .tv_nsec = 1 } };
 #ifdef VFIO_USER_POSIX
-	const int answer = 0; /* cannot be told apart */
+	const int answer = 0; /* cannot be distinguished */
 #else
 	const int answer = EINVAL;
 #endif
@@ -227,8 +227,8 @@ static void test_odd_descriptors_do_no_harm(void **state)
 	close_all(fds, 2);
 }
 
-/* A write to it would wait, for ever. */
-static void test_a_full_event_holds_nobody_up(void **state)
+/* A blocking write to it would never return. */
+static void test_a_full_event_does_not_block(void **state)
 {
 	int full = event_new(), fd = event_new();
 	uint64_t count = event_fill(full);
@@ -239,7 +239,7 @@ static void test_a_full_event_holds_nobody_up(void **state)
 		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 1, 1, &fd, 1), 0);
 	raise_vector(0);
 	raise_vector(1);
-	/* The kernel's own signal goes to the counter's very last value, a write's does not. */
+	/* The kernel's own signal can set the counter to its maximum, a write cannot. */
 	assert_true(event_read(full) >= count);
 	assert_int_equal(event_read(fd), 1);
 	raise_vector(0);
@@ -252,11 +252,11 @@ static void test_a_full_event_holds_nobody_up(void **state)
 
 struct contended {
 	int fd;
-	atomic_uint signals; /* that have returned */
+	atomic_uint signals; /* number of signals that have returned */
 	atomic_bool end;
 };
 
-static void *signal_on_and_on(void *argument)
+static void *signal_repeatedly(void *argument)
 {
 	struct contended *event = argument;
 
@@ -267,8 +267,8 @@ static void *signal_on_and_on(void *argument)
 	return NULL;
 }
 
-/* Whether another signal returns, in a time that is enough on any machine. */
-static bool goes_on(struct contended *event)
+/* Whether another signal returns, within a time that suffices on any machine. */
+static bool signal_returns(struct contended *event)
 {
 	unsigned before = atomic_load(&event->signals);
 
@@ -283,8 +283,8 @@ static bool goes_on(struct contended *event)
 	return false;
 }
 
-/* A VMM that fills a counter which had room a moment ago, and whose reads and writes wait. */
-static void test_an_event_that_is_filled_meanwhile_holds_nobody_up(void **state)
+/* A VMM that fills a counter after it was checked, with a blocking descriptor. */
+static void test_an_event_that_is_filled_meanwhile_does_not_block(void **state)
 {
 	const uint64_t most = UINT64_MAX - 1;
 	struct contended event = { .fd = eventfd(0, EFD_CLOEXEC) };
@@ -294,22 +294,22 @@ static void test_an_event_that_is_filled_meanwhile_holds_nobody_up(void **state)
 
 	(void)state;
 	assert_true(event.fd >= 0);
-	assert_int_equal(pthread_create(&thread, NULL, signal_on_and_on, &event), 0);
+	assert_int_equal(pthread_create(&thread, NULL, signal_repeatedly, &event), 0);
 	for (int round = 0; round < 3000 && well; round++) {
 		struct pollfd signalled = { .fd = event.fd, .events = POLLIN };
 
 		assert_int_equal(poll(&signalled, 1, -1), 1);
 		assert_int_equal(fcntl(event.fd, F_SETFL, O_NONBLOCK), 0);
 		assert_int_equal(read(event.fd, &count, sizeof(count)), sizeof(count));
-		/* Signals that came in between take from what there is room for. */
+		/* Other signals also use up the room. */
 		for (uint64_t left = most; left > most - 1000; left--)
 			if (write(event.fd, &left, sizeof(left)) == sizeof(left))
 				break;
 		assert_int_equal(fcntl(event.fd, F_SETFL, 0), 0);
-		well = goes_on(&event);
+		well = signal_returns(&event);
 	}
 	atomic_store(&event.end, true);
-	/* Lets a signal that waits return. */
+	/* Lets a blocked signal return. */
 	assert_int_equal(read(event.fd, &count, sizeof(count)), sizeof(count));
 	pthread_join(thread, NULL);
 	close(event.fd);
@@ -318,7 +318,7 @@ static void test_an_event_that_is_filled_meanwhile_holds_nobody_up(void **state)
 
 #endif
 
-/* Interrupts while everything else happens: for the thread sanitizer, and for what is lost. */
+/* Interrupts during everything else: for ThreadSanitizer, and for lost interrupts. */
 static void *storm(void *argument)
 {
 	(void)argument;
@@ -327,7 +327,7 @@ static void *storm(void *argument)
 	return NULL;
 }
 
-static void test_interrupts_come_at_any_time(void **state)
+static void test_interrupts_at_any_time(void **state)
 {
 	int fds[2] = { event_new(), event_new() }, last = event_new();
 	pthread_t thread;
@@ -372,17 +372,17 @@ static void test_interrupts_come_at_any_time(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON(test_sets_that_make_no_sense_are_refused),
+		ON(test_invalid_sets_are_refused),
 		ON(test_bools_must_be_as_many_as_they_say),
 		ON(test_eventfds_must_be_as_many_as_they_say),
 		ON(test_other_descriptors_are_refused),
 		ON(test_ends_of_pipes),
-		ON(test_odd_descriptors_do_no_harm),
-		ON(test_a_full_event_holds_nobody_up),
+		ON(test_unusual_descriptors_do_no_harm),
+		ON(test_a_full_event_does_not_block),
 #ifndef VFIO_USER_POSIX
-		ON(test_an_event_that_is_filled_meanwhile_holds_nobody_up),
+		ON(test_an_event_that_is_filled_meanwhile_does_not_block),
 #endif
-		ON(test_interrupts_come_at_any_time),
+		ON(test_interrupts_at_any_time),
 	};
 
 	return cmocka_run_group_tests_name("vfio-user interrupts refused", tests, NULL, NULL);

@@ -4,7 +4,7 @@
 
 /* --- Connecting ---------------------------------------------------------------------- */
 
-static void test_msix_goes_vector_by_vector(void **state)
+static void test_msix_has_an_eventfd_for_each_vector(void **state)
 {
 	int fds[4];
 
@@ -21,8 +21,8 @@ static void test_msix_goes_vector_by_vector(void **state)
 	close_all(fds, 4);
 }
 
-/* As QEMU sends a whole table: descriptors in chunks, runs without any in between. */
-static void test_large_sets_come_in_chunks(void **state)
+/* As QEMU sends a whole table: descriptors in chunks, with vectors without eventfd in between. */
+static void test_large_sets_in_chunks(void **state)
 {
 	int fds[FAKE_MSIX_VECTORS];
 
@@ -45,7 +45,7 @@ static void test_large_sets_come_in_chunks(void **state)
 	close_all(fds, FAKE_MSIX_VECTORS);
 }
 
-static void test_a_vector_gets_another_eventfd(void **state)
+static void test_an_eventfd_is_replaced(void **state)
 {
 	int fds[2] = { event_new(), event_new() };
 	size_t before = count_fds();
@@ -61,8 +61,8 @@ static void test_a_vector_gets_another_eventfd(void **state)
 	close_all(fds, 2);
 }
 
-/* Between two eventfds an interrupt waits, and is not lost. */
-static void test_what_comes_before_the_eventfd_is_kept(void **state)
+/* An interrupt between two eventfds stays pending, and is not lost. */
+static void test_interrupts_before_the_eventfd_are_pending(void **state)
 {
 	int fd = event_new();
 
@@ -83,7 +83,7 @@ static void test_what_comes_before_the_eventfd_is_kept(void **state)
 	close(fd);
 }
 
-static void test_disabled_is_forgotten(void **state)
+static void test_disabling_discards_pending_interrupts(void **state)
 {
 	int fd = event_new();
 	size_t before = count_fds();
@@ -102,7 +102,7 @@ static void test_disabled_is_forgotten(void **state)
 	assert_int_equal(
 		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, 0, 1, &fd, 1), 0);
 	assert_int_equal(event_read(fd), 0);
-	/* While nothing is connected, the device's vectors are masked. */
+	/* While no eventfd is connected, the device's vectors are masked. */
 	assert_int_equal(
 		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, DISABLE, 0, 0, NULL, 0), 0);
 	device = fake_client_lock();
@@ -111,7 +111,7 @@ static void test_disabled_is_forgotten(void **state)
 	close(fd);
 }
 
-static void test_msi_takes_all_vectors_to_its_messages(void **state)
+static void test_msi_signals_all_vectors(void **state)
 {
 	int fds[4];
 
@@ -136,7 +136,7 @@ static int unmask_intx(struct rig *rig)
 		VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_UNMASK, 0, 1, NULL, 0);
 }
 
-static void test_intx_masks_itself(void **state)
+static void test_intx_is_masked_automatically(void **state)
 {
 	int fd = event_new();
 
@@ -147,7 +147,7 @@ static void test_intx_masks_itself(void **state)
 	raise_vector(7);
 	raise_vector(8);
 	assert_int_equal(event_read(fd), 0);
-	/* What came meanwhile comes now, once, and masks again. */
+	/* An interrupt raised while masked is signalled once now, and masks again. */
 	assert_int_equal(unmask_intx(*state), 0);
 	assert_int_equal(event_read(fd), 1);
 	assert_int_equal(unmask_intx(*state), 0);
@@ -157,7 +157,7 @@ static void test_intx_masks_itself(void **state)
 	close(fd);
 }
 
-static void test_intx_is_quiet_while_command_disables_it(void **state)
+static void test_intx_is_not_signalled_while_disabled_by_command(void **state)
 {
 	int fd = event_new();
 
@@ -192,7 +192,7 @@ static void test_intx_is_unmasked_by_an_eventfd(void **state)
 	event_signal(unmask);
 	while (event_read(fd) == 0)
 		usleep(100);
-	/* Masked by itself again. Unmask it, then mask it by the other. */
+	/* Masked automatically again. Unmask it, then mask it by the other eventfd. */
 	assert_int_equal(unmask_intx(*state), 0);
 	event_signal(mask);
 	while (event_read(mask) != 0) {
@@ -202,7 +202,7 @@ static void test_intx_is_unmasked_by_an_eventfd(void **state)
 	assert_int_equal(vu_client_config(*state, 0, 2), 0x1b36);
 	raise_vector(0);
 	assert_int_equal(event_read(fd), 0);
-	/* Disconnected, and with the whole index. */
+	/* Disconnected, alone and with the whole index. */
 	assert_int_equal(
 		vu_client_set_irqs(*state, VFIO_PCI_INTX_IRQ_INDEX,
 			VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_MASK, 0, 1, NULL, 0),
@@ -215,7 +215,7 @@ static void test_intx_is_unmasked_by_an_eventfd(void **state)
 	close(mask);
 }
 
-static void test_a_guest_goes_from_intx_to_msix_and_back(void **state)
+static void test_a_guest_switches_from_intx_to_msix_and_back(void **state)
 {
 	int line = event_new(), vector = event_new();
 
@@ -239,7 +239,7 @@ static void test_a_guest_goes_from_intx_to_msix_and_back(void **state)
 
 /* --- Masks and triggers -------------------------------------------------------------- */
 
-static void test_masked_vectors_wait(void **state)
+static void test_masked_vectors_stay_pending(void **state)
 {
 	static const uint32_t indices[] = { VFIO_PCI_MSIX_IRQ_INDEX, VFIO_PCI_MSI_IRQ_INDEX };
 
@@ -288,7 +288,7 @@ static void test_the_vmm_triggers_interrupts(void **state)
 		0);
 	assert_int_equal(event_read(fds[0]), 1);
 	assert_int_equal(event_read(fds[1]), 0);
-	/* Nothing to signal: nothing happens. */
+	/* No eventfd: no effect. */
 	assert_int_equal(
 		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX,
 			VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER, 2, 10, NULL, 0),
@@ -296,7 +296,7 @@ static void test_the_vmm_triggers_interrupts(void **state)
 	close_all(fds, 2);
 }
 
-static void test_a_reset_forgets_what_was_kept(void **state)
+static void test_a_reset_discards_pending_interrupts(void **state)
 {
 	int fd = event_new();
 
@@ -320,7 +320,7 @@ static void test_a_reset_forgets_what_was_kept(void **state)
 
 /* --- The end ------------------------------------------------------------------------- */
 
-static void test_a_client_that_goes_leaves_no_eventfd(void **state)
+static void test_a_disconnect_releases_all_eventfds(void **state)
 {
 	struct rig *rig = *state;
 	int fds[3] = { event_new(), event_new(), event_new() };
@@ -344,7 +344,7 @@ static void test_a_client_that_goes_leaves_no_eventfd(void **state)
 	fake_client_unlock();
 	raise_vector(0);
 	assert_int_equal(event_read(fds[0]), 0);
-	/* The next one gets interrupts, and none of the last one's. */
+	/* The next client gets interrupts, and none of the previous client's. */
 	rig_connect(rig);
 	rig_negotiate(rig);
 	assert_int_equal(
@@ -361,20 +361,20 @@ static void test_a_client_that_goes_leaves_no_eventfd(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON(test_msix_goes_vector_by_vector),
-		ON(test_large_sets_come_in_chunks),
-		ON(test_a_vector_gets_another_eventfd),
-		ON(test_what_comes_before_the_eventfd_is_kept),
-		ON(test_disabled_is_forgotten),
-		ON(test_msi_takes_all_vectors_to_its_messages),
-		ON(test_intx_masks_itself),
-		ON(test_intx_is_quiet_while_command_disables_it),
+		ON(test_msix_has_an_eventfd_for_each_vector),
+		ON(test_large_sets_in_chunks),
+		ON(test_an_eventfd_is_replaced),
+		ON(test_interrupts_before_the_eventfd_are_pending),
+		ON(test_disabling_discards_pending_interrupts),
+		ON(test_msi_signals_all_vectors),
+		ON(test_intx_is_masked_automatically),
+		ON(test_intx_is_not_signalled_while_disabled_by_command),
 		ON(test_intx_is_unmasked_by_an_eventfd),
-		ON(test_a_guest_goes_from_intx_to_msix_and_back),
-		ON(test_masked_vectors_wait),
+		ON(test_a_guest_switches_from_intx_to_msix_and_back),
+		ON(test_masked_vectors_stay_pending),
 		ON(test_the_vmm_triggers_interrupts),
-		ON(test_a_reset_forgets_what_was_kept),
-		ON(test_a_client_that_goes_leaves_no_eventfd),
+		ON(test_a_reset_discards_pending_interrupts),
+		ON(test_a_disconnect_releases_all_eventfds),
 	};
 
 	return cmocka_run_group_tests_name("vfio-user interrupts", tests, NULL, NULL);

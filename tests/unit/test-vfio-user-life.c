@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A device that goes away and comes back, or does not, in the middle of a session. */
+/* A driver service or a device that disappears during a session, and may return. */
 #include "tests/lib/vfio-user-rig.h"
 
 #include <errno.h>
@@ -10,7 +10,7 @@
 
 #define RW (VFIO_USER_F_DMA_REGION_READ | VFIO_USER_F_DMA_REGION_WRITE)
 
-/* Looks after its device every few milliseconds, and expects it back. */
+/* The session checks its device every few milliseconds, and expects it to return. */
 static int setup_with(void **state, enum vu_bar_access access)
 {
 	struct rig *rig;
@@ -71,15 +71,15 @@ static int unmap(struct rig *rig, uint64_t address, uint64_t size)
 		&rig->client, VFIO_USER_DMA_UNMAP, &request, sizeof(request), NULL, 0, NULL);
 }
 
-/* It reads as something else than ones. */
-static bool answers(struct rig *rig)
+/* Config space does not read as all ones. */
+static bool device_responds(struct rig *rig)
 {
 	return vu_client_config(&rig->client, 0, 4) != UINT32_MAX;
 }
 
-static void wait_until_it_answers(struct rig *rig, bool wanted)
+static void wait_until_it_responds(struct rig *rig, bool wanted)
 {
-	while (answers(rig) != wanted)
+	while (device_responds(rig) != wanted)
 		poll(NULL, 0, 1);
 }
 
@@ -103,19 +103,19 @@ static void survive_a_restart(struct rig *rig)
 	set_memory_and_master(rig);
 
 	fake_client_stop();
-	wait_until_it_answers(rig, false);
+	wait_until_it_responds(rig, false);
 	assert_int_equal(vu_client_write(&rig->client, 0, 0, data, 4), 0);
 	assert_int_equal(vu_client_read(&rig->client, 0, 0, data, 4), 0);
 	assert_memory_equal(data, "\xff\xff\xff\xff", 4);
 	assert_int_equal(
 		vu_client_exchange(&rig->client, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL),
 		ENODEV);
-	/* What is the server's own goes on. */
+	/* Commands that need no device still work. */
 	assert_int_equal(map(rig, 0x300000, 0x1000, true), 0);
 	assert_int_equal(unmap(rig, 0x100000, 0x1000), 0);
 
 	fake_client_restart();
-	wait_until_it_answers(rig, true);
+	wait_until_it_responds(rig, true);
 	device = fake_client_lock();
 	assert_int_equal(device->connects, 2);
 	assert_int_equal(device->disconnects, 1);
@@ -158,11 +158,11 @@ static void test_a_successor_without_descriptors_gets_addresses(void **state)
 
 	assert_int_equal(map(rig, 0, 0x10000, true), 0);
 	fake_client_stop();
-	wait_until_it_answers(rig, false);
+	wait_until_it_responds(rig, false);
 	fake_client_lock()->takes_no_fds = true;
 	fake_client_unlock();
 	fake_client_restart();
-	wait_until_it_answers(rig, true);
+	wait_until_it_responds(rig, true);
 	assert_int_equal(fake_client_lock()->region_count, 1);
 	fake_client_unlock();
 	assert_int_equal(unmap(rig, 0, 0x10000), 0);
@@ -170,22 +170,22 @@ static void test_a_successor_without_descriptors_gets_addresses(void **state)
 	fake_client_unlock();
 }
 
-static void test_what_the_guest_wrote_meanwhile_is_known(void **state)
+static void test_writes_during_the_outage_are_restored(void **state)
 {
 	struct rig *rig = *state;
 	uint8_t none[2] = { 0 };
 
 	set_memory_and_master(rig);
 	fake_client_stop();
-	wait_until_it_answers(rig, false);
+	wait_until_it_responds(rig, false);
 	assert_int_equal(
 		vu_client_write(&rig->client, VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND, none, 2),
 		0);
-	/* The view's own registers work without a device. */
+	/* Emulated registers work without a device. */
 	vu_client_set_config(&rig->client, PCI_INTERRUPT_LINE, 1, 7);
 	assert_int_equal(vu_client_config(&rig->client, PCI_INTERRUPT_LINE, 1), 7);
 	fake_client_restart();
-	wait_until_it_answers(rig, true);
+	wait_until_it_responds(rig, true);
 	assert_int_equal(fake_client_lock()->config[PCI_COMMAND], 0);
 	fake_client_unlock();
 }
@@ -199,9 +199,9 @@ static void test_several_restarts_are_survived(void **state)
 	fds = count_fds();
 	for (unsigned i = 0; i < 20; i++) {
 		fake_client_stop();
-		wait_until_it_answers(rig, false);
+		wait_until_it_responds(rig, false);
 		fake_client_restart();
-		wait_until_it_answers(rig, true);
+		wait_until_it_responds(rig, true);
 		assert_int_equal(fake_client_lock()->region_count, 1);
 		fake_client_unlock();
 	}
@@ -212,26 +212,26 @@ static void test_a_map_that_finds_the_driver_dead_succeeds(void **state)
 {
 	struct rig *rig = *state;
 
-	/* Without waiting for the server to notice. */
+	/* Before the server notices. */
 	fake_client_stop();
 	assert_int_equal(map(rig, 0, 0x10000, true), 0);
 	fake_client_restart();
-	wait_until_it_answers(rig, true);
+	wait_until_it_responds(rig, true);
 	assert_int_equal(fake_client_lock()->region_count, 1);
 	fake_client_unlock();
 }
 
-static void test_memory_that_is_not_taken_again_is_given_up(void **state)
+static void test_memory_that_cannot_be_registered_again_is_dropped(void **state)
 {
 	struct rig *rig = *state;
 
 	assert_int_equal(map(rig, 0, 0x10000, true), 0);
 	fake_client_stop();
-	wait_until_it_answers(rig, false);
+	wait_until_it_responds(rig, false);
 	fake_client_lock()->register_result = kIOReturnNoSpace;
 	fake_client_unlock();
 	fake_client_restart();
-	wait_until_it_answers(rig, true);
+	wait_until_it_responds(rig, true);
 	assert_int_equal(fake_client_lock()->region_count, 0);
 	fake_client_unlock();
 	assert_int_equal(unmap(rig, 0, 0x10000), 0);
@@ -243,21 +243,21 @@ static void test_a_device_that_cannot_be_claimed_is_waited_for(void **state)
 	unsigned connects;
 
 	fake_client_stop();
-	wait_until_it_answers(rig, false);
+	wait_until_it_responds(rig, false);
 	fake_client_lock()->claim_result = kIOReturnExclusiveAccess;
 	fake_client_unlock();
 	fake_client_restart();
 	do {
-		assert_false(answers(rig));
+		assert_false(device_responds(rig));
 		connects = fake_client_lock()->connects;
 		fake_client_unlock();
 	} while (connects < 4);
 	fake_client_lock()->claim_result = kIOReturnSuccess;
 	fake_client_unlock();
-	wait_until_it_answers(rig, true);
+	wait_until_it_responds(rig, true);
 }
 
-static void test_another_device_is_not_taken_for_it(void **state)
+static void test_a_different_device_is_not_accepted(void **state)
 {
 	struct rig *rig = *state;
 	int request = event_new();
@@ -268,11 +268,11 @@ static void test_another_device_is_not_taken_for_it(void **state)
 	fake_client_stop();
 	fake_client_lock()->config[PCI_SUBSYSTEM_VENDOR_ID] ^= 1;
 	fake_client_unlock();
-	wait_until_it_answers(rig, false);
+	wait_until_it_responds(rig, false);
 	fake_client_restart();
 	while (event_read(request) == 0)
 		poll(NULL, 0, 1);
-	assert_false(answers(rig));
+	assert_false(device_responds(rig));
 	assert_int_equal(atomic_load(&rig->device->state), VU_DEVICE_REMOVED);
 	close(request);
 }
@@ -290,10 +290,10 @@ static void test_every_code_of_a_dead_driver_is_an_outage(void **state)
 		assert_int_equal(vu_device_error(rig->device, codes[i]), ENODEV);
 		assert_int_equal(atomic_load(&rig->device->state), VU_DEVICE_PRESENT);
 		fake_client_stop();
-		wait_until_it_answers(rig, false);
+		wait_until_it_responds(rig, false);
 		assert_int_equal(atomic_load(&rig->device->state), VU_DEVICE_DISCONNECTED);
 		fake_client_restart();
-		wait_until_it_answers(rig, true);
+		wait_until_it_responds(rig, true);
 	}
 }
 
@@ -308,12 +308,12 @@ static void test_removal_asks_the_vmm_to_unplug(void **state)
 	assert_int_equal(event_read(request), 0);
 	memset(fake_client_lock()->config, 0xff, 4);
 	fake_client_unlock();
-	/* Without any command of the client's; and once more when it does not do it. */
+	/* Without a command of the client; requested again if the client does not unplug. */
 	for (int i = 0; i < 2; i++)
 		while (event_read(request) == 0)
 			poll(NULL, 0, 1);
-	assert_false(answers(rig));
-	/* While it unplugs, it takes its memory back. */
+	assert_false(device_responds(rig));
+	/* While it unplugs, the client unmaps its memory. */
 	assert_int_equal(map(rig, 0, 0x10000, true), 0);
 	assert_int_equal(unmap(rig, 0, 0x10000), 0);
 	assert_int_equal(
@@ -338,7 +338,7 @@ static void test_a_driver_that_is_not_expected_back_is_a_removal(void **state)
 
 /* --- BARs that the client maps -------------------------------------------------------- */
 
-/* Ask for a BAR that can be mapped; the descriptor, if one comes, is closed. */
+/* Query a mappable BAR; close its descriptor, if any. */
 static bool is_offered(struct rig *rig)
 {
 	struct vfio_user_region_info info = { .argsz = sizeof(info), .index = 4 };
@@ -368,35 +368,35 @@ static void test_mapped_memory_does_not_survive_the_service(void **state)
 	while (event_read(request) == 0)
 		poll(NULL, 0, 1);
 	fake_client_restart();
-	/* The request is repeated: nothing has come back. */
+	/* The request is repeated: the device has not returned. */
 	while (event_read(request) == 0)
 		poll(NULL, 0, 1);
-	assert_false(answers(rig));
+	assert_false(device_responds(rig));
 	assert_int_equal(atomic_load(&rig->device->state), VU_DEVICE_REMOVED);
 	assert_false(is_offered(rig));
 	rig_disconnect(rig);
 	assert_int_equal(fake_client_lock()->descriptors_out, 0);
 	fake_client_unlock();
-	/* For the next client any device will do. */
+	/* For the next client any device is accepted. */
 	assert_true(vu_device_reopen(rig->device, false));
 	rig->loop.irq = rig->device->irq;
 	rig_connect(rig);
 	rig_negotiate(rig);
-	assert_true(answers(rig));
+	assert_true(device_responds(rig));
 	assert_true(is_offered(rig));
 	close(request);
 }
 
-static struct vu_device *handing_out;
+static struct vu_device *copying_device;
 
-/* The notification queue hears of it first. */
-static void service_dies(void)
+/* The notification queue is informed first. */
+static void stop_service(void)
 {
 	fake_client_stop();
-	vu_device_error(handing_out, MIG_SERVER_DIED);
+	vu_device_error(copying_device, MIG_SERVER_DIED);
 }
 
-static void test_nor_does_memory_that_is_just_being_handed_out(void **state)
+static void test_memory_being_mapped_does_not_survive_the_service(void **state)
 {
 	struct rig *rig = *state;
 	int request = event_new();
@@ -404,14 +404,14 @@ static void test_nor_does_memory_that_is_just_being_handed_out(void **state)
 	assert_int_equal(vu_client_set_irqs(
 				 &rig->client, VFIO_PCI_REQ_IRQ_INDEX, CONNECT, 0, 1, &request, 1),
 		0);
-	handing_out = rig->device;
-	fake_client_lock()->descriptor_hook = service_dies;
+	copying_device = rig->device;
+	fake_client_lock()->descriptor_hook = stop_service;
 	fake_client_unlock();
 	assert_true(is_offered(rig));
 	fake_client_restart();
-	while (event_read(request) == 0 && !answers(rig))
+	while (event_read(request) == 0 && !device_responds(rig))
 		poll(NULL, 0, 1);
-	assert_false(answers(rig));
+	assert_false(device_responds(rig));
 	assert_int_equal(atomic_load(&rig->device->state), VU_DEVICE_REMOVED);
 	close(request);
 }
@@ -421,10 +421,10 @@ static void test_a_client_that_maps_nothing_survives_it(void **state)
 	struct rig *rig = *state;
 
 	fake_client_stop();
-	wait_until_it_answers(rig, false);
+	wait_until_it_responds(rig, false);
 	assert_false(is_offered(rig));
 	fake_client_restart();
-	wait_until_it_answers(rig, true);
+	wait_until_it_responds(rig, true);
 	assert_true(is_offered(rig));
 }
 
@@ -436,17 +436,17 @@ int main(void)
 		ON(setup, test_a_restart_is_survived),
 		ON(setup, test_a_restart_without_descriptors_is_survived),
 		ON(setup, test_a_successor_without_descriptors_gets_addresses),
-		ON(setup, test_what_the_guest_wrote_meanwhile_is_known),
+		ON(setup, test_writes_during_the_outage_are_restored),
 		ON(setup, test_several_restarts_are_survived),
 		ON(setup, test_a_map_that_finds_the_driver_dead_succeeds),
-		ON(setup, test_memory_that_is_not_taken_again_is_given_up),
+		ON(setup, test_memory_that_cannot_be_registered_again_is_dropped),
 		ON(setup, test_a_device_that_cannot_be_claimed_is_waited_for),
-		ON(setup, test_another_device_is_not_taken_for_it),
+		ON(setup, test_a_different_device_is_not_accepted),
 		ON(setup, test_every_code_of_a_dead_driver_is_an_outage),
 		ON(setup, test_removal_asks_the_vmm_to_unplug),
 		ON(setup_without_return, test_a_driver_that_is_not_expected_back_is_a_removal),
 		ON(setup_shared, test_mapped_memory_does_not_survive_the_service),
-		ON(setup_shared, test_nor_does_memory_that_is_just_being_handed_out),
+		ON(setup_shared, test_memory_being_mapped_does_not_survive_the_service),
 		ON(setup_shared, test_a_client_that_maps_nothing_survives_it),
 	};
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The interrupt line of a device that has nothing better: STATUS tells what it shows. */
+/*
+ * The interrupt line of a device without MSI and MSI-X: Interrupt Status in STATUS shows its
+ * state.
+ */
 #include "tests/lib/vfio-user-rig.h"
 
 #include <poll.h>
@@ -25,7 +28,7 @@ static void connect_line(struct rig *rig, int *fd)
 		vu_client_set_irqs(&rig->client, VFIO_PCI_INTX_IRQ_INDEX, CONNECT, 0, 1, fd, 1), 0);
 }
 
-static void test_it_is_all_there_is(void **state)
+static void test_only_intx_is_offered(void **state)
 {
 	struct rig *rig = *state;
 
@@ -34,7 +37,7 @@ static void test_it_is_all_there_is(void **state)
 	assert_int_equal(vu_irq_count(rig->device->irq, VFIO_PCI_MSIX_IRQ_INDEX), 0);
 }
 
-static void test_an_asserted_line_is_told_of(void **state)
+static void test_an_asserted_line_is_signalled(void **state)
 {
 	int fd = event_new();
 
@@ -42,13 +45,13 @@ static void test_an_asserted_line_is_told_of(void **state)
 	fake_client_set_line(true);
 	raise_vector(0);
 	assert_int_equal(event_read(fd), 1);
-	raise_vector(0); /* it is masked */
+	raise_vector(0); /* the line is masked */
 	assert_int_equal(event_read(fd), 0);
 	close(fd);
 }
 
-/* The guest has dealt with it already, because of the interrupt before. */
-static void test_one_that_is_over_is_not(void **state)
+/* The guest has already handled the assertion, because of the interrupt before. */
+static void test_a_deasserted_line_is_not_signalled(void **state)
 {
 	int fd = event_new();
 
@@ -65,8 +68,8 @@ static void test_one_that_is_over_is_not(void **state)
 	close(fd);
 }
 
-/* Without another interrupt of the device: the line is what counts. */
-static void test_still_asserted_it_comes_again(void **state)
+/* Without another interrupt of the device: the state of the line counts. */
+static void test_a_line_still_asserted_is_signalled_again(void **state)
 {
 	int fd = event_new();
 
@@ -84,7 +87,7 @@ static void test_still_asserted_it_comes_again(void **state)
 	close(fd);
 }
 
-static void test_it_waits_for_an_eventfd(void **state)
+static void test_it_is_pending_until_an_eventfd_is_connected(void **state)
 {
 	int fd = event_new();
 
@@ -95,7 +98,7 @@ static void test_it_waits_for_an_eventfd(void **state)
 	close(fd);
 }
 
-static void test_command_holds_it_back(void **state)
+static void test_command_disables_it(void **state)
 {
 	struct rig *rig = *state;
 	int fd = event_new();
@@ -110,7 +113,7 @@ static void test_command_holds_it_back(void **state)
 	close(fd);
 }
 
-/* The VMM tries its eventfd: what the line shows does not matter. */
+/* The VMM tests its eventfd: the state of the line does not matter. */
 static void test_the_vmm_can_trigger_it(void **state)
 {
 	int fd = event_new();
@@ -121,7 +124,7 @@ static void test_the_vmm_can_trigger_it(void **state)
 	close(fd);
 }
 
-static void test_a_device_that_has_gone_asserts_nothing(void **state)
+static void test_a_removed_device_asserts_nothing(void **state)
 {
 	struct fake_client *device;
 	int fd = event_new();
@@ -146,8 +149,8 @@ static void unmask_meanwhile(void)
 	vu_irq_unmask(racing->device->irq, VFIO_PCI_INTX_IRQ_INDEX, 0);
 }
 
-/* Between the look at STATUS and the telling the guest has dealt with it. */
-static void test_a_look_that_is_too_old_is_not_believed(void **state)
+/* Between the read of STATUS and the signal the guest has handled the assertion. */
+static void test_an_outdated_status_is_ignored(void **state)
 {
 	struct fake_client *device;
 	int fd = event_new();
@@ -173,7 +176,7 @@ static void assert_it_now(void)
 	fake_client_fire(0);
 }
 
-/* Just after the look that connecting it brings. */
+/* Just after the read of STATUS at the connection. */
 static void test_nothing_is_lost_while_it_is_connected(void **state)
 {
 	int fd = event_new();
@@ -186,20 +189,20 @@ static void test_nothing_is_lost_while_it_is_connected(void **state)
 	close(fd);
 }
 
-/* --- The device, the notification queue and the VMM, each at its own pace ---------------- */
+/* --- The device, the notification queue and the VMM run concurrently --------------------- */
 
 #define ASSERTIONS 3000u
 
-static atomic_uint asserted, dealt_with;
+static atomic_uint asserted, handled;
 
-/* Asserts its line as soon as the guest has dealt with it; and interrupts for nothing, too. */
+/* Asserts its line again when the guest has handled it; also raises spurious interrupts. */
 static void *device(void *argument)
 {
 	for (unsigned i = 1; i <= ASSERTIONS; i++) {
 		atomic_store(&asserted, i);
 		fake_client_set_line(true);
 		fake_client_fire(0);
-		while (atomic_load(&dealt_with) < i)
+		while (atomic_load(&handled) < i)
 			sched_yield();
 		if (i % 3 == 0)
 			fake_client_fire(0);
@@ -207,7 +210,7 @@ static void *device(void *argument)
 	return argument;
 }
 
-static void test_no_assertion_is_lost_and_none_is_made_up(void **state)
+static void test_no_assertion_is_lost_or_spurious(void **state)
 {
 	struct rig *rig = *state;
 	int fd = event_new();
@@ -215,7 +218,7 @@ static void test_no_assertion_is_lost_and_none_is_made_up(void **state)
 	pthread_t thread;
 
 	atomic_store(&asserted, 0);
-	atomic_store(&dealt_with, 0);
+	atomic_store(&handled, 0);
 	connect_line(rig, &fd);
 	assert_int_equal(pthread_create(&thread, NULL, device, NULL), 0);
 	for (unsigned i = 1; i <= ASSERTIONS; i++) {
@@ -223,13 +226,13 @@ static void test_no_assertion_is_lost_and_none_is_made_up(void **state)
 		assert_int_equal(event_read(fd), 1);
 		assert_int_equal(atomic_load(&asserted), i);
 		fake_client_set_line(false);
-		/* Whichever comes first, the next assertion or the unmasking, it is told of. */
+		/* The next assertion is signalled, whether it or the unmasking comes first. */
 		if (i % 2 == 0) {
-			atomic_store(&dealt_with, i);
+			atomic_store(&handled, i);
 			unmask(rig);
 		} else {
 			unmask(rig);
-			atomic_store(&dealt_with, i);
+			atomic_store(&handled, i);
 		}
 	}
 	pthread_join(thread, NULL);
@@ -243,17 +246,17 @@ static void test_no_assertion_is_lost_and_none_is_made_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON(test_it_is_all_there_is),
-		ON(test_an_asserted_line_is_told_of),
-		ON(test_one_that_is_over_is_not),
-		ON(test_still_asserted_it_comes_again),
-		ON(test_it_waits_for_an_eventfd),
+		ON(test_only_intx_is_offered),
+		ON(test_an_asserted_line_is_signalled),
+		ON(test_a_deasserted_line_is_not_signalled),
+		ON(test_a_line_still_asserted_is_signalled_again),
+		ON(test_it_is_pending_until_an_eventfd_is_connected),
 		ON(test_nothing_is_lost_while_it_is_connected),
-		ON(test_command_holds_it_back),
+		ON(test_command_disables_it),
 		ON(test_the_vmm_can_trigger_it),
-		ON(test_a_device_that_has_gone_asserts_nothing),
-		ON(test_a_look_that_is_too_old_is_not_believed),
-		ON(test_no_assertion_is_lost_and_none_is_made_up),
+		ON(test_a_removed_device_asserts_nothing),
+		ON(test_an_outdated_status_is_ignored),
+		ON(test_no_assertion_is_lost_or_spurious),
 	};
 
 	return cmocka_run_group_tests_name("vfio-user interrupt line", tests, NULL, NULL);

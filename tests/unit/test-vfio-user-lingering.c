@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Descriptors whose close() waits for an hour, wherever a client can send them: the session
- * answers the next command, or ends, as if they were any others.
+ * Descriptors whose close() blocks for an hour, in every place where a client can send one: the
+ * session answers the next command, or ends, without delay.
  */
 #include "tests/lib/lingering.h"
 #include "tests/lib/vfio-user-rig.h"
@@ -10,10 +10,10 @@
 
 #define RW (VFIO_USER_F_DMA_REGION_READ | VFIO_USER_F_DMA_REGION_WRITE)
 
-/* Far more than any machine needs, and far less than close() takes. */
+/* More than a slow machine needs, and far less than close() takes. */
 #define HANGS_MS 60000
 
-static int reader = -1; /* the end that lets close() return, of the last one; -1: closed */
+static int reader = -1; /* the end that lets close() of the latest one return; -1: closed */
 
 static void close_reader(void)
 {
@@ -35,8 +35,8 @@ typedef int (*maker)(void);
 static const maker makers[] = { new_lingering, new_queued };
 
 /*
- * Send a command with a descriptor that is closed here before the session has all of the
- * command: its close() is the last one, which waits.
+ * Send a command with a descriptor that is closed here before the session has received the whole
+ * command: its close() is the last one, which blocks.
  */
 static void send_last_copy(
 	struct rig *rig, uint16_t command, const void *payload, size_t size, int fd)
@@ -50,8 +50,8 @@ static void send_last_copy(
 	vu_client_send(&rig->client, payload, size, NULL, 0);
 }
 
-/* Also when the session has hung up. */
-static void expect_something(struct rig *rig)
+/* Also when the session has closed the socket. */
+static void expect_readable(struct rig *rig)
 {
 	struct pollfd answer = { .fd = rig->client.fd, .events = POLLIN };
 
@@ -63,13 +63,13 @@ static void expect_error(struct rig *rig, uint32_t error)
 	struct vu_reply *reply = malloc(sizeof(*reply));
 
 	assert_non_null(reply);
-	expect_something(rig);
+	expect_readable(rig);
 	assert_true(vu_client_receive(&rig->client, reply));
 	assert_int_equal(reply->header.error, error);
 	free(reply);
 }
 
-/* The descriptors of one command have been done with when the next is answered. */
+/* The descriptors of one command have been disposed of when the next is answered. */
 static void expect_next_answer(struct rig *rig)
 {
 	vu_client_send_command(
@@ -77,7 +77,7 @@ static void expect_next_answer(struct rig *rig)
 	expect_error(rig, 0);
 }
 
-/* The session has ended: it has closed its side, and its device has been reset. */
+/* The session has closed its socket, and reset the device. */
 static void expect_end(struct rig *rig)
 {
 	struct pollfd end = { .fd = rig->ended[0], .events = POLLIN };
@@ -117,7 +117,7 @@ static void test_a_refused_message(void **state)
 		}
 }
 
-/* More than a message may have: what finds no room is not closed by the kernel either. */
+/* More descriptors than a message may have: the kernel does not close the extra ones. */
 static void test_a_message_with_too_many(void **state)
 {
 	int fds[SEND_FDS_MAX];
@@ -130,7 +130,7 @@ static void test_a_message_with_too_many(void **state)
 		vu_client_send_command(*state, VFIO_USER_VERSION, 0, "\0\0\1\0", 4, NULL, 0);
 		vu_client_send_command(
 			*state, VFIO_USER_DEVICE_SET_IRQS, 0, NULL, 0, fds, SEND_FDS_MAX);
-		/* These closes are not the last ones. */
+		/* These are not the last references. */
 		close_all(fds, SEND_FDS_MAX);
 		rig_begin(*state);
 		expect_error(*state, 0);
@@ -165,7 +165,7 @@ static void test_half_a_message(void **state)
 	close_reader();
 }
 
-/* A client that goes on and on does it on purpose. */
+/* A client that repeats this is disconnected. */
 static void test_too_many_messages(void **state)
 {
 	static int readers[2 * FD_PEER_WAITING_MAX];
@@ -187,7 +187,7 @@ static void test_too_many_messages(void **state)
 	close_all(readers, 2 * FD_PEER_WAITING_MAX);
 }
 
-/* A session that hangs after all, since the test has failed, goes on when the reader is closed. */
+/* A session that blocks, which fails the test, continues when the reader is closed. */
 static int teardown(void **state)
 {
 	if (reader >= 0)

@@ -24,8 +24,8 @@ static void test_bars_are_read_and_written(void **state)
 	}
 }
 
-/* Any offset, any count: the bytes are right and their neighbours untouched. */
-static void test_ragged_accesses_touch_what_they_name(void **state)
+/* Any offset, any count: the bytes are written and their neighbours unchanged. */
+static void test_unaligned_accesses_change_only_their_bytes(void **state)
 {
 	unsigned char data[32], expected[64] = { 0 }, read[32];
 
@@ -86,7 +86,7 @@ static void test_counts_must_fit_the_message(void **state)
 		unsigned char data[8];
 	} request = { .access = { .region = 0, .count = 4 }, .data = "abcdefgh" };
 
-	/* A byte less than the count says, and one more. */
+	/* One byte less than the count, and one more. */
 	assert_int_equal(
 		vu_client_exchange(*state, VFIO_USER_REGION_WRITE, &request, 16 + 3, NULL, 0, NULL),
 		EINVAL);
@@ -117,7 +117,7 @@ static void test_whole_bars_are_read_at_once(void **state)
 	free(reply);
 }
 
-static void test_a_count_of_nothing_is_fine(void **state)
+static void test_a_count_of_zero_is_valid(void **state)
 {
 	assert_int_equal(vu_client_read(*state, 0, 0, NULL, 0), 0);
 	assert_int_equal(vu_client_read(*state, 5, 0, NULL, 0), 0);
@@ -141,7 +141,7 @@ static void test_io_bars_are_reached_by_calls(void **state)
 	fake_client_unlock();
 }
 
-/* One call for each natural piece, none over 8 bytes. */
+/* One call for each naturally aligned piece of at most 8 bytes. */
 static void test_accesses_are_split_into_natural_pieces(void **state)
 {
 	static const struct fake_client_access expected[] = { { 3, 1, 0 }, { 4, 4, 0 }, { 8, 8, 0 },
@@ -159,7 +159,7 @@ static void test_accesses_are_split_into_natural_pieces(void **state)
 
 /* --- MSI-X --------------------------------------------------------------------------- */
 
-static void test_the_msix_table_is_the_vmms_own(void **state)
+static void test_the_msix_table_is_emulated(void **state)
 {
 	static const unsigned char fresh[16] = { [12] = 1 };
 	unsigned char data[16];
@@ -171,7 +171,7 @@ static void test_the_msix_table_is_the_vmms_own(void **state)
 	assert_int_equal(vu_client_write(*state, 0, FAKE_MSIX_TABLE + 16, "address.data", 12), 0);
 	assert_int_equal(vu_client_read(*state, 0, FAKE_MSIX_TABLE + 16, data, 12), 0);
 	assert_memory_equal(data, "address.data", 12);
-	/* The host's has not been touched: neither the table's first nor its last byte. */
+	/* The host's table is unchanged: neither its first nor its last byte is written. */
 	bar_contents(0, FAKE_MSIX_TABLE + 16, "ZZZZZZZZZZZZ", 12);
 	assert_int_equal(vu_client_write(*state, 0, FAKE_MSIX_TABLE + 16 * FAKE_MSIX_VECTORS - 4,
 				 "12345678", 8),
@@ -188,7 +188,7 @@ static void test_pending_bits_are_read_only(void **state)
 	assert_int_equal(vu_client_write(*state, 0, FAKE_MSIX_PENDING, "12345678", 8), 0);
 	assert_int_equal(vu_client_read(*state, 0, FAKE_MSIX_PENDING, data, 8), 0);
 	assert_memory_equal(data, "\x11\x11\x11\x11\x11\x11\x11\x11", 8);
-	/* 40 vectors have 8 bytes of them. */
+	/* 40 vectors have 8 bytes of pending bits. */
 	assert_int_equal(vu_client_write(*state, 0, FAKE_MSIX_PENDING + 8, "1", 1), 0);
 	bar_contents(0, FAKE_MSIX_PENDING + 7,
 		"\x11"
@@ -196,7 +196,7 @@ static void test_pending_bits_are_read_only(void **state)
 		2);
 }
 
-/* --- Spaces that are off ------------------------------------------------------------- */
+/* --- Disabled spaces ---------------------------------------------------------------- */
 
 static void test_bars_answer_while_their_space_is_on(void **state)
 {
@@ -224,7 +224,7 @@ struct multi {
 	struct vfio_user_region_write writes[4];
 };
 
-/* Return: an errno, or minus how many were done. */
+/* Return: an errno, or minus the number of writes done. */
 static int write_multi(struct rig *rig, const struct multi *request, size_t size)
 {
 	struct vu_reply *reply = malloc(sizeof(*reply));
@@ -241,7 +241,7 @@ static int write_multi(struct rig *rig, const struct multi *request, size_t size
 	return error;
 }
 
-static void test_several_writes_are_carried_out_in_order(void **state)
+static void test_several_writes_are_executed_in_order(void **state)
 {
 	const struct multi request = {
 		.count = 3,
@@ -273,7 +273,7 @@ static void test_several_writes_stop_at_the_first_that_fails(void **state)
 	assert_int_equal(write_multi(*state, &request, 8 + 3 * 24), EINVAL);
 }
 
-static void test_several_writes_must_be_as_many_as_they_say(void **state)
+static void test_several_writes_must_match_their_count(void **state)
 {
 	struct multi request = { .count = 2,
 		.writes = { { .region = 0, .count = 1, .data = "x" } } };
@@ -288,7 +288,7 @@ static void test_several_writes_must_be_as_many_as_they_say(void **state)
 	bar_contents(0, 0, "\0", 1);
 }
 
-static void test_several_writes_have_to_be_agreed_on(void **state)
+static void test_several_writes_must_be_negotiated(void **state)
 {
 	const struct multi request = { .count = 1, .writes = { { .count = 1, .data = "x" } } };
 
@@ -307,21 +307,21 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ON(rig_setup_negotiated, test_bars_are_read_and_written),
 		ON(rig_setup_calls, test_bars_are_read_and_written),
-		ON(rig_setup_negotiated, test_ragged_accesses_touch_what_they_name),
-		ON(rig_setup_calls, test_ragged_accesses_touch_what_they_name),
+		ON(rig_setup_negotiated, test_unaligned_accesses_change_only_their_bytes),
+		ON(rig_setup_calls, test_unaligned_accesses_change_only_their_bytes),
 		ON(rig_setup_negotiated, test_accesses_past_the_end_are_refused),
 		ON(rig_setup_negotiated, test_counts_must_fit_the_message),
 		ON(rig_setup_negotiated, test_whole_bars_are_read_at_once),
-		ON(rig_setup_negotiated, test_a_count_of_nothing_is_fine),
+		ON(rig_setup_negotiated, test_a_count_of_zero_is_valid),
 		ON(rig_setup_negotiated, test_io_bars_are_reached_by_calls),
 		ON(rig_setup_calls, test_accesses_are_split_into_natural_pieces),
-		ON(rig_setup_negotiated, test_the_msix_table_is_the_vmms_own),
+		ON(rig_setup_negotiated, test_the_msix_table_is_emulated),
 		ON(rig_setup_negotiated, test_pending_bits_are_read_only),
 		ON(rig_setup_negotiated, test_bars_answer_while_their_space_is_on),
-		ON(rig_setup_negotiated, test_several_writes_are_carried_out_in_order),
+		ON(rig_setup_negotiated, test_several_writes_are_executed_in_order),
 		ON(rig_setup_negotiated, test_several_writes_stop_at_the_first_that_fails),
-		ON(rig_setup_negotiated, test_several_writes_must_be_as_many_as_they_say),
-		ON(rig_setup_negotiated, test_several_writes_have_to_be_agreed_on),
+		ON(rig_setup_negotiated, test_several_writes_must_match_their_count),
+		ON(rig_setup_negotiated, test_several_writes_must_be_negotiated),
 	};
 
 	return cmocka_run_group_tests_name("vfio-user regions", tests, NULL, NULL);

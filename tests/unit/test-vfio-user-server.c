@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The server around the sessions: its socket, one client after the other, its end. */
+/* The server: its socket, one client after another, its shutdown. */
 #include "tests/lib/lingering.h"
 #include "tests/lib/vfio-user-rig.h"
 #include "vfio-user/platform.h"
@@ -14,7 +14,7 @@
 #include <sys/un.h>
 #include <time.h>
 
-/* Far more than any machine needs, and far less than close() takes. */
+/* More than a slow machine needs, and far less than close() takes. */
 #define HANGS_MS 60000
 
 struct server_rig {
@@ -39,7 +39,7 @@ static int setup(void **state)
 	struct server_rig *rig = calloc(1, sizeof(*rig));
 
 	assert_non_null(rig);
-	/* Keeps descriptors for good. */
+	/* It keeps descriptors open until the process ends. */
 	assert_int_equal(vu_platform_prepare_events(), 0);
 	rig->rig.fds_before = count_fds();
 	rig->rig.client.fd = -1;
@@ -127,14 +127,14 @@ static void test_clients_are_served_one_after_the_other(void **state)
 		close(rig->rig.client.fd);
 		rig->rig.client.fd = -1;
 	}
-	/* The last one's end is seen when the next is served. */
+	/* The end of the previous session is visible when the next client is served. */
 	rig->rig.client.fd = connect_to(rig->path);
 	rig_negotiate(&rig->rig);
 	assert_int_equal(fake_client_lock()->resets, 5);
 	fake_client_unlock();
 }
 
-static void test_a_second_client_is_turned_away_at_once(void **state)
+static void test_a_second_client_is_rejected_at_once(void **state)
 {
 	struct server_rig *rig = *state;
 	char byte;
@@ -158,10 +158,10 @@ static void test_a_second_client_is_turned_away_at_once(void **state)
 }
 
 /*
- * Descriptors whose close() waits for an hour, sent by a client that is refused before it gets
- * so far and by one that is turned away. The next client is served, and the server stops.
+ * Descriptors whose close() blocks for an hour, sent by a client that is refused and by one that
+ * is rejected as the second. The next client is served, and the server stops.
  */
-static void test_what_is_left_in_sockets_holds_nobody_up(void **state)
+static void test_descriptors_left_in_sockets_do_not_block(void **state)
 {
 	struct server_rig *rig = *state;
 	int others[2], readers[2],
@@ -172,7 +172,7 @@ static void test_what_is_left_in_sockets_holds_nobody_up(void **state)
 
 	assert_non_null(reply);
 	create(rig);
-	/* In the order in which they will be accepted. */
+	/* In the order of accept(). */
 	rig->rig.client.fd = others[0] = connect_to(rig->path);
 	vu_client_send_command(&rig->rig.client, VFIO_USER_VERSION, 0, "\x9\0\0\0", 4, NULL, 0);
 	assert_true(send_fds(others[0], "a", 1, &fds[0], 1));
@@ -220,7 +220,7 @@ static void test_a_stop_ends_it_at_any_time(void **state)
 	fake_client_unlock();
 }
 
-static void test_a_device_that_goes_ends_it_with_its_client(void **state)
+static void test_a_removed_device_ends_the_server_with_its_client(void **state)
 {
 	struct server_rig *rig = *state;
 
@@ -237,8 +237,8 @@ static void test_a_device_that_goes_ends_it_with_its_client(void **state)
 	assert_false(rig->result);
 }
 
-/* Between two clients the device is another one, with other interrupts. */
-static void test_a_device_that_comes_back_is_served_again(void **state)
+/* Between two clients the device is replaced by another one, with other interrupts. */
+static void test_a_device_that_returns_is_served_again(void **state)
 {
 	struct server_rig *rig = *state;
 	struct vfio_user_irq_info info = { .argsz = sizeof(info),
@@ -302,7 +302,7 @@ static void test_a_live_socket_is_left_alone(void **state)
 	assert_non_null(strstr(rig->error, "in use by another server"));
 	rig->rig.client.fd = connect_to(rig->path);
 	rig_negotiate(&rig->rig);
-	/* Being looked at is no reason for a reset. */
+	/* The check causes no reset. */
 	assert_int_equal(fake_client_lock()->resets, 0);
 	fake_client_unlock();
 }
@@ -319,7 +319,7 @@ static void test_a_file_is_left_alone(void **state)
 	assert_int_equal(stat(rig->path, &status), 0);
 }
 
-static void test_somebody_elses_socket_is_not_removed(void **state)
+static void test_another_servers_socket_is_not_removed(void **state)
 {
 	struct server_rig *rig = *state;
 	struct stat status;
@@ -357,16 +357,16 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ON(test_clients_are_served_one_after_the_other),
-		ON(test_a_second_client_is_turned_away_at_once),
-		ON(test_what_is_left_in_sockets_holds_nobody_up),
+		ON(test_a_second_client_is_rejected_at_once),
+		ON(test_descriptors_left_in_sockets_do_not_block),
 		ON(test_a_stop_ends_it_at_any_time),
-		ON(test_a_device_that_goes_ends_it_with_its_client),
-		ON(test_a_device_that_comes_back_is_served_again),
+		ON(test_a_removed_device_ends_the_server_with_its_client),
+		ON(test_a_device_that_returns_is_served_again),
 		ON(test_an_idle_server_ends_with_its_device),
 		ON(test_a_stale_socket_is_replaced),
 		ON(test_a_live_socket_is_left_alone),
 		ON(test_a_file_is_left_alone),
-		ON(test_somebody_elses_socket_is_not_removed),
+		ON(test_another_servers_socket_is_not_removed),
 		ON(test_paths_have_a_limit),
 	};
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Framing, the state of a session, what there is, what is refused. */
+/* Framing, the state of a session, replies to queries, and refusals. */
 #include "tests/lib/vfio-user-rig.h"
 #include "vfio-user/commands.h"
 
@@ -21,7 +21,7 @@ static void test_the_version_comes_first(void **state)
 		rig_expect_closed(*state);
 		rig_disconnect(*state);
 	}
-	/* Nobody has had the device, so nothing was done to it. */
+	/* No client has used the device, so it was not reset. */
 	assert_int_equal(fake_client_lock()->resets, 0);
 	fake_client_unlock();
 }
@@ -36,7 +36,7 @@ static void test_the_version_comes_once(void **state)
 
 /* --- Framing ------------------------------------------------------------------------- */
 
-static void test_sizes_that_cannot_be_end_the_session(void **state)
+static void test_invalid_sizes_end_the_session(void **state)
 {
 	static const uint32_t sizes[] = { 0, 15,
 		sizeof(struct vfio_user_header) + VU_PAYLOAD_MAX + 1, UINT32_MAX };
@@ -60,7 +60,7 @@ static void test_sizes_that_cannot_be_end_the_session(void **state)
 	free(reply);
 }
 
-static void test_messages_in_pieces_are_put_together(void **state)
+static void test_fragmented_messages_are_reassembled(void **state)
 {
 	struct {
 		struct vfio_user_header header;
@@ -135,14 +135,14 @@ static void test_descriptors_belong_to_their_message(void **state)
 	free(reply);
 }
 
-static void test_half_a_message_is_no_message(void **state)
+static void test_half_a_message_is_ignored(void **state)
 {
 	struct rig *rig = *state;
 	struct vfio_user_header header = { .command = VFIO_USER_DEVICE_RESET, .size = 64 };
 
 	vu_client_send(&rig->client, &header, sizeof(header), NULL, 0);
 	rig_disconnect(rig);
-	/* Once, for the client that went. */
+	/* One reset, for the client that disconnected. */
 	assert_int_equal(fake_client_lock()->resets, 1);
 	fake_client_unlock();
 }
@@ -156,8 +156,8 @@ static void test_a_stop_interrupts_half_a_message(void **state)
 	rig_expect_closed(rig);
 }
 
-/* Replies that nobody reads fill the socket; the server still stops. */
-static void test_a_stop_interrupts_a_reply_that_nobody_reads(void **state)
+/* Replies that the client does not read fill the socket; the server can still be stopped. */
+static void test_a_stop_interrupts_a_blocked_reply(void **state)
 {
 	struct rig *rig = *state;
 	struct vfio_user_region_access access = { .region = 0, .count = FAKE_BAR0_SIZE };
@@ -171,8 +171,8 @@ static void test_a_stop_interrupts_a_reply_that_nobody_reads(void **state)
 	fake_client_unlock();
 }
 
-/* Nothing, or half a message: the device is wanted by others. */
-static void test_a_client_without_a_version_is_turned_away(void **state)
+/* No message, or half of one: the device must become available to others. */
+static void test_a_client_without_a_version_is_disconnected(void **state)
 {
 	struct rig *rig = *state;
 
@@ -190,8 +190,8 @@ static void test_a_client_without_a_version_is_turned_away(void **state)
 	}
 }
 
-/* A client that never leaves its socket empty does not keep the session from anything else. */
-static void test_a_stop_interrupts_messages_that_are_there(void **state)
+/* A client whose socket is never empty does not keep the session from stopping. */
+static void test_a_stop_interrupts_queued_messages(void **state)
 {
 	static struct vfio_user_header resets[4096];
 	struct rig *rig = *state;
@@ -210,7 +210,7 @@ static void test_a_stop_interrupts_messages_that_are_there(void **state)
 	rig_wait_end(rig);
 	done = fake_client_lock()->resets;
 	fake_client_unlock();
-	/* Some of them, and one at the end. */
+	/* Some messages were executed before the stop. */
 	assert_in_range(done, 1, 1000);
 }
 
@@ -218,7 +218,7 @@ static void test_commands_without_reply_get_none(void **state)
 {
 	struct vfio_user_region_access access = { .region = VFIO_PCI_NUM_REGIONS, .count = 1 };
 
-	/* One that works and two that do not. */
+	/* One that succeeds and two that fail. */
 	vu_client_send_command(
 		*state, VFIO_USER_DEVICE_RESET, VFIO_USER_NO_REPLY, NULL, 0, NULL, 0);
 	vu_client_send_command(*state, VFIO_USER_REGION_READ, VFIO_USER_NO_REPLY, &access,
@@ -230,7 +230,7 @@ static void test_commands_without_reply_get_none(void **state)
 	fake_client_unlock();
 }
 
-static void test_a_reply_to_nothing_is_refused(void **state)
+static void test_an_unexpected_reply_is_refused(void **state)
 {
 	struct vu_reply *reply = malloc(sizeof(*reply));
 
@@ -248,7 +248,7 @@ static void test_a_reply_to_nothing_is_refused(void **state)
 
 /* --- The table ----------------------------------------------------------------------- */
 
-static void test_every_command_wants_its_payload(void **state)
+static void test_every_command_checks_its_payload_size(void **state)
 {
 	unsigned char payload[64] = { 0 };
 
@@ -264,7 +264,7 @@ static void test_every_command_wants_its_payload(void **state)
 	}
 }
 
-static void test_every_command_refuses_descriptors_it_has_no_use_for(void **state)
+static void test_every_command_refuses_unexpected_descriptors(void **state)
 {
 	unsigned char payload[64] = { 0 };
 	int fds[20];
@@ -289,7 +289,7 @@ static void test_every_command_refuses_descriptors_it_has_no_use_for(void **stat
 static void test_unknown_commands_are_refused(void **state)
 {
 #define ONE_MORE(number, name) +1
-	/* Commands are numbered from 1 on, without gaps. */
+	/* Commands are numbered from 1, without gaps. */
 	static const uint16_t commands[] = { 0, 1 VFIO_USER_COMMANDS(ONE_MORE), 255, 999,
 		UINT16_MAX };
 #undef ONE_MORE
@@ -314,8 +314,8 @@ static void test_commands_that_are_not_offered_are_not_supported(void **state)
 
 /* --- argsz ----------------------------------------------------------------------- */
 
-/* The first 32 bits of a payload, which must not be less than the payload. */
-static void test_argsz_covers_what_was_sent(void **state)
+/* argsz, the first 32 bits of a payload, must not be less than the payload. */
+static void test_argsz_covers_the_payload(void **state)
 {
 	static const struct {
 		uint16_t command;
@@ -323,7 +323,7 @@ static void test_argsz_covers_what_was_sent(void **state)
 		struct {
 			uint32_t argsz, words[7];
 		} payload;
-		int error; /* with an argsz that suits */
+		int error; /* with a valid argsz */
 	} cases[] = {
 		{ VFIO_USER_DMA_MAP, 32, { .words = { VFIO_USER_F_DMA_REGION_READ, [5] = 0x1000 } },
 			0 },
@@ -336,7 +336,7 @@ static void test_argsz_covers_what_was_sent(void **state)
 			{ .words = { VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
 				  VFIO_PCI_MSIX_IRQ_INDEX, 0, 1 } },
 			0 },
-		/* The structure, and as many bytes as interrupts. */
+		/* The structure, and one byte per interrupt. */
 		{ VFIO_USER_DEVICE_SET_IRQS, 22,
 			{ .words = { VFIO_IRQ_SET_DATA_BOOL | VFIO_IRQ_SET_ACTION_TRIGGER,
 				  VFIO_PCI_MSIX_IRQ_INDEX, 0, 2 } },
@@ -360,7 +360,7 @@ static void test_argsz_covers_what_was_sent(void **state)
 	}
 }
 
-/* --- What there is ------------------------------------------------------------------- */
+/* --- Queries ------------------------------------------------------------------------- */
 
 static void test_device_info(void **state)
 {
@@ -460,7 +460,7 @@ static int feature(struct rig *rig, uint32_t argsz, uint32_t flags)
 		&rig->client, VFIO_USER_DEVICE_FEATURE, &request, sizeof(request), NULL, 0, NULL);
 }
 
-static void test_there_are_no_features(void **state)
+static void test_no_feature_is_supported(void **state)
 {
 	static const uint32_t wrong[] = { 0, 1, 0x80000 | VFIO_DEVICE_FEATURE_GET, 0x80000000,
 		VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_SET };
@@ -523,9 +523,9 @@ static void test_device_reset(void **state)
 		ETIMEDOUT);
 }
 
-/* --- A device that goes -------------------------------------------------------------- */
+/* --- A removed device ---------------------------------------------------------------- */
 
-static void test_a_device_that_has_gone_reads_as_ones(void **state)
+static void test_a_removed_device_reads_as_ones(void **state)
 {
 	struct rig *rig = *state;
 	unsigned char data[4] = { 0 };
@@ -543,7 +543,7 @@ static void test_a_device_that_has_gone_reads_as_ones(void **state)
 	assert_int_equal(atomic_load(&rig->device->state), VU_DEVICE_REMOVED);
 }
 
-static void test_a_device_in_use_is_said_to_be(void **state)
+static void test_a_device_in_use_is_reported(void **state)
 {
 	struct vu_device_options options = { .bus = 1 };
 	char error[VU_ERROR_SIZE];
@@ -568,7 +568,7 @@ static void test_a_device_may_have_a_root(void **state)
 
 	assert_null(vu_device_open(&options, error));
 	strcpy(options.root, "left");
-	fake_client_stop(); /* the rig's own connection has the interrupts */
+	fake_client_stop(); /* the rig's connection has the interrupts */
 	fake_client_restart();
 	device = vu_device_open(&options, error);
 	assert_non_null(device);
@@ -683,33 +683,33 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ON(rig_setup, test_the_version_comes_first),
 		ON(rig_setup_negotiated, test_the_version_comes_once),
-		ON(rig_setup_negotiated, test_sizes_that_cannot_be_end_the_session),
-		ON(rig_setup_negotiated, test_messages_in_pieces_are_put_together),
+		ON(rig_setup_negotiated, test_invalid_sizes_end_the_session),
+		ON(rig_setup_negotiated, test_fragmented_messages_are_reassembled),
 		ON(rig_setup_negotiated, test_messages_in_a_row_are_answered_in_order),
 		ON(rig_setup, test_descriptors_belong_to_their_message),
 		ON(rig_setup, test_quick_messages_are_polled_for),
 		ON(rig_setup, test_a_stop_interrupts_polling),
 		ON(rig_setup, test_controls_are_heard_while_polling),
-		ON(rig_setup_negotiated, test_half_a_message_is_no_message),
+		ON(rig_setup_negotiated, test_half_a_message_is_ignored),
 		ON(rig_setup_negotiated, test_a_stop_interrupts_half_a_message),
-		ON(rig_setup_negotiated, test_a_stop_interrupts_a_reply_that_nobody_reads),
-		ON(rig_setup, test_a_client_without_a_version_is_turned_away),
-		ON(rig_setup, test_a_stop_interrupts_messages_that_are_there),
+		ON(rig_setup_negotiated, test_a_stop_interrupts_a_blocked_reply),
+		ON(rig_setup, test_a_client_without_a_version_is_disconnected),
+		ON(rig_setup, test_a_stop_interrupts_queued_messages),
 		ON(rig_setup_negotiated, test_commands_without_reply_get_none),
-		ON(rig_setup_negotiated, test_a_reply_to_nothing_is_refused),
-		ON(rig_setup_negotiated, test_every_command_wants_its_payload),
-		ON(rig_setup_negotiated, test_every_command_refuses_descriptors_it_has_no_use_for),
+		ON(rig_setup_negotiated, test_an_unexpected_reply_is_refused),
+		ON(rig_setup_negotiated, test_every_command_checks_its_payload_size),
+		ON(rig_setup_negotiated, test_every_command_refuses_unexpected_descriptors),
 		ON(rig_setup_negotiated, test_unknown_commands_are_refused),
 		ON(rig_setup_negotiated, test_commands_that_are_not_offered_are_not_supported),
-		ON(rig_setup_negotiated, test_argsz_covers_what_was_sent),
+		ON(rig_setup_negotiated, test_argsz_covers_the_payload),
 		ON(rig_setup_negotiated, test_device_info),
 		ON(rig_setup_negotiated, test_region_info),
 		ON(rig_setup_negotiated, test_no_region_has_io_fds),
-		ON(rig_setup_negotiated, test_there_are_no_features),
+		ON(rig_setup_negotiated, test_no_feature_is_supported),
 		ON(rig_setup_negotiated, test_irq_info),
 		ON(rig_setup_negotiated, test_device_reset),
-		ON(rig_setup_negotiated, test_a_device_that_has_gone_reads_as_ones),
-		ON(rig_setup, test_a_device_in_use_is_said_to_be),
+		ON(rig_setup_negotiated, test_a_removed_device_reads_as_ones),
+		ON(rig_setup, test_a_device_in_use_is_reported),
 		ON(rig_setup, test_a_device_may_have_a_root),
 		ON(rig_setup, test_the_driver_is_asked_whether_bars_can_be_mapped),
 	};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* BARs that the client maps: what it is told, what it gets, and what is taken back. */
+/* BARs that the client maps: region info, descriptors, and their revocation. */
 #include "tests/lib/vfio-user-rig.h"
 #include "vfio-user/bar.h"
 
@@ -11,9 +11,9 @@
 #define RW	    (VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE)
 #define MAP	    VFIO_REGION_INFO_FLAG_MMAP
 #define CAPS	    VFIO_REGION_INFO_FLAG_CAPS
-#define PAYLOAD_MAX 4096 /* SPDK's question is as long as the answer may be */
+#define PAYLOAD_MAX 4096 /* SPDK's request is as long as the reply may be */
 
-/* What the server says of a region, and the descriptor that came with it. */
+/* The reply to a query of a region, and its descriptor. */
 struct answer {
 	struct vfio_user_region_info info;
 	struct vfio_user_sparse_mmap sparse;
@@ -46,7 +46,7 @@ static struct answer ask(struct rig *rig, uint32_t index, uint32_t argsz, size_t
 	return answer;
 }
 
-/* A region that cannot be mapped, and says nothing of it. */
+/* A region that cannot be mapped, without capabilities. */
 static void expect_plain(struct rig *rig, uint32_t index)
 {
 	static const uint32_t rooms[] = { 32, 64, 4064 };
@@ -62,13 +62,13 @@ static void expect_plain(struct rig *rig, uint32_t index)
 	}
 }
 
-static void expect_lent(unsigned count)
+static void expect_descriptors_out(unsigned count)
 {
 	assert_int_equal(fake_client_lock()->descriptors_out, count);
 	fake_client_unlock();
 }
 
-/* The client's mapping and messages are the same memory. */
+/* The client's mapping and its messages access the same memory. */
 static void expect_mapped(
 	struct rig *rig, const struct answer *answer, uint64_t offset, uint64_t size)
 {
@@ -97,7 +97,7 @@ static int setup_shared_alone(void **state)
 	return rig_setup_with(state, VU_BARS_SHARED, false);
 }
 
-static void test_a_whole_bar_is_mapped_without_more_words(void **state)
+static void test_a_whole_bar_has_no_capabilities(void **state)
 {
 	static const uint32_t rooms[] = { 32, 33, 64, 4064 };
 
@@ -112,11 +112,11 @@ static void test_a_whole_bar_is_mapped_without_more_words(void **state)
 		expect_mapped(*state, &answer, 0, FAKE_BAR4_SIZE);
 		close(answer.fd);
 	}
-	/* However often it asks. */
-	expect_lent(1);
+	/* The descriptor is the same for repeated queries. */
+	expect_descriptors_out(1);
 }
 
-static void test_a_part_of_a_bar_needs_room_for_saying_so(void **state)
+static void test_a_part_of_a_bar_needs_room_for_the_capability(void **state)
 {
 	static const uint32_t rooms[] = { 32, 63 };
 
@@ -156,21 +156,21 @@ static void test_pages_of_msix_are_left_out(void **state)
 		expect_mapped(*state, &answer, answer.sparse.offset, answer.sparse.size);
 		close(answer.fd);
 	}
-	expect_lent(1);
+	expect_descriptors_out(1);
 }
 
-static void test_other_regions_stay_as_they_are(void **state)
+static void test_other_regions_are_unchanged(void **state)
 {
 	static const uint32_t others[] = { 1, 2, 3, 5, VFIO_PCI_ROM_REGION_INDEX,
 		VFIO_PCI_CONFIG_REGION_INDEX, VFIO_PCI_VGA_REGION_INDEX };
 
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
 		expect_plain(*state, others[i]);
-	expect_lent(0);
+	expect_descriptors_out(0);
 }
 
-/* The table stays the server's: what the client writes there it reads, and the device not. */
-static void test_the_msix_table_is_reached_by_messages(void **state)
+/* The table is emulated: the client's writes are read back, and do not reach the device. */
+static void test_the_msix_table_is_accessed_by_messages(void **state)
 {
 	struct answer answer = ask(*state, 0, 64, 32);
 	uint32_t value = 0xfee00000, found = 0;
@@ -184,14 +184,14 @@ static void test_the_msix_table_is_reached_by_messages(void **state)
 	close(answer.fd);
 }
 
-static void test_it_is_no_default(void **state)
+static void test_it_is_off_by_default(void **state)
 {
 	expect_plain(*state, 0);
 	expect_plain(*state, 4);
-	expect_lent(0);
+	expect_descriptors_out(0);
 }
 
-static int agree(struct rig *rig, const char *text)
+static int negotiate(struct rig *rig, const char *text)
 {
 	unsigned char message[128] = { 0, 0, 1, 0 };
 
@@ -201,26 +201,26 @@ static int agree(struct rig *rig, const char *text)
 		text[0] != '\0' ? 4 + strlen(text) + 1 : 4, NULL, 0, NULL);
 }
 
-static void test_a_client_that_takes_no_descriptors_gets_none(void **state)
+static void test_a_client_that_accepts_no_descriptors_gets_none(void **state)
 {
-	assert_int_equal(agree(*state, "{\"capabilities\":{\"max_msg_fds\":0}}"), 0);
+	assert_int_equal(negotiate(*state, "{\"capabilities\":{\"max_msg_fds\":0}}"), 0);
 	expect_plain(*state, 0);
 	expect_plain(*state, 4);
-	expect_lent(0);
+	expect_descriptors_out(0);
 }
 
-/* A client that says nothing takes one. */
+/* A client that states no limit accepts one. */
 static void test_one_descriptor_is_enough(void **state)
 {
 	struct answer answer;
 
-	assert_int_equal(agree(*state, ""), 0);
+	assert_int_equal(negotiate(*state, ""), 0);
 	answer = ask(*state, 0, 4064, 4064);
 	assert_int_equal(answer.info.flags, RW | MAP | CAPS);
 	close(answer.fd);
 }
 
-static void test_what_the_driver_does_not_hand_out_is_not_offered(void **state)
+static void test_bars_without_descriptor_are_not_offered(void **state)
 {
 	static const kern_return_t results[] = { kIOReturnUnsupported, kIOReturnNotReady,
 		kIOReturnNoResources, kIOReturnNotPermitted };
@@ -235,14 +235,14 @@ static void test_what_the_driver_does_not_hand_out_is_not_offered(void **state)
 	}
 	device = fake_client_lock();
 	device->descriptor_result = kIOReturnSuccess;
-	device->descriptor_skew = 2048; /* it does not begin with a page */
+	device->descriptor_skew = 2048; /* the offset is not page-aligned */
 	fake_client_unlock();
 	expect_plain(*state, 4);
-	expect_lent(0);
+	expect_descriptors_out(0);
 	assert_int_equal(vu_client_read(*state, 4, 0, data, 4), 0);
 }
 
-static void test_what_was_lent_is_taken_back(void **state)
+static void test_descriptors_are_revoked(void **state)
 {
 	struct rig *rig = *state;
 	struct fake_client *device;
@@ -252,7 +252,7 @@ static void test_what_was_lent_is_taken_back(void **state)
 	vu_client_set_config(&rig->client, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 	close(ask(rig, 4, 64, 32).fd);
 	answer = ask(rig, 0, 64, 32);
-	expect_lent(2);
+	expect_descriptors_out(2);
 	device = fake_client_lock();
 	maps = device->maps;
 	resets = device->resets;
@@ -261,22 +261,22 @@ static void test_what_was_lent_is_taken_back(void **state)
 	device = fake_client_lock();
 	assert_int_equal(device->descriptors_out, 0);
 	assert_int_equal(device->mapped_bars, 2);
-	assert_int_equal(device->maps, maps + 2); /* once more each: it is other memory now */
+	assert_int_equal(device->maps, maps + 2); /* each is mapped again */
 	assert_int_equal(device->resets, resets + 1);
 	assert_int_equal(device->descriptors_at_reset, 0);
 	assert_false(device->master_at_reset);
 	fake_client_unlock();
 	close(answer.fd);
-	/* And lent anew. */
+	/* And copied again. */
 	rig_connect(rig);
 	rig_negotiate(rig);
 	answer = ask(rig, 0, 64, 32);
-	expect_lent(1);
+	expect_descriptors_out(1);
 	close(answer.fd);
 }
 
-/* A BAR that cannot be mapped again is reached by calls. */
-static void test_without_memory_there_are_calls(void **state)
+/* A BAR that cannot be mapped again is accessed by calls. */
+static void test_without_memory_calls_are_used(void **state)
 {
 	struct rig *rig = *state;
 	struct fake_client *device;
@@ -297,7 +297,7 @@ static void test_without_memory_there_are_calls(void **state)
 	fake_client_unlock();
 }
 
-/* --- Which part --------------------------------------------------------------------- */
+/* --- The mappable area -------------------------------------------------------------- */
 
 static void test_areas(void **state)
 {
@@ -309,22 +309,22 @@ static void test_areas(void **state)
 		{ 0x4000, 4096, 0, 0, 0, 0, 0, 0, 0x4000 },	 /* no MSI-X */
 		{ 0x4000, 4096, 1, 0, 1, 0x800, 64, 0, 0x4000 }, /* in another BAR */
 		{ 0x8000, 4096, 0, 0x4000, 0, 0x6000, 64, 0, 0x4000 },
-		{ 0x8000, 4096, 0, 0x6000, 0, 0x4000, 64, 0, 0x4000 }, /* in the other order */
+		{ 0x8000, 4096, 0, 0x6000, 0, 0x4000, 64, 0, 0x4000 }, /* in reverse order */
 		{ 0x8000, 16384, 0, 0x4000, 0, 0x6000, 64, 0, 0x4000 },
 		{ 0x8000, 65536, 0, 0x4000, 0, 0x6000, 64, 0, 0 },
-		{ 0x1000, 4096, 0, 0x800, 0, 0xc00, 16, 0, 0 },	       /* one page, and theirs */
-		{ 0x4000, 4096, 0, 0, 0, 0x400, 64, 0x1000, 0x3000 },  /* at the beginning */
+		{ 0x1000, 4096, 0, 0x800, 0, 0xc00, 16, 0, 0 },	       /* one page, with both */
+		{ 0x4000, 4096, 0, 0, 0, 0x400, 64, 0x1000, 0x3000 },  /* at the start */
 		{ 0x4000, 4096, 0, 0x3000, 0, 0x3800, 64, 0, 0x3000 }, /* at the end */
 		{ 0x4000, 4096, 0, 0x3ff0, 0, 0x3ff8, 1, 0, 0x3000 },
-		/* In the middle: the larger side, the first of equal ones. */
+		/* In the middle: the larger side, or the first of two equal ones. */
 		{ 0x10000, 4096, 0, 0x2000, 0, 0x2800, 64, 0x3000, 0xd000 },
 		{ 0x3000, 4096, 0, 0x1000, 0, 0x1800, 64, 0, 0x1000 },
-		/* Between the two; before both, though after the table there is more until the other. */
+		/* Between the two; or before both, though the area after the table is larger. */
 		{ 0x10000, 4096, 0, 0x1000, 0, 0xe000, 64, 0x2000, 0xc000 },
 		{ 0xa000, 4096, 0, 0x5000, 0, 0x7000, 64, 0, 0x5000 },
-		/* A table of 2048 entries takes eight pages, from within one nine. */
+		/* A table of 2048 entries takes eight pages, or nine if unaligned. */
 		{ 0x10000, 4096, 0, 0x800, 1, 0, 2048, 0x9000, 0x7000 },
-		/* What a broken device says of places that are not there. */
+		/* A broken device that gives invalid offsets. */
 		{ 0x4000, 4096, 0, 0xfffffff8, 0, 0xfffffff8, 2048, 0, 0x4000 },
 		{ 0x4000, 4096, 0, 0x3000, 0, 0xfffffff8, 2048, 0, 0x3000 },
 		{ 0x4000, 4096, 0, 0x1000, 0, 0x1000, 2048, 0, 0x1000 },
@@ -354,18 +354,18 @@ static void test_areas(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON(setup_shared, test_a_whole_bar_is_mapped_without_more_words),
-		ON(setup_shared, test_a_part_of_a_bar_needs_room_for_saying_so),
+		ON(setup_shared, test_a_whole_bar_has_no_capabilities),
+		ON(setup_shared, test_a_part_of_a_bar_needs_room_for_the_capability),
 		ON(setup_shared, test_pages_of_msix_are_left_out),
-		ON(setup_shared, test_other_regions_stay_as_they_are),
-		ON(setup_shared, test_the_msix_table_is_reached_by_messages),
-		ON(rig_setup_negotiated, test_it_is_no_default),
-		ON(rig_setup_calls, test_it_is_no_default),
-		ON(setup_shared_alone, test_a_client_that_takes_no_descriptors_gets_none),
+		ON(setup_shared, test_other_regions_are_unchanged),
+		ON(setup_shared, test_the_msix_table_is_accessed_by_messages),
+		ON(rig_setup_negotiated, test_it_is_off_by_default),
+		ON(rig_setup_calls, test_it_is_off_by_default),
+		ON(setup_shared_alone, test_a_client_that_accepts_no_descriptors_gets_none),
 		ON(setup_shared_alone, test_one_descriptor_is_enough),
-		ON(setup_shared, test_what_the_driver_does_not_hand_out_is_not_offered),
-		ON(setup_shared, test_what_was_lent_is_taken_back),
-		ON(setup_shared, test_without_memory_there_are_calls),
+		ON(setup_shared, test_bars_without_descriptor_are_not_offered),
+		ON(setup_shared, test_descriptors_are_revoked),
+		ON(setup_shared, test_without_memory_calls_are_used),
 		cmocka_unit_test(test_areas),
 	};
 

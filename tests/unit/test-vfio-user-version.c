@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Agreeing on the version and on limits. */
+/* Negotiation of the version and of limits. */
 #include "tests/lib/vfio-user-rig.h"
 
 #include <json-c/json.h>
@@ -38,7 +38,7 @@ static int64_t capability(const struct vu_reply *reply, const char *name)
 	return value;
 }
 
-static void test_version_names_what_the_server_takes(void **state)
+static void test_version_states_the_servers_limits(void **state)
 {
 	struct vu_reply *reply = malloc(sizeof(*reply));
 
@@ -84,7 +84,7 @@ static void test_version_takes_lower_limits(void **state)
 	free(reply);
 }
 
-static void test_version_page_sizes_are_kept_to(void **state)
+static void test_version_page_sizes_are_respected(void **state)
 {
 	static const char text[] = "{\"capabilities\":{\"pgsizes\":81920}}"; /* 16 and 64 KiB */
 	struct vfio_user_dma_map map = {
@@ -105,7 +105,7 @@ static void test_version_page_sizes_are_kept_to(void **state)
 		vu_client_exchange(*state, VFIO_USER_DMA_MAP, &map, sizeof(map), NULL, 0, NULL), 0);
 }
 
-static void test_version_client_data_limit_is_kept_to(void **state)
+static void test_version_client_data_limit_is_respected(void **state)
 {
 	unsigned char data[64];
 
@@ -113,11 +113,11 @@ static void test_version_client_data_limit_is_kept_to(void **state)
 		propose(*state, 0, 1, "{\"capabilities\":{\"max_data_xfer_size\":16}}", NULL), 0);
 	assert_int_equal(vu_client_read(*state, VFIO_PCI_CONFIG_REGION_INDEX, 0, data, 16), 0);
 	assert_int_equal(vu_client_read(*state, VFIO_PCI_CONFIG_REGION_INDEX, 0, data, 17), EINVAL);
-	/* What it sends is limited by what the server takes. */
+	/* What it sends is limited by the server's limit. */
 	assert_int_equal(vu_client_write(*state, 4, 0, data, 32), 0);
 }
 
-/* QEMU's own proposal; the reply must not be longer than it. */
+/* QEMU's own proposal; the reply must not be longer. */
 static void test_version_reply_fits_into_the_proposal(void **state)
 {
 	static const char text[] =
@@ -165,9 +165,9 @@ static void test_version_text_must_end_with_its_only_nul(void **state)
 		const char *payload;
 		size_t size;
 	} cases[] = {
-		{ "\0\0\1\0{}", 6 },	 /* none */
-		{ "\0\0\1\0{}\0\0", 8 }, /* two */
-		{ "\0\0\1", 3 },	 /* not even a version */
+		{ "\0\0\1\0{}", 6 },	 /* no NUL */
+		{ "\0\0\1\0{}\0\0", 8 }, /* two NULs */
+		{ "\0\0\1", 3 },	 /* too short for a version */
 		{ "", 0 },
 	};
 
@@ -197,11 +197,11 @@ static void test_version_has_no_descriptors(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON(test_version_names_what_the_server_takes),
+		ON(test_version_states_the_servers_limits),
 		ON(test_version_is_the_lower_minor),
 		ON(test_version_takes_lower_limits),
-		ON(test_version_page_sizes_are_kept_to),
-		ON(test_version_client_data_limit_is_kept_to),
+		ON(test_version_page_sizes_are_respected),
+		ON(test_version_client_data_limit_is_respected),
 		ON(test_version_reply_fits_into_the_proposal),
 		ON(test_bad_versions_end_the_session),
 		ON(test_version_text_must_end_with_its_only_nul),

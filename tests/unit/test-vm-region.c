@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What an address space holds: by asking the kernel for single addresses where it can
- * tell them, and by its text; both ways must find the same.
+ * The mappings of an address space, by a query of single addresses where the kernel supports it,
+ * and by the text of the maps file; both must give the same result.
  */
 #include "iokit/vm-region.h"
 #include "tests/lib/cmocka-all.h"
@@ -32,7 +32,7 @@ static int memory_file(uint64_t size)
 	return fd;
 }
 
-/* A copy of the text of this process's maps: no kernel answers for a single address of it. */
+/* A copy of this process's maps file: it does not support queries. */
 static int copy_maps(void)
 {
 	int copy = memfd_create("maps", MFD_CLOEXEC), maps = open("/proc/self/maps", O_RDONLY);
@@ -53,7 +53,7 @@ struct found {
 	kern_return_t status;
 };
 
-/* Ask both ways; what they say is the same, and given back once. */
+/* Query both ways; compare the results, and release them once. */
 static struct found ask(const void *va, uint64_t size)
 {
 	uint64_t at = (uintptr_t)va;
@@ -102,7 +102,7 @@ static void test_private_memory(void **state)
 	munmap(at, 4 * PAGE);
 }
 
-static void test_a_shared_file_and_where_in_it(void **state)
+static void test_a_shared_file_and_its_offset(void **state)
 {
 	int fd = memory_file(16 * PAGE), copy;
 	char *at = map(4, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 8 * PAGE), byte = 0;
@@ -116,7 +116,7 @@ static void test_a_shared_file_and_where_in_it(void **state)
 	at[PAGE + 8] = 0x77;
 	copy = iou_vm_region_fd(&found.regions[0]);
 	assert_true(copy >= 0);
-	assert_int_not_equal(copy, fd); /* one of its own, whatever becomes of the other */
+	assert_int_not_equal(copy, fd); /* a new descriptor, independent of the first */
 	close(fd);
 	assert_int_equal(pread(copy, &byte, 1, 9 * PAGE + 8), 1);
 	assert_int_equal(byte, 0x77);
@@ -142,8 +142,8 @@ static void test_read_only_memory(void **state)
 	close(fd);
 }
 
-/* Of two descriptors of one file, that which is open widely enough. */
-static void test_a_descriptor_as_wide_as_the_mapping(void **state)
+/* Of two descriptors of one file, the one with sufficient access is used. */
+static void test_a_descriptor_with_the_access_of_the_mapping(void **state)
 {
 	int writable = memory_file(PAGE), copy;
 	char path[64], *at;
@@ -186,7 +186,7 @@ static void test_a_hole(void **state)
 	munmap(at + 2 * PAGE, PAGE);
 }
 
-static void test_memory_that_cannot_be_read(void **state)
+static void test_unreadable_memory(void **state)
 {
 	char *at = map(2, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	struct found found = ask(at, PAGE);
@@ -196,7 +196,7 @@ static void test_memory_that_cannot_be_read(void **state)
 	munmap(at, 2 * PAGE);
 }
 
-/* One range over several mappings: cut where they meet, ends cut to what was asked. */
+/* A range over several mappings: split at their boundaries, clipped to the range. */
 static void test_a_range_over_split_mappings(void **state)
 {
 	int fd = memory_file(4 * PAGE);
@@ -222,7 +222,7 @@ static void test_a_range_over_split_mappings(void **state)
 	close(fd);
 }
 
-static void test_ranges_that_are_none(void **state)
+static void test_invalid_ranges(void **state)
 {
 	struct iou_vm_region *regions;
 	size_t count;
@@ -245,7 +245,7 @@ static void ask_text(const char *text, uint64_t va, uint64_t size, struct found 
 	close(fd);
 }
 
-/* File names may be longer than any line, and hold what looks like another mapping. */
+/* File names may be longer than a line, and contain text like another mapping. */
 static void test_text_with_long_names(void **state)
 {
 	char text[4096], name[1500];
@@ -276,13 +276,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_private_memory),
-		cmocka_unit_test(test_a_shared_file_and_where_in_it),
+		cmocka_unit_test(test_a_shared_file_and_its_offset),
 		cmocka_unit_test(test_read_only_memory),
-		cmocka_unit_test(test_a_descriptor_as_wide_as_the_mapping),
+		cmocka_unit_test(test_a_descriptor_with_the_access_of_the_mapping),
 		cmocka_unit_test(test_a_hole),
-		cmocka_unit_test(test_memory_that_cannot_be_read),
+		cmocka_unit_test(test_unreadable_memory),
 		cmocka_unit_test(test_a_range_over_split_mappings),
-		cmocka_unit_test(test_ranges_that_are_none),
+		cmocka_unit_test(test_invalid_ranges),
 		cmocka_unit_test(test_text_with_long_names),
 	};
 

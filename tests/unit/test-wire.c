@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Single messages: what arrives whole, and every way of not being so. */
+/* Single messages: complete ones, and every kind of invalid one. */
 #include "iokit/wire.h"
 #include "tests/lib/cmocka-all.h"
 #include "tests/lib/fds.h"
@@ -32,7 +32,7 @@ static int receive(union iou_buffer *buffer, struct iou_fds *fds)
 	return iou_receive(ends[1], buffer, fds, 1000);
 }
 
-static void test_a_message_arrives_as_it_was(void **state)
+static void test_a_message_arrives_unchanged(void **state)
 {
 	struct iou_open message = {
 		.header = { .type = IOU_OPEN, .id = 7 }, .entry_id = 0x100000001, .type = 3
@@ -84,7 +84,7 @@ static void test_too_short_for_a_header(void **state)
 	}
 }
 
-static void test_a_size_that_is_not_the_messages(void **state)
+static void test_a_wrong_size_in_the_header(void **state)
 {
 	const uint32_t sizes[] = { 0, 1, sizeof(struct iou_open) - 1, sizeof(struct iou_open) + 1,
 		UINT32_MAX };
@@ -124,7 +124,7 @@ static void test_descriptors_arrive(void **state)
 	close(taken);
 }
 
-/* More than there is room for: none of those that came in stays open. */
+/* More descriptors than there is room for: none of the received ones stays open. */
 static void test_descriptors_cut_off(void **state)
 {
 	struct iou_header message = { .type = IOU_LIST, .size = sizeof(message) };
@@ -153,7 +153,7 @@ static void test_descriptors_cut_off(void **state)
 	assert_int_equal(count_fds(), before);
 }
 
-/* The message has come, its descriptors have not: another could not be taken either. */
+/* The message arrived, its descriptors did not: the next call could not receive them either. */
 static void test_no_room_for_descriptors(void **state)
 {
 	size_t before = count_fds();
@@ -165,7 +165,7 @@ static void test_no_room_for_descriptors(void **state)
 	(void)state;
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	none = limit;
-	/* Room for one of two: it must be among the free ones. */
+	/* Room for one of two: it must be a free number. */
 	none.rlim_cur = (rlim_t)dup(ends[0]) + 1;
 	close((int)none.rlim_cur - 1);
 	assert_int_equal(iou_send(ends[0], &message, sizeof(message), ends, 2, 0), 0);
@@ -183,7 +183,7 @@ static void test_no_room_for_descriptors(void **state)
 	iou_fds_close(&fds);
 }
 
-/* The descriptors of a message that is refused for another reason are closed, too. */
+/* The descriptors of a message refused for another reason are closed, too. */
 static void test_descriptors_of_a_wrong_message(void **state)
 {
 	static _Alignas(union iou_buffer) char sent[sizeof(union iou_buffer) + 1];
@@ -197,7 +197,7 @@ static void test_descriptors_of_a_wrong_message(void **state)
 	assert_int_equal(count_fds(), before);
 }
 
-static void test_nothing_comes(void **state)
+static void test_no_message(void **state)
 {
 	union iou_buffer buffer;
 	struct iou_fds fds;
@@ -208,7 +208,7 @@ static void test_nothing_comes(void **state)
 	assert_int_equal(fds.count, 0);
 }
 
-static void test_nobody_reads(void **state)
+static void test_a_full_socket(void **state)
 {
 	struct iou_header message = { .type = IOU_LIST };
 	int sent = 0;
@@ -220,7 +220,7 @@ static void test_nobody_reads(void **state)
 	assert_int_equal(iou_send(ends[0], &message, sizeof(message), NULL, 0, 10), -ETIMEDOUT);
 }
 
-static void test_the_peer_has_gone(void **state)
+static void test_the_peer_has_disconnected(void **state)
 {
 	struct iou_header message = { .type = IOU_LIST };
 	union iou_buffer buffer;
@@ -239,18 +239,18 @@ static void test_the_peer_has_gone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		EACH(test_a_message_arrives_as_it_was),
+		EACH(test_a_message_arrives_unchanged),
 		EACH(test_the_largest_message),
 		EACH(test_one_byte_too_many),
 		EACH(test_too_short_for_a_header),
-		EACH(test_a_size_that_is_not_the_messages),
+		EACH(test_a_wrong_size_in_the_header),
 		EACH(test_descriptors_arrive),
 		EACH(test_descriptors_cut_off),
 		EACH(test_no_room_for_descriptors),
 		EACH(test_descriptors_of_a_wrong_message),
-		EACH(test_nothing_comes),
-		EACH(test_nobody_reads),
-		EACH(test_the_peer_has_gone),
+		EACH(test_no_message),
+		EACH(test_a_full_socket),
+		EACH(test_the_peer_has_disconnected),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
