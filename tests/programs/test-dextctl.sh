@@ -426,7 +426,7 @@ test_trace() {
 	expect trace "$work/trace.out" '^TIME +CLIENT +PID +TOOK +CALL$' \
 		'^[0-9:]{8}\.[0-9]{6} +[0-9]+ +([0-9]+|-) +[0-9.]+(ns|us|ms|s)  ConfigRead\(offset=8, width=2\) = kIOReturnSuccess: value=0x' \
 		"ProbeDMARegion\(iova=0x100000, offset=8\) = kIOReturnSuccess: word=0$"
-	dextctl trace 01:00.0 --json --count 3 >"$work/out" 2>/dev/null || not_ok 'trace --json'
+	timeout 60 dextctl trace 01:00.0 --json --count 3 >"$work/out" 2>/dev/null || not_ok 'trace --json'
 	expect 'trace --json' "$work/out" \
 		"\"pid\":$client,\"selector\":7,\"call\":\"ProbeDMARegion\",\"in\":\{\"iova\":\"0x0000000000100000\""
 	[ "$(wc -l <"$work/out")" -eq 3 ] || not_ok 'trace --count 3' "$work/out"
