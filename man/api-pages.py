@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Manual pages of section 3 out of the kernel-doc comments of public headers.
+"""Make manual pages of section 3 from the kernel-doc comments of public headers.
 
-    api-pages.py --list HEADER...             the functions, one a line
-    api-pages.py --output DIR HEADER...       DIR/FUNCTION.3 for each
+    api-pages.py --list HEADER...             print the functions, one per line
+    api-pages.py --output DIR HEADER...       write DIR/FUNCTION.3 for each
 
 A public function without a comment, or a parameter in a comment that the function does not
 have, is an error: the build fails, with the header and the line.
@@ -98,7 +98,7 @@ def parse(path):
 
 
 def check(functions, docs, path):
-    """What is wrong with the header, in lines of its own."""
+    """What is wrong with the header, in one line each."""
     faults = []
     parameters = {one.name: {parameter_name(each) for each in one.parameters} for one in functions}
     for function in functions:

@@ -63,39 +63,34 @@ static void catch_signals(void)
 
 /* --- One device --------------------------------------------------------------------- */
 
-static bool make_device(struct served *served, struct pci_address *address)
+/* Open the device, and create its driver first if it has a specification. */
+static bool begin(struct served *served)
 {
+	const struct entry *entry = served->entry;
+	struct vu_device_options options = entry->device;
+	struct pci_address address = entry->address;
 	char error[VU_ERROR_SIZE];
 	bool is_invalid;
 
-	served->driver =
-		driver_create(served->entry->spec, address, &is_invalid, error, sizeof(error));
-	if (served->driver)
-		return true;
-	cli_error("%s%s", served->entry->where, error);
-	if (is_invalid)
-		served->status = EXIT_USAGE;
-	return false;
-}
-
-static bool begin(struct served *served)
-{
-	struct vu_device_options options = served->entry->device;
-	struct pci_address address = served->entry->address;
-	char error[VU_ERROR_SIZE];
-
-	if (served->entry->spec && !make_device(served, &address))
-		return false;
+	if (entry->spec) {
+		served->driver =
+			driver_create(entry->spec, &address, &is_invalid, error, sizeof(error));
+		if (!served->driver) {
+			cli_error("%s%s", entry->where, error);
+			served->status = is_invalid ? EXIT_USAGE : EXIT_FAILURE;
+			return false;
+		}
+	}
 	options.bus = address.bus;
 	options.device = address.device;
 	options.function = address.function;
 	memcpy(options.root, address.root, sizeof(options.root));
-	options.reconnect = !served->entry->spec;
+	options.reconnect = !entry->spec;
 	served->device = vu_device_open(&options, error);
 	if (served->device)
-		served->server = vu_server_create(served->device, served->entry->socket, error);
+		served->server = vu_server_create(served->device, entry->socket, error);
 	if (!served->server)
-		cli_error("%s%s", served->entry->where, error);
+		cli_error("%s%s", entry->where, error);
 	return served->server != NULL;
 }
 
@@ -174,22 +169,14 @@ static bool serve_all(const struct options *options)
 }
 
 /* Call this before threads are created: those that exist are not confined. */
-static bool prepare_sandbox(const struct options *options)
+static void prepare_sandbox(const struct options *options)
 {
-	const char **sockets;
+	const char **sockets = cli_allocate(options->count * sizeof(*sockets));
 
-	if (!options->sandbox)
-		return true;
-	sockets = calloc(options->count, sizeof(*sockets));
-	if (!sockets) {
-		cli_error("out of memory");
-		return false;
-	}
 	for (size_t i = 0; i < options->count; i++)
 		sockets[i] = options->entries[i].socket;
 	sandbox_prepare(sockets, options->count);
 	free(sockets);
-	return true;
 }
 
 /* Return: the exit status. */
@@ -198,11 +185,7 @@ static int serve(const struct options *options)
 	int status = EXIT_FAILURE;
 	bool begun = true;
 
-	all = calloc(options->count, sizeof(*all));
-	if (!all) {
-		cli_error("out of memory");
-		return EXIT_FAILURE;
-	}
+	all = cli_allocate(options->count * sizeof(*all));
 	for (; begun && all_count < options->count; all_count++) {
 		all[all_count].entry = &options->entries[all_count];
 		all[all_count].status = EXIT_FAILURE;
@@ -219,17 +202,24 @@ static int serve(const struct options *options)
 	return status;
 }
 
-/* Whether the driver service answers, if one is needed. */
-static bool find_service(const struct options *options)
+/* Return: the exit status. */
+static int start(const struct options *options)
 {
-	char why[VU_ERROR_SIZE];
+	char error[VU_ERROR_SIZE];
 
-	if (options->entries[0].spec)
-		return true;
-	if (driver_service_find(options->driver, why, sizeof(why)))
-		return true;
-	cli_error("%s", why);
-	return false;
+	if (options->sandbox)
+		prepare_sandbox(options);
+	if (!shutdown_init("dext-vfio-user"))
+		return EXIT_FAILURE;
+	catch_signals();
+	/* Each range of guest memory, and each vector, needs a descriptor. */
+	limits_set();
+	if (!options->entries[0].spec &&
+		!driver_service_find(options->driver, error, sizeof(error))) {
+		cli_error("%s", error);
+		return EXIT_FAILURE;
+	}
+	return serve(options);
 }
 
 int main(int argc, char **argv)
@@ -237,15 +227,8 @@ int main(int argc, char **argv)
 	struct options options;
 	int status = options_parse(&options, argc, argv);
 
-	if (status == OPTIONS_CONTINUE &&
-		(!prepare_sandbox(&options) || !shutdown_init("dext-vfio-user"))) {
-		status = EXIT_FAILURE;
-	} else if (status == OPTIONS_CONTINUE) {
-		catch_signals();
-		/* Each range of guest memory, and each vector, needs a descriptor. */
-		limits_set();
-		status = find_service(&options) ? serve(&options) : EXIT_FAILURE;
-	}
+	if (status == OPTIONS_CONTINUE)
+		status = start(&options);
 	options_free(&options);
 	return status;
 }

@@ -93,8 +93,8 @@ static void serve(const struct devices *devices, const char *path)
 
 	sigaction(SIGINT, &action, NULL);
 	sigaction(SIGTERM, &action, NULL);
-	cli_error(
-		"serving %zu device%s at %s", devices->count, devices->count == 1 ? "" : "s", path);
+	fprintf(stderr, "dextd: serving %zu device%s at %s\n", devices->count,
+		devices->count == 1 ? "" : "s", path);
 #ifdef HAVE_LIBSYSTEMD
 	/* systemd starts the services that need this one now. */
 	sd_notifyf(0, "READY=1\nSTATUS=Serving %zu device%s.", devices->count,

@@ -255,12 +255,42 @@ static void find_obstacle(const struct host_pci *device, char *text, size_t size
 		snprintf(text, size, "%s", why);
 }
 
-static const char *state_of(const struct host_pci *device, const char *obstacle_text)
+static void add_row(struct cli_table *table, struct names *names, const struct host_pci *device,
+	const char *obstacle)
 {
-	if (*obstacle_text)
-		return obstacle_text;
-	return strcmp(device->driver, "vfio-pci") == 0 ? "bound: dextd can take it" :
-							 "free: dextctl bind";
+	char id[16], group[16] = "-", class_name[NAME_SIZE], name[NAME_SIZE];
+	const char *state = "free: dextctl bind";
+
+	if (*obstacle)
+		state = obstacle;
+	else if (strcmp(device->driver, "vfio-pci") == 0)
+		state = "bound: dextd can take it";
+	snprintf(id, sizeof(id), "%04x:%04x", device->vendor_id, device->device_id);
+	if (device->group >= 0)
+		snprintf(group, sizeof(group), "%d", device->group);
+	cli_table_add(
+		table, (const char *[]){ device->address, id, group,
+			       *device->driver ? device->driver : "-", state,
+			       names_class(names, device->class_code, class_name),
+			       names_device(names, device->vendor_id, device->device_id, name) });
+}
+
+static void add_object(
+	struct json_object *array, const struct host_pci *device, const char *obstacle)
+{
+	struct json_object *row = json_add_object(array);
+
+	json_put_text(row, "address", device->address);
+	json_put_hex(row, "vendor_id", 4, device->vendor_id);
+	json_put_hex(row, "device_id", 4, device->device_id);
+	json_put_hex(row, "class_code", 6, device->class_code);
+	if (device->group >= 0)
+		json_put_number(row, "iommu_group", (uint64_t)device->group);
+	else
+		json_put_null(row, "iommu_group");
+	json_put_text(row, "driver", *device->driver ? device->driver : NULL);
+	json_put_bool(row, "available", !*obstacle);
+	json_put_text(row, "reason", *obstacle ? obstacle : NULL);
 }
 
 enum ctl_exit ctl_list_host(const struct ctl_options *options)
@@ -268,7 +298,7 @@ enum ctl_exit ctl_list_host(const struct ctl_options *options)
 	static const char *const heads[] = { "ADDRESS", "ID", "GROUP", "DRIVER", "STATE", "CLASS",
 		"DEVICE" };
 	struct cli_table table = CLI_TABLE(heads);
-	struct json_object *array = options->json ? json_new_array() : NULL;
+	struct json_object *array;
 	struct names *names;
 	struct host_pci *devices;
 	size_t count;
@@ -278,36 +308,15 @@ enum ctl_exit ctl_list_host(const struct ctl_options *options)
 		return CTL_FAILED;
 	}
 	names = names_open(options->numeric);
+	array = options->json ? json_new_array() : NULL;
 	for (size_t i = 0; i < count; i++) {
-		const struct host_pci *device = &devices[i];
-		char id[16], group[16] = "-", why[420], class[NAME_SIZE], name[NAME_SIZE];
+		char obstacle[420];
 
-		find_obstacle(device, why, sizeof(why));
-		snprintf(id, sizeof(id), "%04x:%04x", device->vendor_id, device->device_id);
-		if (device->group >= 0)
-			snprintf(group, sizeof(group), "%d", device->group);
-		if (array) {
-			struct json_object *row = json_new_object();
-
-			json_put_text(row, "address", device->address);
-			json_put_hex(row, "vendor_id", 4, device->vendor_id);
-			json_put_hex(row, "device_id", 4, device->device_id);
-			json_put_hex(row, "class_code", 6, device->class_code);
-			if (device->group >= 0)
-				json_put_number(row, "iommu_group", (uint64_t)device->group);
-			else
-				json_put_null(row, "iommu_group");
-			json_put_text(row, "driver", *device->driver ? device->driver : NULL);
-			json_put_bool(row, "available", !*why);
-			json_put_text(row, "reason", *why ? why : NULL);
-			json_add(array, row);
-			continue;
-		}
-		cli_table_add(&table,
-			(const char *[]){ device->address, id, group,
-				*device->driver ? device->driver : "-", state_of(device, why),
-				names_class(names, device->class_code, class),
-				names_device(names, device->vendor_id, device->device_id, name) });
+		find_obstacle(&devices[i], obstacle, sizeof(obstacle));
+		if (array)
+			add_object(array, &devices[i], obstacle);
+		else
+			add_row(&table, names, &devices[i], obstacle);
 	}
 	if (array)
 		json_print(array);
