@@ -37,11 +37,11 @@ static struct model_mapping *add(struct model_device *device, const struct model
 	return &device->mappings[device->mapping_count++];
 }
 
-/* Whether any mapping but one has a byte between the two, both included. */
+/* Whether a mapping other than @but overlaps the range, both ends included. */
 static bool taken(const struct model_device *device, const struct model_mapping *but,
 	uint64_t first, uint64_t last)
 {
-	uint64_t mask = device->dart ? MODEL_DART_PAGE - 1 : 0; /* it maps whole pages */
+	uint64_t mask = device->dart ? MODEL_DART_PAGE - 1 : 0; /* a DART maps whole pages */
 
 	for (size_t i = 0; i < device->mapping_count; i++) {
 		const struct model_mapping *other = &device->mappings[i];
@@ -59,9 +59,9 @@ static uint64_t whole_pages(uint64_t bytes)
 }
 
 /*
- * A DART's limit counts whole pages. How many a mapping takes depends on where in a page
- * its memory begins, which is the driver's to know: within that doubt it is @refused that
- * counts, which is whether the driver said so.
+ * A DART's limit counts whole pages. The number of pages depends on the offset of the memory in
+ * its first page, which only the driver knows: where that decides, @refused tells what the driver
+ * did.
  */
 static bool is_full(const struct model_device *device, uint64_t size, bool refused)
 {
@@ -80,7 +80,7 @@ static bool is_full(const struct model_device *device, uint64_t size, bool refus
 	return refused && whole_pages(size + MODEL_DART_PAGE - 1) > left;
 }
 
-/* Things that are wrong with one call. */
+/* Errors of one call. */
 struct faults {
 	kern_return_t codes[8];
 	size_t count;
@@ -92,7 +92,7 @@ static void note(struct faults *faults, bool wrong, kern_return_t code)
 		faults->codes[faults->count++] = code;
 }
 
-/* The one that the driver named, if it is one of them. */
+/* The error that the driver returned, if it is one of them. */
 static kern_return_t name_one(const struct faults *faults, kern_return_t got)
 {
 	for (size_t i = 0; i < faults->count; i++)

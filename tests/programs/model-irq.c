@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define COMMAND_MASTER 4 /* a message is a write of the device's */
+#define COMMAND_MASTER 4 /* a message is a write by the device */
 
 static bool anything_pending(const struct model_client *client)
 {

@@ -13,9 +13,10 @@ enum {
 	CONFIG_INTERRUPT_LINE = 0x3c
 };
 enum { COMMAND_MEMORY = 2, COMMAND_MASTER = 4 };
-#define COMMAND_WRITABLE 0x0547u /* the three above, parity, SERR#, no INTx */
-#define MSIX_ID		 0x11
-#define MSIX_WRITABLE	 0xc0u /* enable and mask all: in the control's upper byte */
+#define COMMAND_WRITABLE                                                                           \
+	0x0547u /* the above, Parity Error Response, SERR# Enable, no Interrupt Disable */
+#define MSIX_ID	      0x11
+#define MSIX_WRITABLE 0xc0u /* enable and mask all: in the control's upper byte */
 
 /* NVMe 1.4, 3.1: a controller that is not enabled. */
 enum { WORD_AQA = 0x24 / 4, WORD_ASQ = 0x28 / 4, WORD_ACQ = 0x30 / 4, WORD_VS = 0x08 / 4 };
@@ -83,7 +84,9 @@ void model_open(struct model_client *client, struct model_device *device)
 	*client = (struct model_client){ .device = device };
 }
 
-/* Config space is restored, registers are as at power-on; interrupts and regions stay. */
+/*
+ * Config space is restored, registers have their values of power-on; interrupts and regions stay.
+ */
 static void reset(struct model_device *device)
 {
 	memcpy(device->registers, device->power_on, sizeof(device->registers));
@@ -141,7 +144,7 @@ static kern_return_t check_config_access(uint64_t offset, uint64_t width)
 	return offset % width ? kIOReturnNotAligned : kIOReturnSuccess;
 }
 
-/* BARs show their type alone, which this device's only one has in its first byte. */
+/* BARs read as their type bits only, which the only BAR has in its first byte. */
 static uint8_t config_byte(const struct model_device *device, uint64_t offset)
 {
 	if (offset == CONFIG_BAR0)
@@ -261,7 +264,7 @@ kern_return_t model_mmio_write(struct model_client *client, uint64_t index, uint
 	if (width < 8 && value >> (8 * width))
 		return kIOReturnBadArgument;
 	if (width < 4)
-		return kIOReturnSuccess; /* registers of the controller are written whole */
+		return kIOReturnSuccess; /* the controller's registers are written whole */
 	model_store(client->device, offset, (uint32_t)value);
 	if (width == 8)
 		model_store(client->device, offset + 4, (uint32_t)(value >> 32));

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What docs and header say that the driver does, as simply as it can be said: arrays
- * and loops, one thread, no sockets, nothing of driver/. test-property.c runs the same
- * operations on this and on a driver and compares.
+ * A model of the driver's documented behaviour, as simple as possible: arrays and loops, one
+ * thread, no sockets, no code of driver/. test-property.c runs the same operations on this model
+ * and on a driver, and compares.
  *
- * Each function is one operation of one client and returns what the driver must
- * return. Where several things are wrong with a call, the first of these counts: too
- * few scalars, an unmet precondition, what the values alone show or the client has done
- * before, the state of the device and of memory. Where several of one kind are wrong, a
- * driver may name any of them.
+ * Each function is one operation of one client and returns the result that the driver must return.
+ * If several errors apply to a call, the first of this order counts: too few scalars, an unmet
+ * precondition, invalid values or earlier calls of the client, the state of the device and of
+ * memory. Among several of one kind, a driver may return any.
  *
- * The device is an NVMe controller that is never enabled: registers that hold what is
- * written to them, and messages that a client triggers.
+ * The device is an NVMe controller that is never enabled: its registers store what is written, and
+ * a client triggers its messages.
  */
 #ifndef TESTS_MODEL_H
 #define TESTS_MODEL_H
@@ -25,12 +24,12 @@
 #define MODEL_CLIENTS	   6
 #define MODEL_DEVICES	   2
 #define MODEL_MAPPINGS_MAX 1024
-#define MODEL_BAR_WORDS	   16 /* registers of the controller; zeroes follow */
+#define MODEL_BAR_WORDS	   16 /* registers of the controller, followed by zeroes */
 #define MODEL_DART_PAGE	   16384u
 
 struct model_client;
 
-/* What the IOMMU maps for a client: a region, or its buffer. */
+/* A mapping of the IOMMU for a client: a region, or its buffer. */
 struct model_mapping {
 	struct model_client *owner;
 	bool buffer;
@@ -46,21 +45,21 @@ struct model_device {
 	unsigned vectors;
 
 	bool exclusive;
-	bool shared; /* several clients had claimed it at a time */
+	bool shared; /* several clients have claimed it at the same time */
 	uint64_t resets;
 	uint8_t config[DEXT_CONFIG_SIZE], writable[DEXT_CONFIG_SIZE];
-	uint8_t untouched[DEXT_CONFIG_SIZE]; /* before the first claim, and after the last */
+	uint8_t untouched[DEXT_CONFIG_SIZE]; /* values before the first claim, and after the last */
 	uint32_t power_on[MODEL_BAR_WORDS], registers[MODEL_BAR_WORDS];
 	struct model_mapping mappings[MODEL_MAPPINGS_MAX];
 	size_t mapping_count;
 };
 
 struct model_client {
-	struct model_device *device; /* NULL: not open */
+	struct model_device *device; /* NULL: not connected */
 	bool claimed, interrupts;
 	unsigned bars_mapped;
 	bool armed;	   /* its notification will be called for the next interrupt */
-	unsigned notified; /* how often its notification has been called */
+	unsigned notified; /* number of calls of its notification */
 	uint64_t pending[DEXT_IRQ_WORDS], enabled[DEXT_IRQ_WORDS];
 };
 
@@ -69,9 +68,9 @@ struct model {
 	struct model_client clients[MODEL_CLIENTS];
 };
 
-/* --- model.c: who has the device, and what it is -------------------------------- */
+/* --- model.c: claims, config space, registers ------------------------------------ */
 
-/* Begin with what config space and CAP hold before anybody has claimed the device. */
+/* Start with the values of config space and CAP before the first claim. */
 void model_device_init(struct model_device *device, const uint8_t config[DEXT_CONFIG_SIZE],
 	uint64_t capabilities, uint64_t bar_size, unsigned vectors);
 void model_open(struct model_client *client, struct model_device *device);
@@ -87,7 +86,7 @@ kern_return_t model_config_write(
 	struct model_client *client, uint64_t offset, uint64_t width, uint64_t value);
 uint16_t model_command(const struct model_device *device);
 
-/* Index, size and type as the ABI's GetBARInfo gives them. */
+/* Index, size and type as returned by GetBARInfo. */
 kern_return_t model_bar_info(
 	const struct model_client *client, uint64_t bar, uint64_t out[DEXT_OUT_GetBARInfo]);
 kern_return_t model_map_bar(const struct model_client *client, uint64_t bar);
@@ -95,25 +94,25 @@ kern_return_t model_mmio_read(const struct model_client *client, uint64_t index,
 	uint64_t width, uint64_t *value);
 kern_return_t model_mmio_write(struct model_client *client, uint64_t index, uint64_t offset,
 	uint64_t width, uint64_t value);
-/* A store to a mapped BAR: of one aligned word. */
+/* A store of one aligned word to a mapped BAR. */
 void model_store(struct model_device *device, uint64_t offset, uint32_t value);
 
 /* --- model-dma.c ------------------------------------------------------------------ */
 
 struct model_region {
 	uint64_t iova, va, size;
-	bool there;	   /* the caller knows: the client's memory is all there */
-	kern_return_t got; /* what the driver answered, for where it has the choice */
+	bool there;	   /* the test's own record: all of the memory exists */
+	kern_return_t got; /* the driver's result, for cases where the driver has a choice */
 };
 
 /*
- * *mapping is set to the new one; on a DART, where the driver chooses, its bus address
- * is the caller's to fill in, by model_choose_bus().
+ * *mapping is set to the new one. On a DART, where the driver chooses the bus address, the caller
+ * sets it by model_choose_bus().
  */
 kern_return_t model_register(struct model_client *client, const struct model_region *region,
 	struct model_mapping **mapping);
 kern_return_t model_unregister(struct model_client *client, uint64_t iova);
-/* *va is set to where the word is. */
+/* *va is set to the address of the word. */
 kern_return_t model_probe(
 	struct model_client *client, uint64_t iova, uint64_t offset, uintptr_t *va);
 kern_return_t model_allocate_buffer(struct model_client *client, uint64_t size, uint64_t alignment,
@@ -121,7 +120,7 @@ kern_return_t model_allocate_buffer(struct model_client *client, uint64_t size, 
 kern_return_t model_free_buffer(struct model_client *client);
 /* The client's buffer, or NULL. */
 struct model_mapping *model_buffer(struct model_client *client);
-/* Take the driver's choice of an address; false when it gave away what is taken. */
+/* Record the address that the driver chose; false when it overlaps another mapping. */
 bool model_choose_bus(struct model_device *device, struct model_mapping *mapping, uint64_t bus);
 void model_drop_mappings(struct model_client *client);
 unsigned model_regions(const struct model_device *device);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Config space, BARs, identity, status, resets, and calls that make no sense. */
+/* Config space, BARs, identity, status, resets, and invalid calls. */
 #include "tests/programs/property.h"
 
 #include <string.h>
@@ -13,7 +13,7 @@ static uint64_t pick_width(struct property *property)
 					      UINT64_C(1) << property_below(property, 3);
 }
 
-/* Mostly aligned and where something is; seldom past the end, by little or by much. */
+/* Mostly aligned and near a register; rarely past the end, by a little or by much. */
 static uint64_t pick_offset(struct property *property, uint64_t near, uint64_t size)
 {
 	switch (property_below(property, 12)) {
@@ -60,7 +60,7 @@ static void config_read(struct property *property, struct property_client *clien
 		property_value(property, "value", got, expected);
 }
 
-/* Registers that can be written without further effect, and read-only ones. */
+/* Registers whose writes have no side effect, and read-only ones. */
 static const struct {
 	uint16_t offset;
 	uint8_t width;
@@ -80,7 +80,7 @@ static void config_write(struct property *property, struct property_client *clie
 		offset = DEXT_CONFIG_SIZE - property_below(property, width);
 	else if (width > 1 && property_one_in(property, 16))
 		offset++;
-	/* Without memory space the registers would be out of reach; STATUS is left alone. */
+	/* Keep memory space enabled, or the registers become inaccessible; do not write STATUS. */
 	if (offset == 0x04)
 		value = (value & ~UINT64_C(0xffff0000)) | 2;
 	property_say(property, client, "config write %#llx width %llu value %#llx",
@@ -123,7 +123,10 @@ static void bar_info(struct property *property, struct property_client *client)
 	property_value(property, "type", type, expected[DEXT_BAR_TYPE]);
 }
 
-/* The registers: all but the interrupt mask's and NSSR, and CC, which would bring it to life. */
+/*
+ * Registers without side effects: all but the interrupt mask and NSSR, and CC, which would enable
+ * the controller.
+ */
 static bool is_quiet(uint64_t offset, uint64_t width)
 {
 	return offset + width <= 0x0c || (offset >= 0x24 && offset < 0x1000) || offset > 0x8000;
@@ -159,7 +162,7 @@ static void mmio_write(struct property *property, struct property_client *client
 		offset = pick_offset(property, 0x40, size);
 	if (!is_quiet(offset, width))
 		offset = size + offset % 8; /* past the end */
-	/* What a narrow write of a register does is undefined. */
+	/* A narrow write of a register is undefined. */
 	if (width < 4 && offset >= 0x24 && offset < 0x38)
 		width = 4;
 	value = pick_value(property, width);
@@ -227,7 +230,7 @@ static void load(struct property *property, struct property_client *client)
 
 #define STORE_SECONDS 30
 
-/* The device notices a store a moment later: both ways of looking show it in the end. */
+/* The device notices a store asynchronously; the call and the mapping agree in the end. */
 static void store(struct property *property, struct property_client *client)
 {
 	struct property_map *map = property_pick_map(property, client, DEXT_MEMORY_BAR0);
@@ -303,7 +306,7 @@ static const struct {
 #undef ROW
 };
 
-/* A selector that there is not, or too few scalars. */
+/* An unknown selector, or too few scalars. */
 static void nonsense(struct property *property, struct property_client *client)
 {
 	uint64_t in[16] = { 0 }, out[16];

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* A mapping of the device's, whosever, or NULL. */
+/* A mapping of the device, of any client, or NULL. */
 static const struct model_mapping *pick_mapping(
 	struct property *property, const struct property_client *client)
 {
@@ -15,7 +15,7 @@ static const struct model_mapping *pick_mapping(
 		       NULL;
 }
 
-/* A region of the client's own, or NULL. */
+/* A region of this client, or NULL. */
 static const struct model_mapping *pick_own(
 	struct property *property, const struct property_client *client)
 {
@@ -49,7 +49,7 @@ static uint64_t pick_size(struct property *property)
 	}
 }
 
-/* Few enough places that regions meet each other, and the ends of the address space. */
+/* A small number of places, so that regions overlap, and the ends of the address space. */
 static uint64_t pick_iova(struct property *property, struct property_client *client, uint64_t size)
 {
 	const struct model_mapping *mapping = pick_mapping(property, client);
@@ -78,7 +78,7 @@ static uint64_t pick_iova(struct property *property, struct property_client *cli
 	}
 }
 
-/* Whether all of it is memory of the arena's. */
+/* Whether the whole range is memory of the arena. */
 static bool is_there(const struct property *property, uint64_t va, uint64_t size)
 {
 	uint64_t offset = va - (uintptr_t)property->arena;
@@ -94,7 +94,7 @@ static void pick_region(
 
 	region->size = pick_size(property);
 	region->iova = pick_iova(property, client, region->size);
-	if (property_one_in(property, 8)) /* over an edge, perhaps into nothing */
+	if (property_one_in(property, 8)) /* across an edge, perhaps into unmapped memory */
 		page = edges[property_below(property, 4)] + 4096 -
 		       4096 * property_below(property, 8);
 	if (page > ARENA_END)
@@ -104,7 +104,7 @@ static void pick_region(
 	if (page + region->size > ARENA_END && !property_one_in(property, 3))
 		page = (ARENA_END - region->size) & ~UINT64_C(4095);
 	region->va = (uintptr_t)property->arena + page;
-	/* Past the arena, but not past the nothing behind it. */
+	/* Past the arena, but within the hole after it. */
 	if (page + region->size > ARENA_END + ARENA_HOLE)
 		region->size = ARENA_END + ARENA_HOLE - page;
 	switch (property_below(property, 128)) {
@@ -192,7 +192,7 @@ static void compare_word(
 	property_value(property, "word", got, expected);
 }
 
-/* Where in a region a word lies in two kinds of memory; else anywhere. */
+/* An offset in a region at the border of two kinds of memory; otherwise any. */
 static uint64_t offset_at_edge(struct property *property, const struct model_mapping *mapping)
 {
 	static const unsigned edges[] = { ARENA_PRIVATE, ARENA_OTHER };
@@ -235,7 +235,7 @@ void property_sweep_regions(struct property *property, struct property_client *c
 	}
 }
 
-/* The client writes its memory: the driver must see it. */
+/* The client writes its memory: the driver must see the new values. */
 static void scribble(struct property *property, struct property_client *client)
 {
 	const struct model_mapping *own = pick_own(property, client);
@@ -349,7 +349,7 @@ static void unmap_buffer(struct property *property, struct property_client *clie
 		unmap_one(property, client, map);
 }
 
-/* All maps of one buffer are the same memory; a freed one stays as long as it is mapped. */
+/* All maps of one buffer are the same memory; a freed one exists while it is mapped. */
 static void use_buffer(struct property *property, struct property_client *client)
 {
 	struct property_map *map = property_pick_map(property, client, DEXT_MEMORY_DMA_BUFFER);

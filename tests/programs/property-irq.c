@@ -16,7 +16,7 @@ static void setup(struct property *property, struct property_client *client)
 		property_value(property, "vectors", got, expected);
 }
 
-/* Bits past the device's vectors mean nothing. */
+/* Bits after the device's vectors are ignored. */
 static uint64_t vectors_of(const struct property_client *client, unsigned word)
 {
 	unsigned vectors = client->model->device->vectors;
@@ -53,7 +53,7 @@ static void set_mask(struct property *property, struct property_client *client)
 
 #define NOTIFY_SECONDS 30
 
-/* Notifications come a moment later. */
+/* Notifications arrive asynchronously. */
 static void wait_notified(struct property *property, struct property_client *client)
 {
 	for (unsigned i = 0; i < NOTIFY_SECONDS * 10000; i++) {
@@ -120,7 +120,7 @@ static void use_page(struct property *property, struct property_client *client)
 		return;
 	state = (struct dext_irq_state *)(uintptr_t)map->address;
 	vectors = vectors_of(client, word);
-	property_say(property, client, "look at the IRQ state, word %u", word);
+	property_say(property, client, "read the IRQ state, word %u", word);
 	property_value(property, "pending",
 		__atomic_load_n(&state->pending[word], __ATOMIC_SEQ_CST),
 		client->model->pending[word]);
@@ -132,7 +132,7 @@ static void use_page(struct property *property, struct property_client *client)
 		__atomic_store_n(&state->enabled[word], value, __ATOMIC_SEQ_CST);
 		client->model->enabled[word] = value;
 	} else {
-		property_say(property, client, "take what is pending there");
+		property_say(property, client, "clear the pending bits there");
 		value = __atomic_exchange_n(&state->pending[word], 0, __ATOMIC_SEQ_CST);
 		property_value(property, "pending", value, client->model->pending[word]);
 		client->model->pending[word] = 0;

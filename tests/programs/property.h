@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What the files of test_property share: the state, chance, and comparing. */
+/* Shared by the files of test-property: state, random numbers, and comparison. */
 #ifndef TESTS_PROPERTY_H
 #define TESTS_PROPERTY_H
 
@@ -15,39 +15,39 @@ struct property_map {
 	uint32_t type;
 	mach_vm_address_t address; /* 0: none */
 	mach_vm_size_t size;
-	unsigned buffer; /* which of the client's buffers, counted from 1; 0: another type */
+	unsigned buffer; /* number of the client's buffer, from 1; 0: another type */
 };
 
-/* A client: what the driver has of it, and what the model has. */
+/* A client: its connection to the driver, and its model. */
 struct property_client {
 	struct model_client *model;
 	io_connect_t connection;
 	AppleDextInterruptNotify *notify;
 	atomic_uint notified;
 	struct property_map maps[PROPERTY_MAPS_MAX];
-	unsigned buffers; /* how many it has ever had */
+	unsigned buffers; /* number of buffers allocated so far */
 };
 
 /*
- * The clients' memory: shared, private, shared again from another file, and then
- * nothing. Ranges may run from one into the other.
+ * The clients' memory: shared, private, shared from another file, and an unmapped hole. Ranges may
+ * span several of these.
  */
 #define ARENA_SHARED  0u
 #define ARENA_PRIVATE (1u << 20)
 #define ARENA_OTHER   (3u << 19)
 #define ARENA_END     (1u << 21)
-#define ARENA_HOLE    (1u << 16) /* bytes of nothing behind it */
+#define ARENA_HOLE    (1u << 16) /* bytes of the unmapped hole */
 
 struct property {
 	struct model model;
 	struct property_client clients[MODEL_CLIENTS];
-	io_connect_t observers[MODEL_DEVICES]; /* clients that only look */
+	io_connect_t observers[MODEL_DEVICES]; /* connections without a claim, for queries */
 	unsigned char *arena;
 	uint64_t random;
 	unsigned long operation, comparisons;
 };
 
-/* --- Chance --- */
+/* --- Random numbers --- */
 
 uint64_t property_random(struct property *property);
 /* 0 to @limit - 1 */
@@ -55,12 +55,12 @@ uint64_t property_below(struct property *property, uint64_t limit);
 /* True once in @n times. */
 bool property_one_in(struct property *property, unsigned n);
 
-/* --- Saying what is done, and comparing: each ends the test when something differs --- */
+/* --- Log and comparison: each fails the test when something differs --- */
 
-/* A line for the log: what the next calls are. */
+/* Log the next operation. */
 void property_say(struct property *property, const struct property_client *client,
 	const char *format, ...) __attribute__((format(printf, 3, 4)));
-/* What a call returned, and what it must. Return: whether it succeeded. */
+/* Compare the result of a call. Return: whether it succeeded. */
 bool property_status(struct property *property, kern_return_t got, kern_return_t expected);
 void property_value(struct property *property, const char *what, uint64_t got, uint64_t expected);
 void property_true(struct property *property, const char *what, bool holds);
@@ -73,22 +73,22 @@ struct property_map *property_free_map(struct property_client *client);
 struct property_map *property_pick_map(
 	struct property *property, struct property_client *client, uint32_t type);
 
-/* --- Operations: each picks its arguments, tells the model and the driver, compares --- */
+/* --- Operations: each chooses its arguments, calls the model and the driver, and compares --- */
 
 typedef void (*property_operation)(struct property *property, struct property_client *client);
 
 struct property_row {
 	property_operation run;
 	unsigned weight;
-	bool only_claimed; /* of use to a client with a claim, and seldom to another */
+	bool only_claimed; /* needs a claim; rarely called without one */
 };
 
 /* By concern; each ends with a row without a function. */
 extern const struct property_row property_calls[], property_dma[], property_irqs[];
 
-/* Registers and config space of a device, all of them. */
+/* Compare all registers and config space of a device. */
 void property_sweep_config(struct property *property, struct property_client *client);
-/* The first and the last word of all regions of a client. */
+/* Compare the first and the last word of all regions of a client. */
 void property_sweep_regions(struct property *property, struct property_client *client);
 
 #endif

@@ -39,10 +39,10 @@ static kern_return_t call(io_connect_t connection, uint32_t selector, uint32_t i
 	return IOConnectCallScalarMethod(connection, selector, input, in, output, &out);
 }
 
-static void test_the_fixed_numbers_stand(void **state)
+static void test_the_numbers_are_fixed(void **state)
 {
 	(void)state;
-	/* What programs in the field were compiled with. */
+	/* Programs have been compiled with these numbers. */
 	assert_int_equal(DEXT_SELECTOR_GetIdentity, 0);
 	assert_int_equal(DEXT_SELECTOR_RegisterDMARegion, 5);
 	assert_int_equal(DEXT_SELECTOR_ConfigRead, 8);
@@ -64,7 +64,7 @@ static void test_too_few_scalars_in(void **state)
 	IOServiceClose(connection);
 }
 
-static void test_too_little_room_out(void **state)
+static void test_too_small_output(void **state)
 {
 	io_connect_t connection = open_client();
 
@@ -86,7 +86,10 @@ static void test_preconditions(void **state)
 		kern_return_t expected =
 			rows[i].needs == DEXT_NEEDS_CLAIM ? kIOReturnNotOpen : kIOReturnNotReady;
 
-		/* A stake the client of this test has: it is of the service's own user (test-stake.c). */
+		/*
+		 * The precondition DEXT_NEEDS_STAKE is met: the client has the service's own user
+		 * (test-stake.c).
+		 */
 		if (rows[i].needs == DEXT_NEEDS_CLAIM || rows[i].needs == DEXT_NEEDS_INTERRUPTS)
 			assert_int_equal(call(connection, rows[i].number, rows[i].in, rows[i].out),
 				expected);
@@ -122,7 +125,10 @@ static void test_null_pointers_and_counts(void **state)
 		kIOReturnBadArgument);
 	assert_int_equal(
 		IOConnectCallScalarMethod(connection, 0, NULL, 0, out, NULL), kIOReturnBadArgument);
-	/* More room than the table says is fine, and the count says how many came. */
+	/*
+	 * A larger output count than in the table is valid; the count returned is that of the
+	 * table.
+	 */
 	count = 32;
 	assert_int_equal(
 		IOConnectCallScalarMethod(connection, 0, NULL, 0, out, &count), kIOReturnSuccess);
@@ -130,7 +136,7 @@ static void test_null_pointers_and_counts(void **state)
 	IOServiceClose(connection);
 }
 
-static void test_waiting_must_be_asynchronous(void **state)
+static void test_async_wait_only(void **state)
 {
 	io_connect_t connection = open_client();
 
@@ -152,7 +158,7 @@ static void test_handles(void **state)
 	assert_int_equal(IOServiceClose(connection), kIOReturnBadArgument);
 	assert_int_equal(IOConnectCallScalarMethod(connection, 0, NULL, 0, out, &count),
 		kIOReturnBadArgument);
-	/* A name used anew is another name. */
+	/* A reused slot has another name. */
 	third = open_client();
 	assert_int_not_equal(third, connection);
 	assert_int_equal(IOServiceClose(0xdeadbeef), kIOReturnBadArgument);
@@ -231,13 +237,13 @@ static int setup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_the_fixed_numbers_stand),
+		cmocka_unit_test(test_the_numbers_are_fixed),
 		cmocka_unit_test(test_too_few_scalars_in),
-		cmocka_unit_test(test_too_little_room_out),
+		cmocka_unit_test(test_too_small_output),
 		cmocka_unit_test(test_preconditions),
 		cmocka_unit_test(test_unknown_selectors),
 		cmocka_unit_test(test_null_pointers_and_counts),
-		cmocka_unit_test(test_waiting_must_be_asynchronous),
+		cmocka_unit_test(test_async_wait_only),
 		cmocka_unit_test(test_handles),
 		cmocka_unit_test(test_only_type_zero_opens),
 		cmocka_unit_test(test_matching),

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Who may use a dextd, and how much of it.
+# Access to a dextd: which users may connect, and which calls they may make.
 # Usage: test-access.sh TOOLS-FOLDER
 set -u
 tools=$1
@@ -25,12 +25,12 @@ check() {	# check WHAT STATUS
 chmod 755 "$work"
 export DEXT_SOCKET=$work/d.sock
 
-begin() {	# begin OPTION...: a dextd with these
+begin() {	# begin OPTION...: start dextd with these options
 	stop
 	: >"$work/log"
 	"$tools/dextd" --device nvme,addr=01:00.0,size=1M "$@" 2>"$work/log" &
 	dextd=$!
-	for _ in $(seq 400); do	# until it says that it serves: the socket is there before
+	for _ in $(seq 400); do	# until it logs that it serves: the socket exists earlier
 		grep -q '^dextd: serving' "$work/log" && return
 		sleep 0.05
 	done
@@ -45,7 +45,7 @@ list() { as "$1" "$tools/dextctl" list; }
 refused() { ! list "$1" && grep -q "$2" "$work/err"; }
 
 begin
-check 'the socket is its owner'"'"'s alone' "$([ "$(stat -c %a "$DEXT_SOCKET")" = 600 ]; echo $?)"
+check 'the socket has mode 0600' "$([ "$(stat -c %a "$DEXT_SOCKET")" = 600 ]; echo $?)"
 "$tools/dextctl" list >"$work/out" 2>"$work/err"
 check 'its owner is served' $?
 if [ "$(id -u)" -ne 0 ] || ! as 65534:65534 test -x "$tools/dextctl"; then
@@ -55,46 +55,46 @@ if [ "$(id -u)" -ne 0 ] || ! as 65534:65534 test -x "$tools/dextctl"; then
 	exit
 fi
 refused 65534:65534 'Permission denied'; check 'another user cannot connect' $?
-refused 65534:65534 "$DEXT_SOCKET.*mode 0600, user 0.*--allow-uid"; check 'and hears who may' $?
-! grep -q 'start one' "$work/err"; check 'and is not told to start a service' $?
+refused 65534:65534 "$DEXT_SOCKET.*mode 0600, user 0.*--allow-uid"; check 'and the error names the allowed users' $?
+! grep -q 'start one' "$work/err"; check 'and the error does not advise to start a service' $?
 chmod 700 "$work"
-refused 65534:65534 "folder $work has mode 0700"; check 'a folder on the way is named' $?
+refused 65534:65534 "folder $work has mode 0700"; check 'a folder of the path without access is named' $?
 chmod 755 "$work"
 chmod 666 "$DEXT_SOCKET"
-refused 65534:65534 'does not allow user 65534'; check 'whatever the mode says' $?
+refused 65534:65534 'does not allow user 65534'; check 'also with a mode that permits it' $?
 begin --allow-uid 65534 --allow-uid 1234
 grep -q "$DEXT_SOCKET: mode 0666; .*user 65534, user 1234; others are refused" "$work/log"
-check 'the log tells the mode, and who is served' $?
-[ "$(stat -c %a "$DEXT_SOCKET")" = 666 ]; check 'which is so' $?
-! grep -q 'may not enter' "$work/log"; check 'and finds nothing wrong with the folders' $?
+check 'the log states the mode, and the allowed users' $?
+[ "$(stat -c %a "$DEXT_SOCKET")" = 666 ]; check 'the socket has that mode' $?
+! grep -q 'may not enter' "$work/log"; check 'and no warning about folders' $?
 list 65534:65534; check 'an allowed user is served' $?
-list 1234:1234; check 'so is a second one' $?
-refused 1235:1235 'does not allow user 1235'; check 'and no other' $?
+list 1234:1234; check 'a second allowed user is served' $?
+refused 1235:1235 'does not allow user 1235'; check 'a user that is not allowed is refused' $?
 
-# What an admitted user without a claim sees and does while somebody else holds the device.
+# Calls of an allowed user without a claim while another client has claimed the device.
 allowed() { as 65534:65534 timeout 60 "$tools/dextctl" "$@"; }
-forbidden() {	# forbidden COMMAND...: refused for want of a claim
+forbidden() {	# forbidden COMMAND...: refused because the client has no claim
 	! allowed "$@" && grep -q 'only for clients that have claimed the device' "$work/err"
 }
-allowed info 01:00.0; check 'an allowed user may look at a device' $?
-forbidden dma 01:00.0; check 'but not at the regions of others' $?
-forbidden trace 01:00.0 --count 1; check 'nor trace their calls' $?
-forbidden top 01:00.0 --count 1; check 'nor list them' $?
+allowed info 01:00.0; check 'an allowed user may query a device' $?
+forbidden dma 01:00.0; check 'but not the DMA regions of other clients' $?
+forbidden trace 01:00.0 --count 1; check 'nor trace calls' $?
+forbidden top 01:00.0 --count 1; check 'nor list clients' $?
 forbidden irq trigger 01:00.0 0; check 'nor trigger interrupts' $?
 forbidden remove 01:00.0; check 'nor remove the device' $?
 "$tools/dextctl" irq trigger 01:00.0 0 >"$work/out" 2>"$work/err"
-check 'the own user may do without a claim' $?
+check 'the user of dextd may trigger interrupts without a claim' $?
 "$tools/dextctl" remove 01:00.0 >"$work/out" 2>"$work/err"
-check 'and remove the device' $?
+check 'the user of dextd may remove the device' $?
 begin --allow-gid 4321
 list 1235:4321; check 'a member of an allowed group is served' $?
-refused 1235:4322 'does not allow'; check 'a member of another is not' $?
+refused 1235:4322 'does not allow'; check 'a member of another group is refused' $?
 setpriv --reuid 1235 --regid 1235 --groups 4321 "$tools/dextctl" list >"$work/out" 2>"$work/err"
 check 'a supplementary group counts' $?
 begin --group 4321
-check 'the socket is the group'"'"'s' "$([ "$(stat -c %a:%g "$DEXT_SOCKET")" = 660:4321 ]; echo $?)"
-list 1235:4321; check 'whose members are served' $?
-refused 1235:1235 'Permission denied'; check 'and nobody else' $?
+check 'the socket has the group and mode 0660' "$([ "$(stat -c %a:%g "$DEXT_SOCKET")" = 660:4321 ]; echo $?)"
+list 1235:4321; check 'members of the group are served' $?
+refused 1235:1235 'Permission denied'; check 'other users cannot connect' $?
 begin --user nobody
 check 'it runs as another user' "$([ "$(stat -c %U "/proc/$dextd")" = nobody ]; echo $?)"
 "$tools/dextctl" list >"$work/out" 2>"$work/err"
@@ -103,9 +103,9 @@ chmod 700 "$work"
 begin --allow-uid 65534 --group 4321
 chmod 755 "$work"
 grep -q "user 65534 may not enter the folder $work (mode 0700" "$work/log"
-check 'a folder that an allowed user may not enter is named' $?
-grep -q "a member of group 4321 may not enter the folder $work" "$work/log"; check 'for a group, too' $?
-list 65534:65534; check 'a user is served besides the group' $?
+check 'a folder without access for an allowed user is named' $?
+grep -q "a member of group 4321 may not enter the folder $work" "$work/log"; check 'also for a group' $?
+list 65534:65534; check 'an allowed user is served in addition to the group' $?
 stop
 "$tools/dextd" --device nvme,addr=01:00.0,size=1M --allow-uid nobody-at-all 2>"$work/err"
 check 'an unknown user is a usage error' "$([ $? -eq 2 ] && grep -q 'no such user' "$work/err"; echo $?)"

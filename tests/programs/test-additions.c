@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The additions to the ABI: segments, batches, lists, the trace, roots, triggering,
- * removal; and what the client library does against a driver that lacks them.
+ * The selectors after the first eighteen: segments, batches, lists, the trace, roots, triggering,
+ * removal; and the client library with a driver that lacks them.
  */
 #include "common/dma-span.h"
 #include "tests/lib/asserts.h"
@@ -31,7 +31,7 @@ static io_connect_t claim(uint8_t bus)
 	return connection;
 }
 
-/* Sparse shared memory: as large as the address space lets it be, and nothing of it used. */
+/* Sparse shared memory: as large as the address space allows, none of it allocated. */
 static char *sparse_memory(uint64_t size, int *fd)
 {
 	char *memory;
@@ -43,7 +43,7 @@ static char *sparse_memory(uint64_t size, int *fd)
 	return memory;
 }
 
-/* A selector that gives no structure gives none, whatever room there is for one. */
+/* A selector without a structure output returns none, even if the caller has room for one. */
 static void test_no_stray_output(void **state)
 {
 	static const uint32_t selectors[] = { DEXT_SELECTOR_Claim, DEXT_SELECTOR_GetIdentity,
@@ -78,7 +78,7 @@ static void test_segments(void **state)
 	(void)state;
 	memory = sparse_memory(size, &fd);
 	memory[4 * GIB - 8] = 77;
-	/* The fixed call tells of the first of three alone. */
+	/* The fixed call returns the first of three segments. */
 	assert_ok(
 		apple_dext_register_dma(connection, 0, (uintptr_t)memory, size, &address, &length));
 	assert_int_equal(address, 0);
@@ -110,7 +110,7 @@ static void test_segments(void **state)
 	close(fd);
 }
 
-/* All 128 chunks, and one more byte. */
+/* All 128 chunks, plus one byte. */
 static void test_the_largest_region(void **state)
 {
 	const uint64_t size = DEXT_CHUNKS_MAX * DEXT_CHUNK_MAX;
@@ -122,7 +122,7 @@ static void test_the_largest_region(void **state)
 
 	(void)state;
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-	skip(); /* 192 GiB of address space are not to be had beside a shadow memory */
+	skip(); /* sanitizers leave no room for 192 GiB */
 #endif
 	connection = claim(1);
 	memory = sparse_memory(size + 4096, &fd);
@@ -140,7 +140,7 @@ static void test_the_largest_region(void **state)
 	close(fd);
 }
 
-/* Rollback: the last chunk does not fit the device's IOMMU, and nothing of the others stays. */
+/* Rollback: the last chunk exceeds the device's IOMMU, and the others are unmapped again. */
 static void test_rollback(void **state)
 {
 	io_connect_t connection = claim(2);
@@ -158,7 +158,7 @@ static void test_rollback(void **state)
 	assert_int_equal(limits.bytes, 2 * GIB);
 	assert_int_equal(limits.bytes_used, 0);
 	assert_int_equal(limits.maps_used, 0);
-	/* It maps whole pages of 16 KiB, which the memory need not begin at. */
+	/* The IOMMU maps whole pages of 16 KiB; the memory need not be aligned to these. */
 	assert_ok(apple_dext_register_dma(
 		connection, 0, (uintptr_t)memory, 2 * GIB - 65536, NULL, NULL));
 	assert_ok(apple_dext_get_dma_limits(connection, &limits));
@@ -189,9 +189,9 @@ static void test_batches(void **state)
 		iovas[i] = GIB + i * 4096;
 		requests[i] = (AppleDextDMARequest){ iovas[i], (uintptr_t)memory + i * 4096, 4096 };
 	}
-	requests[10].iova = iovas[9]; /* there already */
+	requests[10].iova = iovas[9]; /* already registered */
 	requests[500].size = 0;
-	requests[999].client_va = 4096; /* nothing there */
+	requests[999].client_va = 4096; /* not mapped */
 	assert_ok(apple_dext_register_dma_batch(connection, requests, COUNT, results));
 	for (size_t i = 0; i < COUNT; i++) {
 		kern_return_t expected = i == 10  ? kIOReturnStillOpen :
@@ -380,7 +380,7 @@ static void test_clients(void **state)
 	assert_ok(apple_dext_setup_interrupts(first, NULL));
 	assert_ok(apple_dext_trigger_interrupt(second, 5));
 	assert_ok(apple_dext_copy_clients(second, &clients, &count));
-	while (count > 2) { /* one of a moment ago may still be on its way out */
+	while (count > 2) { /* a connection of the previous test may still be closing */
 		free(clients);
 		assert_ok(apple_dext_copy_clients(second, &clients, &count));
 	}
@@ -404,7 +404,7 @@ static void test_trigger(void **state)
 	uint64_t pending[4];
 
 	(void)state;
-	assert_ok(apple_dext_trigger_interrupt(connection, 3)); /* nobody listens: no error */
+	assert_ok(apple_dext_trigger_interrupt(connection, 3)); /* no client listens: no error */
 	assert_ok(apple_dext_setup_interrupts(connection, NULL));
 	assert_ok(apple_dext_trigger_interrupt(connection, 63));
 	assert_ok(apple_dext_read_pending_irqs(connection, pending));
@@ -435,7 +435,7 @@ static void test_trace(void **state)
 	assert_int_equal(entry->in[0], 0x08);
 	assert_int_equal(entry->out[0] >> 8, 0x010802);
 	assert_int_equal(entry[1].status, kIOReturnNotAligned);
-	/* Nobody can write to it. */
+	/* It cannot be made writable. */
 	assert_int_not_equal(mprotect((void *)address, 4096, PROT_READ | PROT_WRITE), 0);
 	assert_ok(apple_dext_unmap_trace(connection, address));
 	assert_fails(apple_dext_unmap_trace(connection, address), kIOReturnBadArgument);
@@ -492,7 +492,7 @@ static void test_removal(void **state)
 	assert_int_equal(apple_dext_connect_with_root("right", 3, 0, 0), IO_OBJECT_NULL);
 	apple_dext_disconnect(holder);
 	apple_dext_disconnect(other);
-	/* What was ambiguous is not any more. */
+	/* The address is no longer ambiguous. */
 	other = apple_dext_connect(3, 0, 0);
 	assert_int_not_equal(other, IO_OBJECT_NULL);
 	apple_dext_disconnect(other);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Descriptors of BARs: what a client does with one that it was given, and what comes of it
- * when it has given it back, or gone, and keeps it all the same.
+ * Descriptors of BARs: use of a descriptor, and its revocation when the client has returned it or
+ * disconnected but still has it mapped.
  */
 #include "tests/lib/asserts.h"
 #include "tests/lib/rig.h"
@@ -29,7 +29,7 @@ static io_connect_t claim(void)
 	return connection;
 }
 
-/* BAR0 through a descriptor, which is closed at once: the mapping is enough. */
+/* Map BAR0 through a descriptor, and close the descriptor at once. */
 static volatile uint32_t *map_copy(io_connect_t connection)
 {
 	volatile uint32_t *registers;
@@ -57,7 +57,7 @@ static uint64_t read_by_call(io_connect_t connection, uint64_t offset)
 	return value;
 }
 
-/* A store is noticed by a device that looks for stores, a moment later. */
+/* The device polls for stores, and notices this one asynchronously. */
 static void expect_noticed(io_connect_t connection, volatile uint32_t *registers, uint32_t value)
 {
 	__atomic_store_n(&registers[AQA / 4], value, __ATOMIC_RELEASE);
@@ -87,7 +87,7 @@ static void test_refusals(void **state)
 	assert_fails(apple_dext_return_bar_descriptor(connection, 0), kIOReturnBadArgument);
 	assert_fails(apple_dext_return_bar_descriptor(connection, 6), kIOReturnBadArgument);
 	assert_fails(apple_dext_return_bar_descriptor(IO_OBJECT_NULL, 0), kIOReturnBadArgument);
-	/* A BAR of calls alone has no memory. */
+	/* A BAR without memory cannot be mapped. */
 	apple_dext_disconnect(connection);
 	connection = apple_dext_connect(2, 0, 0);
 	assert_ok(apple_dext_claim(connection));
@@ -105,7 +105,7 @@ static void test_stores_reach_the_device(void **state)
 	(void)state;
 	assert_int_equal(registers[2], 0x00010400); /* the version */
 	expect_noticed(connection, registers, 0x001f001f);
-	/* Memory stays the same over a reset. */
+	/* The memory does not change at a reset. */
 	assert_ok(apple_dext_reset_device(connection));
 	assert_int_equal(registers[AQA / 4], 0);
 	expect_noticed(connection, registers, 0x000f000f);
@@ -114,8 +114,8 @@ static void test_stores_reach_the_device(void **state)
 	apple_dext_disconnect(connection);
 }
 
-/* Stores of one that has given it back, against those of one that has it now. */
-static void expect_walled_off(volatile uint32_t *kept, io_connect_t connection)
+/* Stores through a mapping that was returned do not reach the device of another client. */
+static void expect_no_effect(volatile uint32_t *kept, io_connect_t connection)
 {
 	volatile uint32_t *registers = map_copy(connection);
 
@@ -131,7 +131,7 @@ static void expect_walled_off(volatile uint32_t *kept, io_connect_t connection)
 	unmap(registers);
 }
 
-static void test_what_is_given_back_is_without_a_device(void **state)
+static void test_a_returned_descriptor_has_no_effect(void **state)
 {
 	io_connect_t connection = claim();
 	volatile uint32_t *kept = map_copy(connection);
@@ -141,13 +141,13 @@ static void test_what_is_given_back_is_without_a_device(void **state)
 	assert_ok(apple_dext_return_bar_descriptor(connection, 0));
 	assert_fails(apple_dext_return_bar_descriptor(connection, 0), kIOReturnBadArgument);
 	assert_int_equal(read_by_call(connection, AQA), 0x001f001f);
-	expect_walled_off(kept, connection);
+	expect_no_effect(kept, connection);
 	unmap(kept);
 	apple_dext_disconnect(connection);
 }
 
-/* Neither does a copy that failed count, nor does it end the connection. */
-static void test_without_descriptors_there_is_none(void **state)
+/* A failed copy is not counted, and does not end the connection. */
+static void test_a_copy_without_descriptors_fails(void **state)
 {
 	io_connect_t connection = claim();
 	struct rlimit limit, none;
@@ -157,7 +157,7 @@ static void test_without_descriptors_there_is_none(void **state)
 
 	(void)state;
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-	/* Those that are there can be waited for: poll() looks at the limit, too. */
+	/* Close the connection's other descriptors: poll() checks the limit, too. */
 	fd = dup(0);
 	none = (struct rlimit){ .rlim_cur = (rlim_t)fd, .rlim_max = limit.rlim_max };
 	close(fd);
@@ -170,12 +170,12 @@ static void test_without_descriptors_there_is_none(void **state)
 	kept = map_copy(connection);
 	expect_noticed(connection, kept, 0x001f001f);
 	assert_ok(apple_dext_return_bar_descriptor(connection, 0));
-	expect_walled_off(kept, connection);
+	expect_no_effect(kept, connection);
 	unmap(kept);
 	apple_dext_disconnect(connection);
 }
 
-/* The device for this connection alone, once the one before has gone. */
+/* Claim the device exclusively, when the previous connection has ended. */
 static io_connect_t claim_next(void)
 {
 	io_connect_t connection = apple_dext_connect(1, 0, 0);
@@ -194,7 +194,7 @@ static io_connect_t claim_next(void)
 static volatile uint32_t *_Atomic kept_last;
 static atomic_bool enough;
 
-static void *store_all_the_time(void *argument)
+static void *store_continuously(void *argument)
 {
 	while (!atomic_load(&enough)) {
 		volatile uint32_t *registers = atomic_load(&kept_last);
@@ -205,8 +205,11 @@ static void *store_all_the_time(void *argument)
 	return argument;
 }
 
-/* It goes without a word, and stores as fast as it can while the next one comes. */
-static void test_a_client_that_went_reaches_nothing(void **state)
+/*
+ * A client disconnects without returning its descriptor, and stores continuously while the next
+ * one claims.
+ */
+static void test_a_disconnected_client_has_no_effect(void **state)
 {
 	io_connect_t connection = claim_next();
 	volatile uint32_t *kept[ROUNDS] = { map_copy(connection) };
@@ -215,11 +218,11 @@ static void test_a_client_that_went_reaches_nothing(void **state)
 	(void)state;
 	atomic_store(&kept_last, kept[0]);
 	atomic_store(&enough, false);
-	assert_int_equal(pthread_create(&thread, NULL, store_all_the_time, NULL), 0);
+	assert_int_equal(pthread_create(&thread, NULL, store_continuously, NULL), 0);
 	for (unsigned i = 1; i < ROUNDS; i++) {
 		apple_dext_disconnect(connection);
 		connection = claim_next();
-		/* As after power-on, whatever was stored when. */
+		/* The value of power-on, at whatever time the stores were made. */
 		assert_int_equal(read_by_call(connection, AQA), 0);
 		assert_int_equal(read_by_call(connection, CC), 0);
 		kept[i] = map_copy(connection);
@@ -237,7 +240,7 @@ static void test_a_client_that_went_reaches_nothing(void **state)
 	apple_dext_disconnect(connection);
 }
 
-static void test_those_who_share_it_share_memory(void **state)
+static void test_clients_that_share_it_share_memory(void **state)
 {
 	io_connect_t one = claim(), other = claim();
 	volatile uint32_t *ones = map_copy(one), *others = map_copy(other);
@@ -254,10 +257,10 @@ static void test_those_who_share_it_share_memory(void **state)
 }
 
 /*
- * One that has gone keeps what it had mapped: it reaches the device as long as another
- * shares that memory, and not once the device is somebody's alone.
+ * A client that has disconnected but keeps its mapping reaches the device while another client
+ * shares that memory, and not once a client has claimed the device exclusively.
  */
-static void test_an_exclusive_claim_shuts_out_what_is_kept(void **state)
+static void test_an_exclusive_claim_revokes_all_mappings(void **state)
 {
 	io_connect_t one = claim(), other = claim();
 	volatile uint32_t *kept = map_copy(one), *others = map_copy(other);
@@ -272,14 +275,14 @@ static void test_an_exclusive_claim_shuts_out_what_is_kept(void **state)
 	assert_fails(apple_dext_claim_exclusive(other), kIOReturnBusy);
 	assert_ok(apple_dext_return_bar_descriptor(other, 0));
 	assert_ok(apple_dext_claim_exclusive(other));
-	expect_walled_off(kept, other);
+	expect_no_effect(kept, other);
 	apple_dext_disconnect(other);
 	unmap(kept);
 	unmap(others);
 }
 
-/* What clients only read is not handed out: the descriptor is good for more. */
-static void test_the_trace_is_not_handed_out(void **state)
+/* Memory that clients only read has no descriptor, as it would allow writing. */
+static void test_the_trace_has_no_descriptor(void **state)
 {
 	io_connect_t connection = claim();
 	uint64_t offset, size;
@@ -306,13 +309,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_refusals, rig_await_idle),
 		cmocka_unit_test_setup(test_stores_reach_the_device, rig_await_idle),
-		cmocka_unit_test_setup(test_what_is_given_back_is_without_a_device, rig_await_idle),
-		cmocka_unit_test_setup(test_without_descriptors_there_is_none, rig_await_idle),
-		cmocka_unit_test_setup(test_a_client_that_went_reaches_nothing, rig_await_idle),
-		cmocka_unit_test_setup(test_those_who_share_it_share_memory, rig_await_idle),
+		cmocka_unit_test_setup(test_a_returned_descriptor_has_no_effect, rig_await_idle),
+		cmocka_unit_test_setup(test_a_copy_without_descriptors_fails, rig_await_idle),
+		cmocka_unit_test_setup(test_a_disconnected_client_has_no_effect, rig_await_idle),
+		cmocka_unit_test_setup(test_clients_that_share_it_share_memory, rig_await_idle),
 		cmocka_unit_test_setup(
-			test_an_exclusive_claim_shuts_out_what_is_kept, rig_await_idle),
-		cmocka_unit_test_setup(test_the_trace_is_not_handed_out, rig_await_idle),
+			test_an_exclusive_claim_revokes_all_mappings, rig_await_idle),
+		cmocka_unit_test_setup(test_the_trace_has_no_descriptor, rig_await_idle),
 	};
 
 	return cmocka_run_group_tests_name("descriptors of BARs", tests, setup, rig_stop_group);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The client library's interrupts, over a socket and in-process: pending bits, masks,
- * the state page, handlers that come and go, and what a reset leaves of them.
+ * The client library's interrupts, over a socket and in-process: pending bits, masks, the state
+ * page, creation and destruction of handlers, and the state after a reset.
  */
 #include "tests/lib/asserts.h"
 #include "tests/lib/nvme-host.h"
@@ -17,7 +17,7 @@
 
 static struct rig rig;
 
-/* A handler that counts, takes the bits, and re-arms if asked to. */
+/* A handler that counts its calls, clears the pending bits, and rearms if requested. */
 struct listener {
 	AppleDextInterruptNotify *notify;
 	io_connect_t connection;
@@ -33,7 +33,7 @@ static void listen_handler(void *opaque)
 	struct listener *listener = opaque;
 	uint64_t bits[4];
 
-	/* Armed from its creation on, it can run before its creator knows its name. */
+	/* Armed at creation, it can run before the creation has returned. */
 	pthread_mutex_lock(&listener->creating);
 	pthread_mutex_unlock(&listener->creating);
 	listener->calls++;
@@ -47,7 +47,7 @@ static void listen_handler(void *opaque)
 	} else if (listener->rearm) {
 		apple_dext_interrupt_notify_rearm(listener->notify);
 	}
-	sem_post(&listener->called); /* from here on the listener may be gone */
+	sem_post(&listener->called); /* the listener may be freed after this */
 }
 
 static bool wait_called(struct listener *listener, unsigned seconds)
@@ -103,7 +103,7 @@ static void test_interrupts(void **state)
 	assert_fails(apple_dext_set_irq_mask(connection, NULL), kIOReturnBadArgument);
 	assert_fails(apple_dext_read_pending_irqs(connection, NULL), kIOReturnBadArgument);
 
-	/* The admin queue's vector is 0, the I/O queue's 1. */
+	/* The admin queue has vector 0, the I/O queue 1. */
 	assert_true(nvme_host_start(&host, connection, NVME_HOST_CALLS, 0x10000000));
 	assert_ok(apple_dext_read_pending_irqs(connection, pending));
 	assert_int_equal(pending[0], 1);
@@ -119,17 +119,17 @@ static void test_interrupts(void **state)
 	assert_true(nvme_host_identify(&host));
 	assert_true(nvme_host_settle(&host));
 	assert_int_equal(listener.calls, 1);
-	/* Arming finds what came meanwhile. */
+	/* Arming detects interrupts raised meanwhile. */
 	assert_ok(apple_dext_interrupt_notify_rearm(listener.notify));
 	assert_true(wait_called(&listener, 10));
 	assert_int_equal(listener.calls, 2);
-	/* Armed first, fired later. */
+	/* Armed first, raised later. */
 	assert_ok(apple_dext_interrupt_notify_rearm(listener.notify));
 	assert_true(nvme_host_transfer(&host, false, 0, 0, 4096));
 	assert_true(wait_called(&listener, 10));
 	assert_int_equal(listener.bits[0], 3);
 
-	/* What fires while masked is dropped. */
+	/* An interrupt raised while masked is dropped. */
 	assert_true(nvme_host_settle(&host));
 	assert_ok(apple_dext_read_pending_irqs(connection, pending));
 	assert_ok(apple_dext_set_irq_mask(connection, none));
@@ -169,7 +169,7 @@ static void test_irq_state_page(void **state)
 	apple_dext_disconnect(connection);
 }
 
-/* Destroying waits for a handler that runs; after it, none runs. */
+/* Destroying waits for a running handler; no handler runs afterwards. */
 static void test_destroy_waits(void **state)
 {
 	io_connect_t connection = claim_device();
@@ -241,7 +241,7 @@ static void test_reset(void **state)
 	assert_int_equal(value, 9);
 	assert_ok(apple_dext_config_read(connection, 4, 2, &value));
 	assert_int_equal(value & 6, 6);
-	/* DMA regions and interrupts are still there. */
+	/* DMA regions and interrupts are unchanged. */
 	assert_ok(apple_dext_probe_dma(connection, 0x10000000, 0, &value));
 	nvme_host_stop(&host);
 	apple_dext_read_pending_irqs(connection, listener.bits);

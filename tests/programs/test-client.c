@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The client library: every function succeeds at least once and fails at least once
- * with the code that the ABI gives, over a socket and in-process.
+ * The client library: every function succeeds at least once and fails at least once with the code
+ * of the ABI, over a socket and in-process.
  */
 #include "common/dma-span.h"
 #include "tests/lib/asserts.h"
@@ -17,7 +17,7 @@
 
 static struct rig rig;
 
-/* Shared memory, as a VMM's. */
+/* Shared memory, as of a VMM. */
 static void *shared_memory(size_t size, int *fd)
 {
 	void *memory;
@@ -86,19 +86,19 @@ static void test_claim(void **state)
 	assert_int_equal(command & 6, 6); /* memory space and bus master */
 	assert_ok(apple_dext_claim(first));
 	assert_ok(apple_dext_claim(second));
-	do /* a connection of a moment ago may still be on its way out */
+	do /* an earlier connection may still be closing */
 		assert_ok(apple_dext_get_status(second, &status));
 	while (status.clients > 2);
 	assert_int_equal(status.claims, 2);
 	assert_int_equal(status.clients, 2);
 	assert_true(status.claimed_by_caller);
-	/* The one that opened the device goes: the other keeps it. */
+	/* The client that opened the device disconnects: the claim of the other one remains. */
 	apple_dext_disconnect(first);
 	assert_ok(apple_dext_config_read(second, 4, 2, &command));
 	assert_int_equal(command & 6, 6);
 	apple_dext_disconnect(second);
 	second = connect_device();
-	do /* a disconnect is carried out a moment later by the other side */
+	do /* a disconnect completes asynchronously */
 		assert_ok(apple_dext_config_read(second, 4, 2, &command));
 	while (command & 4);
 	assert_ok(apple_dext_get_status(second, &status));
@@ -179,7 +179,7 @@ static void test_register_dma(void **state)
 	assert_fails(apple_dext_register_dma(connection, 1ull << 40, (uintptr_t)memory,
 			     128 * DEXT_CHUNK_MAX + 1, NULL, NULL),
 		kIOReturnNoSpace);
-	/* Memory that is not there, wholly or in part. */
+	/* Memory that is not mapped, in whole or in part. */
 	assert_fails(apple_dext_register_dma(connection, 1ull << 40, 4096, 4096, NULL, NULL),
 		kIOReturnVMError);
 
@@ -219,7 +219,7 @@ static void test_private_memory(void **state)
 	free(memory);
 }
 
-static void test_memory_that_goes_away(void **state)
+static void test_memory_that_is_truncated(void **state)
 {
 	io_connect_t connection = claim_device();
 	uint64_t *memory, word;
@@ -227,13 +227,13 @@ static void test_memory_that_goes_away(void **state)
 
 	(void)state;
 	if (rig.local)
-		dma_spans_catch_faults(); /* cmocka has taken the signals over */
+		dma_spans_catch_faults(); /* cmocka has installed its own handlers */
 	memory = shared_memory(16384, &fd);
 	assert_ok(apple_dext_register_dma(
 		connection, 0x100000, (uintptr_t)memory, 16384, NULL, NULL));
 	assert_int_equal(ftruncate(fd, 0), 0);
 	assert_fails(apple_dext_probe_dma(connection, 0x100000, 0, &word), kIOReturnDMAError);
-	/* And nothing else is the worse for it. */
+	/* Nothing else is affected. */
 	assert_int_equal(ftruncate(fd, 16384), 0);
 	assert_ok(apple_dext_probe_dma(connection, 0x100000, 0, &word));
 	assert_int_equal(word, 0);
@@ -438,7 +438,7 @@ static void test_data(void **state)
 	}
 }
 
-/* Last of all: the second device goes for good. */
+/* The last test: removes the second device. */
 static void test_terminate(void **state)
 {
 	io_connect_t connection = apple_dext_connect(2, 0x1f, 7);
@@ -476,7 +476,7 @@ int main(void)
 		cmocka_unit_test_setup(test_exclusive_claim, rig_await_idle),
 		cmocka_unit_test_setup(test_register_dma, rig_await_idle),
 		cmocka_unit_test_setup(test_private_memory, rig_await_idle),
-		cmocka_unit_test_setup(test_memory_that_goes_away, rig_await_idle),
+		cmocka_unit_test_setup(test_memory_that_is_truncated, rig_await_idle),
 		cmocka_unit_test_setup(test_config, rig_await_idle),
 		cmocka_unit_test_setup(test_bars, rig_await_idle),
 		cmocka_unit_test_setup(test_memory_status, rig_await_idle),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Crowds at the service's socket: silent ones, refused ones, those of one user. The service is
- * a child of the test; crowds are children that run as other users, so root is needed.
+ * Many connections to the service: silent ones, refused ones, those of one user. The service is a
+ * child of the test; the clients are children with other users, so root is needed.
  */
 #include "iokit/wire.h"
 #include "tests/lib/rig.h"
@@ -24,7 +24,7 @@
 
 enum { ALLOWED = 65531, ALSO_ALLOWED = 65532, REFUSED = 65533 };
 
-/* Those of the service without clients: the one that accepts, and ThreadSanitizer's in a child. */
+/* Threads of the service without clients: the one that accepts, and one of ThreadSanitizer. */
 #ifdef __SANITIZE_THREAD__
 #define OWN_THREADS 3
 #else
@@ -89,7 +89,7 @@ static int teardown(void **state)
 	return rmdir(folder);
 }
 
-static int dial(void)
+static int connect_socket(void)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
@@ -101,7 +101,7 @@ static int dial(void)
 	return -1;
 }
 
-/* The answer to HELLO: a status, or a positive errno for none. */
+/* The reply to HELLO: a status, or a positive errno if there is none. */
 static int greet(int fd)
 {
 	struct iou_hello hello = { .header = { .type = IOU_HELLO, .size = sizeof(hello) },
@@ -115,8 +115,8 @@ static int greet(int fd)
 	return hello.header.status;
 }
 
-/* What a new connection of this user is told. */
-static int told(uid_t uid)
+/* The result of HELLO for a new connection of this user. */
+static int hello_status(uid_t uid)
 {
 	pid_t child = fork();
 	int status;
@@ -124,7 +124,7 @@ static int told(uid_t uid)
 	if (child == 0) {
 		if (setuid(uid) != 0)
 			_exit(100);
-		status = greet(dial());
+		status = greet(connect_socket());
 		_exit(status == kIOReturnSuccess	? 0 :
 			status == kIOReturnNoResources	? 1 :
 			status == kIOReturnNotPermitted ? 2 :
@@ -136,7 +136,10 @@ static int told(uid_t uid)
 
 enum { SERVED, NO_RESOURCES, NOT_PERMITTED };
 
-/* @count connections of one process, which say nothing or HELLO, and stay. Returns how many greeted. */
+/*
+ * Open @count connections of one process, silent or with HELLO, and keep them. Return: how many
+ * greeted.
+ */
 static unsigned begin_crowd(uid_t uid, unsigned count, bool greets)
 {
 	const struct rlimit limit = { 4096, 4096 };
@@ -151,7 +154,7 @@ static unsigned begin_crowd(uid_t uid, unsigned count, bool greets)
 		if (setuid(uid) != 0)
 			_exit(1);
 		for (unsigned i = 0; i < count; i++) {
-			int fd = dial();
+			int fd = connect_socket();
 
 			served += greets && greet(fd) == kIOReturnSuccess;
 		}
@@ -174,34 +177,34 @@ static void test_a_user_leaves_room_for_others(void **state)
 	for (int i = 0; i < 4; i++)
 		served += begin_crowd(ALLOWED, 300, true);
 	assert_int_equal(served, 256);
-	assert_int_equal(told(ALLOWED), NO_RESOURCES);
-	assert_int_equal(told(ALSO_ALLOWED), SERVED);
-	assert_int_equal(told(0), SERVED);
+	assert_int_equal(hello_status(ALLOWED), NO_RESOURCES);
+	assert_int_equal(hello_status(ALSO_ALLOWED), SERVED);
+	assert_int_equal(hello_status(0), SERVED);
 }
 
-static void test_silence_shuts_nobody_out(void **state)
+static void test_silent_connections_do_not_exclude_others(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 4; i++)
 		begin_crowd(ALLOWED, 300, false);
 	begin_crowd(REFUSED, 300, false);
-	/* The user itself, too: its oldest silent connection makes room. */
-	assert_int_equal(told(ALLOWED), SERVED);
-	assert_int_equal(told(ALSO_ALLOWED), SERVED);
-	assert_int_equal(told(0), SERVED);
-	assert_int_equal(told(REFUSED), NOT_PERMITTED);
+	/* Also of the same user: its oldest silent connection is evicted. */
+	assert_int_equal(hello_status(ALLOWED), SERVED);
+	assert_int_equal(hello_status(ALSO_ALLOWED), SERVED);
+	assert_int_equal(hello_status(0), SERVED);
+	assert_int_equal(hello_status(REFUSED), NOT_PERMITTED);
 }
 
-/* Neither silent connections nor refused ones have threads. */
-static void test_those_without_a_session_have_no_thread(void **state)
+/* Neither silent nor refused connections have threads. */
+static void test_connections_without_a_session_have_no_thread(void **state)
 {
 	struct rig_resources now;
 
 	(void)state;
 	begin_crowd(ALLOWED, 200, false);
 	begin_crowd(REFUSED, 200, false);
-	assert_int_equal(told(0), SERVED);
-	/* Until those that close sockets have ended, as long as the crowd is there. */
+	assert_int_equal(hello_status(0), SERVED);
+	/* Wait until the threads that close sockets have ended; the clients stay connected. */
 	do {
 		nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
 		now = rig_resources(service);
@@ -211,23 +214,23 @@ static void test_those_without_a_session_have_no_thread(void **state)
 	assert_true(now.descriptors <= 200 + 200 + 64 + 32);
 }
 
-/* All of the connections here end by themselves. */
-static void test_a_silent_connection_ends(void **state)
+/* Silent connections are closed after a time. */
+static void test_a_silent_connection_is_closed(void **state)
 {
 	char byte;
 	int fds[8];
 
 	(void)state;
 	for (int i = 0; i < 8; i++)
-		assert_true((fds[i] = dial()) >= 0);
+		assert_true((fds[i] = connect_socket()) >= 0);
 	for (int i = 0; i < 8; i++) {
 		assert_int_equal(recv(fds[i], &byte, 1, 0), 0);
 		close(fds[i]);
 	}
-	/* One that has greeted stays: it answers after more than their time. */
-	fds[0] = dial();
+	/* One that has greeted stays: it responds after more than that time. */
+	fds[0] = connect_socket();
 	assert_int_equal(greet(fds[0]), kIOReturnSuccess);
-	fds[1] = dial();
+	fds[1] = connect_socket();
 	assert_int_equal(recv(fds[1], &byte, 1, 0), 0);
 	assert_int_equal(recv(fds[0], &byte, 1, MSG_DONTWAIT), -1);
 	assert_int_equal(errno, EAGAIN);
@@ -235,8 +238,8 @@ static void test_a_silent_connection_ends(void **state)
 	close(fds[1]);
 }
 
-/* One that is refused and sends a descriptor: it is not received, and the service goes on. */
-static void test_a_refused_peer_with_a_descriptor_holds_nobody_up(void **state)
+/* A refused peer that sends a descriptor: it is not received, and the service continues. */
+static void test_a_refused_peer_with_a_descriptor_does_not_block(void **state)
 {
 	pid_t child = fork();
 	int status;
@@ -250,14 +253,14 @@ static void test_a_refused_peer_with_a_descriptor_holds_nobody_up(void **state)
 
 		if (setuid(REFUSED) != 0)
 			_exit(100);
-		fd = dial();
+		fd = connect_socket();
 		if (iou_send(fd, &hello, sizeof(hello), &zero, 1, -1) != 0)
 			_exit(101);
 		_exit(iou_receive(fd, &reply, &fds, -1) > 0);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(WEXITSTATUS(status), 0);
-	assert_int_equal(told(REFUSED), NOT_PERMITTED);
+	assert_int_equal(hello_status(REFUSED), NOT_PERMITTED);
 }
 
 #define ON(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -266,14 +269,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ON(test_a_user_leaves_room_for_others),
-		ON(test_silence_shuts_nobody_out),
-		ON(test_those_without_a_session_have_no_thread),
-		ON(test_a_silent_connection_ends),
-		ON(test_a_refused_peer_with_a_descriptor_holds_nobody_up),
+		ON(test_silent_connections_do_not_exclude_others),
+		ON(test_connections_without_a_session_have_no_thread),
+		ON(test_a_silent_connection_is_closed),
+		ON(test_a_refused_peer_with_a_descriptor_does_not_block),
 	};
 
 	if (geteuid() != 0) {
-		printf("crowd: other users cannot be tried here (not root)\n");
+		printf("crowd: skipped: other users need root\n");
 		return 77;
 	}
 	return cmocka_run_group_tests_name("crowd", tests, NULL, NULL);

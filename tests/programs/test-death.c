@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Clients killed at random moments while they map, transfer and wait: afterwards
- * dextd holds nothing of theirs, and serves the next one.
+ * Clients killed at random times while they map, transfer and wait: afterwards dextd holds none of
+ * their resources, and serves the next client.
  *
- * $DEATH_ROUNDS says how many (200), $DEATH_SEED from which seed (printed).
+ * $DEATH_ROUNDS is their number (200), $DEATH_SEED the seed (printed).
  */
 #include "tests/lib/nvme-host.h"
 #include "tests/lib/rig.h"
@@ -28,8 +28,8 @@ static void ignore(void *opaque)
 	(void)opaque;
 }
 
-/* A victim: it does everything that leaves traces, for ever. */
-static void __attribute__((noreturn)) be_a_client(unsigned seed)
+/* A client that uses every kind of resource, in an endless loop. */
+static void __attribute__((noreturn)) run_client(unsigned seed)
 {
 	io_connect_t connection = apple_dext_connect(1, 0, 0);
 	enum nvme_host_access access = seed % 2 ? NVME_HOST_MAPPED : NVME_HOST_CALLS;
@@ -60,12 +60,12 @@ static pid_t begin_client(unsigned seed)
 	pid_t client = fork();
 
 	if (client == 0)
-		be_a_client(seed);
+		run_client(seed);
 	return client;
 }
 
-/* A client that does its work and goes as one should. */
-static bool one_good_client(void)
+/* A client that works and disconnects normally. */
+static bool run_normal_client(void)
 {
 	io_connect_t connection = apple_dext_connect(1, 0, 0);
 	struct nvme_host host;
@@ -132,9 +132,9 @@ static void test_killed_clients(void **state)
 
 	(void)state;
 	printf("seed %u, %u clients\n", seed, rounds);
-	/* Some first, so that what first clients leave behind (stacks, arenas) is there. */
+	/* Some first, so that one-time allocations (stacks, arenas) have been made. */
 	kill_clients(rounds / 10 + 1, &seed);
-	assert_true(one_good_client());
+	assert_true(run_normal_client());
 	assert_true(wait_free());
 	before = rig_resources(rig.dextd);
 	kill_clients(rounds, &seed);
@@ -144,22 +144,22 @@ static void test_killed_clients(void **state)
 	printf("descriptors %u -> %u, mappings %u -> %u, threads %u -> %u, memory %u -> %u KiB\n",
 		before.descriptors, after.descriptors, before.mappings, after.mappings,
 		before.threads, after.threads, before.memory_kb, after.memory_kb);
-	assert_true(one_good_client());
+	assert_true(run_normal_client());
 }
 
 /*
- * A client that sends its own connection as the port of its arming: the driver then holds an
- * end of it, which must not keep the dead client's claim alive. Any descriptor of a
- * socket of the right kind is taken for a port, so every one is tried.
+ * A client that sends its own connection as the port of its notification: the driver then holds an
+ * end of it, which must not keep the dead client's claim alive. Any descriptor of a socket of the
+ * right type is accepted as a port, so every one is tried.
  */
-static void __attribute__((noreturn)) be_its_own_port(void)
+static void __attribute__((noreturn)) send_itself_as_port(void)
 {
 	io_connect_t connection = apple_dext_connect(1, 0, 0);
 	uint64_t reference[kIOAsyncCalloutCount] = { 0 };
 	IONotificationPortRef port = IONotificationPortCreate(kIOMainPortDefault);
 	int before = dup(0), type;
 
-	/* The port's sending end is the last socket that was made: the connection takes its place. */
+	/* The port's sending end is the newest socket: replace it by the connection. */
 	for (int fd = before - 1, sending = -1; fd > 2; fd--) {
 		socklen_t size = sizeof(type);
 
@@ -178,21 +178,21 @@ static void __attribute__((noreturn)) be_its_own_port(void)
 		      NULL, NULL) != kIOReturnSuccess);
 }
 
-static void test_a_connection_that_holds_itself(void **state)
+static void test_a_connection_as_its_own_port(void **state)
 {
 	pid_t client = fork();
 	int status;
 
 	(void)state;
 	if (client == 0)
-		be_its_own_port();
+		send_itself_as_port();
 	assert_int_equal(waitpid(client, &status, 0), client);
 	assert_int_equal(WEXITSTATUS(status), 0);
 	assert_true(wait_free());
 }
 
-/* A client that is stopped, not dead, holds nobody else up. */
-static void test_a_stopped_client_holds_nobody_up(void **state)
+/* A client that is stopped, not killed, does not block others. */
+static void test_a_stopped_client_does_not_block(void **state)
 {
 	pid_t client = begin_client(2);
 	AppleDextStatus status;
@@ -212,7 +212,7 @@ static void test_a_stopped_client_holds_nobody_up(void **state)
 	assert_true(wait_free());
 }
 
-/* The driver dies: calls say so at once, and nothing hangs. */
+/* The driver is killed: calls fail at once, and nothing hangs. */
 static void test_a_dead_driver(void **state)
 {
 	io_connect_t connection = apple_dext_connect(1, 0, 0);
@@ -231,7 +231,7 @@ static void test_a_dead_driver(void **state)
 	assert_int_equal(apple_dext_config_read(connection, 0, 4, &value), MACH_SEND_INVALID_DEST);
 	assert_int_equal(apple_dext_reset_device(connection), kIOReturnOffline);
 	assert_int_equal(apple_dext_interrupt_notify_rearm(notify), kIOReturnOffline);
-	/* The BAR is still mapped: its loads find what was there last. */
+	/* The BAR is still mapped: loads return its last content. */
 	value = *(volatile uint32_t *)(bar + 8);
 	assert_int_equal(value, 0x00010400);
 	apple_dext_interrupt_notify_destroy(notify);
@@ -250,7 +250,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	rig_kill(&rig); /* dead already, unless a test failed */
+	rig_kill(&rig); /* already dead, unless a test failed */
 	return 0;
 }
 
@@ -258,8 +258,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_killed_clients),
-		cmocka_unit_test(test_a_connection_that_holds_itself),
-		cmocka_unit_test(test_a_stopped_client_holds_nobody_up),
+		cmocka_unit_test(test_a_connection_as_its_own_port),
+		cmocka_unit_test(test_a_stopped_client_does_not_block),
 		cmocka_unit_test(test_a_dead_driver),
 	};
 

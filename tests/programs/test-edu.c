@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A small driver of the teaching device, on the client library: once with bus addresses
- * that the client chooses, once behind an IOMMU that chooses them itself.
+ * A small driver of the edu device on the client library: with bus addresses that the client
+ * chooses, and behind an IOMMU that chooses them.
  */
 #include "provider/soft/edu/edu.h"
 #include "tests/lib/asserts.h"
@@ -24,7 +24,7 @@ struct card {
 	uint8_t index; /* of BAR0, for single accesses */
 	struct irq_listener listener;
 	uint8_t *memory;
-	uint64_t bus; /* where the device finds the memory */
+	uint64_t bus; /* bus address of the memory */
 };
 
 static uint64_t get(struct card *card, uint64_t offset, unsigned width)
@@ -67,8 +67,8 @@ static void card_close(struct card *card)
 	free(card->memory);
 }
 
-/* What an interrupt handler does: see what it was, acknowledge. */
-static uint32_t take_interrupt(struct card *card)
+/* As an interrupt handler: read the status, acknowledge. */
+static uint32_t handle_interrupt(struct card *card)
 {
 	uint32_t status;
 
@@ -78,7 +78,7 @@ static uint32_t take_interrupt(struct card *card)
 	return status;
 }
 
-static void test_who_it_is(void **state)
+static void test_identity(void **state)
 {
 	struct card card;
 	AppleDextIdentity identity;
@@ -98,8 +98,8 @@ static void test_who_it_is(void **state)
 	card_close(&card);
 }
 
-/* A client that wants to map it learns that it cannot, and makes calls. */
-static void test_its_registers_are_calls(void **state)
+/* The BAR cannot be mapped; the client uses calls. */
+static void test_registers_by_call(void **state)
 {
 	struct card card;
 	mach_vm_address_t address;
@@ -121,14 +121,14 @@ static void test_factorial(void **state)
 	card_open(&card, 1);
 	set(&card, EDU_STATUS, 4, EDU_STATUS_INTERRUPT);
 	set(&card, EDU_FACTORIAL, 4, 10);
-	assert_int_equal(take_interrupt(&card), EDU_INTERRUPT_FACTORIAL);
+	assert_int_equal(handle_interrupt(&card), EDU_INTERRUPT_FACTORIAL);
 	assert_int_equal(get(&card, EDU_STATUS, 4), EDU_STATUS_INTERRUPT);
 	assert_int_equal(get(&card, EDU_FACTORIAL, 4), 3628800);
 	assert_int_equal(get(&card, EDU_INTERRUPT_STATUS, 4), 0);
 	card_close(&card);
 }
 
-static void test_raised_by_hand(void **state)
+static void test_raised_by_register(void **state)
 {
 	struct card card;
 
@@ -136,7 +136,7 @@ static void test_raised_by_hand(void **state)
 	card_open(&card, 1);
 	for (uint32_t value = 1; value <= 64; value <<= 1) {
 		set(&card, EDU_INTERRUPT_RAISE, 4, value);
-		assert_int_equal(take_interrupt(&card), value);
+		assert_int_equal(handle_interrupt(&card), value);
 	}
 	card_close(&card);
 }
@@ -148,7 +148,7 @@ static void transfer(
 	set(card, EDU_DMA_DESTINATION, 8, destination);
 	set(card, EDU_DMA_COUNT, 8, count);
 	set(card, EDU_DMA_COMMAND, 4, command | EDU_COMMAND_START | EDU_COMMAND_INTERRUPT);
-	assert_int_equal(take_interrupt(card), EDU_INTERRUPT_DMA);
+	assert_int_equal(handle_interrupt(card), EDU_INTERRUPT_DMA);
 	assert_int_equal(get(card, EDU_DMA_COMMAND, 4) & EDU_COMMAND_START, 0);
 }
 
@@ -187,7 +187,7 @@ static void test_dma_behind_a_dart(void **state)
 	card_open(&card, 2);
 	assert_int_not_equal(card.bus, IOVA);
 	move_both_ways(&card);
-	/* The address that was asked for is only a handle: the device finds nothing there. */
+	/* The iova is only a handle: the device cannot access that address. */
 	memset(card.memory, 0x42, 64);
 	transfer(&card, IOVA, EDU_BUFFER, 64, 0);
 	assert_ok(apple_dext_get_status(card.connection, &status));
@@ -195,8 +195,8 @@ static void test_dma_behind_a_dart(void **state)
 	card_close(&card);
 }
 
-/* A reset amid work of a minute: over at once, and interrupts and memory still there. */
-static void test_reset_amid_work(void **state)
+/* A reset during work of a minute: it takes effect at once; interrupts and memory stay. */
+static void test_reset_during_work(void **state)
 {
 	struct card card;
 	uint64_t command;
@@ -217,13 +217,13 @@ static void test_reset_amid_work(void **state)
 	assert_ok(apple_dext_config_read(card.connection, 4, 2, &command));
 	assert_int_equal(command & 6, 6);
 	set(&card, EDU_INTERRUPT_RAISE, 4, 2);
-	assert_int_equal(take_interrupt(&card), 2);
+	assert_int_equal(handle_interrupt(&card), 2);
 	assert_ok(apple_dext_probe_dma(card.connection, IOVA, 0, &command));
 	card_close(&card);
 }
 
-/* The client goes amid work: the next one finds the device as new. */
-static void test_gone_amid_work(void **state)
+/* The client disconnects during the work: the next one finds the device reset. */
+static void test_disconnect_during_work(void **state)
 {
 	struct card card;
 	AppleDextStatus status;
@@ -252,14 +252,14 @@ static int setup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_who_it_is),
-		cmocka_unit_test(test_its_registers_are_calls),
+		cmocka_unit_test(test_identity),
+		cmocka_unit_test(test_registers_by_call),
 		cmocka_unit_test(test_factorial),
-		cmocka_unit_test(test_raised_by_hand),
+		cmocka_unit_test(test_raised_by_register),
 		cmocka_unit_test(test_dma),
 		cmocka_unit_test(test_dma_behind_a_dart),
-		cmocka_unit_test(test_reset_amid_work),
-		cmocka_unit_test(test_gone_amid_work),
+		cmocka_unit_test(test_reset_during_work),
+		cmocka_unit_test(test_disconnect_during_work),
 	};
 
 	return cmocka_run_group_tests(tests, setup, rig_stop_group);

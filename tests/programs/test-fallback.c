@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The client library against a driver of the fixed eighteen selectors: a scripted one,
- * in this process, that answers kIOReturnUnsupported to everything else.
+ * The client library with a driver of the fixed eighteen selectors: a fake in this process that
+ * returns kIOReturnUnsupported for all others.
  */
 #include "tests/lib/asserts.h"
 
@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* The regions that the driver has, and how many claims it was asked for. */
+/* The registered regions, and the number of claim calls. */
 static uint64_t regions[8];
 static size_t region_count;
 static unsigned claims;
@@ -81,11 +81,11 @@ static kern_return_t method(void *client, struct iouser_arguments *arguments)
 	}
 }
 
-/* Memory that is smaller than its type says, once the test has made it; else none. */
+/* Memory that is smaller than its type requires, if the test has created it. */
 static int small_memory = -1;
 static unsigned unmappings;
 
-static kern_return_t give_memory(void *client, uint32_t type, struct iouser_memory *memory)
+static kern_return_t memory_for_type(void *client, uint32_t type, struct iouser_memory *memory)
 {
 	(void)client, (void)type;
 	if (small_memory < 0)
@@ -109,7 +109,7 @@ static void closed(void *client)
 static const struct iouser_class old_driver = {
 	.new_user_client = open_client,
 	.external_method = method,
-	.copy_client_memory = give_memory,
+	.copy_client_memory = memory_for_type,
 	.client_unmapped = unmapped,
 	.client_closed = closed,
 };
@@ -138,7 +138,7 @@ static void test_segments_become_regions(void **state)
 	assert_ok(
 		apple_dext_unregister_dma_segments(connection, 0x1000, 2 * DEXT_CHUNK_MAX + 4096));
 	assert_int_equal(region_count, 0);
-	/* The fifth does not fit: the four before it are undone. */
+	/* The fifth does not fit: the four before it are unregistered. */
 	count = 8;
 	assert_fails(apple_dext_register_dma_segments(
 			     connection, 0x1000, 0x10000, 5 * DEXT_CHUNK_MAX, segments, &count),
@@ -197,7 +197,7 @@ static void test_descriptors_become_addresses(void **state)
 	assert_int_equal(region_count, 0);
 }
 
-static void test_the_rest_says_so(void **state)
+static void test_the_rest_is_unsupported(void **state)
 {
 	AppleDextStatus status;
 	AppleDextDMALimits limits;
@@ -228,7 +228,7 @@ static void test_memory_without_a_reason(void **state)
 	assert_fails(apple_dext_map_irq_state(connection, &address), kIOReturnBadArgument);
 }
 
-/* A mapping is used only if all of the structure is in it. */
+/* A mapping is used only if it contains the whole structure. */
 static void test_memory_that_is_too_small(void **state)
 {
 	mach_vm_address_t address = 1;
@@ -254,7 +254,7 @@ int main(void)
 		cmocka_unit_test(test_segments_become_regions),
 		cmocka_unit_test(test_batches_become_calls),
 		cmocka_unit_test(test_descriptors_become_addresses),
-		cmocka_unit_test(test_the_rest_says_so),
+		cmocka_unit_test(test_the_rest_is_unsupported),
 		cmocka_unit_test(test_memory_without_a_reason),
 		cmocka_unit_test(test_memory_that_is_too_small),
 	};

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# What a guest reports is read while it is being written: half a line says nothing yet.
+# The report of a guest is read while it is written: an incomplete line is ignored.
 # Usage: test-guest-report.sh
 set -u
 tree=$(cd "$(dirname "$0")/../.." && pwd) || exit 1

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Clients that speak the runtime's protocol themselves, against a server in this process. A
- * descriptor that they send would hold close() up for an hour: that the server goes on, and that
- * it can be destroyed, is what shows that nobody waits for it.
+ * Clients that implement the runtime's protocol themselves, with a server in this process. close()
+ * of a descriptor that they send would block for an hour: the server continues, and can be
+ * destroyed, only if it does not wait for it.
  */
 #include "common/fd-dispose.h"
 #include "iokit/wire.h"
@@ -56,7 +56,7 @@ static kern_return_t keep(struct user *user, struct iouser_arguments *arguments)
 	return kIOReturnSuccess;
 }
 
-/* How many segments the memory has that the client names. */
+/* The number of segments of the memory that the client names. */
 static kern_return_t count_segments(struct user *user, struct iouser_arguments *arguments)
 {
 	struct iouser_task_memory *memory;
@@ -100,7 +100,7 @@ static kern_return_t method(void *client, struct iouser_arguments *arguments)
 		arguments->structure_output_size = arguments->structure_output_room + 1;
 		return kIOReturnSuccess;
 	default:
-		return kIOReturnSuccess; /* and gives nothing */
+		return kIOReturnSuccess; /* without an output */
 	}
 }
 
@@ -133,7 +133,7 @@ static const struct iouser_class driver_class = {
 
 /* --- The server --------------------------------------------------------------------- */
 
-/* The other ends of sockets that linger. */
+/* The peers of the lingering sockets. */
 #define READERS_MAX 8
 static int readers[READERS_MAX];
 static unsigned reader_count;
@@ -165,12 +165,12 @@ static int setup(void **state)
 	server = iouser_server_create_with(&options, error, sizeof(error));
 	assert_non_null(server);
 	assert_int_equal(pthread_create(&server_thread, NULL, run, server), 0);
-	pthread_setname_np(
-		server_thread, "server"); /* and of the threads that it begins, at first */
+	/* The threads that it creates inherit the name at first. */
+	pthread_setname_np(server_thread, "server");
 	return 0;
 }
 
-/* Both wait for the sessions' threads: a test whose server is stuck does not come to its end. */
+/* Both wait for the sessions' threads: a test whose server is blocked does not end. */
 static int teardown(void **state)
 {
 	(void)state;
@@ -188,14 +188,14 @@ static int teardown(void **state)
 }
 
 /*
- * The server is held while a client sends a descriptor and closes its own: the server's is the
- * last then. Its threads get a signal, and stay in the handler until they are let go.
+ * The server is held while a client sends a descriptor and closes its own: then the server has the
+ * last reference. Its threads get a signal, and block in the handler until they are released.
  */
 static int gate[2];
 static atomic_uint held_count;
-static atomic_int held[16]; /* the threads that stay */
+static atomic_int held[16]; /* the threads that are held */
 
-static void stay(int signal)
+static void wait_for_release(int signal)
 {
 	char byte;
 
@@ -204,7 +204,7 @@ static void stay(int signal)
 	(void)!read(gate[0], &byte, 1);
 }
 
-/* Whether a thread is one of the server's; not those that only close. */
+/* Whether a thread belongs to the server, other than those that only close. */
 static bool is_of_server(pid_t thread)
 {
 	char name[64], line[64] = "";
@@ -230,12 +230,12 @@ static bool is_held(pid_t thread)
 
 static void hold_server(void)
 {
-	struct sigaction action = { .sa_handler = stay, .sa_flags = SA_RESTART };
+	struct sigaction action = { .sa_handler = wait_for_release, .sa_flags = SA_RESTART };
 	struct dirent *task;
 	DIR *tasks;
 
 #ifdef __SANITIZE_THREAD__
-	skip(); /* it keeps the signal back until the thread's call returns */
+	skip(); /* it defers the signal until the thread's system call returns */
 #endif
 	tasks = opendir("/proc/self/task");
 	assert_non_null(tasks);
@@ -250,20 +250,20 @@ static void hold_server(void)
 		if (!is_of_server(thread))
 			continue;
 		syscall(SYS_tgkill, getpid(), thread, SIGUSR1);
-		while (!is_held(thread) && is_of_server(thread)) /* it may be about to end */
+		while (!is_held(thread) && is_of_server(thread)) /* it may be exiting */
 			usleep(100);
 	}
 	closedir(tasks);
 }
 
-static void let_server_go(void)
+static void release_server(void)
 {
-	close(gate[1]); /* the end of the file, for all of them */
+	close(gate[1]); /* end of file for all threads */
 }
 
 /* --- A client ----------------------------------------------------------------------- */
 
-static int dial(void)
+static int connect_socket(void)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
@@ -293,8 +293,8 @@ static kern_return_t receive_status(int fd, union iou_buffer *reply)
 	return reply->header.status;
 }
 
-/* Whether the server has ended the session; what it says before is passed over. */
-static bool is_cut_off(int fd)
+/* Whether the server has ended the session; earlier messages are skipped. */
+static bool session_ended(int fd)
 {
 	union iou_buffer reply;
 	struct iou_fds fds;
@@ -305,7 +305,7 @@ static bool is_cut_off(int fd)
 	return size == 0 || size == -ECONNRESET;
 }
 
-/* The only service there is. */
+/* The only published service. */
 static uint64_t find_entry(int fd)
 {
 	struct iou_header list = { .type = IOU_LIST };
@@ -325,7 +325,7 @@ static int open_session(void)
 {
 	struct iou_open open = { .header = { .type = IOU_OPEN } };
 	union iou_buffer reply;
-	int fd = dial();
+	int fd = connect_socket();
 
 	assert_int_equal(send_hello(fd, NULL, 0), 0);
 	assert_int_equal(receive_status(fd, &reply), kIOReturnSuccess);
@@ -361,7 +361,7 @@ static kern_return_t call_with_port(int fd, int port)
 	return receive_status(fd, &reply);
 }
 
-/* A connected TCP socket with data that its other end does not take, and keeps until teardown(). */
+/* A connected TCP socket with data that its peer does not read; it exists until teardown(). */
 static int lingering_socket(void)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET,
@@ -387,9 +387,9 @@ static int lingering_socket(void)
 	return fd;
 }
 
-/* --- Descriptors whose close() waits ------------------------------------------------- */
+/* --- Descriptors whose close() blocks ----------------------------------------------- */
 
-/* They are in flight when the client closes its own, so that the server's are the last. */
+/* They are in flight when the client closes its own, so that the server has the last reference. */
 static void test_a_port_that_lingers(void **state)
 {
 	int fd = open_session(), port = lingering_socket();
@@ -399,15 +399,15 @@ static void test_a_port_that_lingers(void **state)
 	hold_server();
 	assert_int_equal(send_call(fd, SELECT_KEEP, NULL, 0, &port, 1), 0);
 	close(port);
-	let_server_go();
+	release_server();
 	assert_int_equal(receive_status(fd, &reply), kIOReturnBadArgument);
-	/* The session goes on. */
+	/* The session continues. */
 	assert_int_equal(send_call(fd, SELECT_NOTHING, NULL, 0, NULL, 0), 0);
 	assert_int_equal(receive_status(fd, &reply), kIOReturnSuccess);
 	close(fd);
 }
 
-/* A real port, in whose queue such a socket lies; dropped with the session. */
+/* A valid port with such a socket in its queue; closed with the session. */
 static void test_a_port_with_such_a_socket_in_its_queue(void **state)
 {
 	struct iou_header header = { .type = IOU_EVENT };
@@ -421,10 +421,10 @@ static void test_a_port_with_such_a_socket_in_its_queue(void **state)
 	hold_server();
 	assert_int_equal(send_call(fd, SELECT_KEEP, NULL, 0, &ends[1], 1), 0);
 	close(ends[1]);
-	let_server_go();
+	release_server();
 	assert_int_equal(receive_status(fd, &reply), kIOReturnSuccess);
 	close(ends[0]);
-	/* Another port takes its place. */
+	/* Another port replaces it. */
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
 	assert_int_equal(call_with_port(fd, ends[1]), kIOReturnSuccess);
 	close(ends[0]);
@@ -451,7 +451,7 @@ static void test_an_argument_that_lingers(void **state)
 	hold_server();
 	assert_int_equal(send_call(fd, SELECT_FILE, NULL, 0, fds, IOUSER_DESCRIPTORS_MAX), 0);
 	close(fds[IOUSER_DESCRIPTORS_MAX - 1]);
-	let_server_go();
+	release_server();
 	assert_int_equal(receive_status(fd, &reply), kIOReturnBadArgument);
 	/* A selector that takes none ignores them. */
 	assert_int_equal(send_call(fd, SELECT_NOTHING, NULL, 0, &memory, 1), 0);
@@ -459,14 +459,14 @@ static void test_an_argument_that_lingers(void **state)
 	/* One too many. */
 	fds[IOUSER_DESCRIPTORS_MAX - 1] = memory;
 	assert_int_equal(send_call(fd, SELECT_FILE, NULL, 0, fds, IOUSER_DESCRIPTORS_MAX + 1), 0);
-	assert_true(is_cut_off(fd));
+	assert_true(session_ended(fd));
 	close(memory);
 	close(fd);
 }
 
-static void test_descriptors_where_none_may_be(void **state)
+static void test_descriptors_where_none_are_allowed(void **state)
 {
-	int fd = dial(), fds[2];
+	int fd = connect_socket(), fds[2];
 
 	(void)state;
 	fds[0] = lingering_socket();
@@ -475,13 +475,16 @@ static void test_descriptors_where_none_may_be(void **state)
 	assert_int_equal(send_hello(fd, fds, 2), 0);
 	close(fds[0]);
 	close(fds[1]);
-	let_server_go();
-	assert_true(is_cut_off(fd));
+	release_server();
+	assert_true(session_ended(fd));
 	close(fd);
 }
 
-/* More than a message may bring: the kernel must not close on the session's thread what is cut off. */
-static void test_more_descriptors_than_a_message_may_bring(void **state)
+/*
+ * More descriptors than a message may have: the kernel must not close the excess ones on the
+ * session's thread.
+ */
+static void test_more_descriptors_than_a_message_may_have(void **state)
 {
 	struct iou_hello hello = { .header = { .type = IOU_HELLO, .size = sizeof(hello) } };
 	struct iovec iov = { &hello, sizeof(hello) };
@@ -495,7 +498,7 @@ static void test_more_descriptors_than_a_message_may_bring(void **state)
 		.msg_control = &control,
 		.msg_controllen = sizeof(control.space) };
 	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-	int fd = dial(), fds[SENT];
+	int fd = connect_socket(), fds[SENT];
 
 	(void)state;
 	for (size_t i = 0; i < SENT - 1; i++)
@@ -508,16 +511,16 @@ static void test_more_descriptors_than_a_message_may_bring(void **state)
 	hold_server();
 	assert_int_equal(sendmsg(fd, &message, 0), sizeof(hello));
 	close(fds[SENT - 1]);
-	let_server_go();
-	assert_true(is_cut_off(fd));
+	release_server();
+	assert_true(session_ended(fd));
 	close(fd);
 }
 
-/* A session that has been asked to WATCH ends when the client says more, and does not receive it. */
+/* A session in WATCH ends when the client sends another message, without receiving it. */
 static void test_descriptors_that_are_never_received(void **state)
 {
 	struct iou_header watch = { .type = IOU_WATCH };
-	int fd = dial(), sent = lingering_socket();
+	int fd = connect_socket(), sent = lingering_socket();
 	union iou_buffer reply;
 
 	(void)state;
@@ -528,24 +531,24 @@ static void test_descriptors_that_are_never_received(void **state)
 	hold_server();
 	assert_int_equal(send_hello(fd, &sent, 1), 0);
 	close(sent);
-	let_server_go();
-	assert_true(is_cut_off(fd));
+	release_server();
+	assert_true(session_ended(fd));
 	close(fd);
 }
 
-/* The same of a connection that has not been accepted when the server ends. */
-static void test_descriptors_of_a_connection_that_nobody_accepts(void **state)
+/* The same for a connection that is not accepted before the server ends. */
+static void test_descriptors_of_a_connection_that_is_not_accepted(void **state)
 {
 	int fd, sent = lingering_socket();
 
 	(void)state;
 	iouser_server_stop(server);
 	pthread_join(server_thread, NULL);
-	fd = dial();
+	fd = connect_socket();
 	assert_int_equal(send_hello(fd, &sent, 1), 0);
 	close(sent);
 	iouser_server_destroy(server);
-	assert_true(is_cut_off(fd));
+	assert_true(session_ended(fd));
 	close(fd);
 	server = NULL;
 }
@@ -558,15 +561,15 @@ static void test_peers_that_are_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < 4; i++)
 		served[i] = open_session();
-	refused = dial();
+	refused = connect_socket();
 	hold_server();
 	assert_int_equal(send_hello(refused, &sent, 1), 0);
 	close(sent);
-	let_server_go();
-	/* No reply: to receive its message would be to receive the descriptor. */
-	assert_true(is_cut_off(refused));
+	release_server();
+	/* No reply: receiving its message would receive the descriptor. */
+	assert_true(session_ended(refused));
 	close(refused);
-	refused = dial();
+	refused = connect_socket();
 	assert_int_equal(send_hello(refused, NULL, 0), 0);
 	assert_int_equal(receive_status(refused, &reply), kIOReturnNoResources);
 	close(refused);
@@ -574,7 +577,7 @@ static void test_peers_that_are_refused(void **state)
 		close(served[i]);
 }
 
-/* --- Descriptors that find no room --------------------------------------------------- */
+/* --- Descriptors that exceed the limit ------------------------------------------------ */
 
 static void test_descriptors_that_are_lost(void **state)
 {
@@ -602,9 +605,9 @@ static void test_descriptors_that_are_lost(void **state)
 	close(fd);
 }
 
-/* --- What a call gives --------------------------------------------------------------- */
+/* --- Outputs of a call -------------------------------------------------------------- */
 
-static void test_a_selector_that_gives_nothing(void **state)
+static void test_a_selector_without_output(void **state)
 {
 	int fd = open_session();
 	union iou_buffer reply;
@@ -628,7 +631,7 @@ struct answer {
 	union iou_buffer buffer;
 };
 
-/* Begin a call that names memory: the question comes. */
+/* Begin a call that names memory, and receive the query. */
 static uint32_t ask(int fd, uint64_t va, uint64_t size)
 {
 	const uint64_t scalars[] = { va, size };
@@ -680,8 +683,8 @@ static int memory_file(uint64_t size)
 	return fd;
 }
 
-/* Ranges of less than pages: 65,536 of them cost far more than the memory that they are. */
-static void test_ranges_of_less_than_pages(void **state)
+/* Ranges smaller than pages: 65,536 of them cost far more than the memory that they describe. */
+static void test_ranges_smaller_than_pages(void **state)
 {
 	int fd = open_session();
 	struct answer answer;
@@ -692,11 +695,14 @@ static void test_ranges_of_less_than_pages(void **state)
 	add_range(&answer, PAGE, 1, IOU_RANGE_PRIVATE, 0, true);
 	add_range(&answer, PAGE + 1, 1, IOU_RANGE_PRIVATE, 0, true);
 	assert_int_equal(send_answer(fd, &answer), 0);
-	assert_true(is_cut_off(fd));
+	assert_true(session_ended(fd));
 	close(fd);
 }
 
-/* What is adjacent is one segment: private memory, and a file's. The ends may be anywhere in a page. */
+/*
+ * Adjacent ranges are merged into one segment: private memory, and that of a file. The ends need
+ * not be page-aligned.
+ */
 static void test_adjacent_ranges_are_one_segment(void **state)
 {
 	const uint64_t va = 64 * PAGE + 8;
@@ -714,21 +720,21 @@ static void test_adjacent_ranges_are_one_segment(void **state)
 	add_range(&answer, va + 3 * PAGE - 8, PAGE, 0, 5 * PAGE, true);
 	add_range(&answer, va + 4 * PAGE - 8, PAGE, 0, 6 * PAGE, true);
 	assert_int_equal(send_answer(fd, &answer), 0);
-	/* The next reply brings the file again, under another number. */
+	/* The next reply has the file again, as another descriptor. */
 	begin_answer(&answer, id, false);
 	answer.fds[answer.fd_count++] = file;
 	add_range(&answer, va + 5 * PAGE - 8, 2 * PAGE, 0, 7 * PAGE, true);
 	add_range(&answer, va + 7 * PAGE - 8, 5 * PAGE + 8, 0, 40 * PAGE, true);
 	assert_int_equal(send_answer(fd, &answer), 0);
 	assert_int_equal(receive_status(fd, &reply), kIOReturnSuccess);
-	/* Private and writable, private and not, pages 5 to 8 of the file, pages 40 and on. */
+	/* Private and writable, private and read-only, pages 5 to 8 of the file, pages from 40. */
 	assert_int_equal(*(uint64_t *)(void *)(reply.bytes + sizeof(reply.call_reply)), 4);
 	close(file);
 	close(fd);
 }
 
-/* A call that fails in its first reply leaves the session in step with those that follow. */
-static void test_replies_behind_one_that_cannot_be_used(void **state)
+/* After a call that fails in its first reply, the session skips the replies that follow. */
+static void test_replies_after_one_that_is_invalid(void **state)
 {
 	int fd = open_session(), file = memory_file(PAGE);
 	union iou_buffer reply;
@@ -750,7 +756,7 @@ static void test_replies_behind_one_that_cannot_be_used(void **state)
 	close(fd);
 }
 
-/* A file of a file system that is not known to answer: procfs stands for FUSE and NFS here. */
+/* A file of a file system that may not answer: procfs represents FUSE and NFS here. */
 static void test_files_that_may_stall(void **state)
 {
 	int fd = open_session(), file = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
@@ -776,16 +782,16 @@ int main(void)
 		EACH(test_a_port_that_lingers),
 		EACH(test_a_port_with_such_a_socket_in_its_queue),
 		EACH(test_an_argument_that_lingers),
-		EACH(test_descriptors_where_none_may_be),
-		EACH(test_more_descriptors_than_a_message_may_bring),
+		EACH(test_descriptors_where_none_are_allowed),
+		EACH(test_more_descriptors_than_a_message_may_have),
 		EACH(test_descriptors_that_are_never_received),
-		EACH(test_descriptors_of_a_connection_that_nobody_accepts),
+		EACH(test_descriptors_of_a_connection_that_is_not_accepted),
 		EACH(test_peers_that_are_refused),
 		EACH(test_descriptors_that_are_lost),
-		EACH(test_a_selector_that_gives_nothing),
-		EACH(test_ranges_of_less_than_pages),
+		EACH(test_a_selector_without_output),
+		EACH(test_ranges_smaller_than_pages),
 		EACH(test_adjacent_ranges_are_one_segment),
-		EACH(test_replies_behind_one_that_cannot_be_used),
+		EACH(test_replies_after_one_that_is_invalid),
 		EACH(test_files_that_may_stall),
 	};
 

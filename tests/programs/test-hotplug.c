@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Services that come and go: notifications, and what is left to those who held them. */
+/* Services that are published and removed: notifications, and objects that clients still hold. */
 #include "tests/lib/rig.h"
 #include "tests/lib/cmocka-all.h"
 
@@ -10,12 +10,12 @@
 
 static struct rig rig;
 
-/* What a notification has told. */
+/* What a notification has reported. */
 struct witness {
 	IONotificationPortRef port;
 	dispatch_queue_t queue;
 	io_iterator_t iterator;
-	/* The lock guards what follows. */
+	/* Protects the members below. */
 	pthread_mutex_t lock;
 	unsigned seen, calls;
 };
@@ -33,7 +33,7 @@ static unsigned drain(io_iterator_t iterator)
 	return count;
 }
 
-static void told(void *refcon, io_iterator_t iterator)
+static void notified(void *refcon, io_iterator_t iterator)
 {
 	struct witness *witness = refcon;
 	unsigned count = drain(iterator);
@@ -51,7 +51,7 @@ static void begin(struct witness *witness, const char *type, const char *class)
 	witness->queue = dispatch_queue_create("witness", DISPATCH_QUEUE_SERIAL);
 	IONotificationPortSetDispatchQueue(witness->port, witness->queue);
 	assert_int_equal(IOServiceAddMatchingNotification(witness->port, type,
-				 IOServiceMatching(class), told, witness, &witness->iterator),
+				 IOServiceMatching(class), notified, witness, &witness->iterator),
 		kIOReturnSuccess);
 }
 
@@ -95,10 +95,10 @@ static void test_bad_arguments(void **state)
 
 	(void)state;
 	assert_int_equal(IOServiceAddMatchingNotification(port, "IOServiceSmells",
-				 IOServiceMatching("IOService"), told, NULL, &iterator),
+				 IOServiceMatching("IOService"), notified, NULL, &iterator),
 		kIOReturnBadArgument);
 	assert_int_equal(IOServiceAddMatchingNotification(
-				 port, kIOFirstMatchNotification, NULL, told, NULL, &iterator),
+				 port, kIOFirstMatchNotification, NULL, notified, NULL, &iterator),
 		kIOReturnBadArgument);
 	assert_int_equal(IOServiceAddMatchingNotification(port, kIOFirstMatchNotification,
 				 IOServiceMatching("IOService"), NULL, NULL, &iterator),
@@ -106,7 +106,7 @@ static void test_bad_arguments(void **state)
 	IONotificationPortDestroy(port);
 }
 
-static void test_removal_is_told(void **state)
+static void test_removal_is_notified(void **state)
 {
 	struct witness come, gone, others;
 	io_connect_t connection;
@@ -116,7 +116,7 @@ static void test_removal_is_told(void **state)
 	begin(&come, kIOFirstMatchNotification, "IOUserService");
 	begin(&gone, kIOTerminatedNotification, "IOUserService");
 	begin(&others, kIOTerminatedNotification, "AppleUSBDevice");
-	assert_int_equal(drain(come.iterator), 2); /* those that are there */
+	assert_int_equal(drain(come.iterator), 2); /* those that exist already */
 	assert_int_equal(drain(gone.iterator), 0);
 	assert_int_equal(drain(others.iterator), 0);
 	connection = apple_dext_connect(2, 0, 0);
@@ -135,7 +135,7 @@ static void test_removal_is_told(void **state)
 	assert_true(rig_stop(&rig));
 }
 
-/* Not armed until it has been emptied: what comes meanwhile waits in the iterator. */
+/* Not armed until the iterator has been emptied: later services wait in the iterator. */
 static void test_arming(void **state)
 {
 	io_connect_t connection;
@@ -158,14 +158,14 @@ static void test_arming(void **state)
 	assert_true(rig_stop(&rig));
 }
 
-/* The whole service dies, and another one begins. */
-static void test_death_and_return(void **state)
+/* The whole service is killed, and started again. */
+static void test_kill_and_restart(void **state)
 {
 	struct witness come, gone;
 
 	(void)state;
 	assert_true(rig_start(&rig, specs));
-	if (rig.local) { /* a driver in this process does not die without it */
+	if (rig.local) { /* skip: a driver in this process cannot be killed separately */
 		assert_true(rig_stop(&rig));
 		skip();
 	}
@@ -186,9 +186,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bad_arguments),
-		cmocka_unit_test(test_removal_is_told),
+		cmocka_unit_test(test_removal_is_notified),
 		cmocka_unit_test(test_arming),
-		cmocka_unit_test(test_death_and_return),
+		cmocka_unit_test(test_kill_and_restart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

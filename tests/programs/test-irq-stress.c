@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Interrupts under load, over the driver in this process and a device that does nothing
- * but fire vectors from several threads: no wake-up is lost, what is masked is dropped,
- * and clients come and go while it fires.
+ * Interrupts under load, with the driver in this process and a device that only raises vectors,
+ * from several threads: no wake-up is lost, masked interrupts are dropped, and clients connect and
+ * disconnect meanwhile.
  *
- * $IRQ_SEED is the seed, $IRQ_ROUNDS how much of it.
+ * $IRQ_SEED is the seed, $IRQ_ROUNDS the number of rounds.
  */
 #include "driver/driver.h"
 #include "common/pci-regs.h"
@@ -20,16 +20,16 @@
 #include <string.h>
 #include <time.h>
 
-#define VECTORS 200u /* in all four words but the last bits */
+#define VECTORS 200u /* bits in all four words, but not the last ones */
 #define MSIX	0x40u
 
 /* --- The device ----------------------------------------------------------------- */
 
 struct gun {
 	struct pci_provider provider;
-	pthread_mutex_t config_lock; /* guards config */
+	pthread_mutex_t config_lock; /* protects config */
 	uint8_t config[DEXT_CONFIG_SIZE];
-	/* Held for reading while it fires, so that several threads do at a time. */
+	/* Held for reading while it raises, so that several threads can do so. */
 	pthread_rwlock_t route;
 	pci_irq_sink sink;
 	void *context;
@@ -120,7 +120,7 @@ static void gun_destroy(struct pci_provider *provider)
 	free(gun);
 }
 
-/* It has no BARs, and nobody maps anything for it. */
+/* It has no BARs and no DMA. */
 static const struct pci_provider_ops gun_ops = {
 	.open = gun_open,
 	.close = gun_close,
@@ -164,13 +164,13 @@ static struct gun *gun;
 static struct dext_driver *driver;
 static unsigned seed, rounds;
 
-/* A client whose handler notes how often each vector had fired when it took its bit. */
+/* A client whose handler records how often each vector had been raised when it cleared its bit. */
 struct listener {
 	io_connect_t connection;
 	AppleDextInterruptNotify *notify;
 	struct dext_irq_state *state;
-	bool by_call;			/* takes the bits by the call, or in the page */
-	uint64_t takes[DEXT_IRQ_WORDS]; /* which bits are the handler's to take */
+	bool by_call;			/* clears the bits by the call; otherwise in the page */
+	uint64_t takes[DEXT_IRQ_WORDS]; /* bits that the handler clears */
 	atomic_uint fired[VECTORS], seen[VECTORS];
 };
 
@@ -201,7 +201,7 @@ static void interrupted(void *opaque)
 	apple_dext_interrupt_notify_rearm(listener->notify);
 }
 
-/* Connect, and take interrupts; no handler yet. */
+/* Connect, and set up interrupts without a handler. */
 static void listen_to(struct listener *listener, bool by_call)
 {
 	mach_vm_address_t page;
@@ -220,7 +220,7 @@ static void listen_to(struct listener *listener, bool by_call)
 	listener->state = (struct dext_irq_state *)(uintptr_t)page;
 }
 
-/* Apart, as the handler may run before the creation has returned: nothing fires yet. */
+/* Separate, as the handler may run before the creation has returned; nothing is raised yet. */
 static void start_handler(struct listener *listener)
 {
 	listener->notify =
@@ -234,8 +234,8 @@ static void stop_listening(struct listener *listener)
 	apple_dext_disconnect(listener->connection);
 }
 
-/* A little while, of another length each time. */
-static void dawdle(unsigned *random)
+/* Sleep for a short random time. */
+static void sleep_randomly(unsigned *random)
 {
 	unsigned turns = (unsigned)rand_r(random) % 200;
 
@@ -245,7 +245,7 @@ static void dawdle(unsigned *random)
 		;
 }
 
-/* Wait until the last fire of @vector has been seen; false when nothing comes of it for long. */
+/* Wait until the last interrupt of @vector has been seen; false after a timeout. */
 static bool was_seen(struct listener *listener, unsigned vector)
 {
 	time_t limit = time(NULL) + 60;
@@ -262,15 +262,15 @@ static bool was_seen(struct listener *listener, unsigned vector)
 
 struct shooter {
 	struct listener *listener;
-	unsigned seed, first, count; /* its own vectors */
+	unsigned seed, first, count; /* vectors of this thread */
 	unsigned rounds;
 	bool lost;
 	pthread_t thread;
 };
 
 /*
- * One fire, and the next when it has been seen: so each meets the handler just where it
- * arms again, and if one is lost, nothing comes after it to wake the handler.
+ * Raise, and raise again when it has been seen: each interrupt arrives while the handler rearms,
+ * and if one is lost, no later one wakes the handler.
  */
 static void *shoot_and_wait(void *context)
 {
@@ -283,7 +283,7 @@ static void *shoot_and_wait(void *context)
 		atomic_fetch_add(&shooter->listener->fired[vector], 1);
 		gun_fire(gun, vector);
 		shooter->lost = !was_seen(shooter->listener, vector);
-		dawdle(&random);
+		sleep_randomly(&random);
 	}
 	return NULL;
 }
@@ -305,7 +305,7 @@ static void shoot_from(unsigned threads, bool by_call)
 		assert_int_equal(
 			pthread_create(&shooters[i].thread, NULL, shoot_and_wait, &shooters[i]), 0);
 	}
-	/* Arming once more does no harm: where it is refused, what is armed stays. */
+	/* Rearming has no effect if already armed: the call is refused. */
 	for (unsigned i = 0; i < rounds / 4; i++) {
 		kern_return_t status = apple_dext_interrupt_notify_rearm(listener.notify);
 
@@ -318,7 +318,7 @@ static void shoot_from(unsigned threads, bool by_call)
 	}
 	stop_listening(&listener);
 	assert_int_equal(wrong, 0);
-	assert_in_range(refused, 0, rounds / 4 - 1); /* some got through */
+	assert_in_range(refused, 0, rounds / 4 - 1); /* some calls succeeded */
 }
 
 static void test_no_wake_up_is_lost_one_thread(void **state)
@@ -335,9 +335,9 @@ static void test_no_wake_up_is_lost_many_threads(void **state)
 	shoot_from(4, false);
 }
 
-/* --- What is masked is dropped --------------------------------------------------------- */
+/* --- Masked interrupts are dropped ----------------------------------------------------- */
 
-#define MASKED_WORD 1 /* vectors 64 to 127 are the test's own, the others the handler's */
+#define MASKED_WORD 1 /* vectors 64 to 127 are handled by the test, the others by the handler */
 
 static void fire_all_of_the_word(void)
 {
@@ -345,7 +345,7 @@ static void fire_all_of_the_word(void)
 		gun_fire(gun, MASKED_WORD * 64 + vector);
 }
 
-static uint64_t take_own(struct listener *listener)
+static uint64_t clear_own_bits(struct listener *listener)
 {
 	return __atomic_exchange_n(&listener->state->pending[MASKED_WORD], 0, __ATOMIC_SEQ_CST);
 }
@@ -355,19 +355,19 @@ struct noise {
 	unsigned seed;
 };
 
-/* Fires the test's own word without a pause, so that masking meets fires under way. */
-static void *make_noise(void *context)
+/* Raises the test's word continuously, so that masking meets interrupts in progress. */
+static void *raise_continuously(void *context)
 {
 	struct noise *noise = context;
 
 	while (!atomic_load(&noise->stop)) {
 		gun_fire(gun, MASKED_WORD * 64 + (unsigned)rand_r(&noise->seed) % 64);
-		dawdle(&noise->seed);
+		sleep_randomly(&noise->seed);
 	}
 	return NULL;
 }
 
-static void test_what_is_masked_is_dropped(void **state)
+static void test_masked_interrupts_are_dropped(void **state)
 {
 	static struct listener listener;
 	struct shooter shooter = {
@@ -387,18 +387,18 @@ static void test_what_is_masked_is_dropped(void **state)
 				    (uint64_t)rand_r(&random) << 20 ^ (uint64_t)rand_r(&random);
 		assert_int_equal(
 			apple_dext_set_irq_mask(listener.connection, mask), kIOReturnSuccess);
-		take_own(&listener);
+		clear_own_bits(&listener);
 		fire_all_of_the_word();
-		/* Those that were enabled, all of them, and no other. */
-		assert_true(take_own(&listener) == mask[MASKED_WORD]);
+		/* All that were enabled, and no other. */
+		assert_true(clear_own_bits(&listener) == mask[MASKED_WORD]);
 	}
 	pthread_join(shooter.thread, NULL);
 	assert_false(shooter.lost);
 	stop_listening(&listener);
 }
 
-/* Once the call that masks has returned, fires that were under way are over, too. */
-static void test_masking_waits_for_fires_under_way(void **state)
+/* When the call that masks has returned, interrupts in progress have been delivered. */
+static void test_masking_waits_for_interrupts_in_progress(void **state)
 {
 	static struct listener listener;
 	struct noise noise = { .seed = seed };
@@ -408,25 +408,25 @@ static void test_masking_waits_for_fires_under_way(void **state)
 	(void)state;
 	memset(open, 0xff, sizeof(open));
 	listen_to(&listener, false);
-	assert_int_equal(pthread_create(&thread, NULL, make_noise, &noise), 0);
+	assert_int_equal(pthread_create(&thread, NULL, raise_continuously, &noise), 0);
 	for (unsigned i = 0; i < rounds; i++) {
 		assert_int_equal(
 			apple_dext_set_irq_mask(listener.connection, open), kIOReturnSuccess);
-		dawdle(&noise.seed);
+		sleep_randomly(&noise.seed);
 		assert_int_equal(
 			apple_dext_set_irq_mask(listener.connection, shut), kIOReturnSuccess);
-		take_own(&listener);
-		dawdle(&noise.seed);
-		assert_true(take_own(&listener) == 0);
+		clear_own_bits(&listener);
+		sleep_randomly(&noise.seed);
+		assert_true(clear_own_bits(&listener) == 0);
 	}
 	atomic_store(&noise.stop, true);
 	pthread_join(thread, NULL);
 	apple_dext_disconnect(listener.connection);
 }
 
-/* --- Clients come and go ---------------------------------------------------------------- */
+/* --- Clients connect and disconnect ----------------------------------------------------- */
 
-static void test_clients_come_and_go(void **state)
+static void test_clients_connect_and_disconnect(void **state)
 {
 	static struct listener staying, going;
 	struct shooter shooter = { .listener = &staying,
@@ -441,7 +441,9 @@ static void test_clients_come_and_go(void **state)
 	assert_int_equal(pthread_create(&shooter.thread, NULL, shoot_and_wait, &shooter), 0);
 	for (unsigned i = 0; i < rounds / 50; i++) {
 		listen_to(&going, i % 2);
-		/* Its own handler may run already: it arms with the notification that it finds. */
+		/*
+		 * Its own handler may run already, and rearm with the notification that it finds.
+		 */
 		if (i % 3 == 0)
 			apple_dext_disconnect(going.connection);
 		else
@@ -485,9 +487,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_wake_up_is_lost_one_thread),
 		cmocka_unit_test(test_no_wake_up_is_lost_many_threads),
-		cmocka_unit_test(test_what_is_masked_is_dropped),
-		cmocka_unit_test(test_masking_waits_for_fires_under_way),
-		cmocka_unit_test(test_clients_come_and_go),
+		cmocka_unit_test(test_masked_interrupts_are_dropped),
+		cmocka_unit_test(test_masking_waits_for_interrupts_in_progress),
+		cmocka_unit_test(test_clients_connect_and_disconnect),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Descriptors behind a driver's memory, as the runtime hands them out: against a scripted
- * driver in this process, which counts what it has lent.
+ * Descriptors of a driver's memory, as the runtime passes them to clients, with a fake driver in
+ * this process that counts the memory in use.
  */
 #include "tests/lib/cmocka-all.h"
 #include "tests/lib/fds.h"
@@ -17,10 +17,10 @@
 
 #define SIZE 8192u
 
-/* What the driver answers, and what it has lent of each memory type. */
+/* The driver's answer, and its count of uses for each memory type. */
 static struct iouser_memory answer;
 static kern_return_t answer_status;
-static int lent[4];
+static int in_use[4];
 static io_connect_t connection;
 
 static kern_return_t open_client(
@@ -37,19 +37,19 @@ static kern_return_t call(void *client, struct iouser_arguments *arguments)
 	return kIOReturnUnsupported;
 }
 
-static kern_return_t lend(void *client, uint32_t memory_type, struct iouser_memory *memory)
+static kern_return_t get_memory(void *client, uint32_t memory_type, struct iouser_memory *memory)
 {
 	(void)client;
 	*memory = answer;
 	if (answer_status == kIOReturnSuccess)
-		lent[memory_type]++;
+		in_use[memory_type]++;
 	return answer_status;
 }
 
 static void unmapped(void *client, uint32_t memory_type)
 {
 	(void)client;
-	lent[memory_type]--;
+	in_use[memory_type]--;
 }
 
 static void closed(void *client)
@@ -60,12 +60,12 @@ static void closed(void *client)
 static const struct iouser_class class = {
 	.new_user_client = open_client,
 	.external_method = call,
-	.copy_client_memory = lend,
+	.copy_client_memory = get_memory,
 	.client_unmapped = unmapped,
 	.client_closed = closed,
 };
 
-static void test_a_descriptor_counts_until_it_is_given_back(void **state)
+static void test_a_descriptor_counts_until_it_is_returned(void **state)
 {
 	size_t fds = count_fds();
 	uint64_t offset, size;
@@ -80,7 +80,7 @@ static void test_a_descriptor_counts_until_it_is_given_back(void **state)
 		assert_int_equal(offset, 4096);
 		assert_int_equal(size, 4096);
 		assert_int_equal(fcntl(fd[i], F_GETFD), FD_CLOEXEC);
-		assert_int_equal(lent[1], i + 1);
+		assert_int_equal(in_use[1], i + 1);
 	}
 	assert_int_not_equal(fd[0], fd[1]);
 	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd[1], (off_t)offset);
@@ -90,20 +90,23 @@ static void test_a_descriptor_counts_until_it_is_given_back(void **state)
 	assert_int_equal(pread(answer.fd, &(char){ 0 }, 1, 4096), 1);
 	close(fd[0]);
 	close(fd[1]);
-	assert_int_equal(lent[1], 2);
+	assert_int_equal(in_use[1], 2);
 	for (int i = 1; i >= 0; i--) {
 		assert_int_equal(
 			IOUserConnectReturnMemoryDescriptor(connection, 2), kIOReturnBadArgument);
 		assert_int_equal(
 			IOUserConnectReturnMemoryDescriptor(connection, 1), kIOReturnSuccess);
-		assert_int_equal(lent[1], i);
+		assert_int_equal(in_use[1], i);
 	}
 	assert_int_equal(IOUserConnectReturnMemoryDescriptor(connection, 1), kIOReturnBadArgument);
 	assert_int_equal(count_fds(), fds);
 }
 
-/* Neither is given back by the other's function. */
-static void test_mappings_and_descriptors_are_two_things(void **state)
+/*
+ * A mapping is not released by the function for descriptors, nor a descriptor by that for
+ * mappings.
+ */
+static void test_mappings_and_descriptors_are_separate(void **state)
 {
 	mach_vm_address_t address;
 	mach_vm_size_t length;
@@ -117,17 +120,17 @@ static void test_mappings_and_descriptors_are_two_things(void **state)
 	assert_int_equal(IOUserConnectReturnMemoryDescriptor(connection, 1), kIOReturnBadArgument);
 	assert_int_equal(
 		IOConnectUnmapMemory64(connection, 1, mach_task_self(), address), kIOReturnSuccess);
-	assert_int_equal(lent[1], 0);
+	assert_int_equal(in_use[1], 0);
 	assert_int_equal(IOUserConnectCopyMemoryDescriptor(connection, 1, &fd, &offset, &size), 0);
 	assert_int_equal(
 		IOConnectUnmapMemory64(connection, 1, mach_task_self(), 0), kIOReturnBadArgument);
-	assert_int_equal(lent[1], 1);
+	assert_int_equal(in_use[1], 1);
 	assert_int_equal(IOUserConnectReturnMemoryDescriptor(connection, 1), kIOReturnSuccess);
-	assert_int_equal(lent[1], 0);
+	assert_int_equal(in_use[1], 0);
 	close(fd);
 }
 
-static void test_what_is_no_part_of_a_file_is_refused(void **state)
+static void test_memory_that_is_no_part_of_a_file_is_refused(void **state)
 {
 	static const struct {
 		uint64_t offset, size;
@@ -153,7 +156,7 @@ static void test_what_is_no_part_of_a_file_is_refused(void **state)
 		assert_int_equal(
 			IOUserConnectCopyMemoryDescriptor(connection, 1, &fd, &offset, &size),
 			cases[i].status);
-		assert_int_equal(lent[1], 0);
+		assert_int_equal(in_use[1], 0);
 	}
 	answer = sound;
 	answer_status = kIOReturnNotReady;
@@ -168,7 +171,7 @@ static void test_what_is_no_part_of_a_file_is_refused(void **state)
 		kIOReturnBadArgument);
 	assert_int_equal(IOUserConnectCopyMemoryDescriptor(IO_OBJECT_NULL, 1, &fd, &offset, &size),
 		kIOReturnBadArgument);
-	assert_int_equal(lent[1], 0);
+	assert_int_equal(in_use[1], 0);
 	assert_int_equal(fd, -7);
 	assert_int_equal(count_fds(), fds);
 }
@@ -209,11 +212,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-			test_a_descriptor_counts_until_it_is_given_back, setup, teardown),
+			test_a_descriptor_counts_until_it_is_returned, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			test_mappings_and_descriptors_are_two_things, setup, teardown),
+			test_mappings_and_descriptors_are_separate, setup, teardown),
 		cmocka_unit_test_setup_teardown(
-			test_what_is_no_part_of_a_file_is_refused, setup, teardown),
+			test_memory_that_is_no_part_of_a_file_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_child_gets_none, setup, teardown),
 	};
 	struct iouser_service *service = iouser_service_publish("Memory", &class, &answer);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Resets through the driver: in which order it tries them, what it makes of those that
- * are lacking, fail or do not end, and what outlives them.
+ * Resets through the driver: their order, resets that are missing, fail or time out, and state
+ * that survives them.
  */
 #include "common/pci-regs.h"
 #include "tests/lib/asserts.h"
@@ -28,7 +28,7 @@ static void test_the_order(void **state)
 		{ "hot-reset=fail", kIOReturnSuccess, 1, 0x23 },
 		{ "flr=fail,hot-reset=fail", kIOReturnSuccess, 1, 0x123 },
 		{ "flr=on,reset-time=20", kIOReturnSuccess, 1, 0x1 },
-		/* It happened, without an end, until the bus was reset. */
+		/* The reset took effect, but did not end until the hot reset. */
 		{ "flr=hang,reset-timeout=20", kIOReturnSuccess, 2, 0x12 },
 		{ "hot-reset=off,power-reset=off", kIOReturnUnsupported, 0, 0 },
 		{ "flr=fail,hot-reset=off,power-reset=off", kIOReturnDeviceError, 0, 0x1 },
@@ -45,7 +45,7 @@ static void test_the_order(void **state)
 		assert_int_equal(odd_host_get(&host, ODD_RESETS, 4), rows[i].resets);
 		assert_int_equal(odd_host_get(&host, ODD_RESET_LOG, 4), rows[i].log);
 		assert_int_equal(odd_host_get(&host, ODD_SCRATCH, 4), rows[i].resets ? 0 : 0x5555);
-		/* Either way the device is as usable as before. */
+		/* In each case the device is usable afterwards. */
 		assert_int_equal(odd_host_config(&host, PCI_COMMAND, 2) & 7, 7);
 		assert_ok(apple_dext_get_status(host.connection, &status));
 		assert_int_equal(status.resets, rows[i].status == kIOReturnSuccess);
@@ -57,7 +57,7 @@ static void test_config_is_restored(void **state)
 {
 	static const char *const keys[] = { "flr=on", "flr=off", "hot-reset=off",
 		"flr=hang,reset-timeout=20" };
-	/* The capabilities' places are fixed; MSI-X: enabled, all masked. */
+	/* The offsets of the capabilities are fixed. MSI-X: enabled, function masked. */
 	static const struct {
 		unsigned offset, width, value;
 	} registers[] = {
@@ -115,8 +115,11 @@ static void test_interrupts_and_memory_survive(void **state)
 	}
 }
 
-/* Nothing gets the device back: a time-out, after which it is silent and clients still end well. */
-static void test_never_again(void **state)
+/*
+ * No reset recovers the device: a timeout; then it does not respond, and clients can still
+ * disconnect.
+ */
+static void test_device_not_recovered(void **state)
 {
 	static const char *const keys[] = { "flr=on,reset-time=never,reset-timeout=20",
 		"flr=hang,hot-reset=hang,power-reset=hang,reset-timeout=20",
@@ -145,7 +148,7 @@ static void test_never_again(void **state)
 	}
 }
 
-/* Back only after its time is over: what the reset found is restored with the next call. */
+/* Ready only after the timeout: the saved state is restored by the next call. */
 static void test_late(void **state)
 {
 	(void)state;
@@ -159,8 +162,8 @@ static void test_late(void **state)
 	odd_host_close(&host);
 }
 
-/* A reset called while the device is in one of its client's own making. */
-static void test_two_at_once(void **state)
+/* A reset call during a reset that the client started through config space. */
+static void test_two_concurrent_resets(void **state)
 {
 	uint64_t control;
 
@@ -170,14 +173,16 @@ static void test_two_at_once(void **state)
 	assert_ok(apple_dext_config_write(
 		host.connection, 0x48 + PCI_EXP_DEVCTL, 2, control | PCI_EXP_DEVCTL_BCR_FLR));
 	assert_ok(apple_dext_reset_device(host.connection));
-	/* What the client's own reset left is what there was to save: the power-on state. */
+	/* The state that was saved is that after the client's own reset: of power-on. */
 	assert_int_equal(odd_host_config(&host, PCI_COMMAND, 2), 0);
 	assert_int_equal(odd_host_config(&host, PCI_INTERRUPT_LINE, 1), 0);
 	odd_host_close(&host);
 }
 
-/* The last claim goes: a reset by whatever works, and nothing of it for the next one. */
-static void test_nothing_is_left_for_the_next(void **state)
+/*
+ * The last claim ends: a reset of any kind that works, and the next client finds no earlier state.
+ */
+static void test_the_next_client_finds_no_earlier_state(void **state)
 {
 	io_connect_t first;
 	AppleDextStatus status;
@@ -210,10 +215,10 @@ int main(void)
 		cmocka_unit_test(test_the_order),
 		cmocka_unit_test(test_config_is_restored),
 		cmocka_unit_test(test_interrupts_and_memory_survive),
-		cmocka_unit_test(test_never_again),
+		cmocka_unit_test(test_device_not_recovered),
 		cmocka_unit_test(test_late),
-		cmocka_unit_test(test_two_at_once),
-		cmocka_unit_test(test_nothing_is_left_for_the_next),
+		cmocka_unit_test(test_two_concurrent_resets),
+		cmocka_unit_test(test_the_next_client_finds_no_earlier_state),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* BARs, interrupts, DMA and capability lists of a device that has every oddity. */
+/* BARs, interrupts, DMA and capability lists of the odd device. */
 #include "common/pci-regs.h"
 #include "tests/lib/asserts.h"
 #include "tests/lib/irq-listener.h"
@@ -12,7 +12,7 @@ static struct odd_host host;
 
 /* --- BARs --- */
 
-static void test_what_bars_there_are(void **state)
+static void test_list_of_bars(void **state)
 {
 	static const struct {
 		uint8_t bar, index, type;
@@ -34,7 +34,7 @@ static void test_what_bars_there_are(void **state)
 		assert_int_equal(index, rows[i].index);
 		assert_int_equal(size, rows[i].size);
 		assert_int_equal(type, rows[i].type);
-		/* And its register in config space: the type, without an address. */
+		/* Its register in config space has the type, without an address. */
 		assert_int_equal(odd_host_config(&host, 0x10 + 4u * rows[i].bar, 4), rows[i].type);
 	}
 	assert_int_equal(apple_dext_get_bar_info(host.connection, 3, &index, &size, &type),
@@ -154,7 +154,7 @@ static void test_the_mask_drops(void **state)
 	assert_ok(apple_dext_set_irq_mask(host.connection, all));
 	assert_ok(apple_dext_read_pending_irqs(host.connection, pending));
 	assert_memory_equal(pending, most, sizeof(most));
-	/* What was dropped does not come later; what fires now does. */
+	/* A dropped interrupt is not delivered later; a new one is. */
 	odd_host_set(&host, ODD_RAISE, 4, 255);
 	assert_ok(apple_dext_read_pending_irqs(host.connection, pending));
 	assert_int_equal(pending[1], 0);
@@ -247,7 +247,7 @@ static void test_broken_lists(void **state)
 		assert_int_equal(vectors, counts[i % 3]);
 		assert_ok(apple_dext_config_read_block(host.connection, 0, block, sizeof(block)));
 		assert_int_equal(block[PCI_CAPABILITY_LIST], 0x40);
-		/* Saving and restoring config space goes by the list, too. */
+		/* Save and restore of config space use the list, too. */
 		assert_ok(apple_dext_reset_device(host.connection));
 		assert_int_equal(odd_host_config(&host, PCI_COMMAND, 2) & 7, 7);
 		odd_host_close(&host);
@@ -257,7 +257,7 @@ static void test_broken_lists(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_what_bars_there_are),
+		cmocka_unit_test(test_list_of_bars),
 		cmocka_unit_test(test_io_bar),
 		cmocka_unit_test(test_memory_bars),
 		cmocka_unit_test(test_stall),

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Random operations of several clients, on a driver and on the model of model.h: every
- * return code and every output is the same.
+ * Random operations of several clients, on a driver and on the model of model.h: every return code
+ * and every output must be the same.
  *
- * $PROPERTY_OPERATIONS says how many (20,000), $PROPERTY_SEED from which seed (printed).
- * When something differs, the last operations are printed; the same seed brings them again.
+ * $PROPERTY_OPERATIONS is their number (20,000), $PROPERTY_SEED the seed (printed). When something
+ * differs, the last operations are printed; the same seed repeats them.
  */
 #include "tests/programs/property.h"
 #include "tests/lib/rig.h"
@@ -30,7 +30,7 @@ static struct {
 	unsigned long next;
 } log_;
 
-/* --- Chance: splitmix64 --- */
+/* --- Random numbers: splitmix64 --- */
 
 uint64_t property_random(struct property *state)
 {
@@ -51,7 +51,7 @@ bool property_one_in(struct property *state, unsigned n)
 	return property_below(state, n) == 0;
 }
 
-/* --- Log and comparing --- */
+/* --- Log and comparison --- */
 
 void property_say(
 	struct property *state, const struct property_client *client, const char *format, ...)
@@ -83,7 +83,7 @@ static void __attribute__((noreturn)) differ(const char *what, uint64_t got, uin
 	abort(); /* not reached: fail_msg() ends the test */
 }
 
-/* What calls return; each of them must have come by the end, or the operations were dull. */
+/* Results of calls. Each of these must have occurred by the end. */
 static struct {
 	kern_return_t code;
 	const char *name;
@@ -153,7 +153,7 @@ struct property_map *property_pick_map(
 	return NULL;
 }
 
-/* --- Clients come and go --- */
+/* --- Clients connect and disconnect --- */
 
 static io_connect_t connect_to(size_t device)
 {
@@ -162,8 +162,8 @@ static io_connect_t connect_to(size_t device)
 
 #define CLOSE_SECONDS 30
 
-/* What the driver drops with a client, it drops a moment later. */
-static void wait_gone(struct model_device *device)
+/* The driver releases a client's resources asynchronously. */
+static void wait_released(struct model_device *device)
 {
 	io_connect_t observer = property.observers[device - property.model.devices];
 	unsigned clients = model_clients(&property.model, device) + 1;
@@ -197,8 +197,8 @@ static void open_client(struct property_client *client)
 	atomic_store(&client->notified, 0);
 	property_say(&property, client, "open");
 	property_true(&property, "connection", client->connection != IO_OBJECT_NULL);
-	for (size_t i = 0; i < MODEL_DEVICES; i++) /* it may have looked at the other one, too */
-		wait_gone(&property.model.devices[i]);
+	for (size_t i = 0; i < MODEL_DEVICES; i++) /* it may have queried the other device, too */
+		wait_released(&property.model.devices[i]);
 }
 
 static void close_client(struct property_client *client)
@@ -212,7 +212,7 @@ static void close_client(struct property_client *client)
 	apple_dext_disconnect(client->connection);
 	client->connection = IO_OBJECT_NULL;
 	model_close(&property.model, client->model);
-	wait_gone(device);
+	wait_released(device);
 }
 
 static void run_claim(struct property *state, struct property_client *client)
@@ -220,14 +220,14 @@ static void run_claim(struct property *state, struct property_client *client)
 	bool exclusive = property_one_in(state, 3);
 	kern_return_t expected = model_claim(&state->model, client->model, exclusive);
 
-	property_say(state, client, exclusive ? "claim for itself alone" : "claim");
+	property_say(state, client, exclusive ? "exclusive claim" : "claim");
 	property_status(state,
 		exclusive ? apple_dext_claim_exclusive(client->connection) :
 			    apple_dext_claim(client->connection),
 		expected);
 }
 
-/* --- Operations by chance --- */
+/* --- Random operations --- */
 
 static const struct property_row property_claims[] = {
 	{ run_claim, 3, false },
@@ -252,10 +252,7 @@ static const struct property_row *pick_row(void)
 		}
 }
 
-/*
- * How many clients there are to be: now a crowd, now one alone, who may then have the
- * device for itself, now none.
- */
+/* The intended number of clients: many, one that can claim the device exclusively, or none. */
 #define MOOD_OPERATIONS 300
 
 static unsigned wanted_clients(void)
@@ -276,7 +273,7 @@ static unsigned open_clients(void)
 	return count;
 }
 
-/* A random one, open or closed as asked for; there is one. */
+/* A random client, open or closed as requested; one must exist. */
 static struct property_client *pick_client(bool open)
 {
 	struct property_client *client;
@@ -303,7 +300,7 @@ static void one_operation(void)
 	if (open > wanted || property_one_in(&property, 200)) {
 		close_client(client);
 	} else {
-		/* What needs a claim is mostly not tried without. */
+		/* Operations that need a claim are rarely tried without one. */
 		if (row->only_claimed && !client->model->claimed && !property_one_in(&property, 3))
 			row = property_claims;
 		row->run(&property, client);
@@ -321,7 +318,7 @@ static void *map_at(unsigned offset, size_t size, int flags, int fd, off_t file_
 	return memory;
 }
 
-/* The files stay open: the runtime finds their descriptors. */
+/* The files stay open: the runtime uses their descriptors. */
 static int shared_file(off_t size)
 {
 	int fd = memfd_create("test-property", MFD_CLOEXEC);
@@ -348,7 +345,7 @@ static void make_arena(int files[2])
 	}
 }
 
-static void meet_device(size_t index)
+static void init_device(size_t index)
 {
 	struct model_device *device = &property.model.devices[index];
 	unsigned char config[DEXT_CONFIG_SIZE];
@@ -361,7 +358,10 @@ static void meet_device(size_t index)
 	assert_int_equal(apple_dext_config_read_block(observer, 0, config, sizeof(config)), 0);
 	assert_int_equal(apple_dext_get_bar_info(observer, 0, NULL, &size, NULL), 0);
 	assert_int_equal(apple_dext_get_status(observer, &status), 0);
-	/* The capabilities take a claim to read. The second close resets it, so count from then on. */
+	/*
+	 * Reading the capabilities needs a claim. Its end resets the device, so count from then
+	 * on.
+	 */
 	io_connect_t reader = connect_to(index);
 	assert_int_equal(apple_dext_claim(reader), 0);
 	assert_int_equal(apple_dext_mmio_read(reader, 0, 0, 4, &low), 0);
@@ -372,7 +372,7 @@ static void meet_device(size_t index)
 	device->maps_max = DART_MAPS;
 	model_device_init(device, config, high << 32 | low, size, status.interrupt_vectors);
 	device->resets = status.resets + 1;
-	wait_gone(device);
+	wait_released(device);
 }
 
 static uint64_t number_of(const char *name, uint64_t otherwise)
@@ -382,7 +382,7 @@ static uint64_t number_of(const char *name, uint64_t otherwise)
 	return text && *text ? strtoull(text, NULL, 0) : otherwise;
 }
 
-static uint64_t any_seed(void)
+static uint64_t random_seed(void)
 {
 	struct timespec now;
 
@@ -390,9 +390,9 @@ static uint64_t any_seed(void)
 	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
-static void test_driver_is_as_its_model(void **state)
+static void test_driver_equals_model(void **state)
 {
-	uint64_t seed = number_of("PROPERTY_SEED", any_seed());
+	uint64_t seed = number_of("PROPERTY_SEED", random_seed());
 	uint64_t operations = number_of("PROPERTY_OPERATIONS", OPERATIONS);
 	int files[2];
 
@@ -404,7 +404,7 @@ static void test_driver_is_as_its_model(void **state)
 	for (size_t i = 0; i < MODEL_CLIENTS; i++)
 		property.clients[i].model = &property.model.clients[i];
 	for (size_t i = 0; i < MODEL_DEVICES; i++)
-		meet_device(i);
+		init_device(i);
 	for (; property.operation < operations; property.operation++)
 		one_operation();
 	for (size_t i = 0; i < MODEL_CLIENTS; i++)
@@ -429,7 +429,7 @@ static int start(void **state)
 	return rig_start(&rig, specs) ? 0 : -1;
 }
 
-/* After a difference too: a driver goes only when its clients have gone. */
+/* Also after a difference: a driver can only be stopped when its clients have disconnected. */
 static int stop(void **state)
 {
 	(void)state;
@@ -445,7 +445,7 @@ static int stop(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_driver_is_as_its_model),
+		cmocka_unit_test(test_driver_equals_model),
 	};
 
 	return cmocka_run_group_tests_name("property", tests, start, stop);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a program is told when it cannot reach the driver service: by apple_dext_connect(), by
- * apple_dext_copy_bound_devices(), and by IOUserServiceStatus(). The process does not publish
- * services; servers are its children.
+ * Errors when a program cannot connect to the driver service: of apple_dext_connect(),
+ * apple_dext_copy_bound_devices() and IOUserServiceStatus(). This process publishes no services;
+ * the servers are its children.
  */
 #include "tests/lib/cmocka-all.h"
 
@@ -60,8 +60,8 @@ static void end_server(pid_t server)
 	waitpid(server, NULL, 0);
 }
 
-/* Whether all three say so, in lines that have each of @parts (the last one is NULL). */
-static bool all_tell(kern_return_t status, kern_return_t listed, const char *const *parts)
+/* Whether all three errors contain each of @parts (ends with NULL). */
+static bool all_report(kern_return_t status, kern_return_t listed, const char *const *parts)
 {
 	AppleDextDevice *devices = NULL;
 	size_t count = 0;
@@ -90,8 +90,8 @@ static bool all_tell(kern_return_t status, kern_return_t listed, const char *con
 		__VA_ARGS__, NULL                                                                  \
 	}
 
-/* The same as a user whom the permissions of files concern, in a child. */
-static void assert_told_as_other(kern_return_t status, const char *const *parts)
+/* The same in a child of another user, to which file permissions apply. */
+static void assert_reported_as_other(kern_return_t status, const char *const *parts)
 {
 	pid_t child = fork();
 	int ended;
@@ -99,30 +99,30 @@ static void assert_told_as_other(kern_return_t status, const char *const *parts)
 	if (child == 0) {
 		if (geteuid() == 0 && (setgid(OTHER_USER) != 0 || setuid(OTHER_USER) != 0))
 			_exit(2);
-		_exit(!all_tell(status, status, parts));
+		_exit(!all_report(status, status, parts));
 	}
 	assert_int_equal(waitpid(child, &ended, 0), child);
 	assert_true(WIFEXITED(ended));
 	assert_int_equal(WEXITSTATUS(ended), 0);
 }
 
-static void test_nobody_is_there(void **state)
+static void test_no_service(void **state)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 
 	(void)state;
-	assert_true(all_tell(kIOReturnNotAttached, kIOReturnSuccess,
+	assert_true(all_report(kIOReturnNotAttached, kIOReturnSuccess,
 		PARTS("no driver service at", path, strerror(ENOENT))));
 	strcpy(address.sun_path, path);
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	close(fd);
-	assert_true(all_tell(kIOReturnNotAttached, kIOReturnSuccess,
+	assert_true(all_report(kIOReturnNotAttached, kIOReturnSuccess,
 		PARTS("no driver service at", path, strerror(ECONNREFUSED))));
 	assert_int_equal(unlink(path), 0);
 }
 
-/* $DEXT_SOCKET, else below $XDG_RUNTIME_DIR, else below /run; an empty variable is as none. */
+/* $DEXT_SOCKET, else below $XDG_RUNTIME_DIR, else below /run; an empty variable counts as unset. */
 static void test_default_paths(void **state)
 {
 	const char *before = getenv("XDG_RUNTIME_DIR");
@@ -155,24 +155,24 @@ static void test_a_long_path(void **state)
 	memset(longest, 'x', sizeof(longest));
 	longest[sizeof(longest) - 1] = '\0';
 	setenv("DEXT_SOCKET", longest, 1);
-	assert_true(all_tell(kIOReturnBadArgument, kIOReturnBadArgument,
+	assert_true(all_report(kIOReturnBadArgument, kIOReturnBadArgument,
 		PARTS("xxxxx...", "199 bytes long (at most 107)")));
 }
 
-static void test_a_socket_of_others(void **state)
+static void test_a_socket_of_another_user(void **state)
 {
 	pid_t server;
 
 	(void)state;
 	server = begin_server(geteuid() == 0 ? 0600 : 0400);
 	assert_int_equal(chmod(folder, 0755), 0);
-	assert_told_as_other(kIOReturnNotPermitted,
+	assert_reported_as_other(kIOReturnNotPermitted,
 		PARTS(path, strerror(EACCES), "the socket has mode", "--allow-uid"));
 	end_server(server);
 	unlink(path);
 }
 
-static void test_a_folder_of_others(void **state)
+static void test_a_folder_of_another_user(void **state)
 {
 	char text[128];
 	pid_t server = begin_server(0666);
@@ -180,7 +180,7 @@ static void test_a_folder_of_others(void **state)
 	(void)state;
 	assert_int_equal(chmod(folder, geteuid() == 0 ? 0700 : 0), 0);
 	snprintf(text, sizeof(text), "the folder %s has mode", folder);
-	assert_told_as_other(kIOReturnNotPermitted, PARTS(path, strerror(EACCES), text));
+	assert_reported_as_other(kIOReturnNotPermitted, PARTS(path, strerror(EACCES), text));
 	assert_int_equal(chmod(folder, 0755), 0);
 	end_server(server);
 	unlink(path);
@@ -192,12 +192,12 @@ static void test_a_service_that_refuses(void **state)
 
 	(void)state;
 	if (geteuid() != 0)
-		skip(); /* no second user to be refused */
+		skip(); /* refusal needs a second user */
 	server = begin_server(0666);
 	assert_int_equal(chmod(folder, 0755), 0);
-	assert_told_as_other(kIOReturnNotPermitted,
+	assert_reported_as_other(kIOReturnNotPermitted,
 		PARTS(path, "does not allow user 65534", strerror(EPERM), "--allow-uid"));
-	/* And once it is reached nothing is left of the reason. */
+	/* After a successful connection the error is cleared. */
 	assert_int_equal(apple_dext_connect(1, 0, 0), IO_OBJECT_NULL);
 	assert_null(strstr(apple_dext_last_error(), path));
 	assert_int_equal(IOUserServiceStatus(NULL), kIOReturnSuccess);
@@ -225,11 +225,11 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON(test_nobody_is_there),
+		ON(test_no_service),
 		ON(test_default_paths),
 		ON(test_a_long_path),
-		ON(test_a_socket_of_others),
-		ON(test_a_folder_of_others),
+		ON(test_a_socket_of_another_user),
+		ON(test_a_folder_of_another_user),
 		ON(test_a_service_that_refuses),
 	};
 

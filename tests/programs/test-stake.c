@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a client without a claim may see and do of others' business, row by row of the ABI
- * table: nothing, unless it is of the service's own user or root. The driver is in this
- * process, and the test says who its client is.
+ * Selectors that concern other clients, called by a client without a claim, for each row of the
+ * ABI table: all are refused, unless the client has the service's own user or root. The driver is
+ * in this process, and the test sets the client's privilege.
  */
 #include "tests/lib/asserts.h"
 #include "tests/lib/rig.h"
@@ -14,7 +14,9 @@
 static struct rig rig;
 static bool privileged;
 
-/* In place of the runtime's (the linker's --wrap): the driver is linked into this program. */
+/*
+ * Replaces the runtime's function (linker option --wrap): the driver is linked into this program.
+ */
 bool __wrap_iouser_peer_is_privileged(const struct iouser_peer *peer);
 bool __wrap_iouser_peer_is_privileged(const struct iouser_peer *peer)
 {
@@ -52,7 +54,7 @@ static io_connect_t open_device(uint8_t bus)
 	return connection;
 }
 
-static void test_a_stranger_without_a_claim(void **state)
+static void test_another_user_without_a_claim(void **state)
 {
 	io_connect_t holder = open_device(1), stranger = open_device(1);
 	mach_vm_address_t address;
@@ -67,17 +69,17 @@ static void test_a_stranger_without_a_claim(void **state)
 		assert_fails(call(stranger, &rows[i]), kIOReturnNotPrivileged);
 		refused++;
 	}
-	/* Terminate, the two lists, TriggerInterrupt, RemoveDevice: at the least. */
+	/* At least Terminate, the two lists, TriggerInterrupt and RemoveDevice. */
 	assert_true(refused >= 5);
 	assert_fails(apple_dext_map_trace(stranger, &address), kIOReturnNotPrivileged);
 	assert_fails(apple_dext_claim(stranger), kIOReturnExclusiveAccess);
-	/* It did nothing: the device is there for its holder. */
+	/* The calls had no effect: the device is usable by its holder. */
 	assert_ok(apple_dext_reset_device(holder));
 	apple_dext_disconnect(holder);
 	apple_dext_disconnect(stranger);
 }
 
-static void test_a_claim_is_a_stake(void **state)
+static void test_with_a_claim(void **state)
 {
 	io_connect_t connection = open_device(1);
 	mach_vm_address_t address;
@@ -93,7 +95,7 @@ static void test_a_claim_is_a_stake(void **state)
 	apple_dext_disconnect(connection);
 }
 
-static void test_so_is_being_the_services_user(void **state)
+static void test_as_the_services_user(void **state)
 {
 	io_connect_t holder = open_device(1), owner = open_device(1);
 	mach_vm_address_t address;
@@ -106,7 +108,7 @@ static void test_so_is_being_the_services_user(void **state)
 			assert_ok(call(owner, &rows[i]));
 	assert_ok(apple_dext_map_trace(owner, &address));
 	assert_ok(apple_dext_unmap_trace(owner, address));
-	/* It is no claim all the same. */
+	/* It still has no claim. */
 	assert_fails(apple_dext_reset_device(owner), kIOReturnNotOpen);
 	assert_ok(apple_dext_remove_device(owner));
 	assert_fails(apple_dext_reset_device(holder), kIOReturnOffline);
@@ -139,9 +141,9 @@ static int setup(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_stranger_without_a_claim),
-		cmocka_unit_test(test_a_claim_is_a_stake),
-		cmocka_unit_test(test_so_is_being_the_services_user),
+		cmocka_unit_test(test_another_user_without_a_claim),
+		cmocka_unit_test(test_with_a_claim),
+		cmocka_unit_test(test_as_the_services_user),
 		cmocka_unit_test(test_terminate),
 	};
 

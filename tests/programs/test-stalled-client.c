@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A client whose memory does not answer, with the driver in this process. */
+/* A client whose memory blocks, with the driver in this process. */
 #include "provider/soft/edu/edu.h"
 #include "tests/lib/asserts.h"
 #include "tests/lib/rig.h"
@@ -57,7 +57,7 @@ static void await_transfer(io_connect_t connection)
 	assert_false(running & EDU_COMMAND_START);
 }
 
-/* Somebody else has the device at once, and it works. */
+/* Another client can claim the device at once, and use it. */
 static void check_next_client(void)
 {
 	void *memory = aligned_alloc(4096, SIZE);
@@ -73,7 +73,7 @@ static void check_next_client(void)
 	free(memory);
 }
 
-static void test_the_device_is_taken_away(void **state)
+static void test_the_device_is_claimed_by_another(void **state)
 {
 	struct stall stall;
 	io_connect_t connection;
@@ -91,7 +91,7 @@ static void test_the_device_is_taken_away(void **state)
 	stall_free(&stall);
 }
 
-/* Whoever unregisters such memory is told that it is not free yet. */
+/* Unregistering such memory returns that it is still in use. */
 static void test_unregistering(void **state)
 {
 	struct stall stall;
@@ -137,7 +137,7 @@ static void test_probing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_the_device_is_taken_away),
+		cmocka_unit_test(test_the_device_is_claimed_by_another),
 		cmocka_unit_test(test_unregistering),
 		cmocka_unit_test(test_probing),
 	};

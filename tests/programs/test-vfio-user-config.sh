@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# dext-vfio-user --config: what is wrong with a file is told in one line, with the file's
-# name and the line's number. And the units for systemd name programs and options that exist.
+# dext-vfio-user --config: an error in a file is reported in one line, with the file's name and the
+# line number. And the units for systemd use existing programs and options.
 # Usage: test-vfio-user-config.sh TOOLS-FOLDER SYSTEMD-FOLDER
 set -u
 vu=$1/dext-vfio-user
@@ -54,13 +54,13 @@ refuses 2 'config:1: more than 32 words' "$(printf 'x %.0s' {1..40})"
 refuses 2 'config:2: --addr and --device in one file' "--socket $work/s --addr 01:00.0\n--socket $work/t --device $nvme"
 refuses 2 '--config excludes the options of a device' "--socket $work/s --device $nvme" --socket "$work/t"
 refuses 2 '--driver PATH goes with --addr' "--socket $work/s --device $nvme" --driver "$work/d.sock"
-# What turns out when it begins.
+# Errors at startup.
 refuses 1 "no driver service at $work/d.sock" "--socket $work/s --addr 01:00.0" --driver "$work/d.sock"
 refuses 1 'config:1: .*missing.img' "--socket $work/s --device nvme,addr=01:00.0,image=$work/missing.img"
 refuses 1 'config:2: socket .*s: in use' "--socket $work/s --device $nvme\n--socket $work/s --device nvme,addr=02:00.0,size=1M"
 refuses 1 'config:2: .*01:00.0' "--socket $work/s --device $nvme\n--socket $work/t --device $nvme"
 [ ! -e "$work/s" ]
-check 'no socket is left over' $?
+check 'no socket is left' $?
 timeout 20 "$vu" --config "$work/none" 2>"$work/err"
 [ $? -eq 1 ] && grep -q 'none: No such file' "$work/err"
 check 'a missing file' $?
@@ -83,7 +83,7 @@ for unit in dextd.service dextd-vfio@.service dext-vfio-user@.service; do
 		check "$unit: $option" $?
 	done
 	if command -v systemd-analyze >/dev/null; then
-		# The unit as it is, with the programs where they are now and no manual pages.
+		# The unit with the paths of the built programs and without manual pages.
 		sed "s|^\(ExecStart[Pre]*=+*\)/[^ ]*/\([^/ ]* \)|\1$1/\2|; /^Documentation=/d; /udevadm/d" \
 			"$units/$unit" >"$work/$unit"
 		problems=$(systemd-analyze verify "$work/$unit" 2>&1 | grep "$work/\|${unit%.service}")

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The whole server, $DEXT_VFIO_USER, with devices of its own and with those of a driver
- * service, $DEXTD, which is killed and started anew. $SANDBOX is "yes" when the server was
- * built with its sandbox, $NOTIFY when both tell systemd.
+ * The whole server, $DEXT_VFIO_USER, with embedded devices and with devices of a driver service,
+ * $DEXTD, which is killed and restarted. $SANDBOX is "yes" when the server was built with its
+ * sandbox, $NOTIFY when both notify systemd.
  */
 #include "tests/lib/lingering.h"
 #include "tests/lib/program.h"
@@ -111,10 +111,10 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* --- What clients hand over ---------------------------------------------------------- */
+/* --- Descriptors from clients ------------------------------------------------------- */
 
-/* Descriptors whose close() waits for an hour. The server is stopped while it waits. */
-static void test_descriptors_that_linger_hold_nobody_up(void **state)
+/* Descriptors whose close() blocks for an hour. The server is stopped meanwhile. */
+static void test_descriptors_that_linger_do_not_block(void **state)
 {
 	const struct vfio_user_dma_map map = {
 		.argsz = sizeof(map), .flags = VFIO_USER_F_DMA_REGION_READ, .size = MEMORY
@@ -128,13 +128,13 @@ static void test_descriptors_that_linger_hold_nobody_up(void **state)
 	(void)state;
 	start_server("--device", "nvme,addr=01:00.0,size=1M");
 	assert_int_equal(vu_client_open(&one, first), 0);
-	/* The server's copy is the last one before it has the whole message. */
+	/* The server has the last reference before it has the whole message. */
 	vu_client_try_send(&one, &header, 1, &fds[0], 1);
 	close(fds[0]);
 	vu_client_try_send(&one, (const char *)&header + 1, sizeof(header) - 1, NULL, 0);
 	vu_client_try_send(&one, &map, sizeof(map), NULL, 0);
 	expect_nvme(&one);
-	/* The next one is in the midst of a message when the client goes. */
+	/* The second one is in the middle of a message when the client disconnects. */
 	vu_client_try_send(&one, "a", 1, &fds[1], 1);
 	close(fds[1]);
 	vu_client_close(&one);
@@ -150,7 +150,7 @@ static void test_descriptors_that_linger_hold_nobody_up(void **state)
 
 /* --- Many devices ----------------------------------------------------------------------- */
 
-static void test_devices_of_a_file_do_not_wait_for_each_other(void **state)
+static void test_devices_of_a_file_are_independent(void **state)
 {
 	struct vu_client one, other;
 	uint32_t ids;
@@ -177,7 +177,7 @@ static void test_devices_of_a_file_do_not_wait_for_each_other(void **state)
 	vu_client_close(&one);
 }
 
-static void test_devices_of_a_driver_service_can_be_many(void **state)
+static void test_several_devices_of_a_driver_service(void **state)
 {
 	struct vu_client one, other;
 
@@ -193,10 +193,10 @@ static void test_devices_of_a_driver_service_can_be_many(void **state)
 	vu_client_close(&other);
 }
 
-/* --- The driver service's life ------------------------------------------------------------ */
+/* --- Restart of the driver service -------------------------------------------------------- */
 
-/* A device that has gone reads as ones. */
-static void wait_until_it_answers(struct vu_client *client, bool wanted)
+/* A removed device reads as all ones. */
+static void wait_until_it_responds(struct vu_client *client, bool wanted)
 {
 	uint32_t ids = wanted ? UINT32_MAX : 0;
 
@@ -207,7 +207,7 @@ static void wait_until_it_answers(struct vu_client *client, bool wanted)
 	assert_int_equal(ids != UINT32_MAX, wanted);
 }
 
-static void test_a_restarted_driver_service_is_found_again(void **state)
+static void test_a_restarted_driver_service_is_reconnected(void **state)
 {
 	uint16_t command = 6;
 	struct vu_client client;
@@ -224,9 +224,9 @@ static void test_a_restarted_driver_service_is_found_again(void **state)
 	assert_int_equal(vu_client_write(&client, VFIO_PCI_CONFIG_REGION_INDEX, 4, &command, 2), 0);
 	for (int i = 0; i < 2; i++) {
 		kill_dextd();
-		wait_until_it_answers(&client, false);
+		wait_until_it_responds(&client, false);
 		start_dextd();
-		wait_until_it_answers(&client, true);
+		wait_until_it_responds(&client, true);
 	}
 	connection = apple_dext_connect(1, 0, 0);
 	assert_int_not_equal(connection, IO_OBJECT_NULL);
@@ -241,7 +241,7 @@ static void test_a_restarted_driver_service_is_found_again(void **state)
 	close(memory);
 }
 
-static void test_a_removed_device_is_asked_back(void **state)
+static void test_a_removed_device_is_requested_from_the_vmm(void **state)
 {
 	struct vu_client client;
 	int request = eventfd(0, EFD_CLOEXEC);
@@ -261,14 +261,14 @@ static void test_a_removed_device_is_asked_back(void **state)
 	assert_int_equal(read_ids(&client, &ids), 0);
 	assert_int_equal(ids, UINT32_MAX);
 	vu_client_close(&client);
-	/* It is not served to the next one either, and the server stays for when it is back. */
+	/* It is not served to the next client either; the server waits for its return. */
 	assert_int_equal(vu_client_open(&client, first), ENODEV);
 	vu_client_close(&client);
 	close(request);
 }
 
-/* The server dies with a client: the device is quiet, and free. */
-static void test_a_killed_server_leaves_nothing(void **state)
+/* The server is killed with a client connected: the device is reset and free. */
+static void test_a_killed_server_releases_its_device(void **state)
 {
 	uint16_t command = 6;
 	struct vu_client client;
@@ -300,13 +300,13 @@ static void test_a_killed_server_leaves_nothing(void **state)
 	apple_dext_disconnect(connection);
 	vu_client_close(&client);
 	close(memory);
-	/* Its socket is stale, and replaced. */
+	/* Its socket is stale, and is replaced. */
 	start_server("--addr", "01:00.0");
 	assert_int_equal(vu_client_open(&client, first), 0);
 	vu_client_close(&client);
 }
 
-/* --- The system around it ------------------------------------------------------------------ */
+/* --- Sandbox and systemd ------------------------------------------------------------------ */
 
 static int status_of(const char *task, const char *key)
 {
@@ -324,8 +324,8 @@ static int status_of(const char *task, const char *key)
 	return value;
 }
 
-/* Every thread: those of the driver, which were there before it, too. */
-static void test_the_sandbox_holds_every_thread(void **state)
+/* Every thread, also those of the driver, which existed before. */
+static void test_the_sandbox_applies_to_every_thread(void **state)
 {
 	char path[64];
 	struct dirent *entry;
@@ -354,8 +354,8 @@ static void test_the_sandbox_holds_every_thread(void **state)
 	vu_client_close(&client);
 }
 
-/* start_told - start a program as systemd does, and wait until it says that it is ready */
-static pid_t start_told(const char *const *argv)
+/* start_notified - start a program as systemd does, and wait until it is ready */
+static pid_t start_notified(const char *const *argv)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -374,17 +374,17 @@ static pid_t start_told(const char *const *argv)
 	return program;
 }
 
-/* Each is ready when what needs it can connect at once. */
-static void test_systemd_is_told_when_clients_may_come(void **state)
+/* Each is ready when clients can connect. */
+static void test_systemd_is_notified_when_clients_can_connect(void **state)
 {
 	struct vu_client client;
 
 	(void)state;
 	if (!is_set("NOTIFY"))
 		skip();
-	dextd = start_told((const char *const[]){ getenv("DEXTD"), "--socket", dextd_socket,
+	dextd = start_notified((const char *const[]){ getenv("DEXTD"), "--socket", dextd_socket,
 		"--device", "nvme,addr=01:00.0,size=1M", NULL });
-	server = start_told((const char *const[]){ getenv("DEXT_VFIO_USER"), "--socket", first,
+	server = start_notified((const char *const[]){ getenv("DEXT_VFIO_USER"), "--socket", first,
 		"--driver", dextd_socket, "--addr", "01:00.0", NULL });
 	assert_int_equal(vu_client_open(&client, first), 0);
 	vu_client_close(&client);
@@ -395,14 +395,14 @@ static void test_systemd_is_told_when_clients_may_come(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ON(test_descriptors_that_linger_hold_nobody_up),
-		ON(test_devices_of_a_file_do_not_wait_for_each_other),
-		ON(test_devices_of_a_driver_service_can_be_many),
-		ON(test_a_restarted_driver_service_is_found_again),
-		ON(test_a_removed_device_is_asked_back),
-		ON(test_a_killed_server_leaves_nothing),
-		ON(test_the_sandbox_holds_every_thread),
-		ON(test_systemd_is_told_when_clients_may_come),
+		ON(test_descriptors_that_linger_do_not_block),
+		ON(test_devices_of_a_file_are_independent),
+		ON(test_several_devices_of_a_driver_service),
+		ON(test_a_restarted_driver_service_is_reconnected),
+		ON(test_a_removed_device_is_requested_from_the_vmm),
+		ON(test_a_killed_server_releases_its_device),
+		ON(test_the_sandbox_applies_to_every_thread),
+		ON(test_systemd_is_notified_when_clients_can_connect),
 	};
 	int failed;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * --bar-access shared: a client that drives an NVMe controller through a mapping of its own,
- * and keeps that when it should not. The server is $DEXT_VFIO_USER, with a device of its own
- * and with one of a driver service, $DEXTD.
+ * --bar-access shared: a client that drives an NVMe controller through its own mapping, and keeps
+ * the mapping afterwards. The server is $DEXT_VFIO_USER, with an embedded device and with one of a
+ * driver service, $DEXTD.
  */
 #include "tests/lib/program.h"
 #include "tests/lib/vfio-user-client.h"
@@ -30,7 +30,7 @@ enum { CC = 0x14, CSTS = 0x1c, AQA = 0x24, ASQ = 0x28, ACQ = 0x30, DOORBELLS = 0
 #define BAR_SIZE   0x8000u
 #define MSIX_TABLE 0x4000u
 
-/* The guest's memory: queues at the beginning of it, data behind them. */
+/* The guest's memory: queues first, then data. */
 #define MEMORY	    0x10000u
 #define SUBMISSIONS 0x0000u
 #define COMPLETIONS 0x1000u
@@ -71,7 +71,7 @@ static void start_server(const char *option, const char *value, const char *acce
 	assert_true(program_wait_listening(path, 0));
 }
 
-/* A driver service learns of a client's death a moment after it. */
+/* A driver service learns of a client's end asynchronously. */
 static void wait_until_it_is_free(void)
 {
 	io_connect_t connection = apple_dext_connect(1, 0, 0);
@@ -119,7 +119,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* --- A host ---------------------------------------------------------------------------- */
+/* --- The host -------------------------------------------------------------------------- */
 
 static uint32_t load(const struct host *host, uint32_t offset)
 {
@@ -155,7 +155,7 @@ static void map_registers(struct host *host)
 	host->registers = mmap(NULL, host->mapped, PROT_READ | PROT_WRITE, MAP_SHARED, region.fd,
 		(off_t)(region.info.offset + region.sparse.offset));
 	assert_ptr_not_equal(host->registers, MAP_FAILED);
-	/* The size is the driver's. */
+	/* The size cannot be changed by the client. */
 	assert_int_equal(ftruncate(region.fd, 0), -1);
 	close(region.fd);
 }
@@ -191,7 +191,7 @@ static void wait_for_status(struct host *host, uint32_t wanted)
 	assert_int_equal(load(host, CSTS), wanted);
 }
 
-/* By stores alone. */
+/* Enable the controller by stores. */
 static void enable(struct host *host)
 {
 	assert_int_equal(load(host, CSTS), 0);
@@ -204,7 +204,7 @@ static void enable(struct host *host)
 	wait_for_status(host, CSTS_READY);
 }
 
-/* Identify the controller, as the first command in both queues. */
+/* Submit Identify Controller, as the first command in both queues. */
 static void submit_identify(struct host *host)
 {
 	uint32_t command[16] = { [0] = 0x06, [6] = DATA, [10] = 1 };
@@ -232,7 +232,10 @@ static void identify(struct host *host)
 	assert_memory_equal(host->memory + DATA + 4, "shared", 6);
 }
 
-/* All that a mapping reaches, with what would start the controller or ring its bells. */
+/*
+ * Store to all registers in the mapping, with values that would enable the controller or ring
+ * doorbells.
+ */
 static void scribble(struct host *host)
 {
 	store(host, AQA, (ENTRIES - 1) << 16 | (ENTRIES - 1));
@@ -245,7 +248,7 @@ static void scribble(struct host *host)
 
 static atomic_bool enough;
 
-static void *scribble_all_the_time(void *argument)
+static void *scribble_continuously(void *argument)
 {
 	while (!atomic_load(&enough))
 		scribble(argument);
@@ -267,10 +270,10 @@ static void test_a_controller_is_driven_by_stores(void **state)
 	for (int i = 0; i < 5; i++)
 		identify(&host);
 	assert_int_equal(poll(&ready, 1, 20000), 1);
-	/* Messages go on beside it, and see the same. */
+	/* Messages still work, and have the same effect. */
 	assert_int_equal(read_by_message(&host, CSTS), CSTS_READY);
 	assert_int_equal(read_by_message(&host, CC), CC_ENABLE);
-	/* A reset clears what the memory shows, and leaves it the device's. */
+	/* A reset clears the memory of the BAR, which stays mapped. */
 	assert_int_equal(
 		vu_client_call(&host.client, VFIO_USER_DEVICE_RESET, NULL, 0, NULL, 0, NULL, 0), 0);
 	assert_int_equal(load(&host, CC), 0);
@@ -282,7 +285,7 @@ static void test_a_controller_is_driven_by_stores(void **state)
 	close(event);
 }
 
-static void test_nothing_is_handed_out_by_default(void **state)
+static void test_no_bar_can_be_mapped_by_default(void **state)
 {
 	struct vu_client_region region;
 	struct vu_client client;
@@ -297,10 +300,10 @@ static void test_nothing_is_handed_out_by_default(void **state)
 }
 
 /*
- * @kept has gone and scribbles on: the next one has a device that nobody else touches. Once
- * the next one is served, that is: until then the device is still @kept's.
+ * @kept has disconnected and keeps storing to its mapping: the next client's device is not
+ * affected, from the time that client is served. Until then the device still belongs to @kept.
  */
-static void expect_next_undisturbed(struct host *kept)
+static void expect_next_unaffected(struct host *kept)
 {
 	pthread_t thread;
 	struct host next;
@@ -311,7 +314,7 @@ static void expect_next_undisturbed(struct host *kept)
 		if (i == 0) {
 			memset(kept->memory, 0, MEMORY);
 			assert_int_equal(
-				pthread_create(&thread, NULL, scribble_all_the_time, kept), 0);
+				pthread_create(&thread, NULL, scribble_continuously, kept), 0);
 		}
 		assert_int_equal(read_by_message(&next, CC), 0);
 		assert_int_equal(read_by_message(&next, AQA), 0);
@@ -324,12 +327,12 @@ static void expect_next_undisturbed(struct host *kept)
 	}
 	atomic_store(&enough, true);
 	pthread_join(thread, NULL);
-	/* Nor has the device answered it. */
+	/* Nor has the device processed its commands. */
 	for (size_t i = 0; i < MEMORY; i++)
 		assert_int_equal(kept->memory[i], 0);
 }
 
-static void test_a_kept_mapping_reaches_nothing(void **state)
+static void test_a_mapping_that_ended_has_no_effect(void **state)
 {
 	struct host kept;
 
@@ -338,11 +341,11 @@ static void test_a_kept_mapping_reaches_nothing(void **state)
 	enable(&kept);
 	identify(&kept);
 	vu_client_close(&kept.client);
-	expect_next_undisturbed(&kept);
+	expect_next_unaffected(&kept);
 	end(&kept);
 }
 
-static void test_nor_when_the_server_was_killed(void **state)
+static void test_nor_after_the_server_was_killed(void **state)
 {
 	struct host kept;
 
@@ -353,12 +356,12 @@ static void test_nor_when_the_server_was_killed(void **state)
 	vu_client_close(&kept.client);
 	wait_until_it_is_free();
 	start_server("--addr", "01:00.0", "shared");
-	expect_next_undisturbed(&kept);
+	expect_next_unaffected(&kept);
 	end(&kept);
 }
 
-/* The memory that it has mapped went with the service. */
-static void test_a_restarted_service_is_another_device(void **state)
+/* Its mapping became invalid with the service. */
+static void test_a_restarted_service_has_another_device(void **state)
 {
 	int request = eventfd(0, EFD_CLOEXEC);
 	struct pollfd ready = { .fd = request, .events = POLLIN };
@@ -390,11 +393,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ON(setup_embedded, test_a_controller_is_driven_by_stores),
 		ON(setup_split, test_a_controller_is_driven_by_stores),
-		ON(setup_mapped, test_nothing_is_handed_out_by_default),
-		ON(setup_embedded, test_a_kept_mapping_reaches_nothing),
-		ON(setup_split, test_a_kept_mapping_reaches_nothing),
-		ON(setup_split, test_nor_when_the_server_was_killed),
-		ON(setup_split, test_a_restarted_service_is_another_device),
+		ON(setup_mapped, test_no_bar_can_be_mapped_by_default),
+		ON(setup_embedded, test_a_mapping_that_ended_has_no_effect),
+		ON(setup_split, test_a_mapping_that_ended_has_no_effect),
+		ON(setup_split, test_nor_after_the_server_was_killed),
+		ON(setup_split, test_a_restarted_service_has_another_device),
 	};
 	int failed;
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Clients that come and go, and messages that make no sense, by the thousand: the server,
- * $DEXT_VFIO_USER, must not grow by a descriptor, a thread, a mapping or memory.
+ * Thousands of clients that connect and disconnect, and of invalid messages: the server,
+ * $DEXT_VFIO_USER, must not leak a descriptor, a thread, a mapping or memory.
  *
- * $VFIO_USER_CYCLES and $VFIO_USER_MESSAGES say how many (10000 and 1000000; with $SANITIZED
- * 1000 and 100000), $VFIO_USER_SEED from which seed. $SANITIZED is "yes" when memory that
- * was freed stays, so that there is no telling whether it grows.
+ * $VFIO_USER_CYCLES and $VFIO_USER_MESSAGES are the numbers (10000 and 1000000; with $SANITIZED
+ * 1000 and 100000), $VFIO_USER_SEED the seed. $SANITIZED is "yes" when freed memory is
+ * quarantined, so that growth cannot be measured.
  */
 #include "tests/lib/program.h"
 #include "tests/lib/vfio-user-client.h"
@@ -26,17 +26,17 @@
 #define BATCH	     64u
 #define MESSAGE_MAX  256u
 
-/* Memory comes and goes a little with the allocator's moods: so many KiB are no growth. */
-#define MOODS_KIB 768
+/* Variation of the allocator: growth up to this many KiB is ignored. */
+#define ALLOCATOR_KIB 768
 
-struct holdings {
+struct resources {
 	long descriptors, threads, mappings, kib;
 };
 
 static char folder[] = "/tmp/dextpci-soak-XXXXXX", path[64];
 static pid_t server;
 static unsigned seed;
-static int descriptors[3]; /* that come with messages */
+static int descriptors[3]; /* sent with messages */
 
 static unsigned from_environment(const char *name, unsigned fallback)
 {
@@ -52,8 +52,8 @@ static bool is_sanitized(void)
 	return value && strcmp(value, "yes") == 0;
 }
 
-/* So many of them; fewer where each takes its time. */
-static unsigned how_many(const char *name, unsigned count)
+/* The number from the environment or @count; fewer with sanitizers. */
+static unsigned scaled_count(const char *name, unsigned count)
 {
 	return from_environment(name, is_sanitized() ? count / 10 : count);
 }
@@ -79,8 +79,8 @@ static long count_entries(const char *what)
 	return count;
 }
 
-/* Lines of a file of /proc; @key: the number behind the one that begins with it instead. */
-static long look_into(const char *what, const char *key)
+/* Count shared mappings in a file of /proc; with @key: the number after this key. */
+static long count_or_value(const char *what, const char *key)
 {
 	char name[64], line[512];
 	long found = 0;
@@ -99,39 +99,39 @@ static long look_into(const char *what, const char *key)
 	return found;
 }
 
-static struct holdings look(void)
+static struct resources measure(void)
 {
-	return (struct holdings){ count_entries("fd"), count_entries("task"),
-		look_into("maps", NULL), look_into("status", "VmRSS:") };
+	return (struct resources){ count_entries("fd"), count_entries("task"),
+		count_or_value("maps", NULL), count_or_value("status", "VmRSS:") };
 }
 
-static void say(const char *when, const struct holdings *now)
+static void say(const char *when, const struct resources *now)
 {
 	printf("%s: %ld descriptors, %ld threads, %ld shared mappings, %ld KiB\n", when,
 		now->descriptors, now->threads, now->mappings, now->kib);
 }
 
-/* A session's end is the server's to see, so what is too much may go in a moment. */
-static void expect_no_growth(const struct holdings *before)
+/* The server notices the end of a session asynchronously, so resources may be released later. */
+static void expect_no_growth(const struct resources *before)
 {
-	struct holdings now = look();
+	struct resources now = measure();
 
 	for (int i = 0; i < 2000 &&
 			(now.descriptors > before->descriptors || now.threads > before->threads ||
 				now.mappings > before->mappings);
 		i++) {
 		poll(NULL, 0, 5);
-		now = look();
+		now = measure();
 	}
 	say("after", &now);
 	assert_true(now.descriptors <= before->descriptors);
 	assert_true(now.threads <= before->threads);
 	assert_true(now.mappings <= before->mappings);
 	if (!is_sanitized())
-		assert_true(now.kib <= before->kib + MOODS_KIB);
+		assert_true(now.kib <= before->kib + ALLOCATOR_KIB);
 }
 
-/* --- Clients that come and go --------------------------------------------------------------- */
+/* --- Clients connect and disconnect ---------------------------------------------------------- */
 
 static void share_and_connect(struct vu_client *client)
 {
@@ -158,7 +158,7 @@ static void one_cycle(void)
 	struct vu_client client;
 
 	switch (any(5)) {
-	case 0: /* it says nothing */
+	case 0: /* no message */
 		vu_client_connect(&client, path);
 		break;
 	case 1: /* half a message */
@@ -175,7 +175,7 @@ static void one_cycle(void)
 	vu_client_close(&client);
 }
 
-/* Nobody is served when one more client has been and its descriptors are closed. */
+/* The server is idle when one more client has been served and its descriptors are closed. */
 static void wait_until_idle(void)
 {
 	struct vu_client client;
@@ -189,17 +189,17 @@ static void wait_until_idle(void)
 	} while (count_entries("fd") != open_now);
 }
 
-static void test_clients_come_and_go(void **state)
+static void test_clients_connect_and_disconnect(void **state)
 {
-	unsigned cycles = how_many("VFIO_USER_CYCLES", 10000);
-	struct holdings before;
+	unsigned cycles = scaled_count("VFIO_USER_CYCLES", 10000);
+	struct resources before;
 
 	(void)state;
-	/* What a first client leaves behind (a thread's stack, say) is there to stay. */
+	/* One-time allocations of the first clients (thread stacks, for example) stay. */
 	for (unsigned i = 0; i < 50; i++)
 		one_cycle();
 	wait_until_idle();
-	before = look();
+	before = measure();
 	say("before", &before);
 	for (unsigned i = 0; i < cycles; i++)
 		one_cycle();
@@ -207,10 +207,11 @@ static void test_clients_come_and_go(void **state)
 	expect_no_growth(&before);
 }
 
-/* --- Messages that make no sense ---------------------------------------------------------------
+/*
+ * --- Invalid messages --------------------------------------------------------------------------
  */
 
-/* Words that mean something in most structures, more often than any word. */
+/* Values that are valid in most structures, more often than random ones. */
 static uint32_t word(void)
 {
 	static const uint32_t words[] = { 0, 1, 2, 3, 7, 8, 16, 24, 32, 64, 0x1000, 0x100000,
@@ -227,10 +228,10 @@ static size_t make_message(unsigned char *to, uint16_t id)
 		.size = (uint32_t)(sizeof(header) + words * 4) };
 	size_t size = header.size;
 
-	/* What a reply is waited for must not be asked not to come; the rest may. */
+	/* A message whose reply is awaited must not have the flag No Reply; others may. */
 	if (any(30) == 0)
 		header.flags = word() & ~VFIO_USER_NO_REPLY;
-	/* The stream is lost after these two. */
+	/* After these two the stream is out of step. */
 	if (any(3000) == 0)
 		header.size = any(2) != 0 ? any(sizeof(header)) : 0x80000000 | word();
 	memcpy(to, &header, sizeof(header));
@@ -261,7 +262,7 @@ static bool skip_payload(int fd, size_t size)
 	return true;
 }
 
-/* Send a batch and take what comes of it. Return: false when the server has hung up. */
+/* Send a batch and receive the replies. Return: false when the server has closed the socket. */
 static bool one_batch(struct vu_client *client, unsigned long *errors)
 {
 	unsigned char *batch = malloc(BATCH * MESSAGE_MAX);
@@ -272,7 +273,7 @@ static bool one_batch(struct vu_client *client, unsigned long *errors)
 	assert_non_null(batch);
 	for (uint16_t i = 0; i < BATCH; i++)
 		size += make_message(batch + size, i);
-	/* Descriptors belong to whatever message is the first. */
+	/* The descriptors belong to the first message. */
 	vu_client_try_send(client, batch, size, descriptors, any(4) == 0 ? any(4) : 0);
 	free(batch);
 	for (unsigned i = 0; i < BATCH && there; i++) {
@@ -301,7 +302,7 @@ static void close_descriptors(void)
 		close(descriptors[i]);
 }
 
-static void send_batches(unsigned messages, unsigned long *errors, unsigned *hang_ups)
+static void send_batches(unsigned messages, unsigned long *errors, unsigned *disconnects)
 {
 	struct vu_client client;
 
@@ -309,30 +310,30 @@ static void send_batches(unsigned messages, unsigned long *errors, unsigned *han
 	for (unsigned i = 0; i < messages; i += BATCH) {
 		if (one_batch(&client, errors))
 			continue;
-		++*hang_ups;
+		++*disconnects;
 		vu_client_close(&client);
 		assert_int_equal(vu_client_open(&client, path), 0);
 	}
 	vu_client_close(&client);
 }
 
-static void test_messages_make_no_sense(void **state)
+static void test_invalid_messages(void **state)
 {
-	unsigned messages = how_many("VFIO_USER_MESSAGES", 1000000), hang_ups = 0;
+	unsigned messages = scaled_count("VFIO_USER_MESSAGES", 1000000), disconnects = 0;
 	unsigned long errors = 0;
-	struct holdings before;
+	struct resources before;
 
 	(void)state;
 	open_descriptors();
-	send_batches(20000, &errors, &hang_ups);
+	send_batches(20000, &errors, &disconnects);
 	wait_until_idle();
-	before = look();
+	before = measure();
 	say("before", &before);
-	errors = hang_ups = 0;
-	send_batches(messages, &errors, &hang_ups);
+	errors = disconnects = 0;
+	send_batches(messages, &errors, &disconnects);
 	printf("%u messages, %lu answered with an error, %u connections closed\n", messages, errors,
-		hang_ups);
-	/* Most of them make no sense indeed. */
+		disconnects);
+	/* Most messages were invalid. */
 	assert_true(errors > messages / 2);
 	expect_no_growth(&before);
 	close_descriptors();
@@ -350,7 +351,7 @@ static int setup(void **state)
 	(void)state;
 	seed = from_environment("VFIO_USER_SEED", 1);
 	printf("seed %u\n", seed);
-	/* One line for each client that was turned away is not what anybody wants to read. */
+	/* The server logs a line for each rejected client. */
 	assert_non_null(freopen("/dev/null", "w", stderr));
 	server = program_start(argv, NULL, NULL);
 	dup2(log, STDERR_FILENO);
@@ -369,8 +370,9 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_clients_come_and_go, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_messages_make_no_sense, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_clients_connect_and_disconnect, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_invalid_messages, setup, teardown),
 	};
 	int failed;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A notification whose connection to the service cannot be waited for at first. */
+/* A notification whose connection to the service cannot be added to the epoll set at first. */
 #include "tests/lib/rig.h"
 #include "tests/lib/cmocka-all.h"
 
@@ -11,10 +11,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* How many sockets are not taken into an epoll set, from here on. */
+/* Number of sockets that epoll_ctl() refuses from now on. */
 static atomic_int refusals;
 
-/* Takes the place of the C library's, in the runtime's library as well. */
+/* Replaces the function of the C library, also for the runtime's library. */
 int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
 {
 	int type;
@@ -28,7 +28,7 @@ int epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
 	return (int)syscall(SYS_epoll_ctl, epoll, operation, fd, event);
 }
 
-/* Services that have come, as the iterator tells of them. */
+/* Number of services that the iterator has returned. */
 static atomic_uint come;
 
 static void drain(io_iterator_t iterator)
@@ -41,7 +41,7 @@ static void drain(io_iterator_t iterator)
 	}
 }
 
-static void told(void *refcon, io_iterator_t iterator)
+static void notified(void *refcon, io_iterator_t iterator)
 {
 	(void)refcon;
 	drain(iterator);
@@ -58,7 +58,7 @@ static void nothing(void *context)
 	(void)context;
 }
 
-/* The watch tries again: it would tell nothing of what happens later otherwise. */
+/* The watch retries: otherwise it would not report later events. */
 static void test_a_registration_that_fails(void **state)
 {
 	static const char *const one[] = { "nvme,addr=01:00.0,size=1M", NULL };
@@ -74,11 +74,14 @@ static void test_a_registration_that_fails(void **state)
 	IONotificationPortSetDispatchQueue(port, queue);
 	atomic_store(&refusals, 2);
 	assert_int_equal(IOServiceAddMatchingNotification(port, kIOFirstMatchNotification,
-				 IOServiceMatching("IOUserService"), told, NULL, &iterator),
+				 IOServiceMatching("IOUserService"), notified, NULL, &iterator),
 		kIOReturnSuccess);
 	drain(iterator);
 	wait_come(1);
-	/* One more device than before: it is new even if the end of the first service is not seen. */
+	/*
+	 * One more device than before: it is new even if the end of the first service is not
+	 * detected.
+	 */
 	rig_kill(&rig);
 	assert_true(rig_restart(&rig, two));
 	wait_come(2);

@@ -318,7 +318,7 @@ static void test_limits_of_address_space_leave_room_for_others(void **state)
 			close(fd);
 		}
 		if (status == kIOReturnVMError)
-			skip(); /* skip: this host has less address space */
+			skip();				    /* this host has less address space */
 		assert_int_equal(status, kIOReturnNoSpace); /* a client's limit is 4 TiB */
 		refused++;
 	}
