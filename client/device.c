@@ -82,6 +82,18 @@ kern_return_t apple_dext_config_write(
 	return dext_call(connection, ConfigWrite, in, NULL);
 }
 
+/* All of a block by one call; kIOReturnUnsupported by a driver without ConfigReadBlock. */
+static kern_return_t read_by_one_call(
+	io_connect_t connection, uint64_t offset, void *buf, size_t len)
+{
+	const uint64_t in[DEXT_IN_ConfigReadBlock] = { offset, len };
+	size_t size = len;
+	kern_return_t status = IOConnectCallMethod(connection, DEXT_SELECTOR_ConfigReadBlock, in,
+		DEXT_IN_ConfigReadBlock, NULL, 0, NULL, NULL, buf, &size);
+
+	return status == kIOReturnSuccess && size != len ? kIOReturnIPCError : status;
+}
+
 kern_return_t apple_dext_config_read_block(
 	io_connect_t connection, uint64_t offset, void *buf, size_t len)
 {
@@ -90,6 +102,12 @@ kern_return_t apple_dext_config_read_block(
 	if (connection == IO_OBJECT_NULL || !buf || offset > DEXT_CONFIG_SIZE ||
 		len > DEXT_CONFIG_SIZE - offset)
 		return kIOReturnBadArgument;
+	if (len > 4) {
+		kern_return_t status = read_by_one_call(connection, offset, buf, len);
+
+		if (status != kIOReturnUnsupported)
+			return status;
+	}
 	while (len) {
 		uint64_t width = offset % 4 == 0 && len >= 4 ? 4 : 1;
 		kern_return_t status;

@@ -42,20 +42,81 @@ static bool bar_type_bits(
 	return true;
 }
 
+static kern_return_t read_value(
+	struct pci_provider *provider, uint32_t offset, uint32_t width, uint32_t *value)
+{
+	*value = 0;
+	if (bar_type_bits(provider, offset, width, value))
+		return kIOReturnSuccess;
+	return provider->ops->config_read(provider, offset, width, value);
+}
+
 kern_return_t dext_handle_ConfigRead(struct dext_client *client, const uint64_t *in, uint64_t *out,
 	struct iouser_arguments *arguments)
 {
-	struct pci_provider *provider = client->driver->provider;
 	kern_return_t status = check_access(in[0], in[1]);
-	uint32_t value = 0;
+	uint32_t value;
 
 	(void)arguments;
 	if (status != kIOReturnSuccess)
 		return status;
-	if (!bar_type_bits(provider, (uint32_t)in[0], (uint32_t)in[1], &value))
-		status = provider->ops->config_read(
-			provider, (uint32_t)in[0], (uint32_t)in[1], &value);
+	status = read_value(client->driver->provider, (uint32_t)in[0], (uint32_t)in[1], &value);
 	out[0] = value;
+	return status;
+}
+
+/* For a provider without blocks: aligned words, and single bytes before and after them. */
+static kern_return_t read_words(
+	struct pci_provider *provider, uint32_t offset, uint8_t *bytes, uint32_t length)
+{
+	while (length) {
+		uint32_t width = offset % 4 == 0 && length >= 4 ? 4 : 1, value;
+		kern_return_t status = read_value(provider, offset, width, &value);
+
+		if (status != kIOReturnSuccess)
+			return status;
+		for (uint32_t i = 0; i < width; i++)
+			*bytes++ = (uint8_t)(value >> (8 * i));
+		offset += width;
+		length -= width;
+	}
+	return kIOReturnSuccess;
+}
+
+/* Replace the bytes of BAR registers in a block. */
+static void hide_bar_addresses(
+	const struct pci_provider *provider, uint32_t offset, uint8_t *bytes, uint32_t length)
+{
+	for (uint32_t at = PCI_BASE_ADDRESS_0; at < PCI_BASE_ADDRESS_5 + 4; at++) {
+		uint32_t value;
+
+		if (at >= offset && at - offset < length && bar_type_bits(provider, at, 1, &value))
+			bytes[at - offset] = (uint8_t)value;
+	}
+}
+
+kern_return_t dext_handle_ConfigReadBlock(struct dext_client *client, const uint64_t *in,
+	uint64_t *out, struct iouser_arguments *arguments)
+{
+	struct pci_provider *provider = client->driver->provider;
+	kern_return_t status;
+	uint32_t offset, length;
+
+	(void)out;
+	if (in[0] > DEXT_CONFIG_SIZE || in[1] > DEXT_CONFIG_SIZE - in[0] ||
+		in[1] > arguments->structure_output_room)
+		return kIOReturnBadArgument;
+	offset = (uint32_t)in[0];
+	length = (uint32_t)in[1];
+	if (!provider->ops->config_read_block) {
+		status = read_words(provider, offset, arguments->structure_output, length);
+	} else {
+		status = provider->ops->config_read_block(
+			provider, offset, arguments->structure_output, length);
+		hide_bar_addresses(provider, offset, arguments->structure_output, length);
+	}
+	if (status == kIOReturnSuccess)
+		arguments->structure_output_size = length;
 	return status;
 }
 

@@ -5,6 +5,8 @@
  */
 #include "driver/internal.h"
 
+#include <string.h>
+
 struct row {
 	uint32_t selector;
 	uint8_t in, out;
@@ -64,12 +66,20 @@ kern_return_t dext_check_memory(const struct dext_client *client, uint32_t type)
 static kern_return_t execute_without_device(
 	struct dext_client *client, const struct row *row, struct iouser_arguments *arguments)
 {
-	uint64_t width;
+	uint64_t width = row->in > 1 ? arguments->scalar_input[1] : 0;
 
-	if (atomic_load(&client->driver->state) != DRIVER_REMOVED ||
-		row->selector != DEXT_SELECTOR_ConfigRead)
+	if (atomic_load(&client->driver->state) != DRIVER_REMOVED)
 		return kIOReturnOffline;
-	width = arguments->scalar_input[1];
+	if (row->selector == DEXT_SELECTOR_ConfigReadBlock) {
+		if (width > arguments->structure_output_room)
+			return kIOReturnBadArgument;
+		if (width)
+			memset(arguments->structure_output, 0xff, width);
+		arguments->structure_output_size = width;
+		return kIOReturnSuccess;
+	}
+	if (row->selector != DEXT_SELECTOR_ConfigRead)
+		return kIOReturnOffline;
 	arguments->scalar_output[0] = width < 4 ? (UINT64_C(1) << 8 * width) - 1 : UINT32_MAX;
 	return kIOReturnSuccess;
 }

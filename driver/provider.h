@@ -115,6 +115,12 @@ struct pci_provider_ops {
 		struct pci_provider *provider, uint32_t offset, uint32_t width, uint32_t *value);
 	kern_return_t (*config_write)(
 		struct pci_provider *provider, uint32_t offset, uint32_t width, uint32_t value);
+	/*
+	 * Any range of config space, as the driver would read it word by word: NULL, and it does.
+	 * @offset and @length have been checked.
+	 */
+	kern_return_t (*config_read_block)(
+		struct pci_provider *provider, uint32_t offset, uint8_t *bytes, uint32_t length);
 
 	/* @bar is implemented; @offset and @width have been checked: 1, 2, 4 or 8, aligned, within it. */
 	kern_return_t (*bar_read)(struct pci_provider *provider, unsigned bar, uint64_t offset,

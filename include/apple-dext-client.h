@@ -160,7 +160,8 @@ kern_return_t apple_dext_config_write(
  * @buf: the bytes are stored here
  * @len: number of bytes; @offset + @len is at most 4096
  *
- * Reads aligned 32-bit words, and single bytes before and after them.
+ * One call. With a driver without ConfigReadBlock, it reads aligned 32-bit words, and single bytes
+ * before and after them, with a call for each.
  *
  * Return: as apple_dext_config_read(); after an error the contents of @buf are undefined.
  */

@@ -73,7 +73,8 @@ enum dext_need {
 	X(0x1009, RemoveDevice, 0, 0, DEXT_NEEDS_CLAIM_OR_OWNER)                                   \
 	X(0x100a, GetMemoryStatus, 1, 1, DEXT_NEEDS_NOTHING)                                       \
 	X(0x100b, RegisterDMAFile, 4, 3, DEXT_NEEDS_CLAIM)                                         \
-	X(0x100c, RegisterDMAFileBatch, 0, 0, DEXT_NEEDS_CLAIM)
+	X(0x100c, RegisterDMAFileBatch, 0, 0, DEXT_NEEDS_CLAIM)                                    \
+	X(0x100d, ConfigReadBlock, 2, 0, DEXT_NEEDS_NOTHING)
 
 enum dext_selector {
 #define DEXT_SELECTOR_ENUM(number, name, in, out, needs) DEXT_SELECTOR_##name = (number),
@@ -147,6 +148,8 @@ enum dext_iommu_kind {
  * RegisterDMAFile and RegisterDMAFileBatch register memory by the descriptor of its file, which
  * comes with the call: one, and one for each request in their order. DEXT_DMA_DEVICE_* are their
  * flags. DEXT_REGION_SEGMENTS and so on are where the output of RegisterDMAFile stands.
+ *
+ * ConfigReadBlock takes an offset and a length in bytes, and returns the bytes.
  */
 struct dext_segment {
 	uint64_t bus_address, length;

@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
+/* Accesses of more bytes are to a block, and not to one or two registers. */
+#define REGISTER_MAX 8
+
 int vu_config_view_init(struct vu_config_view *view, struct vu_device *device)
 {
 	uint64_t command = 0;
@@ -47,6 +50,17 @@ static bool all_own(const struct vu_config_view *view, uint64_t offset, size_t w
 	return true;
 }
 
+/* Replace the view's own bits in what was read from the device. */
+static void merge_own(
+	const struct vu_config_view *view, uint64_t offset, uint8_t *data, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		uint8_t own = view->own[offset + i];
+
+		data[i] = (uint8_t)((view->value[offset + i] & own) | (data[i] & (uint8_t)~own));
+	}
+}
+
 static int read_piece(struct vu_config_view *view, uint64_t offset, uint8_t *data, size_t width)
 {
 	uint64_t value = 0;
@@ -59,12 +73,9 @@ static int read_piece(struct vu_config_view *view, uint64_t offset, uint8_t *dat
 			apple_dext_config_read(view->device->connection, offset, width, &value));
 	if (error != 0)
 		return error;
-	for (size_t i = 0; i < width; i++) {
-		uint8_t own = view->own[offset + i];
-
-		data[i] = (uint8_t)((view->value[offset + i] & own) |
-				    ((uint8_t)(value >> (8 * i)) & (uint8_t)~own));
-	}
+	for (size_t i = 0; i < width; i++)
+		data[i] = (uint8_t)(value >> (8 * i));
+	merge_own(view, offset, data, width);
 	return 0;
 }
 
@@ -72,6 +83,14 @@ int vu_config_read(struct vu_config_view *view, uint64_t offset, uint8_t *data, 
 {
 	int error = 0;
 
+	if (count > REGISTER_MAX && vu_device_is_present(view->device)) {
+		error = vu_device_error(
+			view->device, apple_dext_config_read_block(
+					      view->device->connection, offset, data, count));
+		if (error == 0)
+			merge_own(view, offset, data, count);
+		return error;
+	}
 	while (count > 0 && error == 0) {
 		size_t width = piece(offset, count);
 

@@ -4,6 +4,7 @@
 #include "provider/soft/device.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static struct soft_device *device_of(struct pci_provider *provider)
 {
@@ -55,6 +56,23 @@ static kern_return_t soft_config_read_op(
 	pthread_mutex_unlock(&device->config_lock);
 	if (offset <= PCI_STATUS && offset + width > PCI_STATUS && line_asserted(device))
 		*value |= PCI_STATUS_INTERRUPT << 8 * (PCI_STATUS - offset);
+	return kIOReturnSuccess;
+}
+
+static kern_return_t soft_config_read_block(
+	struct pci_provider *provider, uint32_t offset, uint8_t *bytes, uint32_t length)
+{
+	struct soft_device *device = device_of(provider);
+
+	if (!soft_responds(device)) {
+		memset(bytes, 0xff, length);
+		return kIOReturnSuccess;
+	}
+	pthread_mutex_lock(&device->config_lock);
+	memcpy(bytes, device->config.value + offset, length);
+	pthread_mutex_unlock(&device->config_lock);
+	if (offset <= PCI_STATUS && length > PCI_STATUS - offset && line_asserted(device))
+		bytes[PCI_STATUS - offset] |= PCI_STATUS_INTERRUPT;
 	return kIOReturnSuccess;
 }
 
@@ -258,6 +276,7 @@ const struct pci_provider_ops soft_provider_ops = {
 	.close = soft_close,
 	.config_read = soft_config_read_op,
 	.config_write = soft_config_write_op,
+	.config_read_block = soft_config_read_block,
 	.bar_read = soft_bar_read,
 	.bar_write = soft_bar_write,
 	.bar_memory = soft_bar_memory,

@@ -284,6 +284,20 @@ kern_return_t apple_dext_config_read(
 	return result;
 }
 
+kern_return_t apple_dext_config_read_block(
+	io_connect_t connection, uint64_t offset, void *buf, size_t len)
+{
+	kern_return_t result = enter(connection);
+
+	state.block_reads++;
+	if (result == kIOReturnSuccess &&
+		(offset > DEXT_CONFIG_SIZE || len > DEXT_CONFIG_SIZE - offset))
+		result = kIOReturnBadArgument;
+	if (result == kIOReturnSuccess)
+		memcpy(buf, state.config + offset, len);
+	return leave(result);
+}
+
 /* Each write is stored and recorded; the fake has no read-only registers. */
 kern_return_t apple_dext_config_write(
 	io_connect_t connection, uint64_t offset, uint64_t width, uint64_t value)

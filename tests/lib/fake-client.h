@@ -47,6 +47,7 @@ struct fake_client {
 	size_t region_count;
 	unsigned batches, fd_batches; /* calls that register by address, by descriptor */
 	unsigned unregistrations, unregister_batches; /* calls */
+	unsigned block_reads;			      /* calls of apple_dext_config_read_block() */
 	struct fake_client_access config_writes[FAKE_WRITES_MAX];
 	size_t config_write_count;
 	struct fake_client_access bar_calls[FAKE_WRITES_MAX];

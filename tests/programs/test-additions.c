@@ -471,10 +471,80 @@ static void test_roots(void **state)
 	apple_dext_free_bound_devices(devices);
 }
 
+/* A block has the bytes of single reads; it may begin and end anywhere. */
+static void test_config_blocks(void **state)
+{
+	static const struct {
+		uint64_t offset;
+		size_t length;
+	} blocks[] = { { 0, DEXT_CONFIG_SIZE }, { 1, 7 }, { 0x0e, 0x25 }, { 0x11, 5 }, { 0x27, 6 },
+		{ 3, 4 }, { 0xffb, 5 }, { 0x100, 0 }, { DEXT_CONFIG_SIZE, 0 } };
+	io_connect_t connection = apple_dext_connect(1, 0, 0);
+	unsigned char expected[DEXT_CONFIG_SIZE], got[DEXT_CONFIG_SIZE];
+	AppleDextClientInfo *clients;
+	uint64_t value, calls;
+	size_t count;
+
+	(void)state;
+	for (uint64_t i = 0; i < DEXT_CONFIG_SIZE; i++) {
+		assert_ok(apple_dext_config_read(connection, i, 1, &value));
+		expected[i] = (unsigned char)value;
+	}
+	assert_int_equal(expected[0x10], DEXT_BAR_MEM64);
+	for (size_t i = 0; i < sizeof(blocks) / sizeof(*blocks); i++) {
+		memset(got, 0x5a, sizeof(got));
+		assert_ok(apple_dext_config_read_block(
+			connection, blocks[i].offset, got, blocks[i].length));
+		assert_memory_equal(got, expected + blocks[i].offset, blocks[i].length);
+		if (blocks[i].length < sizeof(got))
+			assert_int_equal(got[blocks[i].length], 0x5a);
+	}
+	assert_fails(apple_dext_config_read_block(connection, 1, got, DEXT_CONFIG_SIZE),
+		kIOReturnBadArgument);
+	assert_fails(
+		apple_dext_config_read_block(connection, UINT64_MAX, got, 8), kIOReturnBadArgument);
+
+	/* All of it by one call. */
+	assert_ok(apple_dext_copy_clients(connection, &clients, &count));
+	assert_int_equal(count, 1);
+	calls = clients[0].calls;
+	free(clients);
+	assert_ok(apple_dext_config_read_block(connection, 0, got, DEXT_CONFIG_SIZE));
+	assert_ok(apple_dext_copy_clients(connection, &clients, &count));
+	assert_int_equal(clients[0].calls, calls + 2); /* and the list itself */
+	free(clients);
+	apple_dext_disconnect(connection);
+}
+
+/* The selector itself, with arguments that the library does not pass. */
+static void test_config_block_arguments(void **state)
+{
+	static const struct {
+		uint64_t offset, length;
+		size_t room;
+	} cases[] = { { 0, 64, 63 }, { 0, DEXT_CONFIG_SIZE + 1, DEXT_CONFIG_SIZE },
+		{ DEXT_CONFIG_SIZE, 1, 64 }, { DEXT_CONFIG_SIZE + 1, 0, 64 }, { UINT64_MAX, 8, 64 },
+		{ 8, UINT64_MAX, 64 }, { 1, UINT64_MAX, 64 } };
+	io_connect_t connection = apple_dext_connect(1, 0, 0);
+	unsigned char got[DEXT_CONFIG_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const uint64_t in[] = { cases[i].offset, cases[i].length };
+		size_t size = cases[i].room;
+
+		assert_fails(IOConnectCallMethod(connection, DEXT_SELECTOR_ConfigReadBlock, in, 2,
+				     NULL, 0, NULL, NULL, got, &size),
+			kIOReturnBadArgument);
+	}
+	apple_dext_disconnect(connection);
+}
+
 static void test_removal(void **state)
 {
 	io_connect_t holder = apple_dext_connect_with_root("right", 3, 0, 0);
 	io_connect_t other = apple_dext_connect_with_root("right", 3, 0, 0);
+	unsigned char block[64];
 	uint64_t value;
 
 	(void)state;
@@ -485,6 +555,9 @@ static void test_removal(void **state)
 	assert_int_equal(value, UINT32_MAX);
 	assert_ok(apple_dext_config_read(holder, 2, 2, &value));
 	assert_int_equal(value, UINT16_MAX);
+	assert_ok(apple_dext_config_read_block(holder, 0, block, sizeof(block)));
+	for (size_t i = 0; i < sizeof(block); i++)
+		assert_int_equal(block[i], 0xff);
 	assert_fails(apple_dext_config_write(holder, 4, 2, 0), kIOReturnOffline);
 	assert_fails(apple_dext_mmio_read(holder, 0, 0, 4, &value), kIOReturnOffline);
 	assert_fails(apple_dext_reset_device(holder), kIOReturnOffline);
@@ -522,6 +595,8 @@ int main(void)
 		cmocka_unit_test_setup(test_trigger, rig_await_idle),
 		cmocka_unit_test_setup(test_trace, rig_await_idle),
 		cmocka_unit_test_setup(test_roots, rig_await_idle),
+		cmocka_unit_test_setup(test_config_blocks, rig_await_idle),
+		cmocka_unit_test_setup(test_config_block_arguments, rig_await_idle),
 		cmocka_unit_test_setup(test_removal, rig_await_idle),
 	};
 

@@ -72,6 +72,10 @@ static kern_return_t method(void *client, struct iouser_arguments *arguments)
 	case DEXT_SELECTOR_Claim:
 		claims++;
 		return kIOReturnSuccess;
+	case DEXT_SELECTOR_ConfigRead:
+		arguments->scalar_output[0] = arguments->scalar_input[0];
+		arguments->scalar_output_count = 1;
+		return kIOReturnSuccess;
 	case DEXT_SELECTOR_RegisterDMARegion:
 		return do_register(arguments);
 	case DEXT_SELECTOR_UnregisterDMARegion:
@@ -171,6 +175,16 @@ static void test_batches_become_calls(void **state)
 	assert_fails(statuses[2], kIOReturnNotFound);
 }
 
+static void test_config_blocks_become_reads(void **state)
+{
+	const unsigned char expected[] = { 3, 4, 0, 0, 0, 8, 9 }; /* a byte, a word, two bytes */
+	unsigned char got[sizeof(expected)];
+
+	(void)state;
+	assert_ok(apple_dext_config_read_block(connection, 3, got, sizeof(got)));
+	assert_memory_equal(got, expected, sizeof(got));
+}
+
 static void test_descriptors_become_addresses(void **state)
 {
 	const AppleDextDMAFile files[] = {
@@ -253,6 +267,7 @@ int main(void)
 		cmocka_unit_test(test_exclusive_claim_is_a_claim),
 		cmocka_unit_test(test_segments_become_regions),
 		cmocka_unit_test(test_batches_become_calls),
+		cmocka_unit_test(test_config_blocks_become_reads),
 		cmocka_unit_test(test_descriptors_become_addresses),
 		cmocka_unit_test(test_the_rest_is_unsupported),
 		cmocka_unit_test(test_memory_without_a_reason),

@@ -168,6 +168,9 @@ static void test_the_whole_space_is_read_by_one_message(void **state)
 	assert_memory_equal(config + 0x10, "\x04\x00\xbf\xfe", 4);
 	assert_memory_equal(config + FAKE_AER, "\x01\x00\x01\x14", 4);
 	free(reply);
+	/* By one call to the driver. */
+	assert_int_equal(fake_client_lock()->block_reads, 1);
+	fake_client_unlock();
 }
 
 static void test_unaligned_reads_are_split(void **state)

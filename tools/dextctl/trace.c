@@ -58,6 +58,7 @@ static const struct {
 	{ DEXT_SELECTOR_GetClients, { { "first" }, { "clients" } } },
 	{ DEXT_SELECTOR_TriggerInterrupt, { { "vector" }, { NULL } } },
 	{ DEXT_SELECTOR_GetMemoryStatus, { { "memory_type" }, { "status" } } },
+	{ DEXT_SELECTOR_ConfigReadBlock, { { "offset", "length" }, { NULL } } },
 	{ DEXT_SELECTOR_RegisterDMAFile, { { "iova", "file_offset", "size", "flags" },
 						 { "segments", "bus_address", "bus_length" } } },
 };
