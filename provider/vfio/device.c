@@ -96,8 +96,11 @@ static void vfio_watch(struct pci_provider *provider, pci_event_sink sink, void 
 {
 	struct vfio_device *device = (struct vfio_device *)provider;
 
+	/* The event thread runs already. */
+	pthread_mutex_lock(&device->irq_lock);
 	device->event_context = context;
 	device->event_sink = sink;
+	pthread_mutex_unlock(&device->irq_lock);
 }
 
 /* The kernel writes what the IOMMU stops to its log; VFIO has no call or event for it. */

@@ -241,15 +241,15 @@ kern_return_t vfio_dma_map(struct pci_provider *provider, const struct dma_reque
 	if (status == kIOReturnSuccess) {
 		pthread_mutex_lock(&device->dma_lock);
 		status = map_request(device, request, mapping);
+		/* Once the locks are released, an unplug may free the mapping. */
+		if (status == kIOReturnSuccess)
+			*segment = (struct dma_segment){ mapping->bus_address, mapping->length };
 		pthread_mutex_unlock(&device->dma_lock);
 	}
 	pthread_rwlock_unlock(&device->access);
-	if (status != kIOReturnSuccess) {
+	if (status != kIOReturnSuccess)
 		free(mapping);
-		return status;
-	}
-	*segment = (struct dma_segment){ mapping->bus_address, mapping->length };
-	return kIOReturnSuccess;
+	return status;
 }
 
 void vfio_dma_unmap(struct pci_provider *provider, const struct dma_segment *segment)

@@ -78,8 +78,15 @@ static void vector_fired(struct vfio_device *device, unsigned vector)
 
 static void tell(struct vfio_device *device, enum pci_event event)
 {
-	if (device->event_sink)
-		device->event_sink(device->event_context, event);
+	pci_event_sink sink;
+	void *context;
+
+	pthread_mutex_lock(&device->irq_lock);
+	sink = device->event_sink;
+	context = device->event_context;
+	pthread_mutex_unlock(&device->irq_lock);
+	if (sink)
+		sink(context, event);
 }
 
 /*

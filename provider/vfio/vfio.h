@@ -102,7 +102,7 @@ struct vfio_device {
 	uint64_t bytes_mapped, maps;
 	uint64_t next_free; /* where to look for a free bus address */
 
-	/* irq_lock guards the route; it is held while the sink runs. */
+	/* irq_lock guards the route, during whose sink it is held, and the event sink below. */
 	pthread_mutex_t irq_lock;
 	pci_irq_sink sink; /* NULL: not set up */
 	void *sink_context;
