@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Descriptors that hurt whoever closes them, in every message that can carry one. An
- * accomplice claims the device, hands the descriptor over and dies: somebody else must get
- * the device all the same.
+ * Descriptors whose close() blocks, in every message that can carry one. An accomplice claims the
+ * device, sends the descriptor and dies: another client must get the device.
  */
 #include "tests/attacks/attacker.h"
 #include "tests/attacks/attacks.h"
@@ -10,16 +9,16 @@
 
 #include <unistd.h>
 
-/* So many connections of one process, or more, are not served. */
-#define TURNED_AWAY_FROM 256
-#define TURNED_AWAY	 16
+/* From this number of connections of one process, further ones are refused. */
+#define REFUSED_FROM 256
+#define REFUSED	     16
 
 struct delivery {
 	const struct victim *victim;
 	int fd;
 };
 
-/* Each of these hands the descriptor over, keeps no copy, and waits for no answer to it. */
+/* Each of these sends the descriptor, keeps no copy, and does not wait for a reply. */
 
 static void in_a_call(const void *context)
 {
@@ -33,7 +32,7 @@ static void in_a_call(const void *context)
 	if (peer_claim_when_free(
 		    &peer, delivery->victim->service, ATTACKED_BUS, DEXT_SELECTOR_Claim))
 		peer_send_call(&peer, &call);
-	let_go(delivery->fd);
+	close_sent(delivery->fd);
 }
 
 static void as_a_port(const void *context)
@@ -51,7 +50,7 @@ static void as_a_port(const void *context)
 		peer_scalars(&peer, DEXT_SELECTOR_SetupInterrupts, NULL, 0, &vectors, 1) ==
 			kIOReturnSuccess)
 		peer_send_call(&peer, &call);
-	let_go(delivery->fd);
+	close_sent(delivery->fd);
 }
 
 static void as_memory(const void *context)
@@ -63,7 +62,7 @@ static void as_memory(const void *context)
 	if (peer_claim_when_free(
 		    &peer, delivery->victim->service, ATTACKED_BUS, DEXT_SELECTOR_Claim))
 		peer_send_register(&peer, 0, 0x1000, &range, 1, &delivery->fd, 1);
-	let_go(delivery->fd);
+	close_sent(delivery->fd);
 }
 
 static void with_the_greeting(const void *context)
@@ -73,7 +72,7 @@ static void with_the_greeting(const void *context)
 	struct peer peer = { .fd = peer_dial(delivery->victim->service) };
 
 	peer_send(&peer, IOU_HELLO, &hello, sizeof(hello), &delivery->fd, 1);
-	let_go(delivery->fd);
+	close_sent(delivery->fd);
 }
 
 static void expect_device(const struct victim *victim, const char *kind)
@@ -86,7 +85,7 @@ static void expect_device(const struct victim *victim, const char *kind)
 	close(peer.fd);
 }
 
-/* Each kind by an accomplice that dies; then all of them by this process, which stays. */
+/* Each kind by an accomplice that dies; then all of them by this process, which stays connected. */
 static void deliver(const struct victim *victim, void (*act)(const void *context))
 {
 	for (size_t i = 0; i < descriptor_kind_count; i++) {
@@ -96,7 +95,7 @@ static void deliver(const struct victim *victim, void (*act)(const void *context
 		if (delivery.fd < 0)
 			continue;
 		accomplice = accomplice_start(act, &delivery);
-		let_go(delivery.fd);
+		close_sent(delivery.fd);
 		if (!accomplice_wait(accomplice))
 			got_through("%s: the service does not serve", descriptor_kinds[i].name);
 		expect_device(victim, descriptor_kinds[i].name);
@@ -129,12 +128,12 @@ static void greeting(const struct victim *victim)
 	deliver(victim, with_the_greeting);
 }
 
-/* Connections that are not served are told so, by somebody who must close what they sent. */
-static void turned_away(const struct victim *victim)
+/* A refused connection gets a status; the service must then close what it sent. */
+static void refused(const struct victim *victim)
 {
-	for (int i = 0; i < TURNED_AWAY_FROM; i++)
+	for (int i = 0; i < REFUSED_FROM; i++)
 		peer_dial(victim->service);
-	for (int i = 0; i < TURNED_AWAY; i++) {
+	for (int i = 0; i < REFUSED; i++) {
 		const struct delivery delivery = { victim, make_lingering() };
 
 		with_the_greeting(&delivery);
@@ -156,6 +155,6 @@ const struct attack attacks_descriptors[] = {
 		.run = greeting },
 	{ .name = "descriptors/turned-away",
 		.tries = "the same, on connections that are refused",
-		.run = turned_away },
+		.run = refused },
 	{ .name = NULL },
 };

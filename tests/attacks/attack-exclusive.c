@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What another user can see of, or do to, a device that somebody else has claimed exclusively. */
+/* Access of another user to a device that a client has claimed exclusively. */
 #include "tests/attacks/attacker.h"
 #include "tests/attacks/attacks.h"
 
@@ -62,10 +62,10 @@ static void selectors(const struct victim *victim)
 	for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++)
 		if (peer_scalars(&peer, forbidden[i].selector, in, forbidden[i].in, out,
 			    forbidden[i].out) == kIOReturnSuccess)
-			got_through("%s is carried out", forbidden[i].name);
+			got_through("%s is executed", forbidden[i].name);
 }
 
-#define REG_AQA 0x24 /* NVMe 1.4, section 3.1.8: a register that keeps what is written */
+#define REG_AQA 0x24 /* NVMe 1.4, section 3.1.8: a writable register */
 #define PATTERN 0x00070005u
 
 static volatile uint32_t *map_bar(struct peer *peer)
@@ -85,13 +85,13 @@ static volatile uint32_t *map_bar(struct peer *peer)
 	return bar;
 }
 
-/* As soon as nobody else has a claim; where the driver asks for it, with BAR 0 unmapped. */
+/* When no other client has a claim. If the driver requires it, BAR 0 is unmapped first. */
 static bool make_exclusive(struct peer *peer)
 {
 	struct iou_map unmap = { .memory_type = DEXT_MEMORY_BAR0 };
 	kern_return_t status;
 
-	for (int i = 0; i < ATTACK_PATIENCE_SECONDS * 100; i++, poll(NULL, 0, 10)) {
+	for (int i = 0; i < ATTACK_TIMEOUT_SECONDS * 100; i++, poll(NULL, 0, 10)) {
 		status = peer_scalars(peer, DEXT_SELECTOR_ClaimExclusive, NULL, 0, NULL, 0);
 		if (status == kIOReturnSuccess)
 			return true;
@@ -101,7 +101,7 @@ static bool make_exclusive(struct peer *peer)
 	return false;
 }
 
-/* Two clients share the device and its BAR; one goes, and keeps the mapping. */
+/* Two clients share the device and its BAR; one disconnects, and keeps its mapping. */
 static void kept_mapping(const struct victim *victim)
 {
 	const uint64_t write[DEXT_IN_MMIOWrite] = { 0, REG_AQA, 4, PATTERN };
@@ -115,7 +115,7 @@ static void kept_mapping(const struct victim *victim)
 	map_bar(&after);
 	close(before.fd);
 	if (!make_exclusive(&after))
-		got_through("a client that has gone keeps its claim");
+		got_through("a disconnected client keeps its claim");
 	mapped = map_bar(&after);
 	if (peer_scalars(&after, DEXT_SELECTOR_MMIOWrite, write, DEXT_IN_MMIOWrite, NULL, 0) !=
 			kIOReturnSuccess ||

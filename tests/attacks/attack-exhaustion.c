@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What all clients share: places for connections, and descriptors. */
+/* Resources that all clients share: connections and descriptors. */
 #include "tests/attacks/attacker.h"
 #include "tests/attacks/attacks.h"
 
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define CONNECTIONS 256 /* as many as a process may have */
+#define CONNECTIONS 256 /* the limit of a process */
 
-/* Connections that say nothing. */
+/* Connections that send nothing. */
 static void silent_connections(const struct victim *victim)
 {
 	for (int i = 0; i < CONNECTIONS; i++)
 		peer_dial(victim->service);
 }
 
-/* Connections that are opened, and stay. */
+/* Connections that open a client, and stay. */
 static void greeted_connections(const struct victim *victim)
 {
 	struct peer peer;
@@ -26,8 +26,8 @@ static void greeted_connections(const struct victim *victim)
 }
 
 /*
- * One that holds as many of the service's descriptors as it can: the connection's, its
- * process's, its memory's, and a port's. False when the service does not go along.
+ * A connection that holds as many of the service's descriptors as possible: its own, that of its
+ * process, of its memory, and a port. Return: false when the service refuses.
  */
 static bool hold_descriptors(const struct victim *victim)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Memory and address space of the service that no quota counts. */
+/* Memory and address space of the service that no limit counts. */
 #include "tests/attacks/attacker.h"
 #include "tests/attacks/attacks.h"
 #include "tests/attacks/descriptors.h"
@@ -10,13 +10,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* One region is made of so many ranges at most (iokit/task-memory.h): these are. */
+/* The maximum number of ranges of one region (iokit/task-memory.h). */
 #define RANGES	       65536u
 #define TINY_REGIONS   16u
-#define TINY_GROWTH_KB (48u << 10) /* for 1 MiB of memory: more than enough */
+#define TINY_GROWTH_KB (48u << 10) /* for 1 MiB of memory: more than needed */
 
 #define CONNECTIONS	 16u
-#define FILES		 8u	       /* of 1 TiB, and a page of each */
+#define FILES		 8u	       /* of 1 TiB; one page of each is registered */
 #define ADDRESS_SPACE_KB (64ull << 20) /* 64 GiB, for half a MiB of memory */
 
 static uint64_t address_space_kb(pid_t process)
@@ -59,7 +59,7 @@ static void tiny_ranges(const struct victim *victim)
 		!peer_claim_when_free(&peer, victim->service, ATTACKED_BUS, DEXT_SELECTOR_Claim))
 		got_through("the device cannot be claimed");
 	for (unsigned i = 0; i < TINY_REGIONS; i++) {
-		/* A peer that is dropped for it comes back. */
+		/* A peer that was disconnected for it reconnects. */
 		if (peer_register(&peer, i * RANGES, RANGES, ranges, RANGES, NULL, 0) ==
 				kIOReturnNotAttached &&
 			!peer_claim_when_free(
@@ -71,7 +71,7 @@ static void tiny_ranges(const struct victim *victim)
 		got_through("%u MiB of memory for 1 MiB that is counted", (after - before) >> 10);
 }
 
-/* A page of each of some files; all that is held is held by the connection, which stays. */
+/* Register a page of each of several files; the connection stays and holds them. */
 static void register_pages(const struct victim *victim)
 {
 	struct iou_range range = { .va = 0x10000, .length = 0x1000, .writable = 1 };
@@ -81,7 +81,7 @@ static void register_pages(const struct victim *victim)
 		got_through("the device cannot be claimed");
 	for (unsigned i = 0; i < FILES; i++) {
 		int fd = make_sparse_file((off_t)1 << 40);
-		/* Bus addresses are shared by all clients of the device. */
+		/* All clients of the device share the bus addresses. */
 		uint64_t iova =
 			((uint64_t)getpid() << 24) + (uint64_t)peer.fd * 0x10000 + i * 0x1000;
 
@@ -90,7 +90,7 @@ static void register_pages(const struct victim *victim)
 	}
 }
 
-/* The honest client comes with an ordinary region of its own meanwhile. */
+/* Meanwhile the honest client registers an ordinary region. */
 static void sparse_files(const struct victim *victim)
 {
 	uint64_t before = address_space_kb(victim->pid), after;
@@ -103,7 +103,7 @@ static void sparse_files(const struct victim *victim)
 			(unsigned long long)(after - before) >> 20);
 }
 
-/* The service asks what is there in the middle of a call, and this one does not answer. */
+/* The service queries memory during a call, and this client does not reply. */
 static void silence(const struct victim *victim)
 {
 	const uint64_t in[DEXT_IN_RegisterDMARegion] = { 0, 0x10000, 0x1000 };
@@ -116,9 +116,9 @@ static void silence(const struct victim *victim)
 	if (!peer_claim_when_free(&peer, victim->service, ATTACKED_BUS, DEXT_SELECTOR_Claim) ||
 		!peer_send_call(&peer, &call))
 		got_through("the device cannot be claimed");
-	/* Another client of the device goes on. */
+	/* Another client of the device is not blocked. */
 	if (!peer_claim_when_free(&other, victim->service, ATTACKED_BUS, DEXT_SELECTOR_Claim))
-		got_through("nobody else can claim the device");
+		got_through("no other client can claim the device");
 }
 
 const struct attack attacks_memory[] = {

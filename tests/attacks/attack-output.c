@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Bytes of the service's own that come with an answer: of its stack, or of its heap. */
+/* Uninitialized bytes of the service's stack or heap in its replies. */
 #include "tests/attacks/attacker.h"
 #include "tests/attacks/attacks.h"
 
@@ -13,7 +13,7 @@ static const struct {
 } selectors[] = { DEXT_SELECTORS(SELECTOR) DEXT_EXTENSION_SELECTORS(SELECTOR) };
 #undef SELECTOR
 
-/* What each entry of the list is that follows the scalars; 0: nothing follows. */
+/* Size of an entry of the list after the scalars; 0: none. */
 static size_t entry_size(uint32_t selector)
 {
 	switch (selector) {
@@ -33,7 +33,7 @@ static bool ends_the_device(uint32_t selector)
 	return selector == DEXT_SELECTOR_Terminate || selector == DEXT_SELECTOR_RemoveDevice;
 }
 
-/* With all the room that can be asked for, a reply has what the selector gives, and no more. */
+/* With the largest output size, a reply has the selector's outputs and no more. */
 static void expect_no_surplus(struct peer *peer, size_t index, uint32_t scalar_room)
 {
 	static const uint64_t scalars[IOUSER_SCALARS_MAX];
@@ -74,7 +74,7 @@ static void calls(const struct victim *victim)
 	}
 }
 
-/* Behind the end of a text, too. */
+/* Also after the end of a string. */
 static void expect_zeroes_behind(const char *text, size_t size)
 {
 	for (size_t i = strnlen(text, size); i < size; i++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A second program is started on a path that somebody listens on: it must give up. */
+/* A second program is started on a path on which a server listens: it must fail. */
 #include "tests/attacks/attacks.h"
 #include "tests/attacks/victim.h"
 
@@ -45,7 +45,7 @@ static void expect_refusal(enum attack_target program, const char *path)
 
 	after = look_at(path);
 	if (before.st_ino != after.st_ino || before.st_dev != after.st_dev)
-		got_through("%s takes a path over that somebody listens on",
+		got_through("%s replaces a socket on which a server listens",
 			program == ON_DEXTD ? "dextd" : "dext-vfio-user");
 	if (!ended)
 		got_through("it keeps running");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Memory that stalls: a file of a file system that does not answer, and private memory behind
- * a userfaultfd. Whoever touches it waits for as long as the attacker likes; nobody else may.
+ * Memory that blocks: a file of a file system that does not answer, and private memory behind a
+ * userfaultfd. Threads that access it block without limit; other clients must not.
  */
 #include "tests/attacks/attacker.h"
 #include "tests/attacks/attacks.h"
@@ -59,10 +59,10 @@ static void use_as_queue(struct peer *peer)
 	for (int i = 0; i < 1000 && !is_ready(peer); i++)
 		poll(NULL, 0, 2);
 	write_register(peer, REG_SQ0TDBL, 4, 1);
-	poll(NULL, 0, 50); /* the controller goes and gets it */
+	poll(NULL, 0, 50); /* time for the controller to fetch it */
 }
 
-/* False when the memory is not taken, which is an answer. */
+/* Return: false when the memory is refused. */
 static bool register_memory(const struct stall *stall, struct peer *peer)
 {
 	return peer_claim_when_free(
@@ -79,7 +79,7 @@ static void under_dma(const void *context)
 		use_as_queue(&peer);
 }
 
-/* The call does not return as long as the memory does not answer: it is not waited for. */
+/* The call blocks as long as the memory does: do not wait for it. */
 static void under_a_probe(const void *context)
 {
 	const uint64_t in[DEXT_IN_ProbeDMARegion] = { IOVA, 0 };
@@ -94,7 +94,7 @@ static void under_a_probe(const void *context)
 	poll(NULL, 0, 50);
 }
 
-/* Only the descriptor, whose attributes are asked for and do not come. */
+/* Only the descriptor: the service queries its attributes, and the query blocks. */
 static void under_a_question(const void *context)
 {
 	const struct stall *stall = context;
@@ -105,7 +105,7 @@ static void under_a_question(const void *context)
 	poll(NULL, 0, 50);
 }
 
-/* A client that dies in it must lose the device; then one that stays does the same. */
+/* A client that dies meanwhile must lose the device; then one that stays does the same. */
 static void stall(const struct stall *stall, void (*act)(const void *context))
 {
 	pid_t accomplice = accomplice_start(act, stall);
@@ -152,7 +152,7 @@ static void file_attributes(const struct victim *victim)
 	stall(&file, under_a_question);
 }
 
-/* Pages that are missing until somebody provides them, which nobody does. */
+/* Pages whose faults are never resolved. */
 static void *missing_memory(void)
 {
 	struct uffdio_api api = { .api = UFFD_API };

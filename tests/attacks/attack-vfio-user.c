@@ -16,10 +16,10 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-/* As soon as the VMM before has gone. False when that does not happen. */
+/* Connect when the previous VMM's session has ended. Return: false after a timeout. */
 static bool connect_when_free(struct vu_client *vmm, const char *path)
 {
-	const struct timeval patience = { .tv_sec = ATTACK_PATIENCE_SECONDS };
+	const struct timeval patience = { .tv_sec = ATTACK_TIMEOUT_SECONDS };
 
 	for (int64_t end = iou_now_ms() + patience.tv_sec * 1000; iou_now_ms() < end;
 		poll(NULL, 0, 20)) {
@@ -39,7 +39,7 @@ static void expect_service(struct vu_client *vmm, const struct victim *victim, c
 		got_through("%s: the next VMM is not served", after);
 }
 
-/* --- Descriptors that hurt whoever closes them ---------------------------------------------- */
+/* --- Descriptors whose close() blocks ------------------------------------------------- */
 
 static void as_memory(struct vu_client *vmm, int fd)
 {
@@ -73,7 +73,7 @@ static void with_half_a_message(struct vu_client *vmm, int fd)
 	vu_client_try_send(vmm, "\1\0\1", 3, &fd, 1);
 }
 
-/* Each kind by a VMM that goes; then one of them by a VMM that stays. */
+/* Each kind by a VMM that disconnects; then one of them by a VMM that stays. */
 static void deliver(const struct victim *victim, void (*hand_over)(struct vu_client *vmm, int fd))
 {
 	const char *after = "nothing";
@@ -86,14 +86,14 @@ static void deliver(const struct victim *victim, void (*hand_over)(struct vu_cli
 			continue;
 		expect_service(&vmm, victim, after);
 		hand_over(&vmm, fd);
-		let_go(fd);
+		close_sent(fd);
 		vu_client_close(&vmm);
 		after = descriptor_kinds[i].name;
 	}
 	expect_service(&vmm, victim, after);
 	fd = make_lingering();
 	hand_over(&vmm, fd);
-	let_go(fd);
+	close_sent(fd);
 }
 
 static void memory(const struct victim *victim)
@@ -111,8 +111,8 @@ static void half_a_message(const struct victim *victim)
 	deliver(victim, with_half_a_message);
 }
 
-/* Second clients of the honest VMM's server: it is closed before anything of it is read. */
-static void turned_away(const struct victim *victim)
+/* A second client of the honest VMM's server: the connection is closed before it is read. */
+static void refused(const struct victim *victim)
 {
 	for (size_t i = 0; i < descriptor_kind_count; i++) {
 		int fd = descriptor_kinds[i].make();
@@ -121,22 +121,22 @@ static void turned_away(const struct victim *victim)
 		vu_client_connect(&second, victim->honest_vfio_user);
 		if (fd >= 0)
 			with_half_a_message(&second, fd);
-		let_go(fd);
+		close_sent(fd);
 		vu_client_close(&second);
 	}
 }
 
-/* --- An eventfd that fills up between a look at it and the write -------------------------------- */
+/* --- An eventfd that is filled between check and write ------------------------------------ */
 
 #define FILLINGS 2000
 
 struct filling {
 	int fd;
-	atomic_uint calls; /* of the VMM that have been answered */
+	atomic_uint calls; /* commands of the VMM that have been answered */
 };
 
-/* Empty it, fill it a moment later, and leave it so until calls are answered again. */
-static void *fill_again_and_again(void *context)
+/* Clear it, fill it after a short time, and leave it full until commands are answered again. */
+static void *fill_repeatedly(void *context)
 {
 	struct filling *filling = context;
 	uint64_t count, all = UINT64_MAX - 1;
@@ -149,7 +149,7 @@ static void *fill_again_and_again(void *context)
 			(void)!read(filling->fd, &count, sizeof(count));
 		for (volatile unsigned spin = 0; spin < i * 37 % 20000; spin++)
 			;
-		/* It may hold something already: then this does not fit. */
+		/* It may be non-zero already: then this write would block. */
 		fcntl(filling->fd, F_SETFL, O_NONBLOCK);
 		for (count = all; count > 0 && write(filling->fd, &count, sizeof(count)) < 0;)
 			count -= count > 8 ? 1 : count;
@@ -162,7 +162,7 @@ static void *fill_again_and_again(void *context)
 
 static void eventfd_fills(const struct victim *victim)
 {
-	static struct filling filling; /* the thread goes on when this function has returned */
+	static struct filling filling; /* static: the thread continues after this function */
 	const struct vfio_user_irq_set trigger = { .argsz = sizeof(trigger),
 		.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
 		.index = VFIO_PCI_MSIX_IRQ_INDEX,
@@ -173,7 +173,7 @@ static void eventfd_fills(const struct victim *victim)
 	filling.fd = eventfd(0, EFD_CLOEXEC);
 	expect_service(&vmm, victim, "nothing");
 	vu_client_event(&vmm, VFIO_PCI_MSIX_IRQ_INDEX, 0, filling.fd);
-	pthread_create(&filler, NULL, fill_again_and_again, &filling);
+	pthread_create(&filler, NULL, fill_repeatedly, &filling);
 	for (int i = 0; i < FILLINGS; i++) {
 		if (vu_client_call(&vmm, VFIO_USER_DEVICE_SET_IRQS, &trigger, sizeof(trigger), NULL,
 			    0, NULL, 0) != 0)
@@ -182,7 +182,7 @@ static void eventfd_fills(const struct victim *victim)
 	}
 }
 
-/* --- Sizes that do not agree ---------------------------------------------------------------------- */
+/* --- Inconsistent sizes --------------------------------------------------------------- */
 
 static void argsz(const struct victim *victim)
 {
@@ -207,10 +207,10 @@ static void argsz(const struct victim *victim)
 	message.set.argsz = sizeof(message);
 	if (vu_client_call(&vmm, VFIO_USER_DEVICE_SET_IRQS, &message, sizeof(message), NULL, 0,
 		    NULL, 0) != 0)
-		got_through("a sound SET_IRQS is refused");
+		got_through("a valid SET_IRQS is refused");
 }
 
-/* --- Memory that stalls ---------------------------------------------------------------------------- */
+/* --- Memory that blocks --------------------------------------------------------------- */
 
 /* Registers of the NVMe 1.4 specification, section 3.1. */
 enum {
@@ -227,7 +227,7 @@ static void write_register(struct vu_client *vmm, uint64_t offset, uint32_t widt
 	vu_client_write(vmm, 0, offset, &value, width);
 }
 
-/* The controller fetches a command from the file, which does not answer. */
+/* The controller fetches a command from the file, and blocks. */
 static void use_as_queue(struct vu_client *vmm, int fd)
 {
 	uint16_t memory_and_master = 6;
@@ -290,7 +290,7 @@ const struct attack attacks_vfio_user[] = {
 	{ .name = "vfio-user/turned-away",
 		.tries = "the same, as a second client",
 		.target = ON_VFIO_USER,
-		.run = turned_away },
+		.run = refused },
 	{ .name = "vfio-user/eventfd-fills",
 		.tries = "to keep the server waiting for an eventfd",
 		.target = ON_VFIO_USER,

@@ -9,12 +9,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define PATIENCE_MS (ATTACK_PATIENCE_SECONDS * 1000)
+#define TIMEOUT_MS (ATTACK_TIMEOUT_SECONDS * 1000)
 
 int peer_dial(const char *path)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int64_t end = iou_now_ms() + PATIENCE_MS;
+	int64_t end = iou_now_ms() + TIMEOUT_MS;
 	int fd, status;
 
 	if (strlen(path) >= sizeof(address.sun_path))
@@ -23,7 +23,7 @@ int peer_dial(const char *path)
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	/* EAGAIN: the queue of connections that wait to be accepted is full. */
+	/* EAGAIN: the backlog is full. */
 	while ((status = connect(fd, (struct sockaddr *)&address, sizeof(address))) != 0 &&
 		errno == EAGAIN && iou_now_ms() < end)
 		poll(NULL, 0, 2);
@@ -41,12 +41,12 @@ bool peer_send(struct peer *peer, uint32_t type, void *message, size_t size, con
 
 	header->type = type;
 	header->id = ++peer->id;
-	return iou_send(peer->fd, message, size, fds, fd_count, PATIENCE_MS) == 0;
+	return iou_send(peer->fd, message, size, fds, fd_count, TIMEOUT_MS) == 0;
 }
 
 int peer_receive(struct peer *peer, union iou_buffer *message, struct iou_fds *fds)
 {
-	return iou_receive(peer->fd, message, fds, PATIENCE_MS);
+	return iou_receive(peer->fd, message, fds, TIMEOUT_MS);
 }
 
 bool peer_greet(struct peer *peer, const char *path)
@@ -67,7 +67,7 @@ bool peer_greet(struct peer *peer, const char *path)
 	return false;
 }
 
-/* The number of the service that comes @index-th in the list; 0: there are not so many. */
+/* The number of the service at @index in the list; 0: the list is shorter. */
 static uint64_t nth_entry(struct peer *peer, unsigned index)
 {
 	struct iou_header list = { .type = 0 };
@@ -93,7 +93,7 @@ bool peer_open(struct peer *peer, const char *path, uint8_t bus)
 	union iou_buffer reply;
 	struct iou_fds fds;
 
-	/* A connection opens one service, once: each candidate takes a connection. */
+	/* A connection can open one service, once: each candidate needs a new connection. */
 	for (unsigned index = 0; peer_greet(peer, path); index++) {
 		open.entry_id = nth_entry(peer, index);
 		if (!open.entry_id)
@@ -133,7 +133,7 @@ bool peer_send_call(struct peer *peer, const struct peer_call *call)
 		sizeof(message.call) + scalars + call->structure_size, call->fds, call->fd_count);
 }
 
-/* Whatever else comes before the reply (a question about memory) is passed over. */
+/* Other messages before the reply (a query of memory) are skipped. */
 static kern_return_t receive_status(struct peer *peer, union iou_buffer *reply)
 {
 	struct iou_fds fds;
@@ -182,13 +182,13 @@ static bool answer(struct peer *peer, uint32_t question, const struct iou_range 
 		memcpy(message.memory_reply.ranges, ranges + at, part * sizeof(*ranges));
 		if (iou_send(peer->fd, &message,
 			    sizeof(message.memory_reply) + part * sizeof(*ranges), fds, fd_count,
-			    PATIENCE_MS) != 0)
+			    TIMEOUT_MS) != 0)
 			return false;
 	}
 	return true;
 }
 
-/* Call, and answer the question. Return: the call's status where no question came. */
+/* Call, and answer the query. Return: the call's status if there was no query. */
 static kern_return_t begin_register(struct peer *peer, uint64_t iova, uint64_t size,
 	const struct iou_range *ranges, size_t count, const int *fds, size_t fd_count)
 {
@@ -203,8 +203,8 @@ static kern_return_t begin_register(struct peer *peer, uint64_t iova, uint64_t s
 	if (!peer_send_call(peer, &call) || peer_receive(peer, &message, &none) <= 0)
 		return kIOReturnNotAttached;
 	if (message.header.type != IOU_MEMORY)
-		return message.header.status; /* refused without a question */
-	/* The service may refuse before it has all of the answer: its reply says so. */
+		return message.header.status; /* refused without a query */
+	/* The service may refuse before the last answer: its reply has the status. */
 	(void)answer(peer, message.header.id, ranges, count, fds, fd_count);
 	return kIOReturnSuccess;
 }
@@ -226,7 +226,7 @@ kern_return_t peer_register(struct peer *peer, uint64_t iova, uint64_t size,
 
 bool peer_claim_when_free(struct peer *peer, const char *path, uint8_t bus, uint32_t selector)
 {
-	for (int64_t end = iou_now_ms() + PATIENCE_MS; iou_now_ms() < end; poll(NULL, 0, 20)) {
+	for (int64_t end = iou_now_ms() + TIMEOUT_MS; iou_now_ms() < end; poll(NULL, 0, 20)) {
 		if (!peer_open(peer, path, bus))
 			continue;
 		if (peer_scalars(peer, selector, NULL, 0, NULL, 0) == kIOReturnSuccess)

@@ -19,9 +19,9 @@ static void wake_up(int number)
 	(void)number;
 }
 
-void let_go(int fd)
+void close_sent(int fd)
 {
-	/* Without SA_RESTART: the signal ends the wait for what has not been sent. */
+	/* Without SA_RESTART: the signal interrupts the wait for unsent data. */
 	const struct sigaction action = { .sa_handler = wake_up };
 	const struct itimerval soon = { .it_value = { .tv_usec = 100000 } },
 			       never = { { 0, 0 }, { 0, 0 } };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Descriptors that do harm to whoever closes, reads, writes or maps them. What keeps them
- * harmful (the other end of a connection, say) belongs to the process that makes one.
+ * Descriptors whose close(), read(), write() or mapping blocks. The process that creates one holds
+ * the other end (of a connection, for example).
  */
 #ifndef TESTS_ATTACKS_DESCRIPTORS_H
 #define TESTS_ATTACKS_DESCRIPTORS_H
@@ -13,30 +13,30 @@
 
 struct descriptor_kind {
 	const char *name;
-	int (*make)(void); /* -1 where the system has none of the kind */
+	int (*make)(void); /* -1 where the system does not support the kind */
 };
 extern const struct descriptor_kind descriptor_kinds[];
 extern const size_t descriptor_kind_count;
 
 /*
- * Close a descriptor that has been handed over, so that its receiver has the last copy. Where
- * the receiver was faster, this is the close() that hurts: it is cut short.
+ * Close a descriptor that has been sent, so that its receiver has the last reference. If the
+ * receiver was faster, this close() blocks: it is interrupted.
  */
-void let_go(int fd);
+void close_sent(int fd);
 
-/* A TCP connection with data that nobody takes: the last close() waits for an hour. */
+/* A TCP connection with unread data: the last close() blocks for an hour. */
 int make_lingering(void);
-/* A SOCK_SEQPACKET socket, good for a port, in whose queue a lingering connection waits. */
+/* A SOCK_SEQPACKET socket, valid as a port, with a lingering connection in its queue. */
 int make_stuffed_port(void);
-/* An eventfd that holds all it can: a write waits. */
+/* An eventfd at its maximum: a write blocks. */
 int make_full_eventfd(void);
-/* A file of so many bytes, none of which takes room. */
+/* A sparse file of @size bytes. */
 int make_sparse_file(off_t size);
 
 /*
- * A regular file, readable and writable, of a file system (FUSE) that answers to @victim's
- * threads nothing but what opening a file takes: reading it, touching its pages and closing
- * it all wait. @silent_attributes: so does fstat(). Needs root; else -1.
+ * A regular file, readable and writable, of a FUSE file system that answers @victim's threads only
+ * as far as open() needs: read(), page faults and close() block. @silent_attributes: fstat()
+ * blocks too. Needs root; otherwise -1.
  */
 #define STALLED_FILE_SIZE 0x100000u
 int make_stalled_file(pid_t victim, bool silent_attributes);

@@ -25,10 +25,10 @@
 #define VISIT_SIZE  0x10000u
 
 static struct honest_board *board;
-static uint64_t expected[PAGES]; /* what the first words of each page hold */
+static uint64_t expected[PAGES]; /* expected first word of each page */
 static uint64_t last_value;
 
-/* How the device is reached. */
+/* Access to the device. */
 static struct nvme_host host;
 static struct irq_listener listener; /* on dextd */
 static struct vu_client vmm;	     /* on dext-vfio-user */
@@ -68,7 +68,7 @@ static void sample(enum honest_kind kind, uint64_t began)
 	atomic_store(&samples->count, at + 1);
 }
 
-/* --- A VMM's way to the device ------------------------------------------------------- */
+/* --- Access as a VMM ------------------------------------------------------------------- */
 
 static uint64_t vmm_read(void *context, uint32_t offset, unsigned width)
 {
@@ -109,7 +109,7 @@ static void begin_as_vmm(const char *path)
 		lose("the device cannot be brought up through dext-vfio-user");
 }
 
-/* --- A program's way to the device ------------------------------------------------------ */
+/* --- Access as a program ---------------------------------------------------------------- */
 
 static void begin_as_program(void)
 {
@@ -154,7 +154,7 @@ static void visit(void)
 	sample(HONEST_VISIT, began);
 }
 
-/* --- The work ------------------------------------------------------------------------------ */
+/* --- The work ---------------------------------------------------------------------------- */
 
 static void check_config(void)
 {
@@ -176,10 +176,10 @@ static void take_interrupt(void)
 	uint64_t count;
 
 	if (!is_vmm && !irq_wait_one(&listener, 1))
-		lose("an interrupt did not come");
-	if (is_vmm && (poll(&polled, 1, ATTACK_PATIENCE_SECONDS * 1000) != 1 ||
+		lose("an interrupt was not received");
+	if (is_vmm && (poll(&polled, 1, ATTACK_TIMEOUT_SECONDS * 1000) != 1 ||
 			      read(vmm_event, &count, sizeof(count)) < 0))
-		lose("an interrupt did not come");
+		lose("an interrupt was not received");
 }
 
 static void transfer(bool write, unsigned page)
@@ -216,7 +216,7 @@ static void work(unsigned cycle)
 	if (!is_vmm)
 		visit();
 	atomic_fetch_add(&board->cycles, 1);
-	poll(NULL, 0, 1); /* load, and room for the others on a small machine */
+	poll(NULL, 0, 1); /* limits the load on a small machine */
 }
 
 static _Noreturn void run(const struct victim *victim)
@@ -231,7 +231,7 @@ static _Noreturn void run(const struct victim *victim)
 	_exit(0);
 }
 
-/* --- The runner's side --------------------------------------------------------------------- */
+/* --- Functions for the runner ------------------------------------------------------------ */
 
 bool honest_start(struct honest *honest, const struct victim *victim)
 {
@@ -246,7 +246,7 @@ bool honest_start(struct honest *honest, const struct victim *victim)
 	return honest_progresses(honest, 1);
 }
 
-/* Whether it still runs; else its board says why not. */
+/* Whether it still runs; otherwise its board has the reason. */
 static bool is_there(struct honest *honest)
 {
 	int status = 0;
@@ -264,8 +264,8 @@ bool honest_progresses(struct honest *honest, unsigned cycles)
 {
 	unsigned until = atomic_load(&honest->board->cycles) + cycles;
 
-	/* A wait of the client's for one thing ends after a minute at the most. */
-	for (unsigned i = 0; i < 4 * ATTACK_PATIENCE_SECONDS * 500; i++) {
+	/* A single wait of the client ends after at most a minute. */
+	for (unsigned i = 0; i < 4 * ATTACK_TIMEOUT_SECONDS * 500; i++) {
 		if ((int)(atomic_load(&honest->board->cycles) - until) >= 0)
 			return true;
 		if (!is_there(honest))
@@ -279,14 +279,14 @@ bool honest_progresses(struct honest *honest, unsigned cycles)
 bool honest_stop(struct honest *honest)
 {
 	atomic_store(&honest->board->stop, true);
-	for (unsigned i = 0; i < 4 * ATTACK_PATIENCE_SECONDS * 500 && is_there(honest); i++)
+	for (unsigned i = 0; i < 4 * ATTACK_TIMEOUT_SECONDS * 500 && is_there(honest); i++)
 		poll(NULL, 0, 2);
 	if (honest->process > 0) {
 		kill(honest->process, SIGKILL);
 		waitpid(honest->process, NULL, 0);
 		honest->process = 0;
 		if (!honest->board->failure[0])
-			strcpy(honest->board->failure, "it does not come to an end");
+			strcpy(honest->board->failure, "it does not exit");
 	}
 	return !honest->board->failure[0];
 }

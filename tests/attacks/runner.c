@@ -27,11 +27,11 @@ static const struct attack *const families[] = { attacks_descriptors, attacks_ex
 #define PROCESSES_MAX  8
 #define DEFAULT_ROUNDS 2
 
-/* The exit status by which meson knows a test that has been skipped. */
+/* meson's exit status of a skipped test */
 #define ALL_SKIPPED 77
 
-/* Attacks take their time; one that takes as long as this has been made to wait. */
-#define ROUND_SECONDS (6 * ATTACK_PATIENCE_SECONDS)
+/* Limit of an attack; one that takes longer has been blocked. */
+#define ROUND_SECONDS (6 * ATTACK_TIMEOUT_SECONDS)
 
 enum outcome { HELD, GOT_THROUGH, SKIPPED };
 struct report {
@@ -39,7 +39,7 @@ struct report {
 	char text[200];
 };
 
-/* --- An attacker's process --------------------------------------------------------------- */
+/* --- The attacker's process --------------------------------------------------------------- */
 
 static int report_fd;
 
@@ -90,14 +90,14 @@ pid_t accomplice_start(void (*act)(const void *context), const void *context)
 
 bool accomplice_wait(pid_t accomplice)
 {
-	for (int i = 0; i < ATTACK_PATIENCE_SECONDS * 200; i++, poll(NULL, 0, 5))
+	for (int i = 0; i < ATTACK_TIMEOUT_SECONDS * 200; i++, poll(NULL, 0, 5))
 		if (waitpid(accomplice, NULL, WNOHANG) == accomplice)
 			return true;
 	return false;
 }
 
-/* Become the other user, whose memory the service may look into as far as it is shared with it. */
-static void become_stranger(void)
+/* Change to the other user. Its memory stays readable for the service as far as it is shared. */
+static void change_user(void)
 {
 	const gid_t group = STRANGER;
 
@@ -112,7 +112,7 @@ static bool is_for_us(const struct attack *attack)
 	return geteuid() == 0 || (attack->user != AS_ROOT && attack->user != AS_STRANGER_ONLY);
 }
 
-static _Noreturn void be_attacker(const struct attack *attack, const struct victim *victim, int fd)
+static _Noreturn void run_attacker(const struct attack *attack, const struct victim *victim, int fd)
 {
 	const struct rlimit descriptors = { 4096, 4096 };
 	struct victim copy = *victim;
@@ -121,7 +121,7 @@ static _Noreturn void be_attacker(const struct attack *attack, const struct vict
 	setpgid(0, 0);
 	setrlimit(RLIMIT_NOFILE, &descriptors);
 	if (geteuid() == 0 && (attack->user == AS_STRANGER || attack->user == AS_STRANGER_ONLY))
-		become_stranger();
+		change_user();
 	prctl(PR_SET_PDEATHSIG, SIGKILL); /* after the change of user, which clears it */
 	attack->run(&copy);
 	held("%s", "");
@@ -147,13 +147,13 @@ static void attackers_start(
 	for (unsigned i = 0; i < attackers->count; i++) {
 		attackers->processes[i] = fork();
 		if (attackers->processes[i] == 0)
-			be_attacker(attack, victim, ends[1]);
+			run_attacker(attack, victim, ends[1]);
 		setpgid(attackers->processes[i], 0);
 	}
 	close(ends[1]);
 }
 
-/* The worst report of all of them. */
+/* The worst of all reports. */
 static void attackers_reports(struct attackers *attackers, struct report *worst)
 {
 	struct pollfd polled = { .fd = attackers->reports, .events = POLLIN };
@@ -167,7 +167,7 @@ static void attackers_reports(struct attackers *attackers, struct report *worst)
 		if (poll(&polled, 1, left > 0 ? left : 0) != 1 ||
 			read(attackers->reports, &report, sizeof(report)) != sizeof(report)) {
 			*worst = (struct report){ .outcome = GOT_THROUGH,
-				.text = "an attacker was kept waiting, or died" };
+				.text = "an attacker was blocked, or died" };
 			return;
 		}
 		if (report.outcome == GOT_THROUGH ||
@@ -185,7 +185,7 @@ static void attackers_end(struct attackers *attackers)
 	close(attackers->reports);
 }
 
-/* --- One attack -------------------------------------------------------------------------------- */
+/* --- One attack -------------------------------------------------------------------------- */
 
 struct trial {
 	const struct attack *attack;
@@ -207,8 +207,8 @@ static bool __attribute__((format(printf, 2, 3))) fail(struct trial *trial, cons
 	return false;
 }
 
-/* What is there while no new client is: the least of several looks. */
-static struct rig_resources least_holdings(pid_t process)
+/* The resources without new clients: the minimum of several samples. */
+static struct rig_resources least_resources(pid_t process)
 {
 	struct rig_resources least = rig_resources(process);
 
@@ -221,7 +221,7 @@ static struct rig_resources least_holdings(pid_t process)
 	return least;
 }
 
-/* The attack, and whether the honest client goes on beside it. The attackers stay. */
+/* Run the attack; the honest client must not be affected. The attackers stay. */
 static bool attack_once(struct trial *trial, struct attackers *attackers)
 {
 	attackers_start(attackers, trial->attack, &trial->program.victim);
@@ -244,11 +244,11 @@ static bool one_round(struct trial *trial)
 	return held;
 }
 
-static bool holdings_are_back(struct trial *trial)
+static bool resources_are_released(struct trial *trial)
 {
 	return rig_wait_resources(
-		       trial->program.victim.pid, &trial->before, ATTACK_PATIENCE_SECONDS) ||
-	       fail(trial, "the program holds more than before once the attackers are gone");
+		       trial->program.victim.pid, &trial->before, ATTACK_TIMEOUT_SECONDS) ||
+	       fail(trial, "the program holds more than before after the attackers have ended");
 }
 
 static bool all_rounds(struct trial *trial, unsigned rounds)
@@ -259,16 +259,16 @@ static bool all_rounds(struct trial *trial, unsigned rounds)
 			return false;
 		if (i > 0)
 			continue;
-		/* What a first round leaves in the allocator's keeping is no growth. */
+		/* Memory that the allocator keeps after the first round is no growth. */
 		trial->before.memory_kb = UINT32_MAX - RIG_MEMORY_SLACK_KB;
-		if (!holdings_are_back(trial))
+		if (!resources_are_released(trial))
 			return false;
 		trial->before.memory_kb = rig_resources(trial->program.victim.pid).memory_kb;
 	}
-	return holdings_are_back(trial);
+	return resources_are_released(trial);
 }
 
-/* SIGTERM in the state that the attack leaves behind. */
+/* SIGTERM in the state after the attack. */
 static bool terminate_once(struct trial *trial, struct attackers *attackers)
 {
 	if (!attack_once(trial, attackers))
@@ -278,7 +278,7 @@ static bool terminate_once(struct trial *trial, struct attackers *attackers)
 	trial->termination_ms = victim_terminate(&trial->program);
 	if (trial->termination_ms < 0)
 		return fail(trial, "SIGTERM does not end the program");
-	/* Nothing is in the way of the next one. */
+	/* The next program can start. */
 	if (access(trial->program.service, F_OK) == 0 ||
 		access(trial->program.vfio_user, F_OK) == 0)
 		return fail(trial, "SIGTERM leaves a socket behind");
@@ -307,7 +307,7 @@ static bool begin(struct trial *trial)
 		!honest_progresses(&trial->honest, 20))
 		return fail(trial, "before the attack, the honest client: %s",
 			honest_why(&trial->honest));
-	trial->before = least_holdings(trial->program.victim.pid);
+	trial->before = least_resources(trial->program.victim.pid);
 	return true;
 }
 
@@ -341,7 +341,7 @@ static void print_trial(struct trial *trial)
 		victim_print_log(&trial->program);
 }
 
-/* Return: false when the attack got through. */
+/* Return: false when the attack succeeded. */
 static bool try_attack(const struct attack *attack, unsigned rounds)
 {
 	struct trial trial = { .attack = attack };
@@ -360,7 +360,7 @@ static bool try_attack(const struct attack *attack, unsigned rounds)
 /* --- The command line ------------------------------------------------------------------------ */
 
 struct options {
-	const char *only; /* the beginning of names; NULL: all */
+	const char *only; /* prefix of names; NULL: all */
 	unsigned rounds;
 	bool all, list;
 };
@@ -370,12 +370,13 @@ static void usage(void)
 	printf("Usage: attacks [--only NAME] [--rounds N] [--all]\n"
 	       "   or: attacks --list\n"
 	       "\n"
-	       "Attacks dextd and dext-vfio-user, beside an honest client that may lose nothing.\n"
+	       "Attacks dextd and dext-vfio-user, beside an honest client that must not be "
+	       "affected.\n"
 	       "\n"
 	       "  --only NAME    attacks whose names begin so (a family: \"memory/\")\n"
 	       "  --rounds N     so many rounds of each, and one that ends with SIGTERM (%d)\n"
 	       "  --all          those as well that are known to get through\n"
-	       "  --list         what there is\n"
+	       "  --list         list the attacks\n"
 	       "\n"
 	       "It prints what the honest client's work took, without the attack and beside it.\n"
 	       "Exit status: 0 when all held, 1 when one got through, 2 for a wrong option,\n"
@@ -383,7 +384,7 @@ static void usage(void)
 		DEFAULT_ROUNDS);
 }
 
-/* Return: -1 to go on, else the exit status. */
+/* Return: -1 to continue, otherwise the exit status. */
 static int parse(int argc, char **argv, struct options *options)
 {
 	static const struct option known[] = {
@@ -425,7 +426,7 @@ static bool is_wanted(const struct options *options, const struct attack *attack
 	return !options->only || strncmp(attack->name, options->only, strlen(options->only)) == 0;
 }
 
-/* Why an attack is not tried; NULL: it is. */
+/* Why an attack is not run; NULL: it is run. */
 static const char *reason_to_skip(const struct options *options, const struct attack *attack)
 {
 	if (!is_for_us(attack))
@@ -468,7 +469,7 @@ int main(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	signal(SIGPIPE, SIG_IGN);
-	setvbuf(stdout, NULL, _IOLBF, 0); /* nothing is in it when processes begin */
+	setvbuf(stdout, NULL, _IOLBF, 0); /* the buffer is empty when processes are created */
 	for (size_t family = 0; family < FAMILIES; family++)
 		for (const struct attack *attack = families[family]; attack->name; attack++)
 			if (is_wanted(&options, attack))

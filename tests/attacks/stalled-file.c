@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A FUSE file system of one file, spoken by hand, that leaves unanswered what hurts. */
+/* A FUSE file system of one file that leaves requests unanswered, without libfuse. */
 #include "tests/attacks/descriptors.h"
 
 #include <errno.h>
@@ -72,7 +72,7 @@ static void answer_attributes(int fuse, const struct fuse_in_header *in, bool si
 		reply(fuse, in, 0, &attr, sizeof(attr));
 }
 
-/* Not the attackers' own processes, which would wait for it as well. */
+/* Requests of the attackers' own processes are answered. */
 static bool is_of_victim(const struct fuse_in_header *in, pid_t victim)
 {
 	char path[64];
@@ -101,14 +101,14 @@ static void answer(int fuse, const struct fuse_in_header *in, pid_t victim, bool
 	case FUSE_FORGET:
 	case FUSE_BATCH_FORGET:
 	case FUSE_INTERRUPT:
-		break; /* these have no answer */
+		break; /* requests without a reply */
 	default:
 		if (!is_of_victim(in, victim))
 			reply(fuse, in, ENOSYS, NULL, 0);
 	}
 }
 
-/* Until the process ends, and with it all that waits for an answer. */
+/* Until the process exits; then all pending requests fail. */
 static void serve(int fuse, pid_t victim, bool silent)
 {
 	static _Alignas(8) char request[FUSE_MIN_READ_BUFFER + 4096];
@@ -118,7 +118,7 @@ static void serve(int fuse, pid_t victim, bool silent)
 		answer(fuse, in, victim, silent);
 }
 
-/* Mounted where this process and its children alone see it, so that it goes with them. */
+/* Mounted in a private mount namespace, so that it ends with this process and its children. */
 static bool mount_fuse(int fuse, const char *folder)
 {
 	char options[128];
@@ -145,7 +145,7 @@ int make_stalled_file(pid_t victim, bool silent_attributes)
 	}
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	close(fuse);
-	/* The name is not needed any more, nor is the folder, in any view of the file system. */
+	/* The path is not needed any more. */
 	umount2(folder, MNT_DETACH);
 	rmdir(folder);
 	return fd;

@@ -16,11 +16,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* What a system gives by default, and more than is needed for everybody's fair share. */
+/* The default soft limit, and a hard limit sufficient for all clients. */
 #define DESCRIPTORS_SOFT 1024
 #define DESCRIPTORS_HARD 8192
 
-/* Programs promise 5 s. A machine may be loaded; only a hang takes as long as this. */
+/* Programs promise 5 s. Only a hang takes as long as this on a loaded machine. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define TERMINATION_SECONDS 40
 #else
@@ -58,7 +58,7 @@ static bool write_config(const struct victim_program *program, const char *path)
 	return fclose(config) == 0;
 }
 
-/* AddressSanitizer stops all threads to look for leaks. */
+/* LeakSanitizer would stop all threads. */
 static void omit_leaks(void)
 {
 	const char *given = getenv("ASAN_OPTIONS");
@@ -107,7 +107,7 @@ static bool name_paths(struct victim_program *program, enum attack_target target
 	return true;
 }
 
-/* Listening is what both programs do last; the group of dextd's socket is set then, too. */
+/* Both programs listen last; the group of dextd's socket is then set, too. */
 static bool start_dextd(struct victim_program *program, const struct preparation *preparation)
 {
 	const char *const argv[] = { victim_program_path(ON_DEXTD), "--socket", program->service,
@@ -152,7 +152,7 @@ bool victim_has_ended(struct victim_program *program)
 	return true;
 }
 
-/* Its first thread is a zombie: the process has exited, also where another thread is left. */
+/* Its first thread is a zombie: the process has exited, even if a thread is left in the kernel. */
 static bool has_exited(pid_t pid)
 {
 	char path[64], state = 0;
@@ -182,7 +182,7 @@ int victim_status(struct victim_program *program)
 {
 	int status;
 
-	for (int i = 0; i < ATTACK_PATIENCE_SECONDS * 200; i++, poll(NULL, 0, 5)) {
+	for (int i = 0; i < ATTACK_TIMEOUT_SECONDS * 200; i++, poll(NULL, 0, 5)) {
 		if (waitpid(program->victim.pid, &status, WNOHANG) != program->victim.pid)
 			continue;
 		program->victim.pid = 0;

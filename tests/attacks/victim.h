@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The program under attack: dextd, or dext-vfio-user with the driver inside. */
+/* The program under attack: dextd, or dext-vfio-user with an embedded driver. */
 #ifndef TESTS_ATTACKS_VICTIM_H
 #define TESTS_ATTACKS_VICTIM_H
 
@@ -10,29 +10,29 @@ struct victim_program {
 	char folder[64], service[96], vfio_user[96], honest_vfio_user[96], log[96];
 };
 
-/* The group that attackers of another user belong to; dextd lets its members connect. */
+/* Group of attackers of another user; dextd lets its members connect. */
 #define STRANGER 65534
 
 /*
- * Start it with the three devices, under a limit of descriptors low enough to be reached.
- * Where it is: $DEXTD or $DEXT_VFIO_USER, else in the build directory of this program.
+ * Start it with the three devices and a low limit of descriptors. The program is $DEXTD or
+ * $DEXT_VFIO_USER, otherwise that of this build directory.
  */
 bool victim_start(struct victim_program *program, const struct attack *attack);
 /*
- * SIGTERM, and wait until it has exited. A thread of it may be left in the kernel, which closes
- * a descriptor that an attacker's file system does not let go of: nobody can end that one.
- * Return: the milliseconds that it took; -1 when it does not exit in time.
+ * Send SIGTERM, and wait until it has exited. A thread may be left in the kernel, in close() of a
+ * descriptor of an attacker's file system, which cannot be killed. Return: the milliseconds that
+ * it took; -1 after a timeout.
  */
 int victim_terminate(struct victim_program *program);
-/* Once the attackers are gone: the status that it has ended with; -1 when it has not. */
+/* After the attackers have ended: its exit status; -1 when it has not exited. */
 int victim_status(struct victim_program *program);
-/* Whether it has ended by itself. */
+/* Whether it has exited without a signal of the test. */
 bool victim_has_ended(struct victim_program *program);
 /* Print the end of its log. */
 void victim_print_log(const struct victim_program *program);
 /* Kill it if it still runs, and remove its folder. */
 void victim_remove(struct victim_program *program);
-/* Where a program of this build is. */
+/* Path of a program of this build. */
 const char *victim_program_path(enum attack_target target);
 
 #endif
