@@ -76,7 +76,7 @@ service_deaths() {
 	done
 }
 
-# service_stop - end what was started; fails when a program did not end well
+# service_stop - end what was started; fails when a program did not exit cleanly
 service_stop() {
 	local status=0
 	if [[ -n $SERVER_PID ]]; then

@@ -1,13 +1,13 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# How the tests in a virtual machine say what holds: a line for each check, and one
-# that counts them at the end. Needs vm.sh.
+# Output of the tests in a virtual machine: a line for each check, and a line with the
+# counts at the end. Needs vm.sh.
 
 PASSED=0
 FAILED=0
-SUITE=		# its name, for the closing line
-COMPLETE=	# set when there is nothing left to be done
+SUITE=		# name of the suite, for the last line
+COMPLETE=	# set when all checks have run
 
 # check NAME STATUS
 check() {
@@ -45,19 +45,19 @@ try_quiet() {
 	[[ $status -eq 0 ]] || show_tail "$WORK/try.log"
 }
 
-# checks_begin NAME - a working directory, and a closing line whatever happens
+# checks_begin NAME - create a working directory, and print the counts at exit
 checks_begin() {
 	SUITE=$1
 	work_begin
 	trap checks_end EXIT
 }
 
-# What stopped the tests has failed. After Ctrl-C whoever reads this may have gone: what
-# has to be done comes before what is to be said.
+# An early exit counts as a failed check. After Ctrl-C the reader of this output may have
+# exited: clean up before printing.
 checks_end() {
 	local status=$?
 	work_end
-	[[ -n $COMPLETE ]] || check "$SUITE: to be carried out to the end" 1
+	[[ -n $COMPLETE ]] || check "$SUITE: all checks run" 1
 	printf '%s: %d passed, %d failed\n' "$SUITE" "$PASSED" "$FAILED"
 	((status == 0 && FAILED == 0)) || exit 1
 	exit 0

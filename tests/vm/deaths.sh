@@ -1,10 +1,10 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# One dextd for all of it: whole job, the server killed and the VMM killed while the
-# guest writes, whole job.
+# With one dextd: a whole job; the server killed, and the VMM killed, while the guest
+# writes; a whole job again.
 
-# flood_begin DIR NAME - have a guest that has written a while and is writing still
+# flood_begin DIR NAME - start a guest and wait until it writes continuously
 flood_begin() {
 	local status=0
 	job_machine dextpci.job=flood nvme_core.io_timeout=5
@@ -37,12 +37,12 @@ test_killed_server() {
 	check_dextd "$name"
 	guest_follow "$dir" "$LIMIT" disk_lost
 	progress_end
-	try "$name: the guest sees that its disk has gone" disk_lost "$dir"
+	try "$name: the guest detects the loss of its disk" disk_lost "$dir"
 	process_end "$GUEST_PID"
 }
 
-# What comes first: the device node vanishes, or writing fails. QEMU may also end itself
-# when its server has gone, and its guest with it.
+# Either the device node is removed, or writing fails. QEMU may also exit when its server
+# has exited.
 disk_lost() {
 	guest_reported "$1" lost "" || guest_reported "$1" failed flood || guest_gone
 }
@@ -54,10 +54,10 @@ test_killed_vmm() {
 	holdings "$SERVER_PID" >"$WORK/server.idle"
 	flood_begin "$dir" "$name"
 	process_kill "$GUEST_PID"
-	try "$name: the server goes on" kill -0 "$SERVER_PID"
-	try "$name: the server holds nothing of it" \
+	try "$name: the server still runs" kill -0 "$SERVER_PID"
+	try "$name: the server holds no resources of it" \
 		holdings_settle "$SERVER_PID" "$WORK/server.idle" 10
-	try "$name: dextd goes on" kill -0 "$DEXTD_PID"
+	try "$name: dextd still runs" kill -0 "$DEXTD_PID"
 	try "$name: the device cannot reach memory" device_settles "$NO_BUS_MASTER"
 }
 
@@ -68,10 +68,10 @@ test_deaths() {
 	server_start "$(logs "first job")" --addr "$DEVICE_ADDRESS"
 	whole_job "first job"
 	dma_clean "first job"
-	try "first job: the server ends well" process_end "$SERVER_PID"
+	try "first job: the server exits cleanly" process_end "$SERVER_PID"
 	check_dextd "first job"
 	test_killed_server
 	test_killed_vmm
 	whole_job "next job, same dextd and server"
-	try "deaths: the programs end well" service_stop
+	try "deaths: the programs exit cleanly" service_stop
 }

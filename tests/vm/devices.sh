@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Two devices of one driver service, offered by one server on two sockets, in one
-# machine; the registers of the first are mapped into it. guest/devices is the guest's part.
+# Two devices of one driver service, served by one server on two sockets, in one
+# machine, which maps the registers of the first. guest/devices is the guest's part.
 
 devices_start() {
 	local dir=$1 socket
@@ -48,7 +48,7 @@ test_devices() {
 	guest_start "$dir"
 	guest_follow "$dir" "$LIMIT" devices_found
 	progress_end
-	try "$name: the VMM has mapped the registers of the first, and of it alone" \
+	try "$name: the VMM has mapped the registers of the first only" \
 		test "$(grep -c dext-bar "/proc/$GUEST_PID/maps")" -eq 1
 	if guest_ends "$name" "$dir"; then
 		try "$name: all files twice" \
@@ -59,6 +59,6 @@ test_devices() {
 	image_holds "$name: second" "$WORK/second.img" second
 	dma_clean "$name: first" 01:00.0
 	dma_clean "$name: second" 02:00.0
-	try "$name: the programs end well" service_stop
+	try "$name: the programs exit cleanly" service_stop
 	rm -f "$WORK/first.img" "$WORK/second.img"
 }

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # A guest whose two processors have a queue each, and that unbinds, binds, resets and
-# removes the PCI function, and goes to sleep. guest/function is the guest's part.
+# removes the PCI function, and suspends. guest/function is the guest's part.
 
 FUNCTION_JOBS=run,queues,rebind,flr,controller_reset,rescan,suspend
 
-# resets_counted FILE - how many resets of the device a trace shows
+# resets_counted FILE - the number of resets of the device in a trace
 resets_counted() {
 	grep -c '"ResetDevice"' "$1"
 }
@@ -31,7 +31,7 @@ test_function() {
 		test "$(resets_counted "$dir/trace.json")" -ge "$(guest_value "$dir" resets)"
 	dma_clean "$name"
 	image_holds "$name" "$DISK" files
-	try "$name: the programs end well" service_stop
+	try "$name: the programs exit cleanly" service_stop
 }
 
 function_reported() {

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# The device is taken away from a running machine by its host: unplugged and plugged in
-# again by the VMM, at rest and while the guest writes; at last pulled out of the driver
-# service. guest/hotplug is the guest's part.
+# The host removes the device from a running machine: unplugged and plugged in by the
+# VMM, while idle and while the guest writes; finally removed from the driver service.
+# guest/hotplug is the guest's part.
 #
 # The device has MSI: QEMU 11.1 ends itself when a vfio-user device with MSI-X is
 # unplugged, whoever serves it (it takes the region of the pending bits out of a BAR that
@@ -14,9 +14,9 @@ monitor() {
 	python3 "$HERE/qmp.py" "$WORK/qmp.sock" "$@"
 }
 
-# The device sits behind a port that can be unplugged from.
+# The device is behind a hot-pluggable port.
 hotplug_machine() {
-	# Five seconds, not thirty, until the driver looks what has become of a command.
+	# A command times out after 5 s, not 30 s.
 	machine_command dextpci.job=hotplug dextpci.directory=files nvme_core.io_timeout=5
 	MACHINE+=(-device "pcie-root-port,id=plug0,chassis=1,slot=1,addr=10"
 		-qmp "unix:$WORK/qmp.sock,server=on,wait=off")
@@ -25,7 +25,7 @@ hotplug_machine() {
 }
 HOTPLUG_PLACE='"bus":"plug0","id":"disk"'
 
-# What is written to a disk that is not there any more fails, and is said to.
+# Kernel messages about failed writes to the removed disk.
 HOTPLUG_ALLOWED='^EXT4-fs|JBD2|^Buffer I/O error|I/O error, dev nvme|^nvme nvme0: |^nvme0n1: detected capacity'
 HOTPLUG_ALLOWED+='|^Aborting journal|enabling device|Unable to change power state from D3cold'
 
@@ -39,7 +39,7 @@ hotplug_reached() {
 	guest_reported "$1" step "$HOTPLUG_STEP\$" || guest_gone
 }
 
-# The guest has agreed, and the VMM has hung up.
+# The guest has released the device, and the VMM has disconnected.
 unplug() {
 	monitor device_del '{"id":"disk"}' DEVICE_DELETED >/dev/null
 }
@@ -48,10 +48,10 @@ plug() {
 	monitor device_add "$(machine_passthrough_json "$WORK/vfio-user.sock" "$HOTPLUG_PLACE")" >/dev/null
 }
 
-# unplugged NAME WHEN - checks of what an unplugged device leaves behind
+# unplugged NAME WHEN - check that an unplugged device leaves no resources
 unplugged() {
 	try "$1: unplugged $2" unplug
-	try "$1: $2: the server holds nothing of the machine" \
+	try "$1: $2: the server holds no resources of the machine" \
 		holdings_settle "$SERVER_PID" "$WORK/server.idle" 10
 	try "$1: $2: the device cannot reach memory" device_settles "$NO_BUS_MASTER"
 	try "$1: $2: no memory is registered" driver_says dma 'device["regions"] == []'
@@ -71,12 +71,12 @@ hotplug_steps() {
 	try "$name: plugged in once more" plug
 	hotplug_reaches "$dir" pull || return 1
 	sleep 1
-	try "$name: pulled out of the driver service" \
+	try "$name: removed from the driver service" \
 		"$BUILD/tools/dextctl" --socket "$WORK/dextd.sock" remove "$DEVICE_ADDRESS"
 	hotplug_reaches "$dir" unplug-lost || return 1
-	try "$name: unplugged what was pulled out" unplug
-	# And nothing of the device either, which it had at the beginning.
-	try "$name: unplugged what was pulled out: the server holds nothing of the machine" \
+	try "$name: the removed device is unplugged" unplug
+	# Nor of the device, which it held at the start.
+	try "$name: the removed device is unplugged: the server holds no resources of the machine" \
 		holdings_vanish "$SERVER_PID" "$WORK/server.idle" 10
 }
 
@@ -92,8 +92,8 @@ test_hotplug() {
 	if guest_ends "$name" "$dir"; then
 		kernel_log_clean "$name" "$dir" "$HOTPLUG_ALLOWED"
 	fi
-	try "$name: dextd and the server go on" service_alive
-	try_quiet "$name: the file system's journal is all it needs" e2fsck -p "$(realpath "$DISK")"
+	try "$name: dextd and the server still run" service_alive
+	try_quiet "$name: the file system is repaired by its journal" e2fsck -p "$(realpath "$DISK")"
 	image_holds "$name" "$DISK" files
-	try "$name: the programs end well" service_stop
+	try "$name: the programs exit cleanly" service_stop
 }

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # A guest with 3 GiB, of which a third is above 4 GiB: that is where its kernel takes
-# the pages of files from first. (The other cases' guests have 512 MiB.)
+# the pages of files from first. (Other guests have 512 MiB.)
 
-# region_above - whether the device was given memory that begins at or above 4 GiB
+# region_above - whether memory at or above 4 GiB is registered for the device
 region_above() {
 	driver_says dma 'any(int(str(region["iova"]), 0) >= 1 << 32 and region["size"] >= 512 << 20
 		for region in device["regions"])'
@@ -30,10 +30,10 @@ test_memory() {
 	fi
 	dma_clean "$name"
 	image_holds "$name" "$DISK" files
-	try "$name: the programs end well" service_stop
+	try "$name: the programs exit cleanly" service_stop
 }
 
-# As soon as its driver works with the device.
+# When its driver uses the device.
 memory_registered() {
 	[[ -n $(guest_value "$1" disk) ]] || guest_gone
 }

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# The driver service is killed below a working guest, and started anew. The guest's
-# driver waits for what was under way, ten seconds and ten more, resets the controller
-# and does it again: nothing is lost. guest/outage is the guest's part.
+# The driver service is killed and restarted while a guest works. The guest's driver
+# waits twice ten seconds for commands in progress, resets the controller and repeats
+# them: nothing is lost. guest/outage is the guest's part.
 
 OUTAGE_ALLOWED='^nvme nvme0: (I/O [0-9]+ .*(aborting|reset controller)|Abort status: )'
 
@@ -30,11 +30,11 @@ test_outage() {
 	dextd_start "$DISK" "$dir"
 	rounds=$(guest_rounds "$dir")
 	if guest_ends "$name" "$dir"; then
-		try "$name: the guest has gone on writing" test "$(guest_rounds "$dir")" -gt "$rounds"
-		try "$name: its driver has met the outage, and reset the controller" \
+		try "$name: the guest has continued to write" test "$(guest_rounds "$dir")" -gt "$rounds"
+		try "$name: its driver has detected the outage, and reset the controller" \
 			grep -q 'nvme0: I/O .* reset controller' "$dir/kernel.log"
 		kernel_log_clean "$name" "$dir" "$OUTAGE_ALLOWED"
 	fi
 	image_holds "$name" "$DISK" files
-	try "$name: the programs end well" service_stop
+	try "$name: the programs exit cleanly" service_stop
 }

@@ -1,9 +1,9 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# A machine that begins anew three times under the same VMM and server: by its reset
-# button while the device works, by an orderly reboot, and by kexec. guest/reboot is
-# the guest's part.
+# A machine is rebooted three times under the same VMM and server: by its reset button
+# while the device works, by an orderly reboot, and by kexec. guest/reboot is the
+# guest's part.
 
 # What kexec starts: the same kernel and initramfs, on a disk.
 kernel_image() {
@@ -35,8 +35,8 @@ test_reboot() {
 		kernel_log_clean "$name" "$dir"
 	fi
 	dma_clean "$name"
-	try "$name: dextd and the server go on" service_alive
+	try "$name: dextd and the server still run" service_alive
 	image_holds "$name" "$DISK" boot-1 boot-2 boot-3 boot-4
-	try "$name: the programs end well" service_stop
+	try "$name: the programs exit cleanly" service_stop
 	rm -f "$WORK/kernel.img"
 }

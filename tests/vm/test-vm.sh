@@ -94,7 +94,7 @@ test_embedded() {
 	new_disk
 	service_start "$MODE" "$DISK" "$(logs "embedded")"
 	whole_job "embedded"
-	try "embedded: the program ends well" service_stop
+	try "embedded: the program exits cleanly" service_stop
 	MODE="split"
 }
 
@@ -107,7 +107,7 @@ test_intx() {
 	new_disk
 	service_start "$MODE" "$DISK" "$(logs "INTx")" irq=intx
 	whole_job "INTx"
-	try "INTx: the programs end well" service_stop
+	try "INTx: the programs exit cleanly" service_stop
 }
 
 main() {

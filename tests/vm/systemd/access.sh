@@ -1,7 +1,7 @@
 # shellcheck shell=dash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Who reaches what: "monitor" is a member of kvm, "stranger" of nothing.
+# Access to the sockets: "monitor" is a member of kvm, "stranger" of no group.
 
 check "access: the monitor is a member of kvm" sh -c 'id -nG monitor | grep -qw kvm'
 check "access: dextd's socket" file_is "$SOCKETS"/dextd.sock dextpci:dextpci:600
@@ -9,9 +9,9 @@ check "access: the server's socket" file_is "$SOCKETS/vfio-user-01:00.0.sock" de
 
 check "access: dextpci gets a list of the devices" prints '^02:00.0 ' dextctl_as dextpci list
 check "access: dextpci gets info of the disk" prints 'NVM' dextctl_as dextpci info 01:00.0
-check "access: the monitor has no business with dextd" \
+check "access: the monitor cannot connect to dextd" \
 	says "Permission denied" dextctl_as monitor list
-check "access: nor has a stranger" says "Permission denied" dextctl_as stranger list
+check "access: nor can a stranger" says "Permission denied" dextctl_as stranger list
 
 check "access: the monitor is served the disk" \
 	prints '^4e58:0001, 9 regions, 5 interrupt kinds, ' look monitor
@@ -20,5 +20,5 @@ check "access: the disk is claimed" prints '^01:00.0 .* (claimed|exclusive) ' \
 check "access: a stranger is not served" says "Permission denied" look stranger
 
 check "access: an address under a PCI root" systemctl start dext-vfio-user@left-03:00.0
-check "access: its socket is named so" prints '^4e58:0001, ' look monitor left-03:00.0
+check "access: its socket has that name" prints '^4e58:0001, ' look monitor left-03:00.0
 check "access: it can be stopped" systemctl stop dext-vfio-user@left-03:00.0

@@ -1,11 +1,11 @@
 # shellcheck shell=dash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# What the boot has made of what was installed, and what systemd thinks of the units.
+# State after the boot with the installed files, and verification of the units.
 
 UNITS=/usr/local/lib/systemd/system
 
-# Nothing is good news. A template is verified as an instance of it.
+# No output means success. A template is verified as an instance.
 verified() {
 	local said
 	said=$(systemd-analyze verify --man=no $UNITS/dextd.service $UNITS/dextd-vfio@.service \
@@ -19,7 +19,7 @@ check "sysusers: user dextpci" id dextpci
 check "sysusers: group kvm" grep -q '^kvm:' /etc/group
 check "sysusers: dextpci has no shell" grep -q '^dextpci:.*:/usr/sbin/nologin$' /etc/passwd
 check "tmpfiles: the sockets' folder" file_is "$SOCKETS" dextpci:kvm:750
-check "verify: no complaint about the units" verified
+check "verify: no warning about the units" verified
 check "dextd: found below /usr/local" is dextd FragmentPath $UNITS/dextd.service
 check "server: found below /usr/local" is "$SERVER" FragmentPath \
 	$UNITS/dext-vfio-user@.service

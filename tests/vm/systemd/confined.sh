@@ -1,21 +1,21 @@
 # shellcheck shell=dash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# What the running processes may not do, by the kernel's word rather than systemd's.
+# Restrictions of the running processes, as reported by the kernel, not by systemd.
 
 # root_is_read_only PID
 root_is_read_only() {
 	awk '$5 == "/" { options = $6 } END { exit options !~ /^ro(,|$)/ }' "/proc/$1/mountinfo"
 }
 
-# inside PID COMMAND... - as root, with the files that the process sees
+# inside PID COMMAND... - run as root in the mount namespace of the process
 inside() {
 	local pid="$1"
 	shift
 	/usr/bin/nsenter --target "$pid" --mount -- "$@"
 }
 
-# interfaces PID - of its network
+# interfaces PID - interfaces of its network namespace
 interfaces() {
 	sed -n 's/^ *\([^ :]*\):.*/\1/p' "/proc/$1/net/dev" | tr '\n' ' '
 }
@@ -29,12 +29,12 @@ confined() {
 		check "$unit: no capabilities ($set)" [ "$(status "$pid" $set)" = 0000000000000000 ]
 	done
 	check "$unit: no network but lo" [ "$(interfaces "$pid")" = "lo " ]
-	check "$unit: a network of its own" \
+	check "$unit: its own network namespace" \
 		[ "$(readlink "/proc/$pid/ns/net")" != "$(readlink /proc/self/ns/net)" ]
 	check "$unit: / is read-only" root_is_read_only "$pid"
 	check "$unit: nothing can be written to /usr" says "Read-only" inside "$pid" touch /usr/x
 	check "$unit: nor to /etc" says "Read-only" inside "$pid" touch /etc/x
-	check "$unit: the sockets' folder can be" \
+	check "$unit: the sockets' folder can be written" \
 		inside "$pid" sh -c "echo >$SOCKETS/x && rm $SOCKETS/x"
 	check "$unit: homes are hidden" \
 		[ "$(inside "$pid" sh -c 'ls -A /root 2>/dev/null; echo end')" = end ]
@@ -51,6 +51,6 @@ confined "$SERVER"
 check "$SERVER: the state of dextd is read-only" \
 	says "Read-only" inside "$(main_pid "$SERVER")" touch /var/lib/dextpci/x
 check "$SERVER: no devices of the machine" no inside "$(main_pid "$SERVER")" ls /dev/ttyS0
-# Filters add up: systemd's own for the service, and the program's.
-check "$SERVER: its sandbox is on top" [ "$(status "$(main_pid "$SERVER")" Seccomp_filters)" -gt \
+# seccomp filters add up: those of systemd, and that of the program.
+check "$SERVER: its own sandbox is active" [ "$(status "$(main_pid "$SERVER")" Seccomp_filters)" -gt \
 	"$(status "$(main_pid dextd)" Seccomp_filters)" ]

@@ -1,20 +1,20 @@
 # shellcheck shell=dash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Deaths and restarts, of each of the two under the other.
+# Kills and restarts of each of the two services while the other runs.
 
 restarts=$(property "$SERVER" NRestarts)
 pid=$(main_pid "$SERVER")
 kill -KILL "$pid"
-check "server killed: started anew" settles 30 another_pid "$SERVER" "$pid"
+check "server killed: restarted" settles 30 another_pid "$SERVER" "$pid"
 check "server killed: by systemd, once" is "$SERVER" NRestarts $((restarts + 1))
 check "server killed: serves again" look
 
-# A client that stays, and looks again when told to.
+# A client that stays connected, and queries the device again on request.
 mkfifo looks
 as monitor ./vfio-user-look "$SOCKETS/vfio-user-01:00.0.sock" <looks >seen 2>&1 &
 client=$!
-exec 4<>looks	# which waits for no reader
+exec 4<>looks	# does not wait for a reader
 
 seen() {
 	tail -n 1 seen | grep -q ', 9 regions, '
@@ -24,7 +24,7 @@ more_than() {
 	[ "$(wc -l <seen)" -gt "$1" ]
 }
 
-# sees_again - whether the client, asked once more, sees the device
+# sees_again - whether the client finds the device in a new query
 sees_again() {
 	local before
 	before=$(wc -l <seen)
@@ -33,15 +33,15 @@ sees_again() {
 	seen
 }
 
-check "client: sees the device" settles 30 seen
+check "client: finds the device" settles 30 seen
 pid=$(main_pid "$SERVER")
 for way in "restart dextd" "kill --signal=KILL dextd"; do
 	driver=$(main_pid dextd)
 	# shellcheck disable=SC2086 # words
 	check "dextd, $way" systemctl $way
 	check "dextd, $way: in another process" settles 30 another_pid dextd "$driver"
-	check "dextd, $way: the client sees the device again" settles 30 sees_again
-	check "dextd, $way: the server has stayed" is "$SERVER" MainPID "$pid"
+	check "dextd, $way: the client finds the device again" settles 30 sees_again
+	check "dextd, $way: the server was not restarted" is "$SERVER" MainPID "$pid"
 	check "dextd, $way: the server is active" is "$SERVER" ActiveState active
 done
 exec 4>&-

@@ -23,5 +23,5 @@ check "$KERNEL: killed client: the next one is served" ./example-nvme 00:04.0 id
 
 kill -TERM "$DEXTD"
 wait "$DEXTD"
-check "$KERNEL: dextd ends well" test $? -eq 0
+check "$KERNEL: dextd exits cleanly" test $? -eq 0
 cat /tmp/dextd.log
