@@ -56,7 +56,8 @@ struct bench_result {
 };
 
 extern const struct bench_group bench_messages, bench_messages_one_core, bench_bars,
-	bench_interrupts, bench_dma, bench_nvme, bench_in_process;
+	bench_interrupts, bench_dma, bench_dma_map, bench_dma_map_one_core, bench_nvme,
+	bench_in_process;
 
 /* --- measure.c --- */
 
@@ -100,6 +101,9 @@ bool bench_vfio_user_begin(const char *spec, const char *bar_access);
 void bench_vfio_user_end(void);
 /* A case: read 4 bytes at offset 0 of the region that *context (a uint32_t) names. */
 double bench_vfio_user_read(void *region);
+/* DMA_MAP of a range of a file, and DMA_UNMAP: nanoseconds, or less than 0. */
+double bench_vfio_user_dma_map(int memory, uint64_t address, uint64_t offset, uint64_t size);
+double bench_vfio_user_dma_unmap(uint64_t address, uint64_t size);
 /* Map what it lets clients map of a region, until the end: --bar-access shared. NULL: nothing. */
 const uint32_t *bench_vfio_user_map(uint32_t region);
 

@@ -42,6 +42,22 @@ static kern_return_t register_page(const struct side *side, unsigned page)
 		(uintptr_t)memory + (size_t)page * PAGE, PAGE, NULL, NULL);
 }
 
+/* The same by the descriptor, and unregistered again. */
+static double do_both_by_descriptor(void *context)
+{
+	const struct side *side = context;
+	uint64_t offset = (uint64_t)(side->regions - 1) * PAGE;
+	double began = bench_now();
+
+	return apple_dext_register_dma_fd(side->connection, IOVA + offset, memory_fd, offset, 0,
+		       PAGE, DEXT_DMA_DEVICE_READS | DEXT_DMA_DEVICE_WRITES, NULL,
+		       NULL) == kIOReturnSuccess &&
+			       apple_dext_unregister_dma(side->connection, IOVA + offset) ==
+				       kIOReturnSuccess ?
+		       bench_now() - began :
+		       -1;
+}
+
 static double do_register(void *context)
 {
 	struct side *side = context;
@@ -158,6 +174,8 @@ static const struct bench_case cases[] = {
 	{ "probe it, of 65,536", 2, do_probe, &many },
 	{ "unregister it, of 1,024", 4, do_unregister, &few },
 	{ "unregister it, of 65,536", 4, do_unregister, &many },
+	{ "by descriptor and back, of 1,024", 6, do_both_by_descriptor, &few },
+	{ "by descriptor and back, of 65,536", 6, do_both_by_descriptor, &many },
 };
 
 const struct bench_group bench_dma = {

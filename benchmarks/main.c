@@ -12,7 +12,8 @@
 
 /* The last one publishes a service in this process, which from then on finds no other's. */
 static const struct bench_group *const groups[] = { &bench_messages, &bench_messages_one_core,
-	&bench_bars, &bench_interrupts, &bench_nvme, &bench_dma, &bench_in_process };
+	&bench_bars, &bench_interrupts, &bench_nvme, &bench_dma, &bench_dma_map,
+	&bench_dma_map_one_core, &bench_in_process };
 #define GROUPS (sizeof(groups) / sizeof(*groups))
 
 static int usage_error(const char *what, const char *option)

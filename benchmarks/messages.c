@@ -5,6 +5,7 @@
 #include "vfio-user/protocol.h"
 
 #include <apple-dext-client.h>
+#include <dext-abi.h>
 #include <stdio.h>
 
 static struct rig rig;
@@ -18,6 +19,17 @@ static double config_read(void *unused)
 
 	(void)unused;
 	if (apple_dext_config_read(connection, 0, 4, &value) != kIOReturnSuccess)
+		return -1;
+	return bench_now() - began;
+}
+
+static double config_block(void *unused)
+{
+	static unsigned char block[DEXT_CONFIG_SIZE];
+	double began = bench_now();
+
+	(void)unused;
+	if (apple_dext_config_read_block(connection, 0, block, sizeof(block)) != kIOReturnSuccess)
 		return -1;
 	return bench_now() - began;
 }
@@ -61,6 +73,7 @@ static const struct bench_case cases[] = {
 	{ "AF_UNIX ping-pong, 32 bytes", 0, bench_ping_pong, NULL },
 	{ "config read, dextd", 0, config_read, NULL },
 	{ "MMIO read, dextd", 0, mmio_read, NULL },
+	{ "config block of 4 KiB, to one read", 1, config_block, NULL },
 	{ "config region read, dext-vfio-user", 0, bench_vfio_user_read, &config_region },
 	{ "BAR region read, dext-vfio-user", 0, bench_vfio_user_read, &bar_region },
 };

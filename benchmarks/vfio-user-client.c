@@ -52,7 +52,8 @@ static bool try_connect(void)
 
 static bool receive(void *to, size_t size)
 {
-	return recv(fd, to, size, MSG_WAITALL) == (ssize_t)size;
+	/* Even one of 0 bytes would wait for a message. */
+	return size == 0 || recv(fd, to, size, MSG_WAITALL) == (ssize_t)size;
 }
 
 /* The same, with a descriptor. */
@@ -77,11 +78,17 @@ static bool receive_with(void *to, size_t size, int *descriptor)
 
 /*
  * One message and its answer, of @reply_size bytes at most, the header apart. @descriptor:
- * of the answer; NULL where none is expected.
+ * of the answer; NULL where none is expected. @passed: a descriptor to send, or -1.
  */
 static bool exchange_with(enum vfio_user_command command, const void *payload, size_t size,
-	void *reply, size_t reply_size, int *descriptor)
+	int passed, void *reply, size_t reply_size, int *descriptor)
 {
+	union {
+		struct cmsghdr align;
+		unsigned char space[CMSG_SPACE(sizeof(int))];
+	} control = { .space = { 0 } };
+	struct iovec vector;
+	struct msghdr sent = { .msg_iov = &vector, .msg_iovlen = 1 };
 	struct {
 		struct vfio_user_header header;
 		char payload[64];
@@ -91,7 +98,16 @@ static bool exchange_with(enum vfio_user_command command, const void *payload, s
 	struct vfio_user_header answer;
 
 	memcpy(message.payload, payload, size);
-	if (send(fd, &message, message.header.size, MSG_NOSIGNAL) != (ssize_t)message.header.size ||
+	vector = (struct iovec){ .iov_base = &message, .iov_len = message.header.size };
+	if (passed >= 0) {
+		sent.msg_control = &control;
+		sent.msg_controllen = sizeof(control);
+		CMSG_FIRSTHDR(&sent)->cmsg_level = SOL_SOCKET;
+		CMSG_FIRSTHDR(&sent)->cmsg_type = SCM_RIGHTS;
+		CMSG_FIRSTHDR(&sent)->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&sent)), &passed, sizeof(passed));
+	}
+	if (sendmsg(fd, &sent, MSG_NOSIGNAL) != (ssize_t)message.header.size ||
 		!(descriptor ? receive_with(&answer, sizeof(answer), descriptor) :
 			       receive(&answer, sizeof(answer))))
 		return false;
@@ -103,7 +119,7 @@ static bool exchange_with(enum vfio_user_command command, const void *payload, s
 static bool exchange(enum vfio_user_command command, const void *payload, size_t size, void *reply,
 	size_t reply_size)
 {
-	return exchange_with(command, payload, size, reply, reply_size, NULL);
+	return exchange_with(command, payload, size, -1, reply, reply_size, NULL);
 }
 
 /* Memory space on, so that the BARs answer. */
@@ -183,6 +199,35 @@ double bench_vfio_user_read(void *region)
 	return bench_now() - began;
 }
 
+double bench_vfio_user_dma_map(int memory, uint64_t address, uint64_t offset, uint64_t size)
+{
+	const struct vfio_user_dma_map request = { .argsz = sizeof(request),
+		.flags = VFIO_USER_F_DMA_REGION_READ | VFIO_USER_F_DMA_REGION_WRITE,
+		.offset = offset,
+		.address = address,
+		.size = size };
+	double began = bench_now();
+	char reply[64];
+
+	if (!exchange_with(VFIO_USER_DMA_MAP, &request, sizeof(request), memory, reply,
+		    sizeof(reply), NULL))
+		return -1;
+	return bench_now() - began;
+}
+
+double bench_vfio_user_dma_unmap(uint64_t address, uint64_t size)
+{
+	const struct vfio_user_dma_unmap request = {
+		.argsz = sizeof(request), .address = address, .size = size
+	};
+	double began = bench_now();
+	char reply[64];
+
+	if (!exchange(VFIO_USER_DMA_UNMAP, &request, sizeof(request), reply, sizeof(reply)))
+		return -1;
+	return bench_now() - began;
+}
+
 const uint32_t *bench_vfio_user_map(uint32_t region)
 {
 	struct {
@@ -193,7 +238,7 @@ const uint32_t *bench_vfio_user_map(uint32_t region)
 	int descriptor = -1;
 	void *memory = MAP_FAILED;
 
-	if (exchange_with(VFIO_USER_DEVICE_GET_REGION_INFO, &question, sizeof(question), &reply,
+	if (exchange_with(VFIO_USER_DEVICE_GET_REGION_INFO, &question, sizeof(question), -1, &reply,
 		    sizeof(reply), &descriptor) &&
 		descriptor >= 0) {
 		mapped = reply.part.count ? reply.part.size : reply.info.size;
