@@ -30,7 +30,7 @@
 static enum { NVME, EDU, NET } kind;
 static uint8_t bus, slot, function;
 
-/* A connection and memory for DMA, made anew for each test. */
+/* A connection and memory for DMA, created for each test. */
 static struct {
 	io_connect_t connection;
 	uint8_t *memory;
@@ -51,7 +51,7 @@ static void nap(void)
 	nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
 }
 
-/* A disconnect is carried out a moment later by the service. */
+/* The service completes a disconnect asynchronously. */
 static int setup(void **state)
 {
 	AppleDextStatus status;
@@ -132,7 +132,7 @@ static void test_config(void **state)
 	assert_int_equal(value, command);
 }
 
-/* Registers that read the same twice, by device. */
+/* A register whose value does not change, for each device. */
 static uint64_t steady_register(void)
 {
 	return kind == NVME ? 0x08 : kind == EDU ? 0x00 : 0x00; /* VS; identification; CTRL */
@@ -172,7 +172,7 @@ static void test_bars(void **state)
 		kIOReturnNotFound);
 }
 
-/* A mapped BAR shows what calls show; where none can be mapped, calls serve. */
+/* A mapped BAR has the same values as calls; a BAR that cannot be mapped is accessed by calls. */
 static void test_mapped_bar(void **state)
 {
 	mach_vm_address_t address;
@@ -254,7 +254,7 @@ static void test_dma_batch(void **state)
 		requests[i] = (AppleDextDMARequest){ iovas[i], (uintptr_t)rig.memory + i * 0x10000,
 			0x10000 };
 	}
-	requests[7].iova = iovas[0]; /* taken */
+	requests[7].iova = iovas[0]; /* in use */
 	assert_ok(apple_dext_register_dma_batch(rig.connection, requests, 8, results));
 	for (size_t i = 0; i < 7; i++)
 		assert_ok(results[i].status);
@@ -301,7 +301,7 @@ static void test_interrupts(void **state)
 	assert_true(irq_wait_one(&listener, vectors - 1));
 	assert_fails(apple_dext_trigger_interrupt(rig.connection, vectors), kIOReturnBadArgument);
 	irq_listen_end(&listener);
-	/* While its enable bit is clear a vector that fires is dropped. */
+	/* An interrupt of a disabled vector is dropped. */
 	assert_ok(apple_dext_set_irq_mask(rig.connection, none));
 	assert_ok(apple_dext_trigger_interrupt(rig.connection, 0));
 	for (unsigned i = 0; i < 20; i++)
@@ -313,7 +313,7 @@ static void test_interrupts(void **state)
 	assert_ok(apple_dext_unmap_irq_state(rig.connection, address));
 }
 
-/* Interrupts and DMA regions outlive a reset, and config space is as before. */
+/* Interrupts and DMA regions survive a reset, and config space is restored. */
 static void test_reset(void **state)
 {
 	uint64_t before, after, word;
@@ -367,7 +367,7 @@ static void test_claims(void **state)
 	rig.connection = other;
 }
 
-/* Real work: blocks go to the disk and come back, by DMA, announced by interrupts. */
+/* Blocks are written to the disk and read back by DMA, with interrupts. */
 static void test_nvme_transfers(void **state)
 {
 	static struct nvme_host host;
@@ -433,7 +433,7 @@ static bool memory_is(const uint8_t *memory, uint8_t value)
 	return true;
 }
 
-/* The page after the region has been registered, and is not any more. */
+/* An address in a region that has been unregistered. */
 #define STALE_IOVA (IOVA + MEMORY_SIZE / 2)
 
 static void register_half(void)
@@ -445,7 +445,7 @@ static void register_half(void)
 		rig.connection, IOVA, (uintptr_t)rig.memory, MEMORY_SIZE / 2, NULL, NULL));
 }
 
-/* What the driver counts, where the host lets it. */
+/* Check the driver's count of DMA faults, where the host reports them. */
 static void assert_counted(uint64_t faults_before)
 {
 	AppleDextStatus status;
@@ -457,7 +457,7 @@ static void assert_counted(uint64_t faults_before)
 		assert_true(status.dma_faults > faults_before);
 }
 
-/* A transfer to an address that is not mapped (any more) goes nowhere; the device works on. */
+/* A transfer to an unmapped address has no effect, and the device works afterwards. */
 static void test_edu_unmapped_dma(void **state)
 {
 	AppleDextStatus before;
@@ -479,8 +479,8 @@ static void test_edu_unmapped_dma(void **state)
 }
 
 /*
- * The same of a controller, which may report a Data Transfer Error (NVMe 1.4, 4.6.1.2.1); QEMU's
- * says that it has succeeded.
+ * The same for a controller, which may report a Data Transfer Error (NVMe 1.4, 4.6.1.2.1); QEMU's
+ * reports success.
  */
 static void test_nvme_unmapped_dma(void **state)
 {
@@ -507,7 +507,7 @@ static void test_nvme_unmapped_dma(void **state)
 	nvme_host_stop(&host);
 }
 
-/* In a child: begin transfers, and be killed in the middle of them. */
+/* In a child: start transfers repeatedly until it is killed. */
 static void begin_and_die(void)
 {
 	static struct nvme_host host;
@@ -530,8 +530,8 @@ static void begin_and_die(void)
 }
 
 /*
- * A client that is killed while its device writes to its memory: as soon as nothing of it is
- * left, the memory does not change any more.
+ * A client is killed while its device writes to its memory: when all its resources have been
+ * released, the memory does not change any more.
  */
 static void test_killed_in_transfer(void **state)
 {

@@ -13,20 +13,20 @@
 
 enum { LINES_MAX = 24 }; /* connections that a client can make during one input */
 
-/* Have a connection ready for the next one that the client makes: its index, or -1. */
+/* Prepare the next connection of the client. Return: its index, or -1. */
 int line_prepare(void);
 /* The service's end of a connection. */
 int line_service(int line);
-/* Whether the client has come for it. */
+/* Whether the client has connected. */
 bool line_taken(int line);
-/* The service goes. */
+/* Close the service's end. */
 void line_hang_up(int line);
 /*
  * Read what the client has sent so far, and require that it holds together and tells
  * of no memory but the arena's. Descriptors of ports are kept for port_descriptor().
  */
 void lines_read(void);
-/* The sending end of the client's notification port, if it has come: else -1. */
+/* The sending end of the client's notification port, or -1 if it was not received. */
 int port_descriptor(void);
 
 /*
@@ -35,10 +35,10 @@ int port_descriptor(void);
  */
 void port_deliver(void);
 
-/* Close everything. */
+/* Close all descriptors. */
 void client_rig_end(void);
 
-/* Memory that calls may name: shared, private, read-only, then none. */
+/* Memory that calls may name: shared, private, read-only, then unmapped. */
 #define ARENA_PART 0x4000u
 unsigned char *arena(void);
 

@@ -7,16 +7,16 @@
 #include <stdint.h>
 
 enum fd_kind {
-	FD_MEMORY,	 /* a memfd of FD_MEMORY_SIZE: what is meant to come */
-	FD_PORT,	 /* a connected SOCK_SEQPACKET socket, as a notification port's is */
+	FD_MEMORY,	 /* a valid memfd of FD_MEMORY_SIZE */
+	FD_PORT,	 /* a connected SOCK_SEQPACKET socket, valid as a notification port */
 	FD_MEMORY_SHORT, /* a memfd that ends within a page */
 	FD_MEMORY_EMPTY,
-	FD_MEMORY_SPARSE, /* larger than what is mapped whole */
+	FD_MEMORY_SPARSE, /* larger than the limit for mapping it whole */
 	FD_MEMORY_READ_ONLY,
 	FD_MEMORY_WRITE_ONLY,
-	FD_MEMORY_SEALED, /* open for writing, but writing is sealed off */
+	FD_MEMORY_SEALED, /* open for writing, but sealed against writing */
 	FD_MEMORY_ABSENT, /* can be mapped, but each access raises SIGBUS (no huge pages) */
-	FD_MEMORY_PATH,	  /* O_PATH: names the file and nothing else */
+	FD_MEMORY_PATH,	  /* O_PATH: refers to the file without access to it */
 	FD_PORT_DEAD,	  /* its other end is closed */
 	FD_PORT_LISTENING,
 	FD_STREAM,
@@ -33,7 +33,7 @@ enum fd_kind {
 
 #define FD_MEMORY_SIZE 0x100000u
 
-/* Make one of each; they stay open. Ends the process when it fails. */
+/* Create one of each kind; they stay open. Ends the process on failure. */
 void fd_zoo_open(void);
 int fd_zoo_get(unsigned kind); /* modulo FD_KINDS */
 /* The content of FD_MEMORY. */

@@ -13,13 +13,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#define STEPS_MAX 48 /* their answers must find room, as nobody reads them meanwhile */
+#define STEPS_MAX 48 /* their replies must fit the socket, as they are read at the end */
 
 /* The first byte of an input. */
 enum {
 	FLAGS_READY = 0x03,  /* how far the first session (live: each) is, an enum ready */
 	FLAGS_DEVICE = 0x0c, /* which device */
-	FLAGS_OTHER = 0x30,  /* an enum rig_other */
+	FLAGS_OTHER = 0x30,  /* another client's action */
 	FLAGS_LIVE = 0xc0,   /* both bits: the sessions run at the same time */
 };
 enum ready { READY_FOR_NOTHING, READY_TO_OPEN, READY_TO_CLAIM, READY_TO_USE };
@@ -28,7 +28,7 @@ struct client {
 	unsigned session;
 	uint32_t last_id;
 	uint32_t questions;  /* about memory, that the service will have asked */
-	uint64_t registered; /* which of iovas[] */
+	uint64_t registered; /* bit mask of registered iovas[] */
 	unsigned device;
 	bool claims;
 };
@@ -49,7 +49,7 @@ static void send_packet(struct step *step)
 {
 	if (step->tamper)
 		packet_tamper(&step->packet, step->input);
-	step->tamper = false; /* the first message of a step alone */
+	step->tamper = false; /* only the first message of a step */
 	packet_send(&step->packet, rig_client_end(step->client->session));
 }
 
@@ -61,7 +61,7 @@ static void send_hello(struct step *step)
 	send_packet(step);
 }
 
-/* A message that is a header alone. */
+/* A message without a body. */
 static void send_request(struct step *step, uint32_t type)
 {
 	packet_begin(&step->packet, type, ++step->client->last_id, sizeof(struct iou_header));
@@ -76,7 +76,7 @@ static void send_open(struct step *step, uint64_t entry, uint32_t type)
 	send_packet(step);
 }
 
-/* Lay out a call with scalars and @size bytes behind them. */
+/* Build a call with scalars and @size bytes after them. */
 static void begin_call(struct step *step, uint32_t selector, const uint64_t *scalars,
 	uint32_t count, uint32_t room, uint32_t size)
 {
@@ -175,7 +175,7 @@ static void step_register(struct step *step)
 	send_answers(step, va, size);
 }
 
-/* Several regions in one call, each of which is asked about. */
+/* Several regions in one call, each of which is queried. */
 static void step_batch(struct step *step)
 {
 	struct dext_batch_region regions[4];
@@ -252,7 +252,7 @@ static bool ends_device(const char *selector)
 	return strcmp(selector, "Terminate") == 0 || strcmp(selector, "RemoveDevice") == 0;
 }
 
-/* Any selector of the table, with as many scalars as it takes. */
+/* Any selector of the table, with its number of scalars. */
 static void step_call(struct step *step)
 {
 #define ROW(number, name, in, out, needs) { #name, number, in },
@@ -264,7 +264,7 @@ static void step_call(struct step *step)
 	unsigned row = fuzz_byte(step->input) % (sizeof(rows) / sizeof(*rows));
 	uint64_t scalars[IOUSER_SCALARS_MAX];
 
-	/* To make a driver anew takes as long as a dozen inputs: seldom. */
+	/* Recreating a driver takes as long as a dozen inputs: rarely. */
 	if (ends_device(rows[row].name) && fuzz_byte(step->input) < 0xf8)
 		return;
 	for (uint32_t i = 0; i < rows[row].in; i++)
@@ -274,7 +274,7 @@ static void step_call(struct step *step)
 	send_call(step, rows[row].selector, scalars, rows[row].in);
 }
 
-/* Any selector, any counts, bytes as well. */
+/* Any selector, with any counts and bytes. */
 static void step_call_oddly(struct step *step)
 {
 	uint64_t scalars[IOUSER_SCALARS_MAX];
@@ -325,7 +325,7 @@ static void step_mmio(struct step *step)
 	send_call(step, DEXT_SELECTOR_MMIOWrite, scalars, DEXT_IN_MMIOWrite);
 }
 
-/* A controller that runs: queues in memory that is registered at 0. */
+/* A controller that is enabled: queues in memory that is registered at 0. */
 static void step_enable(struct step *step)
 {
 	static const uint64_t writes[][4] = { { 0, 0x24, 4, 0x000f000f }, { 0, 0x28, 8, 0x1000 },
@@ -336,7 +336,7 @@ static void step_enable(struct step *step)
 		send_call(step, DEXT_SELECTOR_MMIOWrite, writes[i], 4);
 }
 
-/* The client's memory changes, or goes, under the service. */
+/* The client's memory is changed or unmapped while the service uses it. */
 static void step_memory(struct step *step)
 {
 	uint8_t how = fuzz_byte(step->input);

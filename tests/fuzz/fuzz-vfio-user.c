@@ -25,12 +25,12 @@
 
 static struct run {
 	struct fuzz_input input;
-	int client, session; /* the ends; client: -1 once hung up */
+	int client, session; /* the ends of the socket; client: -1 after disconnecting */
 	int stop[2];
 	unsigned steps;
 	struct vu_loop loop;
 	struct vu_device *device;
-	/* The replies, taken apart: what has come of the one that is under way. */
+	/* Parser of the replies: the part received so far. */
 	unsigned char reply[sizeof(struct vfio_user_header)];
 	size_t reply_got, reply_left;
 } run;
@@ -43,9 +43,9 @@ struct message {
 	size_t fd_count;
 };
 
-/* --- The code under test comes here ------------------------------------------------- */
+/* --- Functions called by the code under test ----------------------------------------- */
 
-/* What it says is not looked at. */
+/* Its log is discarded. */
 void __wrap_vu_log(const char *format, ...);
 void __wrap_vu_log(const char *format, ...)
 {
@@ -111,7 +111,7 @@ static void hang_up(void)
 	run.client = -1;
 }
 
-/* The session waits for its client: let something happen. */
+/* The session waits for its client: execute the next step. */
 int __wrap_poll(struct pollfd *fds, unsigned long count, int timeout_ms)
 {
 	bool waits = false;
@@ -208,7 +208,7 @@ static void make_dma_unmap(struct message *message)
 	put(message, &unmap, sizeof(unmap));
 }
 
-/* The queries begin with the same four words. */
+/* The queries start with the same four words. */
 static void make_query(struct message *message)
 {
 	static const uint16_t commands[] = { VFIO_USER_DEVICE_GET_INFO,
@@ -365,7 +365,7 @@ static void send_bytes(const struct message *message, size_t size)
 	sendmsg(run.client, &sent, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-/* What is wrong with a message that is right: a field of its header, or its end. */
+/* Corrupt a valid message: a field of its header, or its end. */
 static size_t spoil(struct message *message)
 {
 	size_t size = sizeof(message->header) + message->size;
@@ -389,12 +389,12 @@ static size_t spoil(struct message *message)
 	case 5: /* a byte of the payload */
 		message->payload[fuzz_byte(&run.input) % PAYLOAD_MAX] = fuzz_byte(&run.input);
 		break;
-	case 6: /* it is shorter than it was, and says so */
+	case 6: /* the message is shorter, and its header has that size */
 		if (message->size > 0)
 			size -= fuzz_byte(&run.input) % message->size;
 		message->header.size = (uint32_t)size;
 		break;
-	default: /* only a part of it comes, the rest with what follows */
+	default: /* only a part is sent, the rest with the next message */
 		size = fuzz_byte(&run.input) % (size + 1);
 	}
 	return size;
@@ -417,7 +417,7 @@ static void send_message(uint8_t kind, bool spoilt)
 	free(message);
 }
 
-/* --- What happens to the device ---------------------------------------------------------- */
+/* --- Events of the device ---------------------------------------------------------------- */
 
 static void set_failure(void)
 {
@@ -470,7 +470,7 @@ static void happen(uint8_t what)
 	tick();
 }
 
-/* 0xxxxxxx: a message; 10xxxxxx: one that is spoilt; 11xxxxxx: something else. */
+/* 0xxxxxxx: a message; 10xxxxxx: a corrupted message; 11xxxxxx: another step. */
 static void step(void)
 {
 	uint8_t what = fuzz_byte(&run.input);
@@ -490,7 +490,7 @@ static void require_nothing_left(void)
 
 	fuzz_require(quiet || device->region_count == 0, "memory is still registered");
 	fuzz_require(device->descriptors_out == 0, "descriptors of BARs were not returned");
-	fuzz_require(quiet || (device->config[4] & 4) == 0, "the device still masters the bus");
+	fuzz_require(quiet || (device->config[4] & 4) == 0, "bus mastering is still enabled");
 	fuzz_require(quiet || device->irq_mask[0] == 0, "interrupts are still on");
 	fake_client_unlock();
 }
@@ -506,7 +506,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!ready) {
 		fd_zoo_open();
-		/* Keeps descriptors for good. */
+		/* It keeps descriptors open until the process ends. */
 		fuzz_require(vu_platform_prepare_events() == 0, "the kernel has no io_setup()");
 	}
 	ready = true;
@@ -522,14 +522,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		"no sockets");
 	run.client = ends[0];
 	run.session = ends[1];
-	/* It ticks when a step says so. */
+	/* Its timer expires when a step says so. */
 	run.loop = (struct vu_loop){ .stop_fd = run.stop[0],
 		.listen_fd = -1,
 		.irq = run.device->irq,
 		.name = "fuzz",
 		.tick_ms = 1u << 30 };
 	if ((fuzz_byte(&run.input) & 0xf0) != 0xf0)
-		send_message(0, false); /* most inputs begin as they should */
+		send_message(0, false); /* most inputs start with a valid VERSION */
 	vu_serve_client(run.device, run.session, &run.loop);
 	hang_up();
 	close(run.session);

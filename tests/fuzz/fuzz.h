@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The harness, as libFuzzer and replay.c know it. */
+/* The interface of libFuzzer and replay.c. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct fuzz_input {
@@ -22,7 +22,7 @@ struct fuzz_input {
 struct fuzz_input fuzz_begin(const uint8_t *data, size_t size);
 bool fuzz_more(const struct fuzz_input *input);
 uint8_t fuzz_byte(struct fuzz_input *input);
-/* @size bytes; zeroes behind the input's end. */
+/* @size bytes; zeroes after the end of the input. */
 void fuzz_bytes(struct fuzz_input *input, void *buffer, size_t size);
 /*
  * A number: mostly small, sometimes one that arithmetic stumbles over, sometimes any.
@@ -33,17 +33,17 @@ uint64_t fuzz_number(struct fuzz_input *input);
 uint64_t fuzz_pick(struct fuzz_input *input, const uint64_t *values, size_t count);
 #define FUZZ_PICK(input, values) fuzz_pick(input, values, sizeof(values) / sizeof(*(values)))
 
-/* End the process, as a finding, unless @holds. */
+/* End the process as a finding unless @holds. */
 void fuzz_require(bool holds, const char *what);
 
-/* Note which descriptors are open; require that the same ones are. */
+/* Record which descriptors are open; require later that the same ones are open. */
 void fuzz_note_fds(void);
 void fuzz_require_fds_as_noted(void);
 
-/* poll() of the code under test goes here (the linker's --wrap). */
+/* Replaces poll() of the code under test (linker option --wrap). */
 struct pollfd;
 int __wrap_poll(struct pollfd *fds, unsigned long count, int timeout_ms);
-/* The real one. */
+/* The function of the C library. */
 int __real_poll(struct pollfd *fds, unsigned long count, int timeout_ms);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Messages of the runtime's protocol, right or wrong. */
+/* Messages of the runtime's protocol, valid or corrupted. */
 #ifndef TESTS_FUZZ_PACKET_H
 #define TESTS_FUZZ_PACKET_H
 
@@ -20,13 +20,13 @@ struct packet {
 
 /* Begin a message of a type and size, all zeroes. */
 void packet_begin(struct packet *packet, uint32_t type, uint32_t id, size_t size);
-/* Attach a descriptor of the zoo; past PACKET_FDS_MAX nothing happens. */
+/* Attach a descriptor of the zoo; ignored after PACKET_FDS_MAX. */
 void packet_attach(struct packet *packet, unsigned kind);
-/* Put something wrong into it: which, the input says. */
+/* Corrupt it, as the input says. */
 void packet_tamper(struct packet *packet, struct fuzz_input *input);
-/* Bytes that need not mean anything, with descriptors. */
+/* Arbitrary bytes, with descriptors. */
 void packet_garble(struct packet *packet, struct fuzz_input *input);
-/* Queue it at @fd. What does not fit is lost. */
+/* Queue it at @fd; discarded if it does not fit. */
 void packet_send(const struct packet *packet, int fd);
 
 #endif
