@@ -27,7 +27,7 @@ cache_need() {
 	exec {lock}>&-
 }
 
-# In a step's subshell, under the lock: leftovers of killed runs are nobody's.
+# In a step's subshell, under the lock: leftovers of killed runs are not in use.
 cache_make() {
 	local name=$1 fill=$2 new
 	shift 2

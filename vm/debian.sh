@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # Packages of any Debian release, fetched and unpacked into a directory without
-# being installed: apt runs on state of its own, no root needed. Needs say.sh.
+# being installed: apt runs with separate state, no root needed. Needs say.sh.
 
 # debian_archives - print where apt's own sources have Debian from, likeliest first
 debian_archives() {

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# A guest at work: started, watched through what it reports, ended. guest/init
+# A guest: started, monitored by its reports, stopped. guest/init
 # writes the lines that are read here. Needs process.sh, machine.sh.
 
 GUEST_PID=

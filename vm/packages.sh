@@ -16,7 +16,7 @@ PACKAGES_VM=(cpio kmod e2fsprogs gzip xz-utils util-linux binutils)
 
 # packages_need PACKAGE... - install those of them that are missing
 #
-# Where there is no dpkg, what is missing will be told by whoever misses it.
+# Without dpkg, missing packages show as errors of the programs that need them.
 packages_need() {
 	local missing
 	command -v dpkg-query >/dev/null || return 0

@@ -38,7 +38,7 @@ work_end() {
 	rm -rf "$WORK"
 }
 
-# process_end PID - end a child, politely first, and wait until it is gone
+# process_end PID - stop a child by SIGTERM, then SIGKILL, and wait for its exit
 #
 # Return: its exit status (137 when it had to be killed).
 process_end() {
@@ -72,7 +72,7 @@ child_forget() {
 
 # start LOG COMMAND [ARGUMENT...] - run a server; its process id is in STARTED
 #
-# It gets a process group of its own, so that Ctrl-C does not reach it before the
+# It gets its own process group, so that Ctrl-C does not reach it before the
 # clean-up does, and dies with this script even when that one is killed.
 start() {
 	local log=$1

@@ -64,7 +64,7 @@ service_alive() {
 	done
 }
 
-# service_deaths - say which of them ended by itself, and how
+# service_deaths - print which of them exited unexpectedly, and how
 service_deaths() {
 	local pid status
 	for pid in $DEXTD_PID $SERVER_PID; do

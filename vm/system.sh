@@ -10,7 +10,7 @@ SYSTEM_TREE=	# the packages, unpacked
 # To run: an init, a shell, and the libraries that dextpci's programs and tests need.
 SYSTEM_PACKAGES=(systemd udev kmod busybox-static util-linux libc-bin
 	libjson-c5 libpci3 libseccomp2 libsystemd0 libcmocka0)
-# What a guest that nobody reads in, in any language, does without.
+# Documentation and translations, which the guest does not need.
 SYSTEM_WITHOUT=(usr/share/{doc,man,locale,info,lintian,bug,bash-completion,zsh,polkit-1,perl5,i18n}
 	usr/lib/systemd/catalog usr/lib/udev/hwdb.d usr/lib/x86_64-linux-gnu/gconv usr/lib/locale)
 

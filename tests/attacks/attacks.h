@@ -4,7 +4,7 @@
  *
  * The runner (runner.c) starts the real program, an honest client (honest.c) that works
  * with its own device all the time, and then runs an attack, round after round, in
- * processes of its own. An attack fails when it says itself that it got through, and also
+ * separate processes. An attack fails when it reports itself that it succeeded, and also
  * when
  *  - the honest client loses a call, a session, an interrupt, data, or makes no progress;
  *  - the program holds more descriptors, mappings, threads or memory once the attackers

@@ -35,7 +35,7 @@ int __wrap_nanosleep(const struct timespec *wanted, struct timespec *left)
 	return 0;
 }
 
-/* A driver keeps its trace once somebody has mapped it, for good: let it be now. */
+/* A driver keeps its trace after the first mapping: allocate it now. */
 static void have_traced(struct device *device)
 {
 	const struct iou_user_client *watcher = &device->watcher;

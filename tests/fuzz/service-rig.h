@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A driver service in the harness's own process: drivers of two software devices,
- * sessions over socket pairs, and somebody who looks at what is left afterwards.
+ * sessions over socket pairs, and a check of the resources that are left afterwards.
  */
 #ifndef TESTS_FUZZ_SERVICE_RIG_H
 #define TESTS_FUZZ_SERVICE_RIG_H

@@ -101,7 +101,7 @@ void rig_disconnect(unsigned session)
 	if (link->client < 0)
 		return;
 	if (link->holds_itself)
-		shutdown(link->client, SHUT_RDWR); /* as whoever watches the process would */
+		shutdown(link->client, SHUT_RDWR); /* as the thread that watches the process does */
 	close(link->client);
 	link->client = -1;
 }

@@ -36,7 +36,7 @@ for name in apple-dext-client iokit-user; do
 done
 
 export PKG_CONFIG_PATH=$lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$work/root
-# What is installed finds its libraries by itself, wherever that is.
+# Installed programs find their libraries, with any prefix.
 unset LD_LIBRARY_PATH
 finds_ours() {
 	[ "$lib/libiokit-user.so.1" -ef "$(ldd "$1" | sed -n 's/.*libiokit-user.so.1 => \([^ ]*\).*/\1/p')" ]

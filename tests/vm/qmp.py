@@ -3,7 +3,7 @@
 """Usage: qmp.py SOCKET COMMAND [ARGUMENTS [EVENT [SECONDS]]]
 
 One command of the QEMU Machine Protocol, over the monitor at SOCKET. ARGUMENTS is
-JSON. With EVENT, wait until the VMM has told of it, SECONDS at most (60). Prints what
+JSON. With EVENT, wait until the VMM has sent it, SECONDS at most (60). Prints what
 the command returned. The exit status is 1 when it was refused or nothing came."""
 
 import json

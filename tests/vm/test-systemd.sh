@@ -18,7 +18,7 @@ set -u -o pipefail
 # shellcheck source=tests/vm/check.sh
 . "$ROOT/tests/vm/check.sh"
 
-# Whom the checks let try to connect.
+# Users for the checks of access.
 USERS=(
 	'u monitor - "a virtual machine monitor"'
 	'm monitor kvm'
@@ -27,7 +27,7 @@ USERS=(
 
 PROGRAMS=(usr/local/bin/{dextd,dextctl,dext-vfio-user} guest/vfio-user-look)
 
-# What is put over the guest's system: an installed dextpci, and the checks.
+# Files added to the guest's system: an installed dextpci, and the checks.
 overlay() {
 	local dir=$1
 	meson install -C "$BUILD" --no-rebuild --destdir "$dir" >"$FILES/install.log" 2>&1 || {
@@ -69,7 +69,7 @@ system_choose() {
 	die "$BUILD: does not run on a guest with Debian's $release; build it on an older release"
 }
 
-# Each check of the guest's is one here.
+# Count each check of the guest here.
 take_over() {
 	local key value
 	while read -r _ key value; do

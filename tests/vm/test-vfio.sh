@@ -68,7 +68,7 @@ machine() {
 		-qmp "unix:$WORK/qmp.sock,server=on,wait=off")
 }
 
-# Each check of the guest's is one here.
+# Count each check of the guest here.
 take_over() {
 	local key value
 	while read -r _ key value; do

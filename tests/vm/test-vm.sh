@@ -36,7 +36,7 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # Each is a function test_NAME, in this order.
 CASES=(verifier deaths embedded intx reboot function memory devices hotplug outage)
 
-# logs NAME - a directory for them
+# logs NAME - create a directory for logs
 logs() {
 	mkdir -p "$FILES/$1"
 	printf '%s' "$FILES/$1"
@@ -58,7 +58,7 @@ whole_job() {
 	done < <(printf '%s\n' "${PROOFS[@]}")
 }
 
-# guest_ends NAME DIR - a check that the guest does all of its job, and ends well
+# guest_ends NAME DIR - check that the guest does its whole job, and powers off
 guest_ends() {
 	local status=0
 	guest_wait "$2" "$LIMIT" || status=$?

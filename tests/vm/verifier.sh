@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Whether the host's checks find what they are for, on damage made on purpose. Needs
+# Whether the host's checks detect damage that is made on purpose. Needs
 # vm.sh, check() and try(), and the originals.
 
 test_verifier() {

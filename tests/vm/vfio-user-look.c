@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * vfio-user-look SOCKET: a vfio-user client for scripts, where no VMM is at hand. It
- * connects, agrees on the version, and prints the numbers of regions and of kinds of
+ * connects, negotiates the version, and prints the numbers of regions and of kinds of
  * interrupts, the ids in config space, and the first register of BAR 0. It stays connected, and
  * does so again for each line of standard input.
  *
@@ -21,7 +21,7 @@ static bool failed(const char *what, int error)
 	return false;
 }
 
-static bool agree(struct vu_client *client, const char *path)
+static bool negotiate(struct vu_client *client, const char *path)
 {
 	int error = vu_client_try_connect(client, path);
 
@@ -67,7 +67,7 @@ int main(int argc, char **argv)
 		fputs("Usage: vfio-user-look SOCKET\n", stderr);
 		return 2;
 	}
-	if (!agree(&client, argv[1]))
+	if (!negotiate(&client, argv[1]))
 		return EXIT_FAILURE;
 	seen = look(&client);
 	while (fgets(line, sizeof(line), stdin))

@@ -1,7 +1,7 @@
 # shellcheck shell=dash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# What the parts ask units, programs and sockets.
+# Queries of units, programs and sockets, for the parts.
 
 # shellcheck disable=SC2034 # for the parts
 SERVER=dext-vfio-user@01:00.0.service
@@ -21,7 +21,7 @@ property() {
 	systemctl show --value --property "$2" "$1"
 }
 
-# main_pid UNIT - of one that does not run, what is no process
+# main_pid UNIT - an invalid PID when it does not run
 main_pid() {
 	local pid
 	pid=$(property "$1" MainPID)
@@ -48,7 +48,7 @@ as() {
 	/usr/bin/setpriv --reuid "$user" --regid "$user" --init-groups "$@"
 }
 
-# says TEXT COMMAND... - whether it fails and says so
+# says TEXT COMMAND... - whether it fails with this error
 says() {
 	local text="$1" output
 	shift
@@ -70,7 +70,7 @@ file_is() {
 	}
 }
 
-# dextctl_as USER ARGUMENT... - what the service says to a user
+# dextctl_as USER ARGUMENT... - run dextctl as a user
 dextctl_as() {
 	local user="$1"
 	shift
@@ -82,7 +82,7 @@ look() {
 	as "${1:-monitor}" ./vfio-user-look "$SOCKETS/vfio-user-${2:-01:00.0}.sock" </dev/null
 }
 
-# journal UNIT [TEXT] - what its processes said in this boot
+# journal UNIT [TEXT] - log lines of its processes in this boot
 journal() {
 	journalctl --quiet --no-pager -o cat -u "$1" | grep -F -e "${2:-}"
 }

@@ -1,8 +1,8 @@
 # shellcheck shell=dash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# A client that is killed in the middle of transfers takes its memory along; then the device
-# serves the next one.
+# A client that is killed during transfers: its memory is unpinned, and the device serves the
+# next client.
 
 sh -c 'while :; do ./example-nvme 00:04.0 write 0 32768 </tmp/data || exit; done' &
 loop=$!

@@ -1,7 +1,7 @@
 # shellcheck shell=dash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# What keeps a device from being taken: each has a line of its own, with what helps.
+# Reasons to refuse a device: each has its own error, which names the remedy.
 
 refused "no vfio-pci in the kernel" "modprobe vfio-pci" "$(device "$NVME")"
 modprobe vfio-pci
@@ -32,4 +32,4 @@ check "$KERNEL: list --host: the disk can be taken" \
 check "$KERNEL: unbind: the disk's driver is back" dextctl unbind "$NVME"
 check "$KERNEL: unbind: and the disk" settles 20 nvme_driven
 check "$KERNEL: bind again" dextctl bind "$NVME"
-refused "noiommu that nobody needs" "leave iommu=noiommu out" "vfio,host=$NVME,iommu=noiommu"
+refused "noiommu that is not needed" "leave iommu=noiommu out" "vfio,host=$NVME,iommu=noiommu"
