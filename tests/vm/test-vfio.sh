@@ -7,9 +7,10 @@
 # controller, a network adapter and an edu device, all of them real to its stock kernel and
 # the VFIO in it. BUILD, a build directory, is installed there; what is checked stands in
 # tests/vm/vfio and is carried out in the guest. SUITE is the suite of Debian that the kernel
-# is from (bookworm and trixie-backports, unless given).
+# is from (bookworm and trixie-backports, unless given), or a directory, with a slash in its
+# name, that holds boot/ and lib/modules/ of a kernel.
 #
-# Devices are opened by group and container: Debian builds its kernels without iommufd.
+# Devices are opened by iommufd if the kernel has it, which Debian's do not, else by group.
 
 set -u -o pipefail
 
@@ -45,7 +46,11 @@ system_pack() {
 # prepare SUITE - INITRAMFS, for its kernel
 prepare() {
 	guest_tree_need
-	[[ $1 == bookworm ]] || kernel_need "$1"
+	case $1 in
+	bookworm) ;;
+	*/*) kernel_use "$1" ;;
+	*) kernel_need "$1" ;;
+	esac
 	rm -rf "$WORK/overlay"
 	step "Installing dextpci for the guest" overlay "$WORK/overlay" || exit 1
 	INITRAMFS=$WORK/system.cpio
@@ -84,16 +89,25 @@ wants_unplug() {
 	guest_reported "$1" unplug now || guest_gone
 }
 
+# The guest's firmware tables may lose a request on a busy machine: it is repeated.
+unplug_device() {
+	local _
+	for _ in 1 2 3; do
+		python3 "$ROOT/tests/vm/qmp.py" "$WORK/qmp.sock" device_del '{"id":"pulled"}' \
+			DEVICE_DELETED 30 && return
+	done
+	return 1
+}
+
 # unplug NAME DIR - when the guest asks for it, a device is unplugged by its VMM
 unplug() {
 	guest_follow "$2" "$LIMIT" wants_unplug || return 1
 	! guest_gone || return 1
-	try_quiet "$1: unplugged by the VMM's monitor" \
-		python3 "$ROOT/tests/vm/qmp.py" "$WORK/qmp.sock" device_del '{"id":"pulled"}' DEVICE_DELETED
+	try_quiet "$1: unplugged by the VMM's monitor" unplug_device
 }
 
 run_suite() {
-	local dir=$FILES/$1 status=0
+	local dir=$FILES/${1##*/} status=0
 	mkdir -p "$dir"
 	prepare "$1"
 	machine

@@ -8,6 +8,10 @@ dextd --device "$(device "$NVME")" --device "$(device "$NET")" --device "$(devic
 # shellcheck disable=SC2034 # for run and deaths.sh
 DEXTD=$!
 check "$KERNEL: dextd takes four devices" settles 20 prints '^01:00.0 ' dextctl list
+# By iommufd where the kernel has it, else by group and container.
+OPENED=/dev/vfio/vfio
+[ ! -c /dev/iommu ] || OPENED=/dev/iommu
+check "$KERNEL: opened by $OPENED" sh -c "ls -l /proc/$DEXTD/fd | grep -q '$OPENED\$'"
 check "$KERNEL: every function on the NVMe controller" ./test-device nvme 00:04.0
 check "$KERNEL: every function on the network adapter" ./test-device net 00:05.0
 check "$KERNEL: every function on the edu device" ./test-device edu 00:06.0
