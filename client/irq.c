@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "client/call.h"
 
+#include <iokit-user/client.h>
+
 kern_return_t apple_dext_setup_interrupts(io_connect_t connection, uint32_t *out_num_vectors)
 {
 	uint64_t vectors;
@@ -48,3 +50,46 @@ kern_return_t apple_dext_unmap_irq_state(io_connect_t connection, mach_vm_addres
 		return kIOReturnBadArgument;
 	return IOConnectUnmapMemory64(connection, DEXT_MEMORY_IRQ_STATE, mach_task_self(), address);
 }
+
+#ifdef IOKIT_USER_CALL_DESCRIPTORS
+
+#define EVENTFDS_PER_CALL 32u /* at most IOUserConnectCallDescriptors()' */
+
+kern_return_t apple_dext_set_interrupt_eventfds(
+	io_connect_t connection, uint32_t first, uint32_t count, const int *eventfds)
+{
+	kern_return_t status = kIOReturnBadArgument;
+
+	if (connection == IO_OBJECT_NULL)
+		return status;
+	for (uint32_t done = 0, part; done < count; done += part) {
+		uint64_t in[DEXT_IN_SetInterruptEventfds];
+
+		part = !eventfds || count - done < EVENTFDS_PER_CALL ? count - done :
+								       EVENTFDS_PER_CALL;
+		in[DEXT_EVENTFDS_FIRST] = first + done;
+		in[DEXT_EVENTFDS_COUNT] = part;
+		status =
+			IOUserConnectCallDescriptors(connection, DEXT_SELECTOR_SetInterruptEventfds,
+				in, DEXT_IN_SetInterruptEventfds, NULL, 0, NULL, NULL, NULL, NULL,
+				eventfds ? eventfds + done : NULL, eventfds ? part : 0);
+		if (status == kIOReturnSuccess)
+			continue;
+		if (eventfds)
+			apple_dext_set_interrupt_eventfds(connection, first, count, NULL);
+		break;
+	}
+	return status;
+}
+
+#else
+
+/* Without descriptors there is nothing to signal. */
+kern_return_t apple_dext_set_interrupt_eventfds(
+	io_connect_t connection, uint32_t first, uint32_t count, const int *eventfds)
+{
+	(void)first, (void)count, (void)eventfds;
+	return connection == IO_OBJECT_NULL ? kIOReturnBadArgument : kIOReturnUnsupported;
+}
+
+#endif

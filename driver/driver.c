@@ -2,6 +2,7 @@
 /* Creation and destruction of the driver and of its clients, and their mappings. */
 #include "driver/driver.h"
 #include "driver/internal.h"
+#include "common/eventfd-signal.h"
 #include "common/pci-regs.h"
 
 #include <stdlib.h>
@@ -199,6 +200,8 @@ struct dext_driver *dext_driver_create(struct pci_provider *provider)
 	TAILQ_INIT(&driver->clients);
 	LIST_INIT(&driver->irq_clients);
 	dext_trace_init(&driver->trace);
+	/* Now, since later a sandbox may forbid it. SetInterruptEventfds reports an error. */
+	eventfd_signal_prepare();
 	if (identify(driver))
 		driver->service = publish(driver);
 	if (!driver->service) {

@@ -22,6 +22,11 @@ struct client_irq {
 	int fd;				 /* the IRQ state page */
 	struct dext_irq_state *state;	 /* the page; the client also writes to it */
 	struct iouser_completion *armed; /* guarded by driver->irq_lock */
+	/*
+	 * Eventfds that are signalled in place of the pending bits, by vector; -1: none. Changed
+	 * with driver->lock and driver->irq_lock held.
+	 */
+	int eventfds[DEXT_VECTORS_MAX];
 };
 
 /* A DMA buffer. Freed when no access to it is in progress. */
@@ -104,6 +109,7 @@ struct dext_driver {
 	bool exclusive; /* the only claim excludes others */
 	bool shared;	/* there were several claims: other clients may still map BARs */
 	bool irq_routed;
+	unsigned eventfds;	     /* of all clients: at most DEXT_VECTORS_MAX */
 	struct saved_config initial; /* before the first claim */
 	struct saved_config saved;   /* before the last reset */
 	atomic_bool restore_pending; /* saved is not restored yet; written under lock */

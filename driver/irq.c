@@ -3,8 +3,13 @@
  * Interrupts. Each client has an IRQ state page. An interrupt sets the pending bit of its vector
  * in the pages where it is enabled, and completes the armed call; arming a call completes it at
  * once if a bit is pending. Both happen under irq_lock, so that no interrupt is lost.
+ *
+ * Where a client has passed an eventfd for a vector, an interrupt signals that instead. If no other
+ * client takes interrupts, and the provider can, it does so itself, and none of this is executed.
  */
 #include "driver/internal.h"
+#include "common/eventfd-signal.h"
+#include "common/fd-kind.h"
 #include "common/pci-regs.h"
 
 #include <fcntl.h>
@@ -70,8 +75,12 @@ static void fire(void *context, unsigned vector)
 	LIST_FOREACH (irq, &driver->irq_clients, link) {
 		if (!(__atomic_load_n(&irq->state->enabled[word], __ATOMIC_SEQ_CST) & bit))
 			continue;
-		__atomic_fetch_or(&irq->state->pending[word], bit, __ATOMIC_SEQ_CST);
 		atomic_fetch_add(&irq->client->interrupts, 1);
+		if (irq->eventfds[vector] >= 0) {
+			eventfd_signal(irq->eventfds[vector]);
+			continue;
+		}
+		__atomic_fetch_or(&irq->state->pending[word], bit, __ATOMIC_SEQ_CST);
 		complete(irq, kIOReturnSuccess);
 	}
 	pthread_mutex_unlock(&driver->irq_lock);
@@ -103,6 +112,8 @@ static struct client_irq *irq_create(struct dext_client *client)
 	if (irq->state == MAP_FAILED)
 		goto fail;
 	irq->client = client;
+	for (unsigned vector = 0; vector < DEXT_VECTORS_MAX; vector++)
+		irq->eventfds[vector] = -1;
 	for (unsigned vector = 0; vector < client->driver->vectors; vector++)
 		irq->state->enabled[vector / 64] |= UINT64_C(1) << vector % 64;
 	return irq;
@@ -116,6 +127,9 @@ fail:
 static void irq_free(struct client_irq *irq)
 {
 	iouser_completion_release(irq->armed);
+	for (unsigned vector = 0; vector < DEXT_VECTORS_MAX; vector++)
+		if (irq->eventfds[vector] >= 0)
+			close(irq->eventfds[vector]);
 	munmap(irq->state, DEXT_IRQ_STATE_SIZE);
 	close(irq->fd);
 	free(irq);
@@ -133,6 +147,36 @@ static kern_return_t route(struct dext_driver *driver)
 		provider, driver->interrupt_kind, driver->vectors, fire, driver);
 	driver->irq_routed = status == kIOReturnSuccess;
 	return status;
+}
+
+/* The eventfd that the provider may signal without the sink; -1: none. driver->lock is held. */
+static int direct_eventfd(const struct client_irq *only, unsigned vector)
+{
+	uint64_t enabled;
+
+	if (!only)
+		return -1;
+	enabled = __atomic_load_n(&only->state->enabled[vector / 64], __ATOMIC_SEQ_CST);
+	return enabled >> vector % 64 & 1 ? only->eventfds[vector] : -1;
+}
+
+/*
+ * Have the provider signal eventfds itself for @count vectors, where only one client takes
+ * interrupts. Where it cannot, fire() does. driver->lock is held, and irq_lock is not: the provider
+ * holds its own lock during fire().
+ */
+static void route_eventfds(struct dext_driver *driver, unsigned first, unsigned count)
+{
+	const struct client_irq *only = LIST_FIRST(&driver->irq_clients);
+	int fds[DEXT_VECTORS_MAX];
+
+	if (!driver->irq_routed || !driver->provider->ops->irq_set_eventfds)
+		return;
+	if (only && LIST_NEXT(only, link))
+		only = NULL;
+	for (unsigned i = 0; i < count; i++)
+		fds[i] = direct_eventfd(only, first + i);
+	driver->provider->ops->irq_set_eventfds(driver->provider, first, count, fds);
 }
 
 kern_return_t dext_handle_SetupInterrupts(struct dext_client *client, const uint64_t *in,
@@ -155,6 +199,8 @@ kern_return_t dext_handle_SetupInterrupts(struct dext_client *client, const uint
 	LIST_INSERT_HEAD(&driver->irq_clients, irq, link);
 	pthread_mutex_unlock(&driver->irq_lock);
 	status = route(driver);
+	/* The client that had the interrupts for itself shares them now. */
+	route_eventfds(driver, 0, driver->vectors);
 	client->irq = irq;
 	pthread_mutex_unlock(&driver->lock);
 	if (status != kIOReturnSuccess) {
@@ -177,11 +223,14 @@ void dext_drop_interrupts(struct dext_client *client)
 	LIST_REMOVE(client->irq, link);
 	last = LIST_EMPTY(&driver->irq_clients);
 	pthread_mutex_unlock(&driver->irq_lock);
+	for (unsigned vector = 0; vector < driver->vectors; vector++)
+		driver->eventfds -= client->irq->eventfds[vector] >= 0;
 	if (last && driver->irq_routed) {
 		/* Without irq_lock: it waits for a running fire(), which takes that lock. */
 		driver->provider->ops->irq_teardown(driver->provider);
 		driver->irq_routed = false;
 	}
+	route_eventfds(driver, 0, driver->vectors);
 	pthread_mutex_unlock(&driver->lock);
 	irq_free(client->irq);
 	client->irq = NULL;
@@ -227,13 +276,93 @@ kern_return_t dext_handle_WaitInterrupt(struct dext_client *client, const uint64
 kern_return_t dext_handle_SetIRQMask(struct dext_client *client, const uint64_t *in, uint64_t *out,
 	struct iouser_arguments *arguments)
 {
+	struct dext_driver *driver = client->driver;
+
 	(void)out, (void)arguments;
 	/* Under the lock: once this returns, no masked vector becomes pending. */
-	pthread_mutex_lock(&client->driver->irq_lock);
+	pthread_mutex_lock(&driver->irq_lock);
 	for (unsigned word = 0; word < DEXT_IRQ_WORDS; word++)
 		__atomic_store_n(&client->irq->state->enabled[word], in[word], __ATOMIC_SEQ_CST);
-	pthread_mutex_unlock(&client->driver->irq_lock);
+	pthread_mutex_unlock(&driver->irq_lock);
+	/* A reset of the device delays this only where the provider signals eventfds itself. */
+	if (driver->provider->ops->irq_set_eventfds) {
+		pthread_mutex_lock(&driver->lock);
+		route_eventfds(driver, 0, driver->vectors);
+		pthread_mutex_unlock(&driver->lock);
+	}
 	return kIOReturnSuccess;
+}
+
+/* Duplicate @count eventfds of a client, or fill @kept with -1 where it has passed none. */
+static kern_return_t keep_eventfds(
+	const struct iouser_arguments *arguments, unsigned count, int *kept)
+{
+	kern_return_t status = kIOReturnSuccess;
+
+	for (unsigned i = 0; i < count; i++)
+		kept[i] = -1;
+	for (unsigned i = 0; i < arguments->descriptor_count && status == kIOReturnSuccess; i++) {
+		if (fd_kind(arguments->descriptors[i]) != FD_KIND_EVENT)
+			status = kIOReturnBadArgument;
+		else if ((kept[i] = fcntl(arguments->descriptors[i], F_DUPFD_CLOEXEC, 0)) < 0)
+			status = kIOReturnNoResources;
+	}
+	return status;
+}
+
+/* Exchange the client's eventfds for those in @fds. driver->lock is held. */
+static kern_return_t exchange_eventfds(
+	struct dext_client *client, unsigned first, unsigned count, int *fds)
+{
+	struct dext_driver *driver = client->driver;
+	unsigned added = 0, removed = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		added += fds[i] >= 0;
+		removed += client->irq->eventfds[first + i] >= 0;
+	}
+	if (driver->eventfds - removed + added > DEXT_VECTORS_MAX)
+		return kIOReturnNoResources;
+	driver->eventfds += added - removed;
+	pthread_mutex_lock(&driver->irq_lock);
+	for (unsigned i = 0; i < count; i++) {
+		int previous = client->irq->eventfds[first + i];
+
+		client->irq->eventfds[first + i] = fds[i];
+		fds[i] = previous;
+	}
+	pthread_mutex_unlock(&driver->irq_lock);
+	route_eventfds(driver, first, count);
+	return kIOReturnSuccess;
+}
+
+kern_return_t dext_handle_SetInterruptEventfds(struct dext_client *client, const uint64_t *in,
+	uint64_t *out, struct iouser_arguments *arguments)
+{
+	struct dext_driver *driver = client->driver;
+	uint64_t first = in[DEXT_EVENTFDS_FIRST], count = in[DEXT_EVENTFDS_COUNT];
+	int fds[DEXT_VECTORS_MAX];
+	kern_return_t status;
+
+	(void)out;
+	if (first >= driver->vectors || !count || count > driver->vectors - first ||
+		(arguments->descriptor_count && arguments->descriptor_count != count))
+		return kIOReturnBadArgument;
+	/* The line is masked when it fires, and unmasked by WaitInterrupt. */
+	if (driver->interrupt_kind == DEXT_INTERRUPT_INTX)
+		return kIOReturnUnsupported;
+	if (eventfd_signal_prepare() != 0)
+		return kIOReturnNoResources;
+	status = keep_eventfds(arguments, (unsigned)count, fds);
+	if (status == kIOReturnSuccess) {
+		pthread_mutex_lock(&driver->lock);
+		status = exchange_eventfds(client, (unsigned)first, (unsigned)count, fds);
+		pthread_mutex_unlock(&driver->lock);
+	}
+	for (unsigned i = 0; i < count; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	return status;
 }
 
 kern_return_t dext_irq_memory(struct dext_client *client, struct iouser_memory *memory)

@@ -158,6 +158,14 @@ struct pci_provider_ops {
 		unsigned vectors, pci_irq_sink sink, void *context);
 	void (*irq_teardown)(struct pci_provider *provider);
 	/*
+	 * Signal eventfds instead of calling the sink: fds[i] for vector @first + i, or call the
+	 * sink for -1. The descriptors are the caller's; after a vector's has been replaced it is
+	 * not signalled any more. An error leaves all of them to the sink. irq_teardown ends it.
+	 * NULL: the provider always calls the sink.
+	 */
+	kern_return_t (*irq_set_eventfds)(
+		struct pci_provider *provider, unsigned first, unsigned count, const int *fds);
+	/*
 	 * A client has handled an INTx interrupt and waits for the next one: unmask the line.
 	 * NULL: the provider does not mask it.
 	 */

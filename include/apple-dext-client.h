@@ -741,6 +741,35 @@ kern_return_t apple_dext_trigger_interrupt(io_connect_t connection, uint32_t vec
  */
 kern_return_t apple_dext_remove_device(io_connect_t connection);
 
+/**
+ * apple_dext_set_interrupt_eventfds - signal eventfds when vectors fire
+ * @connection: after apple_dext_setup_interrupts()
+ * @first: the first vector
+ * @count: the number of vectors, at least 1; @first + @count is at most the number of vectors
+ * @eventfds: an eventfd(2) for each vector, which the caller keeps and may close when the call has
+ *	returned; NULL: the vectors have none any more
+ *
+ * When a vector with an eventfd fires, the eventfd is signalled in place of the vector's pending
+ * bit and of the notification, by the device's thread in the driver, or for a physical device by
+ * the kernel: no other process is woken. A counter that is full stays so. The vector's bit in the
+ * mask applies, but a bit that is changed in the mapped IRQ state page takes effect with the next
+ * call of apple_dext_set_irq_mask(). A reset leaves eventfds as they are.
+ *
+ * After the call has returned, or the connection has ended, the previous eventfds are not signalled
+ * any more. An interrupt during the call signals the previous or the new eventfd, or becomes
+ * pending. After an error none of the vectors has an eventfd, except when the call did not reach
+ * the driver.
+ *
+ * Return: kIOReturnSuccess; kIOReturnUnsupported by a driver that lacks the selector, on a host
+ * whose IOKit passes no descriptors, and for a device with INTx alone: use a notification;
+ * kIOReturnBadArgument for vectors that the device does not have, and for a descriptor that is not
+ * an eventfd; kIOReturnNotReady before apple_dext_setup_interrupts(); kIOReturnNoResources when the
+ * driver is out of descriptors, when all clients together have more than 256 eventfds there, or
+ * when the system's limit of asynchronous I/O (fs.aio-max-nr) is reached.
+ */
+kern_return_t apple_dext_set_interrupt_eventfds(
+	io_connect_t connection, uint32_t first, uint32_t count, const int *eventfds);
+
 #ifdef __cplusplus
 }
 #endif

@@ -74,7 +74,8 @@ enum dext_need {
 	X(0x100a, GetMemoryStatus, 1, 1, DEXT_NEEDS_NOTHING)                                       \
 	X(0x100b, RegisterDMAFile, 4, 3, DEXT_NEEDS_CLAIM)                                         \
 	X(0x100c, RegisterDMAFileBatch, 0, 0, DEXT_NEEDS_CLAIM)                                    \
-	X(0x100d, ConfigReadBlock, 2, 0, DEXT_NEEDS_NOTHING)
+	X(0x100d, ConfigReadBlock, 2, 0, DEXT_NEEDS_NOTHING)                                       \
+	X(0x100e, SetInterruptEventfds, 2, 0, DEXT_NEEDS_INTERRUPTS)
 
 enum dext_selector {
 #define DEXT_SELECTOR_ENUM(number, name, in, out, needs) DEXT_SELECTOR_##name = (number),
@@ -110,6 +111,7 @@ enum {
 enum { DEXT_REGION_IOVA, DEXT_REGION_VA, DEXT_REGION_SIZE };
 enum { DEXT_FILE_IOVA, DEXT_FILE_OFFSET, DEXT_FILE_SIZE, DEXT_FILE_FLAGS };
 enum { DEXT_REGION_SEGMENTS, DEXT_REGION_BUS_ADDRESS, DEXT_REGION_BUS_LENGTH };
+enum { DEXT_EVENTFDS_FIRST, DEXT_EVENTFDS_COUNT };
 enum { DEXT_BAR_MEMORY_INDEX, DEXT_BAR_SIZE, DEXT_BAR_TYPE };
 enum {
 	DEXT_STATUS_CLAIMS,

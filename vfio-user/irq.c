@@ -23,8 +23,14 @@ struct irq_index {
 
 struct vu_irq {
 	struct vu_device *device;
-	bool level;			/* constant: the device has INTx alone, see STATUS */
-	bool vectors_enabled;		/* at the device; the session's thread alone */
+	bool level;	      /* constant: the device has INTx alone, see STATUS */
+	bool vectors_enabled; /* at the device; the session's thread alone */
+	/*
+	 * Likewise: the eventfd that the driver was given last to signal itself, by the device's
+	 * vector; -1: none. Where it has refused, it notifies this server.
+	 */
+	int direct[DEXT_VECTORS_MAX];
+	uint32_t device_vectors;	/* 0: the driver cannot */
 	int controls[VU_INTX_CONTROLS]; /* likewise; -1: none */
 	/*
 	 * Guards everything below against the notification queue. Held for as
@@ -205,6 +211,75 @@ static void on_interrupt(void *opaque)
 
 /* --- The session's thread ------------------------------------------------------ */
 
+/*
+ * The eventfd that an interrupt of the device's vector signals, if that is all that it does; -1
+ * where it is to go through this server. Without the lock: only this thread changes what is read.
+ */
+static int direct_eventfd(const struct vu_irq *irq, uint32_t number)
+{
+	uint32_t index = current_index(irq);
+	const struct irq_index *current;
+
+	if (index != VFIO_PCI_MSIX_IRQ_INDEX && index != VFIO_PCI_MSI_IRQ_INDEX)
+		return -1;
+	current = &irq->indices[index];
+	if (index == VFIO_PCI_MSI_IRQ_INDEX && current->in_use > 0)
+		number %= current->in_use;
+	if (number >= current->count || current->vectors[number].masked)
+		return -1;
+	return current->vectors[number].fd;
+}
+
+static bool wants_change(const struct vu_irq *irq, uint32_t number, bool connect)
+{
+	int fd = number < irq->device_vectors ? direct_eventfd(irq, number) : -1;
+
+	return number < irq->device_vectors && fd != irq->direct[number] && connect == (fd >= 0);
+}
+
+/* Connect a run of vectors from @first on, or disconnect them. Return: the end of the run. */
+static uint32_t change_direct(struct vu_irq *irq, uint32_t first, bool connect)
+{
+	int fds[DEXT_VECTORS_MAX];
+	uint32_t count = 0;
+	kern_return_t status;
+
+	while (wants_change(irq, first + count, connect)) {
+		fds[count] = direct_eventfd(irq, first + count);
+		count++;
+	}
+	status = apple_dext_set_interrupt_eventfds(
+		irq->device->connection, first, count, connect ? fds : NULL);
+	/* Without it, interrupts are notified as before. */
+	if (status == kIOReturnUnsupported)
+		irq->device_vectors = 0;
+	else
+		vu_device_error(irq->device, status);
+	/* After a timeout it is tried again. */
+	for (uint32_t i = 0; i < count && status != kIOReturnTimeout; i++)
+		irq->direct[first + i] = fds[i];
+	return first + count;
+}
+
+/*
+ * Have the driver signal the VMM's eventfds itself where it can. When this has returned, it signals
+ * none that are masked or disconnected. An eventfd that replaces another has another number than
+ * it, since both are open at that time.
+ */
+static void update_direct(struct vu_irq *irq)
+{
+	if (irq->level || !irq->notify)
+		return;
+	for (uint32_t i = 0; i < irq->device_vectors && vu_device_is_present(irq->device);) {
+		if (wants_change(irq, i, false))
+			i = change_direct(irq, i, false);
+		else if (wants_change(irq, i, true))
+			i = change_direct(irq, i, true);
+		else
+			i++;
+	}
+}
+
 /* Mask the vectors at the device while no eventfd is connected: they cost nothing then. */
 static void update_device_mask(struct vu_irq *irq)
 {
@@ -251,6 +326,7 @@ void vu_irq_assign(
 	update_device_mask(irq);
 	pthread_mutex_lock(&irq->lock);
 	deliver_enabled_and_unlock(irq, index, start, count);
+	update_direct(irq);
 }
 
 static void disable_locked(struct irq_index *index)
@@ -269,6 +345,7 @@ void vu_irq_disable(struct vu_irq *irq, uint32_t index)
 	pthread_mutex_lock(&irq->lock);
 	disable_locked(&irq->indices[index]);
 	pthread_mutex_unlock(&irq->lock);
+	update_direct(irq);
 	update_device_mask(irq);
 }
 
@@ -277,6 +354,7 @@ void vu_irq_mask(struct vu_irq *irq, uint32_t index, uint32_t vector)
 	pthread_mutex_lock(&irq->lock);
 	irq->indices[index].vectors[vector].masked = true;
 	pthread_mutex_unlock(&irq->lock);
+	update_direct(irq);
 }
 
 void vu_irq_unmask(struct vu_irq *irq, uint32_t index, uint32_t vector)
@@ -284,6 +362,7 @@ void vu_irq_unmask(struct vu_irq *irq, uint32_t index, uint32_t vector)
 	pthread_mutex_lock(&irq->lock);
 	irq->indices[index].vectors[vector].masked = false;
 	deliver_enabled_and_unlock(irq, index, vector, 1);
+	update_direct(irq);
 }
 
 void vu_irq_trigger(struct vu_irq *irq, uint32_t index, uint32_t vector)
@@ -325,6 +404,7 @@ void vu_irq_disconnect_all(struct vu_irq *irq)
 	pthread_mutex_unlock(&irq->lock);
 	for (size_t i = 0; i < VU_INTX_CONTROLS; i++)
 		replace_fd(&irq->controls[i], -1);
+	update_direct(irq);
 	update_device_mask(irq);
 }
 
@@ -387,10 +467,15 @@ static bool make_indices(struct vu_irq *irq)
 
 kern_return_t vu_irq_attach(struct vu_irq *irq)
 {
-	kern_return_t status = apple_dext_setup_interrupts(irq->device->connection, NULL);
+	kern_return_t status =
+		apple_dext_setup_interrupts(irq->device->connection, &irq->device_vectors);
 
 	if (status != kIOReturnSuccess)
 		return status == kIOReturnUnsupported ? kIOReturnSuccess : status;
+	if (irq->device_vectors > DEXT_VECTORS_MAX)
+		irq->device_vectors = DEXT_VECTORS_MAX;
+	for (size_t i = 0; i < DEXT_VECTORS_MAX; i++)
+		irq->direct[i] = -1;
 	vu_irq_clear_pending(irq);
 	irq->vectors_enabled = true;
 	status = apple_dext_interrupt_notify_create_into(
@@ -398,6 +483,7 @@ kern_return_t vu_irq_attach(struct vu_irq *irq)
 	if (status != kIOReturnSuccess)
 		return status;
 	update_device_mask(irq);
+	update_direct(irq);
 	return kIOReturnSuccess;
 }
 

@@ -8,6 +8,10 @@
  * automatically until the VMM unmasks it. An interrupt that cannot be delivered (masked, or no
  * eventfd yet) is pending, and delivered later.
  *
+ * The driver signals the VMM's eventfds itself where a vector is neither masked nor without an
+ * eventfd, and where it can (apple_dext_set_interrupt_eventfds()); this server is notified of the
+ * other interrupts.
+ *
  * For a device that has only INTx, Interrupt Status in the STATUS register is read before an
  * interrupt is delivered, and when the VMM unmasks. A spurious interrupt would never end: the
  * guest's driver does not access the device for it, and QEMU takes that access as the end of

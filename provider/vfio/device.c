@@ -138,6 +138,7 @@ static const struct pci_provider_ops vfio_provider_ops = {
 	.dma_limits = vfio_dma_limits,
 	.irq_setup = vfio_irq_setup,
 	.irq_teardown = vfio_irq_teardown,
+	.irq_set_eventfds = vfio_irq_set_eventfds,
 	.irq_unmask = vfio_irq_unmask,
 	.irq_trigger = vfio_irq_trigger,
 	.reset = vfio_reset,
@@ -155,7 +156,7 @@ static struct vfio_device *device_alloc(void)
 	device->fd = device->container = device->group = -1;
 	device->epoll = device->stop = device->error_event = device->request_event = -1;
 	for (unsigned vector = 0; vector < DEXT_VECTORS_MAX; vector++)
-		device->triggers[vector] = -1;
+		device->triggers[vector] = device->direct[vector] = -1;
 	/* Otherwise overlapping accesses could starve an unplug. */
 	pthread_rwlockattr_init(&attributes);
 	pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);

@@ -16,8 +16,9 @@
 #define WAKE_ERROR   (UINT32_MAX - 1)
 #define WAKE_REQUEST (UINT32_MAX - 2)
 
-/* Pass @count eventfds to the kernel, for vectors 0 to @count - 1; 0 disables the index. */
-static int set_triggers(struct vfio_device *device, unsigned index, const int *fds, unsigned count)
+/* Pass @count eventfds to the kernel, for vectors from @start on; none disable the index. */
+static int set_triggers(
+	struct vfio_device *device, unsigned index, unsigned start, const int *fds, unsigned count)
 {
 	size_t size = sizeof(struct vfio_irq_set) + count * sizeof(int);
 	struct vfio_irq_set *set = calloc(1, size);
@@ -29,6 +30,7 @@ static int set_triggers(struct vfio_device *device, unsigned index, const int *f
 	set->flags = VFIO_IRQ_SET_ACTION_TRIGGER |
 		     (count ? VFIO_IRQ_SET_DATA_EVENTFD : VFIO_IRQ_SET_DATA_NONE);
 	set->index = index;
+	set->start = start;
 	set->count = count;
 	if (count)
 		memcpy(set->data, fds, count * sizeof(int));
@@ -58,6 +60,9 @@ static int new_event(struct vfio_device *device, uint32_t what)
 	}
 	return fd;
 }
+
+/* In vfio_device.direct: the kernel has refused an exchange. */
+#define DIRECT_UNKNOWN (-2)
 
 static void drain(int fd)
 {
@@ -137,7 +142,7 @@ static bool connect_event(struct vfio_device *device, unsigned index, uint32_t w
 	if (!irq_count(device, index))
 		return true;
 	*fd = new_event(device, what);
-	return *fd >= 0 && set_triggers(device, index, fd, 1) >= 0;
+	return *fd >= 0 && set_triggers(device, index, 0, fd, 1) >= 0;
 }
 
 bool vfio_events_start(struct vfio_device *device, struct spec_error *error)
@@ -185,8 +190,10 @@ static void close_triggers(struct vfio_device *device)
 void vfio_irq_disable(struct vfio_device *device)
 {
 	if (device->sink && device->fd >= 0)
-		set_triggers(device, device->irq_index, NULL, 0);
+		set_triggers(device, device->irq_index, 0, NULL, 0);
 	close_triggers(device);
+	for (unsigned vector = 0; vector < DEXT_VECTORS_MAX; vector++)
+		device->direct[vector] = -1;
 	device->sink = NULL;
 	device->vectors = 0;
 }
@@ -213,7 +220,7 @@ static kern_return_t connect_vectors(struct vfio_device *device, unsigned vector
 		if (device->triggers[vector] < 0)
 			return kIOReturnNoResources;
 	}
-	status = set_triggers(device, device->irq_index, device->triggers, vectors);
+	status = set_triggers(device, device->irq_index, 0, device->triggers, vectors);
 	if (status == 0)
 		return kIOReturnSuccess;
 	if (status > 0)
@@ -257,6 +264,58 @@ void vfio_irq_teardown(struct pci_provider *provider)
 	vfio_irq_disable(device);
 	pthread_mutex_unlock(&device->irq_lock);
 	pthread_rwlock_unlock(&device->access);
+}
+
+/*
+ * Let the kernel signal other eventfds than the triggers. A vector that keeps its own is left out:
+ * the kernel exchanges an eventfd by freeing the interrupt and requesting it again. What has fired
+ * before the exchange is in the old eventfd; vector_fired() takes it out of a trigger.
+ * irq_lock is held.
+ */
+static kern_return_t exchange_triggers(
+	struct vfio_device *device, unsigned first, unsigned count, const int *fds)
+{
+	kern_return_t result = kIOReturnSuccess;
+
+	for (unsigned i = 0; i < count; i++) {
+		unsigned vector = first + i;
+		int fd = fds[i] >= 0 ? fds[i] : device->triggers[vector];
+		int status;
+
+		if (fds[i] == device->direct[vector])
+			continue;
+		status = set_triggers(device, device->irq_index, vector, &fd, 1);
+		device->direct[vector] = status == 0 ? fds[i] : DIRECT_UNKNOWN;
+		if (status == 0)
+			continue;
+		vfio_log(device, "the eventfd of interrupt vector %u cannot be set (%s)", vector,
+			strerror(-status));
+		result = kIOReturnIOError;
+	}
+	return result;
+}
+
+kern_return_t vfio_irq_set_eventfds(
+	struct pci_provider *provider, unsigned first, unsigned count, const int *fds)
+{
+	struct vfio_device *device = (struct vfio_device *)provider;
+	kern_return_t status = kIOReturnNotReady;
+	int none[DEXT_VECTORS_MAX];
+
+	pthread_rwlock_rdlock(&device->access);
+	pthread_mutex_lock(&device->irq_lock);
+	if (device->removed) {
+		status = kIOReturnOffline;
+	} else if (device->sink && first < device->vectors && count <= device->vectors - first) {
+		status = exchange_triggers(device, first, count, fds);
+		if (status != kIOReturnSuccess) {
+			memset(none, 0xff, sizeof(none));
+			exchange_triggers(device, first, count, none);
+		}
+	}
+	pthread_mutex_unlock(&device->irq_lock);
+	pthread_rwlock_unlock(&device->access);
+	return status;
 }
 
 /* The kernel masks INTx when it fires, until the handler has deasserted the line. */

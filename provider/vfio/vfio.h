@@ -109,6 +109,8 @@ struct vfio_device {
 	unsigned irq_index; /* VFIO_PCI_INTX_IRQ_INDEX, ... */
 	unsigned vectors;
 	int triggers[DEXT_VECTORS_MAX]; /* eventfds; -1 beyond `vectors` */
+	/* The clients' eventfds that the kernel signals instead; -1: the trigger. */
+	int direct[DEXT_VECTORS_MAX];
 
 	/* The thread that waits for interrupts and events, and the eventfd that ends it. */
 	pthread_t thread;
@@ -191,6 +193,8 @@ void vfio_dma_limits(struct pci_provider *provider, struct dma_limits *limits);
 kern_return_t vfio_irq_setup(struct pci_provider *provider, enum dext_interrupt_kind kind,
 	unsigned vectors, pci_irq_sink sink, void *context);
 void vfio_irq_teardown(struct pci_provider *provider);
+kern_return_t vfio_irq_set_eventfds(
+	struct pci_provider *provider, unsigned first, unsigned count, const int *fds);
 void vfio_irq_unmask(struct pci_provider *provider);
 kern_return_t vfio_irq_trigger(struct pci_provider *provider, unsigned vector);
 kern_return_t vfio_reset(struct pci_provider *provider, enum pci_reset kind);

@@ -53,6 +53,29 @@ static void as_a_port(const void *context)
 	close_sent(delivery->fd);
 }
 
+static void as_an_eventfd(const void *context)
+{
+	const struct delivery *delivery = context;
+	const uint64_t in[DEXT_IN_SetInterruptEventfds] = { 0, 1 };
+	const struct peer_call call = { .selector = DEXT_SELECTOR_SetInterruptEventfds,
+		.scalars = in,
+		.scalar_count = DEXT_IN_SetInterruptEventfds,
+		.fds = &delivery->fd,
+		.fd_count = 1 };
+	const uint64_t vector = 0;
+	uint64_t vectors;
+	struct peer peer;
+
+	/* Where it is accepted, it is signalled as well. */
+	if (peer_claim_when_free(
+		    &peer, delivery->victim->service, ATTACKED_BUS, DEXT_SELECTOR_Claim) &&
+		peer_scalars(&peer, DEXT_SELECTOR_SetupInterrupts, NULL, 0, &vectors, 1) ==
+			kIOReturnSuccess &&
+		peer_send_call(&peer, &call))
+		peer_scalars(&peer, DEXT_SELECTOR_TriggerInterrupt, &vector, 1, NULL, 0);
+	close_sent(delivery->fd);
+}
+
 static void as_memory(const void *context)
 {
 	const struct delivery *delivery = context;
@@ -118,6 +141,11 @@ static void port(const struct victim *victim)
 	deliver(victim, as_a_port);
 }
 
+static void eventfd_of_a_vector(const struct victim *victim)
+{
+	deliver(victim, as_an_eventfd);
+}
+
 static void memory(const struct victim *victim)
 {
 	deliver(victim, as_memory);
@@ -147,6 +175,9 @@ const struct attack attacks_descriptors[] = {
 	{ .name = "descriptors/port",
 		.tries = "the same, with the port of an asynchronous call",
 		.run = port },
+	{ .name = "descriptors/eventfd",
+		.tries = "the same, and to keep the device's thread waiting in a signal",
+		.run = eventfd_of_a_vector },
 	{ .name = "descriptors/memory",
 		.tries = "the same, with a descriptor as memory",
 		.run = memory },

@@ -12,10 +12,12 @@
 
 #include <apple-dext-client.h>
 #include <dext-abi.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -313,6 +315,94 @@ static void test_interrupts(void **state)
 	assert_ok(apple_dext_unmap_irq_state(rig.connection, address));
 }
 
+/* Wait for a signal of an eventfd, and take it. */
+static bool signalled(int fd)
+{
+	struct pollfd entry = { .fd = fd, .events = POLLIN };
+	eventfd_t count;
+
+	return poll(&entry, 1, 60000) == 1 && eventfd_read(fd, &count) == 0;
+}
+
+/* False for a device with INTx alone. */
+static bool connect_eventfds(const int *fds, unsigned count)
+{
+	kern_return_t status;
+
+	assert_ok(apple_dext_claim(rig.connection));
+	assert_ok(apple_dext_setup_interrupts(rig.connection, NULL));
+	status = apple_dext_set_interrupt_eventfds(rig.connection, 0, count, fds);
+	if (status != kIOReturnUnsupported)
+		assert_ok(status);
+	return status == kIOReturnSuccess;
+}
+
+static void test_eventfds(void **state)
+{
+	const uint64_t none[4] = { 0 }, all[4] = { UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX };
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	struct irq_listener listener;
+	uint64_t pending[4];
+	eventfd_t count;
+
+	(void)state;
+	if (!connect_eventfds(&fd, 1)) {
+		close(fd);
+		skip();
+	}
+	assert_ok(apple_dext_trigger_interrupt(rig.connection, 0));
+	assert_true(signalled(fd));
+	assert_ok(apple_dext_read_pending_irqs(rig.connection, pending));
+	assert_memory_equal(pending, none, sizeof(none));
+	/* Masked, it is dropped; without an eventfd it is pending. */
+	assert_ok(apple_dext_set_irq_mask(rig.connection, none));
+	assert_ok(apple_dext_trigger_interrupt(rig.connection, 0));
+	for (unsigned i = 0; i < 20; i++)
+		nap();
+	assert_ok(apple_dext_set_irq_mask(rig.connection, all));
+	assert_int_equal(eventfd_read(fd, &count), -1);
+	assert_ok(apple_dext_trigger_interrupt(rig.connection, 0));
+	assert_true(signalled(fd));
+	assert_ok(apple_dext_set_interrupt_eventfds(rig.connection, 0, 1, NULL));
+	assert_true(irq_listen(&listener, rig.connection));
+	assert_ok(apple_dext_trigger_interrupt(rig.connection, 0));
+	assert_true(irq_wait_one(&listener, 0));
+	irq_listen_end(&listener);
+	assert_int_equal(eventfd_read(fd, &count), -1);
+	close(fd);
+}
+
+/*
+ * With $DEXT_STOP, the PID of the driver service: the kernel signals the eventfd while that is
+ * stopped. For a physical edu device, whose interrupt is raised by a store.
+ */
+static void test_eventfds_without_the_driver(void **state)
+{
+	const char *pid = getenv("DEXT_STOP");
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	volatile uint32_t *registers;
+	mach_vm_address_t address;
+	mach_vm_size_t size;
+	bool done;
+
+	(void)state;
+	if (!pid || kind != EDU) {
+		close(fd);
+		skip();
+	}
+	assert_true(connect_eventfds(&fd, 1));
+	assert_ok(apple_dext_map_bar(rig.connection, 0, &address, &size, NULL));
+	registers = (volatile uint32_t *)(uintptr_t)address;
+	assert_int_equal(kill((pid_t)atoi(pid), SIGSTOP), 0);
+	registers[0x60 / 4] = 1; /* raise */
+	done = signalled(fd);
+	registers[0x64 / 4] = 1; /* acknowledge */
+	assert_int_equal(kill((pid_t)atoi(pid), SIGCONT), 0);
+	assert_true(done);
+	assert_ok(apple_dext_unmap_bar(rig.connection, 0, address));
+	close(fd);
+}
+
 /* Interrupts and DMA regions survive a reset, and config space is restored. */
 static void test_reset(void **state)
 {
@@ -583,6 +673,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_dma_batch, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_dma_buffer, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_interrupts, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_eventfds, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_eventfds_without_the_driver, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reset, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_claims, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nvme_transfers, setup, teardown),

@@ -122,6 +122,15 @@ static void *bar_memory(size_t bar)
 	return memory;
 }
 
+static void drop_eventfds(size_t first, size_t count)
+{
+	for (size_t i = first; i < first + count; i++) {
+		if (state.eventfds[i] >= 0)
+			close(state.eventfds[i]);
+		state.eventfds[i] = -1;
+	}
+}
+
 void fake_client_begin(void)
 {
 	memset(&state, 0, sizeof(state));
@@ -130,6 +139,9 @@ void fake_client_begin(void)
 	interrupts = false;
 	connection_now = CONNECTION;
 	fill_config();
+	state.eventfd_result = kIOReturnUnsupported;
+	for (size_t i = 0; i < FAKE_MSIX_VECTORS; i++)
+		state.eventfds[i] = -1;
 	for (size_t i = 0; i < DEXT_BARS; i++)
 		if (bars[i].size != 0)
 			state.bars[i] = bar_memory(i);
@@ -152,6 +164,7 @@ void fake_client_set_line(bool asserted)
 
 void fake_client_end(void)
 {
+	drop_eventfds(0, FAKE_MSIX_VECTORS);
 	for (size_t i = 0; i < DEXT_BARS; i++) {
 		if (!state.bars[i])
 			continue;
@@ -165,6 +178,7 @@ void fake_client_stop(void)
 	pthread_mutex_lock(&lock);
 	connection_now++;
 	interrupts = false;
+	drop_eventfds(0, FAKE_MSIX_VECTORS);
 	memset(pending, 0, sizeof(pending));
 	memset(state.config, 0, sizeof(state.config));
 	fill_config();
@@ -621,7 +635,8 @@ kern_return_t apple_dext_setup_interrupts(io_connect_t connection, uint32_t *out
 {
 	kern_return_t result = enter(connection);
 
-	(void)out_num_vectors;
+	if (out_num_vectors)
+		*out_num_vectors = FAKE_MSIX_VECTORS;
 	if (result == kIOReturnSuccess)
 		result = interrupts ? kIOReturnStillOpen : state.setup_result;
 	if (result == kIOReturnSuccess) {
@@ -692,12 +707,32 @@ void apple_dext_interrupt_notify_destroy(AppleDextInterruptNotify *notify)
 	free(notify);
 }
 
+kern_return_t apple_dext_set_interrupt_eventfds(
+	io_connect_t connection, uint32_t first, uint32_t count, const int *eventfds)
+{
+	kern_return_t result = enter(connection);
+
+	if (result == kIOReturnSuccess)
+		result = state.eventfd_result;
+	if (result == kIOReturnSuccess) {
+		state.eventfd_calls++;
+		if (first + count > FAKE_MSIX_VECTORS)
+			abort();
+		drop_eventfds(first, count);
+		for (uint32_t i = 0; eventfds && i < count; i++)
+			state.eventfds[first + i] = dup(eventfds[i]);
+	}
+	return leave(result);
+}
+
 void fake_client_fire(unsigned vector)
 {
-	uint64_t bit = UINT64_C(1) << (vector % 64);
+	uint64_t bit = UINT64_C(1) << (vector % 64), one = 1;
 
 	pthread_mutex_lock(&lock);
-	if ((state.irq_mask[vector / 64] & bit) != 0)
+	if ((state.irq_mask[vector / 64] & bit) != 0 && state.eventfds[vector] >= 0)
+		(void)!write(state.eventfds[vector], &one, sizeof(one));
+	else if ((state.irq_mask[vector / 64] & bit) != 0)
 		pending[vector / 64] |= bit;
 	pthread_cond_broadcast(&changed);
 	pthread_mutex_unlock(&lock);

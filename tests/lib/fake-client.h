@@ -53,6 +53,9 @@ struct fake_client {
 	struct fake_client_access bar_calls[FAKE_WRITES_MAX];
 	size_t bar_call_count;
 	uint64_t irq_mask[DEXT_IRQ_WORDS];
+	/* Given to apple_dext_set_interrupt_eventfds(), and signalled by write(). */
+	int eventfds[FAKE_MSIX_VECTORS]; /* duplicates; -1: none */
+	unsigned eventfd_calls;
 	unsigned line_reads;	 /* reads of the STATUS register */
 	void (*line_hook)(void); /* called once, by the first of these reads, without the lock */
 	unsigned resets, connects, disconnects, mapped_bars, notifications;
@@ -64,6 +67,7 @@ struct fake_client {
 	size_t regions_at_reset;
 	/* Set by tests. */
 	kern_return_t failure; /* result of every call, unless it is success */
+	kern_return_t eventfd_result;
 	kern_return_t claim_result, register_result, reset_result, setup_result;
 	bool takes_no_fds;			     /* DMA memory by address only */
 	uint64_t bus_offset;			     /* bus address minus iova */

@@ -358,6 +358,162 @@ static void test_a_disconnect_releases_all_eventfds(void **state)
 
 #define ON(test) cmocka_unit_test_setup_teardown(test, rig_setup_negotiated, rig_teardown)
 
+/* --- Eventfds that the driver signals itself -------------------------------------------------- */
+
+static void allow_direct(void)
+{
+	fake_client_lock()->eventfd_result = kIOReturnSuccess;
+	fake_client_unlock();
+}
+
+/* How many vectors the driver signals itself, and how often this server was notified. */
+static unsigned direct_vectors(void)
+{
+	struct fake_client *device = fake_client_lock();
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < FAKE_MSIX_VECTORS; i++)
+		count += device->eventfds[i] >= 0;
+	fake_client_unlock();
+	return count;
+}
+
+static unsigned notifications(void)
+{
+	unsigned count = fake_client_lock()->notifications;
+
+	fake_client_unlock();
+	return count;
+}
+
+static void connect_msix(struct rig *rig, unsigned start, const int *fds, unsigned count)
+{
+	assert_int_equal(vu_client_set_irqs(&rig->client, VFIO_PCI_MSIX_IRQ_INDEX, CONNECT, start,
+				 count, fds, count),
+		0);
+}
+
+static int act_on_msix(struct rig *rig, uint32_t action, unsigned vector)
+{
+	return vu_client_set_irqs(&rig->client, VFIO_PCI_MSIX_IRQ_INDEX,
+		VFIO_IRQ_SET_DATA_NONE | action, vector, 1, NULL, 0);
+}
+
+static void test_the_driver_signals_eventfds(void **state)
+{
+	int fds[] = { event_new(), event_new() };
+	unsigned before = notifications();
+
+	allow_direct();
+	connect_msix(*state, 3, fds, 2);
+	assert_int_equal(direct_vectors(), 2);
+	raise_vector(3);
+	raise_vector(4);
+	assert_int_equal(event_read(fds[0]), 1);
+	assert_int_equal(event_read(fds[1]), 1);
+	assert_int_equal(notifications(), before);
+	/* The one without an eventfd is still notified, and pending. */
+	raise_vector(5);
+	assert_int_equal(notifications(), before + 1);
+	connect_msix(*state, 5, fds, 1);
+	assert_int_equal(event_read(fds[0]), 1);
+	close_all(fds, 2);
+}
+
+static void test_a_mask_takes_the_eventfd_from_the_driver(void **state)
+{
+	int fd = event_new();
+
+	allow_direct();
+	connect_msix(*state, 7, &fd, 1);
+	assert_int_equal(act_on_msix(*state, VFIO_IRQ_SET_ACTION_MASK, 7), 0);
+	assert_int_equal(direct_vectors(), 0);
+	raise_vector(7);
+	assert_int_equal(event_read(fd), 0);
+	/* It is pending, and delivered once. */
+	assert_int_equal(act_on_msix(*state, VFIO_IRQ_SET_ACTION_UNMASK, 7), 0);
+	assert_int_equal(event_read(fd), 1);
+	assert_int_equal(direct_vectors(), 1);
+	raise_vector(7);
+	assert_int_equal(event_read(fd), 1);
+	close(fd);
+}
+
+static void test_a_replaced_eventfd_is_not_signalled(void **state)
+{
+	int fds[] = { event_new(), event_new() };
+
+	allow_direct();
+	connect_msix(*state, 0, &fds[0], 1);
+	connect_msix(*state, 0, &fds[1], 1);
+	raise_vector(0);
+	assert_int_equal(event_read(fds[0]), 0);
+	assert_int_equal(event_read(fds[1]), 1);
+	assert_int_equal(
+		vu_client_set_irqs(*state, VFIO_PCI_MSIX_IRQ_INDEX, DISABLE, 0, 0, NULL, 0), 0);
+	assert_int_equal(direct_vectors(), 0);
+	raise_vector(0);
+	assert_int_equal(event_read(fds[1]), 0);
+	close_all(fds, 2);
+}
+
+static void test_msi_messages_are_shared_out(void **state)
+{
+	int fds[] = { event_new(), event_new() };
+
+	allow_direct();
+	assert_int_equal(
+		vu_client_set_irqs(*state, VFIO_PCI_MSI_IRQ_INDEX, CONNECT, 0, 2, fds, 2), 0);
+	assert_int_equal(direct_vectors(), FAKE_MSIX_VECTORS);
+	raise_vector(1);
+	raise_vector(3);
+	assert_int_equal(event_read(fds[0]), 0);
+	assert_int_equal(event_read(fds[1]), 2);
+	close_all(fds, 2);
+}
+
+static void test_the_end_of_a_session_takes_eventfds_from_the_driver(void **state)
+{
+	struct rig *rig = *state;
+	int fd = event_new();
+
+	allow_direct();
+	connect_msix(rig, 1, &fd, 1);
+	rig_disconnect(rig);
+	assert_int_equal(direct_vectors(), 0);
+	close(fd);
+}
+
+static void test_a_driver_that_cannot_is_asked_once(void **state)
+{
+	int fd = event_new();
+	unsigned calls;
+
+	connect_msix(*state, 1, &fd, 1);
+	raise_vector(1);
+	assert_int_equal(event_read(fd), 1);
+	allow_direct();
+	calls = fake_client_lock()->eventfd_calls;
+	fake_client_unlock();
+	connect_msix(*state, 1, &fd, 1);
+	assert_int_equal(fake_client_lock()->eventfd_calls, calls);
+	fake_client_unlock();
+	close(fd);
+}
+
+/* A driver without descriptors to spare: the interrupts come by way of the server. */
+static void test_a_driver_that_refuses_notifies(void **state)
+{
+	int fd = event_new();
+
+	fake_client_lock()->eventfd_result = kIOReturnNoResources;
+	fake_client_unlock();
+	connect_msix(*state, 1, &fd, 1);
+	raise_vector(1);
+	assert_int_equal(event_read(fd), 1);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -375,6 +531,13 @@ int main(void)
 		ON(test_the_vmm_triggers_interrupts),
 		ON(test_a_reset_discards_pending_interrupts),
 		ON(test_a_disconnect_releases_all_eventfds),
+		ON(test_the_driver_signals_eventfds),
+		ON(test_a_mask_takes_the_eventfd_from_the_driver),
+		ON(test_a_replaced_eventfd_is_not_signalled),
+		ON(test_msi_messages_are_shared_out),
+		ON(test_the_end_of_a_session_takes_eventfds_from_the_driver),
+		ON(test_a_driver_that_cannot_is_asked_once),
+		ON(test_a_driver_that_refuses_notifies),
 	};
 
 	return cmocka_run_group_tests_name("vfio-user interrupts", tests, NULL, NULL);

@@ -61,6 +61,7 @@ static const struct {
 	{ DEXT_SELECTOR_ConfigReadBlock, { { "offset", "length" }, { NULL } } },
 	{ DEXT_SELECTOR_RegisterDMAFile, { { "iova", "file_offset", "size", "flags" },
 						 { "segments", "bus_address", "bus_length" } } },
+	{ DEXT_SELECTOR_SetInterruptEventfds, { { "first", "count" }, { NULL } } },
 };
 
 const char *scalar_name(uint32_t selector, enum scalar_direction direction, size_t index,

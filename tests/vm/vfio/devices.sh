@@ -14,7 +14,8 @@ OPENED=/dev/vfio/vfio
 check "$KERNEL: opened by $OPENED" sh -c "ls -l /proc/$DEXTD/fd | grep -q '$OPENED\$'"
 check "$KERNEL: every function on the NVMe controller" ./test-device nvme 00:04.0
 check "$KERNEL: every function on the network adapter" ./test-device net 00:05.0
-check "$KERNEL: every function on the edu device" ./test-device edu 00:06.0
+check "$KERNEL: every function on the edu device, interrupts with dextd stopped" \
+	env DEXT_STOP="$DEXTD" ./test-device edu 00:06.0
 check "$KERNEL: nothing of it stays pinned" settles 5 nothing_pinned
 
 check "$KERNEL: example edu" ./example-edu 00:06.0
