@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "client/call.h"
 
+#ifdef __has_include
+#if __has_include(<iokit-user/client.h>)
 #include <iokit-user/client.h>
+#endif
+#endif
 
 kern_return_t apple_dext_setup_interrupts(io_connect_t connection, uint32_t *out_num_vectors)
 {
