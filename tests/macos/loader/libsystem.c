@@ -122,9 +122,14 @@ static _Noreturn void shim_never_called(void)
 
 static long shim_sysconf(int name)
 {
-	if (name != 29) /* _SC_PAGESIZE */
+	switch (name) {
+	case 29:
+		return sysconf(_SC_PAGESIZE);
+	case 58:
+		return sysconf(_SC_NPROCESSORS_ONLN);
+	default:
 		libsystem_untranslated("sysconf", name);
-	return sysconf(_SC_PAGESIZE);
+	}
 }
 
 void libsystem_init(void)

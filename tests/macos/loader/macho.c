@@ -80,6 +80,11 @@ static bool check_header(struct macho_image *image, struct mach_header *header)
 	return true;
 }
 
+static bool is_mapped(const struct macho_segment *segment)
+{
+	return strcmp(segment->name, "__PAGEZERO") != 0 && segment->size != 0;
+}
+
 static bool take_segment(struct macho_image *image, const void *bytes)
 {
 	const struct segment_command *command = bytes;
@@ -97,6 +102,8 @@ static bool take_segment(struct macho_image *image, const void *bytes)
 	memcpy(segment->name, command->segname, sizeof(command->segname));
 	segment->address = command->vmaddr;
 	segment->size = command->vmsize;
+	if (!is_mapped(segment) && command->filesize != 0)
+		return macho_fail(image, "segment %s has content", segment->name);
 	segment->protection = command->initprot;
 	image->segment_count++;
 	return true;
@@ -203,11 +210,6 @@ static bool each_command(struct macho_image *image,
 }
 
 /* --- Memory --------------------------------------------------------------------------- */
-
-static bool is_mapped(const struct macho_segment *segment)
-{
-	return strcmp(segment->name, "__PAGEZERO") != 0 && segment->size != 0;
-}
 
 static bool reserve(struct macho_image *image)
 {
