@@ -205,8 +205,6 @@ void soft_irq_raise(struct soft_device *device, unsigned vector);
 
 /** soft_bus_master - whether bus mastering is enabled in COMMAND. */
 bool soft_bus_master(struct soft_device *device);
-/** soft_uses_intx - whether the host has set INTx up. */
-bool soft_uses_intx(struct soft_device *device);
 /** soft_name - "nvme 01:00.0", for log lines. */
 const char *soft_name(const struct soft_device *device);
 /** soft_log - one line on standard error, after the device's name; at most a few a second. */

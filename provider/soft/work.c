@@ -96,16 +96,6 @@ void soft_irq_raise(struct soft_device *device, unsigned vector)
 	pthread_mutex_unlock(&device->irq_lock);
 }
 
-bool soft_uses_intx(struct soft_device *device)
-{
-	bool intx;
-
-	pthread_mutex_lock(&device->irq_lock);
-	intx = device->sink && device->irq_kind == DEXT_INTERRUPT_INTX;
-	pthread_mutex_unlock(&device->irq_lock);
-	return intx;
-}
-
 const char *soft_name(const struct soft_device *device)
 {
 	return device->name;

@@ -21,7 +21,6 @@ struct soft_device {
 	pthread_mutex_t lock;
 	uint8_t *ram;
 	bool bus_master;
-	bool intx;
 	unsigned irqs[DEXT_VECTORS_MAX];
 	uint64_t dma_count, dma_faults;
 	int file_error;
@@ -265,21 +264,6 @@ void soft_irq_raise(struct soft_device *device, unsigned vector)
 	assert(vector < DEXT_VECTORS_MAX);
 	pthread_mutex_lock(&device->lock);
 	device->irqs[vector]++;
-	pthread_mutex_unlock(&device->lock);
-}
-
-bool soft_uses_intx(struct soft_device *device)
-{
-	pthread_mutex_lock(&device->lock);
-	bool intx = device->intx;
-	pthread_mutex_unlock(&device->lock);
-	return intx;
-}
-
-void fake_soft_set_intx(struct soft_device *device, bool intx)
-{
-	pthread_mutex_lock(&device->lock);
-	device->intx = intx;
 	pthread_mutex_unlock(&device->lock);
 }
 

@@ -39,8 +39,6 @@ uint64_t fake_soft_dma_count(struct soft_device *device);
 uint64_t fake_soft_dma_faults(struct soft_device *device);
 /* Also calls the model's command_changed. */
 void fake_soft_set_bus_master(struct soft_device *device, bool on);
-/* Interrupts assert INTx (true) or are messages (false). */
-void fake_soft_set_intx(struct soft_device *device, bool intx);
 
 /* File transfers fail with this negative errno; 0: they succeed. */
 void fake_soft_fail_files(struct soft_device *device, int error);

@@ -73,6 +73,7 @@ for case in \
 	'nvme,addr=01:20.0,size=1M|expected a device of 00 to 1f' \
 	'nvme,addr=01:00.8,size=1M|expected a function of 0 to 7' \
 	'nvme,addr=0001:01:00.0,size=1M|expected the PCI domain 0000' \
+	'nvme,addr=01:00.0,size=1M,irq=intx,dbbuf=on|dbbuf=on does not go with irq=intx' \
 	'nvme,addr=01:00.0,size|"size" is not key=value' \
 	'nvme,addr=01:00.0,size=1M,size=2M|"size" is given twice' \
 	'nvme,addr=01:00.0,size=1M,colour=red|no key "colour" \(it has: addr, ' \

@@ -205,29 +205,6 @@ static void test_a_stale_register_write_changes_nothing(void **state)
 	host_close(&host);
 }
 
-/* With INTx each head write is needed, as it may deassert the pin. */
-static void test_heads_are_requested_with_intx(void **state)
-{
-	unsigned doorbell = nvme_cq_doorbell(1);
-	struct buffers buffers;
-	struct host host;
-
-	(void)state;
-	host_open(&host, "size=1M");
-	fake_soft_set_intx(host.device, true);
-	host_enable(&host, 32, NVME_CTRL_ENABLE);
-	buffers =
-		(struct buffers){ .shadow = host_pages(&host, 1), .events = host_pages(&host, 1) };
-	assert_int_equal(configure(&host, buffers.shadow, buffers.events), NVME_OK);
-	host_create_io(&host, 16);
-	for (unsigned i = 0; i < 20; i++) {
-		flush(&host, &buffers);
-		while (load(&host, buffers.events, doorbell) != host.io.head)
-			host_nap();
-	}
-	host_close(&host);
-}
-
 static void test_a_reset_disables_the_buffers(void **state)
 {
 	struct buffers buffers;
@@ -306,16 +283,29 @@ static void test_invalid_values_are_errors(void **state)
 	host_close(&host);
 }
 
-static void test_it_is_not_offered_when_off(void **state)
+/* An access to a register ends an interrupt by the pin. */
+static void test_it_is_not_offered_when_off_or_with_a_pin(void **state)
 {
+	static const struct {
+		const char *spec;
+		bool offered;
+	} cases[] = {
+		{ "size=1M", true },
+		{ "size=1M,dbbuf=on,irq=msi", true },
+		{ "size=1M,dbbuf=off", false },
+		{ "size=1M,irq=intx", false },
+	};
 	struct nvme_identify_controller *id = calloc(1, sizeof(*id));
 	struct host host;
 	uint64_t page;
 
 	(void)state;
 	assert_non_null(id);
-	for (int on = 0; on < 2; on++) {
-		host_start(&host, on ? "size=1M,dbbuf=on" : "size=1M,dbbuf=off");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		bool on = cases[i].offered;
+
+		host_open(&host, cases[i].spec);
+		host_enable(&host, 32, NVME_CTRL_ENABLE);
 		page = host_pages(&host, 1);
 		assert_int_equal(host_admin(&host,
 					 (struct nvme_command){
@@ -340,12 +330,11 @@ int main(void)
 		cmocka_unit_test(test_a_mapped_controller_polls),
 		cmocka_unit_test(test_a_full_queue_continues_when_there_is_room),
 		cmocka_unit_test(test_a_stale_register_write_changes_nothing),
-		cmocka_unit_test(test_heads_are_requested_with_intx),
 		cmocka_unit_test(test_a_reset_disables_the_buffers),
 		cmocka_unit_test(test_existing_queues_start_with_their_values),
 		cmocka_unit_test(test_bad_buffers_are_refused),
 		cmocka_unit_test(test_invalid_values_are_errors),
-		cmocka_unit_test(test_it_is_not_offered_when_off),
+		cmocka_unit_test(test_it_is_not_offered_when_off_or_with_a_pin),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

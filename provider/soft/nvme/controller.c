@@ -151,12 +151,12 @@ static uint64_t sleep_time(uint64_t idle_ns)
 }
 
 /*
- * Have the host write a register to be noticed, where no sleep ends by itself, or not soon enough
- * for an interrupt pin to be deasserted. No lock is held. Return: whether there is work meanwhile.
+ * Where the worker sleeps until it is woken, make the host write a register for new work. No
+ * lock is held. Return: whether there is work already.
  */
 static bool arm(struct nvme_controller *nvme, struct pace *pace, bool mapped)
 {
-	if (pace->armed || (mapped && !soft_uses_intx(nvme->device)))
+	if (pace->armed || mapped)
 		return false;
 	pace->armed = !nvme_doorbell_buffer_arm(nvme);
 	return !pace->armed;

@@ -101,13 +101,10 @@ bool nvme_doorbell_buffer_poll(struct nvme_controller *nvme)
 	return changed;
 }
 
-/*
- * The head from which on the host writes the register. The controller needs to know of a head
- * where the queue is full, and of all where they deassert the interrupt pin.
- */
-static uint32_t head_event(const struct nvme_controller *nvme, const struct nvme_cq *cq)
+/* The head from which on the host writes the register: only a full queue waits for a new head. */
+static uint32_t head_event(const struct nvme_cq *cq)
 {
-	if (!cq->live || !nvme_cq_has_room(cq) || soft_uses_intx(nvme->device))
+	if (!cq->live || !nvme_cq_has_room(cq))
 		return cq->head;
 	return cq->head ? cq->head - 1 : cq->size - 1;
 }
@@ -117,9 +114,8 @@ bool nvme_doorbell_buffer_arm(struct nvme_controller *nvme)
 	if (!nvme->doorbell_buffer.enabled || !nvme->running || !soft_bus_master(nvme->device))
 		return false;
 	for (unsigned qid = 1; qid <= nvme->queues; qid++)
-		if (is_live(nvme, qid) &&
-			!write_pair(nvme, nvme->doorbell_buffer.event_idx, qid, nvme->sqs[qid].tail,
-				head_event(nvme, &nvme->cqs[qid])))
+		if (is_live(nvme, qid) && !write_pair(nvme, nvme->doorbell_buffer.event_idx, qid,
+						  nvme->sqs[qid].tail, head_event(&nvme->cqs[qid])))
 			return false;
 	atomic_thread_fence(memory_order_seq_cst);
 	return nvme_doorbell_buffer_poll(nvme);

@@ -31,11 +31,27 @@ static const struct spec_key keys[] = {
 	{ "irq", "KIND", "its interrupts: msix, msi or intx (msix)" },
 	{ "vectors", "N", "msix: 1 to 256 (64); msi: a power of two up to 32 (32)" },
 	{ "mdts", "SIZE", "most data of one command, 8K to 4M, a power of two (512K)" },
-	{ "dbbuf", "on|off", "shadow doorbells (Doorbell Buffer Config) are offered (on)" },
+	{ "dbbuf", "on|off",
+		"shadow doorbells (Doorbell Buffer Config) are offered (on, with irq=intx off)" },
 	{ "serial", "TEXT", "serial number, up to 20 characters (from the image's path)" },
 	{ "model", "TEXT", "model number, up to 40 characters" },
 	{ NULL, NULL, NULL },
 };
+
+/*
+ * Not with an interrupt pin: a VMM takes the access to a register that ends the interrupt
+ * handler for the deassertion of the pin, and a host with shadow doorbells may make none.
+ */
+static bool parse_doorbell_buffer(
+	struct nvme_controller *nvme, const struct device_spec *spec, struct spec_error *error)
+{
+	bool intx = nvme->interrupts.kind == DEXT_INTERRUPT_INTX;
+
+	if (!spec_get_switch(spec, "dbbuf", !intx, &nvme->offers_doorbell_buffer, error))
+		return false;
+	return !intx || !nvme->offers_doorbell_buffer ||
+	       spec_invalid(error, "nvme: dbbuf=on does not go with irq=intx");
+}
 
 static bool parse(
 	struct nvme_controller *nvme, const struct device_spec *spec, struct spec_error *error)
@@ -45,7 +61,7 @@ static bool parse(
 	if (!spec_get_number(spec, "queues", 1, NVME_QUEUES_MAX, DEFAULT_QUEUES, &queues, error) ||
 		!soft_parse_interrupts(
 			spec, false, NVME_VECTORS_MAX, DEFAULT_VECTORS, &nvme->interrupts, error) ||
-		!spec_get_switch(spec, "dbbuf", true, &nvme->offers_doorbell_buffer, error) ||
+		!parse_doorbell_buffer(nvme, spec, error) ||
 		!spec_get_size(spec, "mdts", DEFAULT_MDTS, &mdts, error))
 		return false;
 	if (mdts < NVME_MDTS_MIN || mdts > NVME_MDTS_MAX || (mdts & (mdts - 1)))
