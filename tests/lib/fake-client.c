@@ -730,7 +730,8 @@ void fake_client_fire(unsigned vector)
 	uint64_t bit = UINT64_C(1) << (vector % 64), one = 1;
 
 	pthread_mutex_lock(&lock);
-	if ((state.irq_mask[vector / 64] & bit) != 0 && state.eventfds[vector] >= 0)
+	if ((state.irq_mask[vector / 64] & bit) != 0 && vector < FAKE_MSIX_VECTORS &&
+		state.eventfds[vector] >= 0)
 		(void)!write(state.eventfds[vector], &one, sizeof(one));
 	else if ((state.irq_mask[vector / 64] & bit) != 0)
 		pending[vector / 64] |= bit;
