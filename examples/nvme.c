@@ -125,22 +125,38 @@ static void handle_interrupt(void *opaque)
 	sem_post(&nvme.interrupted);
 }
 
+/*
+ * No interrupt reports that a device was removed, and its BAR stays mapped until this program
+ * disconnects: a driver that waits for long must ask.
+ */
+static void check_present(void)
+{
+	uint64_t id = 0;
+
+	if (apple_dext_config_read(nvme.device, 0, 4, &id) != KERN_SUCCESS || id == UINT32_MAX)
+		fail("device", "it was removed");
+}
+
 /* Wait for the next completion, which raises an interrupt. Return: its status field. */
 static unsigned wait_completion(struct queue_pair *pair)
 {
 	volatile uint32_t *entry =
 		(volatile uint32_t *)(nvme.memory + (2 * pair->number + 1) * PAGE +
 				      16 * pair->head);
-	struct timespec deadline;
+	unsigned seconds = 0;
 	uint32_t last;
 
-	clock_gettime(CLOCK_REALTIME, &deadline);
-	deadline.tv_sec += TIMEOUT_S;
 	while ((entry[3] >> 16 & 1) != pair->phase) {
+		struct timespec deadline;
+
 		if (nvme.lost)
 			fail("device", "it was removed");
-		if (sem_timedwait(&nvme.interrupted, &deadline) != 0 && errno == ETIMEDOUT &&
-			(entry[3] >> 16 & 1) != pair->phase)
+		clock_gettime(CLOCK_REALTIME, &deadline);
+		deadline.tv_sec++;
+		if (sem_timedwait(&nvme.interrupted, &deadline) == 0 || errno != ETIMEDOUT)
+			continue;
+		check_present();
+		if (++seconds == TIMEOUT_S && (entry[3] >> 16 & 1) != pair->phase)
 			fail("command", "no completion within 10 s");
 	}
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
