@@ -104,14 +104,7 @@ static kern_return_t register_one_call(io_connect_t connection, const AppleDextD
 		};
 	}
 	status = call_batch(connection, entries, fds, count, got);
-	for (size_t i = 0; i < count; i++)
-		results[i] = status != kIOReturnSuccess ? (AppleDextDMAResult){ .status = status } :
-							  (AppleDextDMAResult){
-								  .status = got[i].status,
-								  .segments = got[i].segments,
-								  .bus_address = got[i].bus_address,
-								  .bus_length = got[i].length,
-							  };
+	dext_batch_results(status, got, count, results);
 	return status;
 }
 

@@ -161,6 +161,19 @@ kern_return_t apple_dext_unregister_dma_segments(
 	return apple_dext_unregister_dma(connection, iova);
 }
 
+void dext_batch_results(kern_return_t status, const struct dext_batch_result *got, size_t count,
+	AppleDextDMAResult *results)
+{
+	for (size_t i = 0; i < count; i++)
+		results[i] = status != kIOReturnSuccess ? (AppleDextDMAResult){ .status = status } :
+							  (AppleDextDMAResult){
+								  .status = got[i].status,
+								  .segments = got[i].segments,
+								  .bus_address = got[i].bus_address,
+								  .bus_length = got[i].length,
+							  };
+}
+
 /* Register @count regions, at most REGIONS_PER_CALL, by one call. */
 static kern_return_t register_one_call(io_connect_t connection, const AppleDextDMARequest *requests,
 	size_t count, AppleDextDMAResult *results)
@@ -171,18 +184,10 @@ static kern_return_t register_one_call(io_connect_t connection, const AppleDextD
 
 	status = IOConnectCallStructMethod(connection, DEXT_SELECTOR_RegisterDMABatch, requests,
 		count * sizeof(*requests), got, &bytes);
-	if (status != kIOReturnSuccess)
-		return status;
-	if (bytes != count * sizeof(got[0]))
-		return kIOReturnIPCError;
-	for (size_t i = 0; i < count; i++)
-		results[i] = (AppleDextDMAResult){
-			.status = got[i].status,
-			.segments = got[i].segments,
-			.bus_address = got[i].bus_address,
-			.bus_length = got[i].length,
-		};
-	return kIOReturnSuccess;
+	if (status == kIOReturnSuccess && bytes != count * sizeof(got[0]))
+		status = kIOReturnIPCError;
+	dext_batch_results(status, got, count, results);
+	return status;
 }
 
 static void register_one_by_one(io_connect_t connection, const AppleDextDMARequest *requests,

@@ -30,8 +30,8 @@ static void handle_fault(int signal, siginfo_t *info, void *context)
 	} else if (previous->sa_handler != SIG_DFL && previous->sa_handler != SIG_IGN) {
 		previous->sa_handler(signal);
 	} else {
-		sigaction(
-			signal, previous, NULL); /* the access is repeated, and ends the process */
+		/* The access is repeated, and ends the process. */
+		sigaction(signal, previous, NULL);
 	}
 }
 
