@@ -4,6 +4,7 @@
  * does what the kernel does: unbind, look for a driver, bind.
  */
 #include "common/host-pci.h"
+#include "tests/lib/capture.h"
 #include "tests/lib/cmocka-all.h"
 #include "tests/lib/fake-sysfs.h"
 #include "tools/dextctl/dextctl.h"
@@ -99,22 +100,14 @@ static char *output, *errors;
 /* Run a command with its output captured. */
 static enum ctl_exit run(const struct ctl_command *command, const char *address)
 {
-	FILE *real_out = stdout, *real_err = stderr;
-	size_t out_size, err_size;
 	char text[64], *arguments[] = { text, NULL };
 	const struct ctl_options options = { 0 };
 	enum ctl_exit status;
 
-	free(output);
-	free(errors);
 	snprintf(text, sizeof(text), "%s", address);
-	stdout = open_memstream(&output, &out_size);
-	stderr = open_memstream(&errors, &err_size);
+	capture_begin();
 	status = command->run(&options, arguments);
-	fclose(stdout);
-	fclose(stderr);
-	stdout = real_out;
-	stderr = real_err;
+	capture_end(&output, &errors);
 	return status;
 }
 

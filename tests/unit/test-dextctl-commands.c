@@ -4,6 +4,7 @@
  * remove, and their errors.
  */
 #include "tools/dextctl/dextctl.h"
+#include "tests/lib/capture.h"
 #include "tests/lib/cmocka-all.h"
 
 #include <iokit-user/client.h>
@@ -225,18 +226,11 @@ static enum ctl_exit run(
 {
 	struct ctl_options options = { .json = json, .width = 4 };
 	char *arguments[] = { (char *)(uintptr_t)first, (char *)(uintptr_t)second, NULL };
-	FILE *real_out = stdout, *real_err = stderr;
-	size_t out_size, err_size;
 	enum ctl_exit status;
 
-	forget_output();
-	stdout = open_memstream(&output, &out_size);
-	stderr = open_memstream(&errors, &err_size);
+	capture_begin();
 	status = command->run(&options, arguments);
-	fclose(stdout);
-	fclose(stderr);
-	stdout = real_out;
-	stderr = real_err;
+	capture_end(&output, &errors);
 	return status;
 }
 
