@@ -33,6 +33,7 @@ enum bench_placement {
 	BENCH_ANYWHERE,
 	BENCH_ONE_CORE,
 	BENCH_TWO_CORES, /* what begin() starts on another core than the one that measures */
+	BENCH_BOTH,	 /* two groups: NAME on two cores, and NAME-one-core on one */
 };
 
 struct bench_group {
@@ -55,9 +56,8 @@ struct bench_result {
 	size_t samples;
 };
 
-extern const struct bench_group bench_messages, bench_messages_one_core, bench_bars,
-	bench_interrupts, bench_dma, bench_dma_map, bench_dma_map_one_core, bench_nvme,
-	bench_in_process;
+extern const struct bench_group bench_messages, bench_bars, bench_interrupts, bench_dma,
+	bench_dma_map, bench_nvme, bench_in_process;
 
 /* --- measure.c --- */
 

@@ -76,20 +76,8 @@ static const struct bench_case cases[] = {
 
 const struct bench_group bench_dma_map = {
 	.name = "dma-map",
-	.title = "DMA_MAP of dext-vfio-user, from core to core",
-	.placement = BENCH_TWO_CORES,
-	.cases = cases,
-	.case_count = sizeof(cases) / sizeof(*cases),
-	.burst = 50,
-	.seconds = 5,
-	.begin = begin,
-	.end = end,
-};
-
-const struct bench_group bench_dma_map_one_core = {
-	.name = "dma-map-one-core",
-	.title = "DMA_MAP of dext-vfio-user, on one core",
-	.placement = BENCH_ONE_CORE,
+	.title = "DMA_MAP of dext-vfio-user",
+	.placement = BENCH_BOTH,
 	.cases = cases,
 	.case_count = sizeof(cases) / sizeof(*cases),
 	.burst = 50,

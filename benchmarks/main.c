@@ -11,10 +11,41 @@
 #include <unistd.h>
 
 /* The last one publishes a service in this process, which from then on finds no other's. */
-static const struct bench_group *const groups[] = { &bench_messages, &bench_messages_one_core,
-	&bench_bars, &bench_interrupts, &bench_nvme, &bench_dma, &bench_dma_map,
-	&bench_dma_map_one_core, &bench_in_process };
+static const struct bench_group *const groups[] = { &bench_messages, &bench_bars, &bench_interrupts,
+	&bench_nvme, &bench_dma, &bench_dma_map, &bench_in_process };
 #define GROUPS (sizeof(groups) / sizeof(*groups))
+
+/* The groups, one placement each: what is run and reported. */
+static struct run {
+	struct bench_group group;
+	char name[32], title[64];
+} runs[2 * GROUPS];
+static size_t run_count;
+
+static void add_run(const struct bench_group *group, enum bench_placement placement,
+	const char *name_end, const char *title_end)
+{
+	struct run *run = &runs[run_count++];
+
+	snprintf(run->name, sizeof(run->name), "%s%s", group->name, name_end);
+	snprintf(run->title, sizeof(run->title), "%s%s", group->title, title_end);
+	run->group = *group;
+	run->group.placement = placement;
+	run->group.name = run->name;
+	run->group.title = run->title;
+}
+
+static void list_runs(void)
+{
+	for (size_t i = 0; i < GROUPS; i++) {
+		if (groups[i]->placement != BENCH_BOTH) {
+			add_run(groups[i], groups[i]->placement, "", "");
+			continue;
+		}
+		add_run(groups[i], BENCH_TWO_CORES, "", ", from core to core");
+		add_run(groups[i], BENCH_ONE_CORE, "-one-core", ", on one core");
+	}
+}
 
 static int usage_error(const char *what, const char *option)
 {
@@ -25,9 +56,9 @@ static int usage_error(const char *what, const char *option)
 /* The group of that name, or NULL. */
 static const struct bench_group *find(const char *name)
 {
-	for (size_t i = 0; i < GROUPS; i++)
-		if (strcmp(groups[i]->name, name) == 0)
-			return groups[i];
+	for (size_t i = 0; i < run_count; i++)
+		if (strcmp(runs[i].name, name) == 0)
+			return &runs[i].group;
 	return NULL;
 }
 
@@ -58,6 +89,7 @@ int main(int argc, char **argv)
 	const char *guest = NULL;
 	bool json = false, done = true;
 
+	list_runs();
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--json") == 0) {
 			json = true;
@@ -76,9 +108,9 @@ int main(int argc, char **argv)
 		return 1;
 	if (guest)
 		done = bench_report_guest(report, guest);
-	for (size_t i = 0; i < GROUPS && !guest; i++)
-		if (!only || only == groups[i])
-			done = run(groups[i], report) && done;
+	for (size_t i = 0; i < run_count && !guest; i++)
+		if (!only || only == &runs[i].group)
+			done = run(&runs[i].group, report) && done;
 	bench_report_end(report);
 	return done ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -80,24 +80,12 @@ static const struct bench_case cases[] = {
 
 const struct bench_group bench_messages = {
 	.name = "messages",
-	.title = "Message round trips, from core to core",
-	.placement = BENCH_TWO_CORES,
+	.title = "Message round trips",
+	.placement = BENCH_BOTH,
 	.cases = cases,
 	.case_count = sizeof(cases) / sizeof(*cases),
 	.burst = 50,
-	.seconds = 8,
-	.begin = begin,
-	.end = end,
-};
-
-const struct bench_group bench_messages_one_core = {
-	.name = "messages-one-core",
-	.title = "Message round trips, on one core",
-	.placement = BENCH_ONE_CORE,
-	.cases = cases,
-	.case_count = sizeof(cases) / sizeof(*cases),
-	.burst = 50,
-	.seconds = 5,
+	.seconds = 6,
 	.begin = begin,
 	.end = end,
 };
