@@ -12,19 +12,24 @@ struct AppleDextInterruptNotify {
 	IONotificationPortRef port;
 	dispatch_queue_t queue;
 	/*
-	 * The lock guards what follows. It is not held while the handler runs, nor
+	 * The lock guards what follows. It is not held while a handler runs, nor
 	 * while a call is made.
 	 */
 	pthread_mutex_t lock;
 	bool destroyed;
-	bool destroyed_in_handler; /* interrupted() frees it after the handler has returned */
+	bool destroyed_in_handler; /* it is freed after the handler has returned */
+	void (*status_handler)(void *opaque, kern_return_t status);
+	kern_return_t ended; /* the status that no interrupt follows; kIOReturnSuccess: none */
+	bool end_told;	     /* to status_handler */
 };
 
-/* The notification whose handler runs on this thread; NULL outside of handlers. */
+/* The notification one of whose handlers runs on this thread; NULL outside of handlers. */
 static _Thread_local AppleDextInterruptNotify *running;
 
-static void release(AppleDextInterruptNotify *notify)
+static void release(void *context)
 {
+	AppleDextInterruptNotify *notify = context;
+
 	if (notify->port)
 		IONotificationPortDestroy(notify->port);
 	if (notify->queue)
@@ -43,23 +48,71 @@ static bool is_destroyed(AppleDextInterruptNotify *notify)
 	return destroyed;
 }
 
-/* The completion of the asynchronous call, on the queue. */
-static void interrupted(void *refcon, IOReturn status)
+/* Call the handler of interrupts, or with an error that of statuses. On the queue. */
+static void run_handler(AppleDextInterruptNotify *notify, kern_return_t status)
 {
-	AppleDextInterruptNotify *notify = refcon;
 	AppleDextInterruptNotify *outer = running;
+	void (*status_handler)(void *opaque, kern_return_t status);
 	bool free_it;
 
-	if (status != kIOReturnSuccess || is_destroyed(notify))
-		return;
+	pthread_mutex_lock(&notify->lock);
+	status_handler = notify->status_handler;
+	pthread_mutex_unlock(&notify->lock);
 	running = notify;
-	notify->handler(notify->opaque);
+	if (status == kIOReturnSuccess)
+		notify->handler(notify->opaque);
+	else if (status_handler)
+		status_handler(notify->opaque, status);
 	running = outer;
 	pthread_mutex_lock(&notify->lock);
 	free_it = notify->destroyed_in_handler;
 	pthread_mutex_unlock(&notify->lock);
+	/* Behind work that is queued and uses it. */
 	if (free_it)
-		release(notify);
+		dispatch_async_f(notify->queue, notify, release);
+}
+
+/* Tell the handler of statuses, once, that the notification has ended. On the queue. */
+static void tell_end(void *context)
+{
+	AppleDextInterruptNotify *notify = context;
+	bool tell;
+
+	pthread_mutex_lock(&notify->lock);
+	tell = notify->ended != kIOReturnSuccess && !notify->end_told && notify->status_handler &&
+	       !notify->destroyed;
+	notify->end_told = notify->end_told || tell;
+	pthread_mutex_unlock(&notify->lock);
+	if (tell)
+		run_handler(notify, notify->ended);
+}
+
+static void end(AppleDextInterruptNotify *notify, kern_return_t status)
+{
+	pthread_mutex_lock(&notify->lock);
+	if (notify->ended == kIOReturnSuccess)
+		notify->ended = status;
+	pthread_mutex_unlock(&notify->lock);
+}
+
+static kern_return_t arm(AppleDextInterruptNotify *notify);
+
+/* The completion of the asynchronous call, on the queue. */
+static void interrupted(void *refcon, IOReturn status)
+{
+	AppleDextInterruptNotify *notify = refcon;
+
+	if (is_destroyed(notify))
+		return;
+	/* The device's error has completed the call, but its interrupts go on. */
+	if (status == kIOReturnDeviceError && arm(notify) == kIOReturnSuccess) {
+		run_handler(notify, status);
+	} else if (status != kIOReturnSuccess) {
+		end(notify, status);
+		tell_end(notify);
+	} else {
+		run_handler(notify, status);
+	}
 }
 
 static kern_return_t arm(AppleDextInterruptNotify *notify)
@@ -134,9 +187,35 @@ AppleDextInterruptNotify *apple_dext_interrupt_notify_create(
 
 kern_return_t apple_dext_interrupt_notify_rearm(AppleDextInterruptNotify *notify)
 {
+	kern_return_t status;
+
 	if (!notify)
 		return kIOReturnBadArgument;
-	return is_destroyed(notify) ? kIOReturnAborted : arm(notify);
+	if (is_destroyed(notify))
+		return kIOReturnAborted;
+	status = arm(notify);
+	/* Removed while it was not armed: there is no completion that says so. */
+	if (status == kIOReturnOffline) {
+		end(notify, status);
+		dispatch_async_f(notify->queue, notify, tell_end);
+	}
+	return status;
+}
+
+kern_return_t apple_dext_interrupt_notify_set_status_handler(
+	AppleDextInterruptNotify *notify, void (*status_fn)(void *opaque, kern_return_t status))
+{
+	bool destroyed;
+
+	if (!notify)
+		return kIOReturnBadArgument;
+	pthread_mutex_lock(&notify->lock);
+	destroyed = notify->destroyed;
+	notify->status_handler = status_fn;
+	if (!destroyed && notify->ended != kIOReturnSuccess)
+		dispatch_async_f(notify->queue, notify, tell_end);
+	pthread_mutex_unlock(&notify->lock);
+	return destroyed ? kIOReturnAborted : kIOReturnSuccess;
 }
 
 static void do_nothing(void *context)

@@ -53,7 +53,7 @@ static struct {
 	struct queue_pair admin, io;
 	AppleDextInterruptNotify *notify;
 	sem_t interrupted;
-	volatile bool lost; /* calls fail: the device was removed, or its driver has ended */
+	volatile bool lost; /* the device was removed, or its driver has ended */
 	uint64_t blocks;
 	unsigned block_size;
 	size_t largest; /* transfer, in bytes */
@@ -126,15 +126,27 @@ static void handle_interrupt(void *opaque)
 }
 
 /*
- * No interrupt reports that a device was removed, and its BAR stays mapped until this program
- * disconnects: a driver that waits for long must ask.
+ * The BAR of a removed device stays mapped until this program disconnects, and no interrupt comes:
+ * without this handler the program would wait in vain.
  */
-static void check_present(void)
+static void handle_status(void *opaque, kern_return_t status)
 {
-	uint64_t id = 0;
+	(void)opaque;
+	if (status == kIOReturnDeviceError)
+		fputs("nvme: device: it has reported an error\n", stderr);
+	else
+		nvme.lost = true;
+	sem_post(&nvme.interrupted);
+}
 
-	if (apple_dext_config_read(nvme.device, 0, 4, &id) != KERN_SUCCESS || id == UINT32_MAX)
-		fail("device", "it was removed");
+/* A driver whose process has exited reports nothing. */
+static void fail_timeout(void)
+{
+	uint64_t id;
+
+	if (apple_dext_config_read(nvme.device, 0, 4, &id) != KERN_SUCCESS)
+		fail("device", "its driver has gone");
+	fail("command", "no completion within 10 s");
 }
 
 /* Wait for the next completion, which raises an interrupt. Return: its status field. */
@@ -143,21 +155,17 @@ static unsigned wait_completion(struct queue_pair *pair)
 	volatile uint32_t *entry =
 		(volatile uint32_t *)(nvme.memory + (2 * pair->number + 1) * PAGE +
 				      16 * pair->head);
-	unsigned seconds = 0;
+	struct timespec deadline;
 	uint32_t last;
 
+	clock_gettime(CLOCK_REALTIME, &deadline);
+	deadline.tv_sec += TIMEOUT_S;
 	while ((entry[3] >> 16 & 1) != pair->phase) {
-		struct timespec deadline;
-
 		if (nvme.lost)
 			fail("device", "it was removed");
-		clock_gettime(CLOCK_REALTIME, &deadline);
-		deadline.tv_sec++;
-		if (sem_timedwait(&nvme.interrupted, &deadline) == 0 || errno != ETIMEDOUT)
-			continue;
-		check_present();
-		if (++seconds == TIMEOUT_S && (entry[3] >> 16 & 1) != pair->phase)
-			fail("command", "no completion within 10 s");
+		if (sem_timedwait(&nvme.interrupted, &deadline) != 0 && errno == ETIMEDOUT &&
+			(entry[3] >> 16 & 1) != pair->phase)
+			fail_timeout();
 	}
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	last = entry[3];
@@ -262,6 +270,8 @@ static void start(void)
 	check("interrupts", apple_dext_setup_interrupts(nvme.device, NULL));
 	check("notification", apple_dext_interrupt_notify_create_into(
 				      nvme.device, handle_interrupt, NULL, &nvme.notify));
+	check("notification",
+		apple_dext_interrupt_notify_set_status_handler(nvme.notify, handle_status));
 	set(AQA, 4, (ENTRIES - 1) << 16 | (ENTRIES - 1));
 	set(ASQ, 8, nvme.bus_address);
 	set(ACQ, 8, nvme.bus_address + PAGE);

@@ -291,7 +291,7 @@ AppleDextInterruptNotify *apple_dext_interrupt_notify_create(
  * A connection has at most one armed notification: arming one disarms the other.
  *
  * Return: kIOReturnSuccess; kIOReturnBadArgument for NULL; kIOReturnAborted when the
- * notification is being destroyed.
+ * notification is being destroyed; kIOReturnOffline when the device was removed.
  */
 kern_return_t apple_dext_interrupt_notify_rearm(AppleDextInterruptNotify *notify);
 
@@ -424,6 +424,25 @@ kern_return_t apple_dext_claim_exclusive(io_connect_t connection);
  */
 kern_return_t apple_dext_interrupt_notify_create_into(io_connect_t connection,
 	void (*handler_fn)(void *opaque), void *opaque, AppleDextInterruptNotify **out_notify);
+
+/**
+ * apple_dext_interrupt_notify_set_status_handler - be told of what is not an interrupt
+ * @notify: the notification
+ * @status_fn: called with the opaque argument of the notification and a status, on the queue of its
+ *	handler, never at the same time as that; NULL for none. It may destroy the notification.
+ *
+ * kIOReturnOffline: the device was removed, or its driver was terminated. The call is the last one,
+ * and no interrupt comes after it. If that has happened before the handler is set, it is called now.
+ * kIOReturnDeviceError: the device has reported an error, and may have to be reset. Interrupts go
+ * on. Other statuses end the notification as kIOReturnOffline does.
+ *
+ * A driver whose process has exited reports nothing: only calls show that it is not there any more.
+ *
+ * Return: kIOReturnSuccess; kIOReturnBadArgument for a NULL @notify; kIOReturnAborted when the
+ * notification is being destroyed.
+ */
+kern_return_t apple_dext_interrupt_notify_set_status_handler(
+	AppleDextInterruptNotify *notify, void (*status_fn)(void *opaque, kern_return_t status));
 
 /**
  * apple_dext_terminate - terminate the driver extension's service and release the device

@@ -11,6 +11,8 @@
 #include <dext-abi.h>
 #include <fcntl.h>
 #include <iokit-user/service.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -695,17 +697,42 @@ static void test_eventfds_end_with_the_connection(void **state)
 	close(kept);
 }
 
+static sem_t status_came;
+static atomic_int last_status;
+
+static void note_status(void *unused, kern_return_t status)
+{
+	(void)unused;
+	atomic_store(&last_status, status);
+	sem_post(&status_came);
+}
+
+static void no_interrupt(void *unused)
+{
+	(void)unused;
+	abort();
+}
+
 static void test_removal(void **state)
 {
 	io_connect_t holder = apple_dext_connect_with_root("right", 3, 0, 0);
 	io_connect_t other = apple_dext_connect_with_root("right", 3, 0, 0);
+	AppleDextInterruptNotify *notify;
 	unsigned char block[64];
 	uint64_t value;
 
 	(void)state;
 	assert_ok(apple_dext_claim(holder));
 	assert_ok(apple_dext_setup_interrupts(holder, NULL));
+	assert_ok(apple_dext_interrupt_notify_create_into(holder, no_interrupt, NULL, &notify));
+	sem_init(&status_came, 0, 0);
+	assert_ok(apple_dext_interrupt_notify_set_status_handler(notify, note_status));
 	assert_ok(apple_dext_remove_device(other));
+	while (sem_wait(&status_came) != 0)
+		;
+	assert_fails(atomic_load(&last_status), kIOReturnOffline);
+	assert_fails(apple_dext_interrupt_notify_rearm(notify), kIOReturnOffline);
+	apple_dext_interrupt_notify_destroy(notify);
 	assert_ok(apple_dext_config_read(holder, 0, 4, &value));
 	assert_int_equal(value, UINT32_MAX);
 	assert_ok(apple_dext_config_read(holder, 2, 2, &value));

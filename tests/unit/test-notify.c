@@ -151,8 +151,21 @@ static struct handler {
 	unsigned runs;
 	bool destroy, rearm, hold;
 	kern_return_t rearmed;
+	unsigned statuses; /* calls of note_status() */
+	kern_return_t last_status;
 	sem_t ran, go_on;
 } handler;
+
+static void note_status(void *opaque, kern_return_t status)
+{
+	struct handler *own = opaque;
+
+	own->statuses++;
+	own->last_status = status;
+	if (own->destroy)
+		apple_dext_interrupt_notify_destroy(own->notify);
+	sem_post(&own->ran);
+}
 
 static void handle(void *opaque)
 {
@@ -430,6 +443,103 @@ static void test_failed_completions(void **state)
 	apple_dext_interrupt_notify_destroy(handler.notify);
 }
 
+static kern_return_t handle_statuses(void)
+{
+	return apple_dext_interrupt_notify_set_status_handler(handler.notify, note_status);
+}
+
+static void test_the_removal_is_reported_once(void **state)
+{
+	(void)state;
+	assert_non_null(create());
+	assert_int_equal(handle_statuses(), kIOReturnSuccess);
+	assert_true(complete(kIOReturnOffline));
+	wait_for(&handler.ran);
+	assert_int_equal(handler.last_status, kIOReturnOffline);
+	assert_int_equal(handle_statuses(), kIOReturnSuccess);
+	answer = kIOReturnOffline;
+	assert_int_equal(apple_dext_interrupt_notify_rearm(handler.notify), kIOReturnOffline);
+	dispatch_sync_f(queue, NULL, nothing);
+	assert_int_equal(handler.statuses, 1);
+	assert_int_equal(handler.runs, 0);
+	apple_dext_interrupt_notify_destroy(handler.notify);
+	assert_int_equal(port_count(), 0);
+}
+
+/* Removed before anybody asks, and while the handler of interrupts runs: nothing is armed then. */
+static void test_a_removal_that_was_early_is_reported(void **state)
+{
+	(void)state;
+	assert_non_null(create());
+	assert_true(complete(kIOReturnOffline));
+	dispatch_sync_f(queue, NULL, nothing);
+	assert_int_equal(handle_statuses(), kIOReturnSuccess);
+	wait_for(&handler.ran);
+	assert_int_equal(handler.last_status, kIOReturnOffline);
+	apple_dext_interrupt_notify_destroy(handler.notify);
+
+	setup(NULL);
+	assert_non_null(create());
+	assert_int_equal(handle_statuses(), kIOReturnSuccess);
+	answer = kIOReturnOffline;
+	handler.rearm = true;
+	assert_true(complete(kIOReturnSuccess));
+	wait_for(&handler.ran);
+	wait_for(&handler.ran);
+	assert_int_equal(handler.runs, 1);
+	assert_int_equal(handler.rearmed, kIOReturnOffline);
+	assert_int_equal(handler.statuses, 1);
+	assert_int_equal(handler.last_status, kIOReturnOffline);
+	apple_dext_interrupt_notify_destroy(handler.notify);
+	assert_int_equal(port_count(), 0);
+}
+
+/* An error of the device has used the armed call up: it is armed again. */
+static void test_interrupts_go_on_after_an_error(void **state)
+{
+	(void)state;
+	assert_non_null(create());
+	assert_int_equal(handle_statuses(), kIOReturnSuccess);
+	for (unsigned i = 1; i <= 3; i++) {
+		assert_true(complete(kIOReturnDeviceError));
+		wait_for(&handler.ran);
+		assert_int_equal(handler.statuses, i);
+		assert_int_equal(handler.last_status, kIOReturnDeviceError);
+	}
+	assert_true(complete(kIOReturnSuccess));
+	wait_for(&handler.ran);
+	assert_int_equal(handler.runs, 1);
+	apple_dext_interrupt_notify_destroy(handler.notify);
+}
+
+static void test_status_handlers_and_destruction(void **state)
+{
+	(void)state;
+	assert_int_equal(apple_dext_interrupt_notify_set_status_handler(NULL, note_status),
+		kIOReturnBadArgument);
+	/* By the handler itself. */
+	handler.destroy = true;
+	assert_non_null(create());
+	assert_int_equal(handle_statuses(), kIOReturnSuccess);
+	assert_true(complete(kIOReturnOffline));
+	wait_for(&handler.ran);
+	while (port_count())
+		sched_yield();
+	assert_int_equal(handler.statuses, 1);
+
+	/* The end is queued behind the handler that destroys it. */
+	setup(NULL);
+	handler.rearm = handler.destroy = true;
+	assert_non_null(create());
+	assert_int_equal(handle_statuses(), kIOReturnSuccess);
+	answer = kIOReturnOffline;
+	assert_true(complete(kIOReturnSuccess));
+	wait_for(&handler.ran);
+	while (port_count())
+		sched_yield();
+	assert_int_equal(handler.statuses, 0);
+}
+
 #define EACH(test) cmocka_unit_test_setup(test, setup)
 
 int main(void)
@@ -445,6 +555,10 @@ int main(void)
 		EACH(test_destroyed_while_the_handler_runs),
 		EACH(test_destroyed_while_the_handler_arms),
 		EACH(test_failed_completions),
+		EACH(test_the_removal_is_reported_once),
+		EACH(test_a_removal_that_was_early_is_reported),
+		EACH(test_interrupts_go_on_after_an_error),
+		EACH(test_status_handlers_and_destruction),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -80,6 +80,30 @@ static void on_interrupt(void *opaque)
 	pthread_mutex_unlock(&watch->lock);
 }
 
+/* The device was removed, or has reported an error. On the same queue. */
+static void on_status(void *opaque, kern_return_t status)
+{
+	struct watch *watch = opaque;
+
+	if (status == kIOReturnDeviceError) {
+		ctl_note(watch->device, "the device has reported an error");
+		return;
+	}
+	pthread_mutex_lock(&watch->lock);
+	watch->status = status;
+	ctl_wake();
+	pthread_mutex_unlock(&watch->lock);
+}
+
+/* Config space still reads, as all ones. */
+static bool was_removed(const struct watch *watch)
+{
+	uint64_t id;
+
+	return apple_dext_config_read(watch->device->connection, 0, 4, &id) == kIOReturnSuccess &&
+	       id == UINT32_MAX;
+}
+
 static void print_totals(const struct watch *watch)
 {
 	static const char *const heads[] = { "VECTOR", "TOTAL" };
@@ -111,6 +135,7 @@ static enum ctl_exit follow(struct watch *watch)
 
 	if (status != kIOReturnSuccess)
 		return ctl_fail(watch->device, status, "interrupts: no notification");
+	apple_dext_interrupt_notify_set_status_handler(watch->notify, on_status);
 	while (status == kIOReturnSuccess && !ctl_wait(CTL_ALIVE_MS))
 		status = ctl_alive(watch->device);
 	apple_dext_interrupt_notify_destroy(watch->notify);
@@ -118,9 +143,12 @@ static enum ctl_exit follow(struct watch *watch)
 		status = watch->status;
 	if (!watch->options->json)
 		print_totals(watch);
-	if (status != kIOReturnSuccess)
+	if (status == kIOReturnSuccess)
+		return CTL_OK;
+	if (!was_removed(watch))
 		return ctl_fail(watch->device, status, "watching ended");
-	return CTL_OK;
+	cli_error("%s: watching ended: the device was removed", watch->device->name);
+	return CTL_FAILED;
 }
 
 /* --- Its start ---------------------------------------------------------------------- */
