@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "client/call.h"
-
-#ifdef __has_include
-#if __has_include(<iokit-user/client.h>)
-#include <iokit-user/client.h>
-#endif
-#endif
+#include "client/host.h"
 
 kern_return_t apple_dext_get_bar_info(io_connect_t connection, uint8_t bar, uint8_t *out_mem_idx,
 	uint64_t *out_size, uint8_t *out_type)
@@ -73,9 +68,6 @@ kern_return_t apple_dext_mmio_write(
 	return dext_call(connection, MMIOWrite, in, NULL);
 }
 
-/* The descriptors of BARs, on hosts whose IOKit has them. */
-#ifdef IOKIT_USER_MEMORY_DESCRIPTORS
-
 kern_return_t apple_dext_copy_bar_descriptor(
 	io_connect_t connection, uint8_t bar, int *out_fd, uint64_t *out_offset, uint64_t *out_size)
 {
@@ -96,20 +88,3 @@ kern_return_t apple_dext_return_bar_descriptor(io_connect_t connection, uint8_t 
 		return kIOReturnBadArgument;
 	return IOUserConnectReturnMemoryDescriptor(connection, DEXT_MEMORY_BAR0 + (uint32_t)bar);
 }
-
-#else
-
-kern_return_t apple_dext_copy_bar_descriptor(
-	io_connect_t connection, uint8_t bar, int *out_fd, uint64_t *out_offset, uint64_t *out_size)
-{
-	(void)connection, (void)bar, (void)out_fd, (void)out_offset, (void)out_size;
-	return kIOReturnUnsupported;
-}
-
-kern_return_t apple_dext_return_bar_descriptor(io_connect_t connection, uint8_t bar)
-{
-	(void)connection, (void)bar;
-	return kIOReturnUnsupported;
-}
-
-#endif

@@ -21,10 +21,6 @@
 kern_return_t dext_map_memory(io_connect_t connection, uint32_t memory_type, IOOptionBits options,
 	mach_vm_address_t *address, mach_vm_size_t *size);
 
-/* The results of @count regions of a batch call that returned @status: after an error, that. */
-void dext_batch_results(kern_return_t status, const struct dext_batch_result *got, size_t count,
-	AppleDextDMAResult *results);
-
 kern_return_t dext_call_scalars(io_connect_t connection, uint32_t selector, const uint64_t *in,
 	uint32_t in_count, uint64_t *out, uint32_t out_count);
 

@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Enumerating the driver extensions, and connecting to one by its PCI address. */
 #include "client/call.h"
-
-#ifdef __has_include
-#if __has_include(<iokit-user/client.h>)
-#include <iokit-user/client.h>
-#endif
-#endif
+#include "client/host.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -63,17 +58,6 @@ static kern_return_t find_services(io_iterator_t *iterator)
 	/* A driver extension's kernel class is IOUserService, whatever its own class is. */
 	return IOServiceGetMatchingServices(
 		kIOMainPortDefault, IOServiceMatching("IOUserService"), iterator);
-}
-
-/* Whether the last look-up could connect to the driver service, on hosts with IOUserServiceStatus(). */
-static kern_return_t service_status(const char **why)
-{
-#ifdef IOKIT_USER_SERVICE_STATUS
-	return IOUserServiceStatus(why);
-#else
-	*why = "";
-	return kIOReturnSuccess;
-#endif
 }
 
 /* Connect to a service and read its identity; no connection is open after a failure. */
@@ -182,7 +166,7 @@ static void set_search_error(const struct search *search)
 	char wanted[DEXT_ROOT_MAX + 16];
 	const char *why;
 
-	service_status(&why);
+	IOUserServiceStatus(&why);
 	snprintf(wanted, sizeof(wanted), "%.15s%s%02x:%02x.%x", search->root ? search->root : "",
 		search->root && *search->root ? "/" : "", search->bus, search->device,
 		search->function);
@@ -287,7 +271,7 @@ kern_return_t apple_dext_copy_bound_devices(AppleDextDevice **out_devices, size_
 		set_error("the registry cannot be searched");
 		return status;
 	}
-	status = service_status(&why);
+	status = IOUserServiceStatus(&why);
 	set_error("%s", why);
 	/* Without a service the list is empty, which is a success. */
 	if (status == kIOReturnNotAttached)

@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "client/call.h"
-
-#ifdef __has_include
-#if __has_include(<iokit-user/client.h>)
-#include <iokit-user/client.h>
-#endif
-#endif
+#include "client/host.h"
 
 kern_return_t apple_dext_setup_interrupts(io_connect_t connection, uint32_t *out_num_vectors)
 {
@@ -55,10 +50,6 @@ kern_return_t apple_dext_unmap_irq_state(io_connect_t connection, mach_vm_addres
 	return IOConnectUnmapMemory64(connection, DEXT_MEMORY_IRQ_STATE, mach_task_self(), address);
 }
 
-#ifdef IOKIT_USER_CALL_DESCRIPTORS
-
-#define EVENTFDS_PER_CALL 32u /* at most IOUserConnectCallDescriptors()' */
-
 kern_return_t apple_dext_set_interrupt_eventfds(
 	io_connect_t connection, uint32_t first, uint32_t count, const int *eventfds)
 {
@@ -69,8 +60,8 @@ kern_return_t apple_dext_set_interrupt_eventfds(
 	for (uint32_t done = 0, part; done < count; done += part) {
 		uint64_t in[DEXT_IN_SetInterruptEventfds];
 
-		part = !eventfds || count - done < EVENTFDS_PER_CALL ? count - done :
-								       EVENTFDS_PER_CALL;
+		part = !eventfds || count - done < HOST_DESCRIPTORS_MAX ? count - done :
+									  HOST_DESCRIPTORS_MAX;
 		in[DEXT_EVENTFDS_FIRST] = first + done;
 		in[DEXT_EVENTFDS_COUNT] = part;
 		status =
@@ -85,15 +76,3 @@ kern_return_t apple_dext_set_interrupt_eventfds(
 	}
 	return status;
 }
-
-#else
-
-/* Without descriptors there is nothing to signal. */
-kern_return_t apple_dext_set_interrupt_eventfds(
-	io_connect_t connection, uint32_t first, uint32_t count, const int *eventfds)
-{
-	(void)first, (void)count, (void)eventfds;
-	return connection == IO_OBJECT_NULL ? kIOReturnBadArgument : kIOReturnUnsupported;
-}
-
-#endif
