@@ -19,6 +19,16 @@ static inline io_connect_t connect_device(void)
 	return connection;
 }
 
+/* The device at BUS:00.0. */
+static inline io_connect_t claim_bus(uint8_t bus)
+{
+	io_connect_t connection = apple_dext_connect(bus, 0, 0);
+
+	assert_int_not_equal(connection, IO_OBJECT_NULL);
+	assert_ok(apple_dext_claim(connection));
+	return connection;
+}
+
 static inline io_connect_t claim_device(void)
 {
 	io_connect_t connection = connect_device();
