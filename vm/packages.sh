@@ -11,6 +11,9 @@ PACKAGES_BUILD=(gcc libc6-dev pkg-config python3 meson ninja-build libjson-c-dev
 # To test: what the tests themselves run.
 PACKAGES_TEST=(pciutils bsdutils spin clang libclang-rt-dev clang-format shellcheck mandoc)
 # shellcheck disable=SC2034 # for those who source this
+# To build for macOS. npm as well, which is not asked for: see headers_need().
+PACKAGES_MACOS=(clang lld llvm openssl)
+# shellcheck disable=SC2034 # for those who source this
 # To make a guest and to look at what it did.
 PACKAGES_VM=(cpio kmod e2fsprogs gzip xz-utils util-linux binutils)
 

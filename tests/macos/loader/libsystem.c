@@ -163,13 +163,14 @@ static const struct libsystem_row rows[] = {
  * no argument or result has a number or a layout of its own.
  */
 static const char *const alike[] = { "___memcpy_chk", "__exit", "_calloc", "_close",
-	"_dispatch_queue_create", "_dispatch_release", "_dispatch_sync_f", "_exit", "_fclose",
-	"_ferror", "_fflush", "_flock", "_flockfile", "_fopen", "_fprintf", "_fputc", "_fputs",
-	"_free", "_funlockfile", "_geteuid", "_getline", "_getopt_long", "_listen", "_malloc",
-	"_memchr", "_memcmp", "_memcpy", "_memmove", "_memset", "_mkdtemp", "_munmap", "_optarg",
-	"_opterr", "_optind", "_optopt", "_pipe", "_printf", "_puts", "_qsort", "_read", "_realloc",
-	"_rmdir", "_shutdown", "_snprintf", "_strchr", "_strcmp", "_strcspn", "_strdup", "_strlen",
-	"_strncmp", "_strrchr", "_unlink", "_vasprintf", "_vfprintf", "_vsnprintf", "_write" };
+	"_dispatch_async_f", "_dispatch_queue_create", "_dispatch_release", "_dispatch_sync_f",
+	"_exit", "_fclose", "_ferror", "_fflush", "_flock", "_flockfile", "_fopen", "_fprintf",
+	"_fputc", "_fputs", "_free", "_funlockfile", "_geteuid", "_getline", "_getopt_long",
+	"_listen", "_malloc", "_memchr", "_memcmp", "_memcpy", "_memmove", "_memset", "_mkdtemp",
+	"_munmap", "_optarg", "_opterr", "_optind", "_optopt", "_pipe", "_printf", "_puts",
+	"_qsort", "_read", "_realloc", "_rmdir", "_shutdown", "_snprintf", "_strchr", "_strcmp",
+	"_strcspn", "_strdup", "_strlen", "_strncmp", "_strrchr", "_unlink", "_vasprintf",
+	"_vfprintf", "_vsnprintf", "_write" };
 
 void *libsystem_symbol(const char *name)
 {
