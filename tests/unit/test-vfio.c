@@ -1,285 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The provider of physical devices on a fake kernel: a fake sysfs, and open(), ioctl() and others
- * wrapped for the files of VFIO. Each obstacle is one line that names the command that helps.
+ * The provider of physical devices on a fake kernel. Each obstacle is one line that names the
+ * command that helps.
  */
 #include "common/host-pci.h"
 #include "provider/spec.h"
 #include "tests/lib/cmocka-all.h"
 #include "tests/lib/fake-sysfs.h"
+#include "tests/lib/fake-vfio.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/capability.h>
-#include <linux/vfio.h>
 #include <semaphore.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-#define DISK   "0000:01:00.0"
-#define NIC    "0000:01:00.1"
 #define BRIDGE "0000:00:01.0"
-
-#define CONFIG_SIZE 256
-#define BAR_OFFSET  4096
-#define PM	    0x40 /* the power management capability */
-
-/* linux/iommufd.h, which Debian 12 does not have. */
-#define DEVICE_BIND   _IO(VFIO_TYPE, VFIO_BASE + 18)
-#define DEVICE_ATTACH _IO(VFIO_TYPE, VFIO_BASE + 19)
-#define IOAS_ALLOC    _IO(';', 0x81)
-#define IOAS_RANGES   _IO(';', 0x84)
-#define IOAS_MAP      _IO(';', 0x85)
-#define IOAS_UNMAP    _IO(';', 0x86)
-#define IOAS_ID	      42u
-
-/* What the fake kernel does. An error is an errno; 0: none. */
-static struct {
-	const char *unopenable; /* the path that cannot be opened */
-	int open_error;
-	bool has_iommufd, is_stuck; /* is_stuck: writes to the device have no effect */
-	unsigned group_flags, device_flags;
-	unsigned long failing; /* the ioctl that fails */
-	int error, bar_error;
-	int device, request; /* memory of the device; the eventfd of its request interrupt */
-	unsigned map_flags, maps, unmaps;
-	uint64_t iova, length;
-} kernel;
-
-static bool is_vfio(const char *path)
-{
-	return strncmp(path, "/dev/vfio/", 10) == 0 || strcmp(path, "/dev/iommu") == 0;
-}
-
-int __real_open64(const char *path, int flags, ...);
-int __wrap_open64(const char *path, int flags, ...);
-int __wrap_open64(const char *path, int flags, ...)
-{
-	va_list args;
-	int mode;
-
-	va_start(args, flags);
-	mode = flags & O_CREAT ? va_arg(args, int) : 0;
-	va_end(args);
-	if (!is_vfio(path))
-		return __real_open64(path, flags, mode);
-	if (kernel.unopenable && strcmp(path, kernel.unopenable) == 0) {
-		errno = kernel.open_error;
-		return -1;
-	}
-	return dup(kernel.device);
-}
-
-int __real_access(const char *path, int mode);
-int __wrap_access(const char *path, int mode);
-int __wrap_access(const char *path, int mode)
-{
-	if (!is_vfio(path))
-		return __real_access(path, mode);
-	return kernel.has_iommufd ? 0 : -1;
-}
-
-ssize_t __real_pread64(int fd, void *data, size_t size, off_t offset);
-ssize_t __wrap_pread64(int fd, void *data, size_t size, off_t offset);
-ssize_t __wrap_pread64(int fd, void *data, size_t size, off_t offset)
-{
-	if (offset < BAR_OFFSET || !kernel.bar_error)
-		return __real_pread64(fd, data, size, offset);
-	errno = kernel.bar_error;
-	return -1;
-}
-
-ssize_t __real_pwrite64(int fd, const void *data, size_t size, off_t offset);
-ssize_t __wrap_pwrite64(int fd, const void *data, size_t size, off_t offset);
-ssize_t __wrap_pwrite64(int fd, const void *data, size_t size, off_t offset)
-{
-	return kernel.is_stuck ? (ssize_t)size : __real_pwrite64(fd, data, size, offset);
-}
-
-static int region_info(struct vfio_region_info *info)
-{
-	if (info->index == VFIO_PCI_CONFIG_REGION_INDEX)
-		info->size = CONFIG_SIZE;
-	else if (info->index == VFIO_PCI_BAR0_REGION_INDEX)
-		info->size = BAR_OFFSET;
-	else
-		info->size = 0;
-	info->offset = info->index == VFIO_PCI_BAR0_REGION_INDEX ? BAR_OFFSET : 0;
-	info->flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
-	return 0;
-}
-
-static int set_irqs(const struct vfio_irq_set *set)
-{
-	if (set->index == VFIO_PCI_REQ_IRQ_INDEX && set->count)
-		memcpy(&kernel.request, set->data, sizeof(kernel.request));
-	return 0;
-}
-
-/* Addresses below 2^39, but for those of interrupts. */
-static int iommu_info(struct vfio_iommu_type1_info *info)
-{
-	struct {
-		struct vfio_iommu_type1_info_cap_iova_range head;
-		struct vfio_iova_range ranges[2];
-	} windows = {
-		.head = { .header = { .id = VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE }, .nr_iovas = 2 },
-		.ranges = { { 0, 0xfedfffff }, { 0xfef00000, (UINT64_C(1) << 39) - 1 } },
-	};
-	uint32_t size = sizeof(*info) + sizeof(windows);
-
-	info->flags = VFIO_IOMMU_INFO_PGSIZES | VFIO_IOMMU_INFO_CAPS;
-	info->iova_pgsizes = 4096 | 2 << 20;
-	if (info->argsz >= size) {
-		info->cap_offset = sizeof(*info);
-		memcpy((char *)info + sizeof(*info), &windows, sizeof(windows));
-	}
-	info->argsz = size;
-	return 0;
-}
-
-static int mapped(unsigned flags, uint64_t iova, uint64_t length)
-{
-	kernel.maps++;
-	kernel.map_flags = flags;
-	kernel.iova = iova;
-	kernel.length = length;
-	return 0;
-}
-
-static int unmapped(uint64_t iova, uint64_t length)
-{
-	assert_int_equal(iova, kernel.iova);
-	assert_int_equal(length, kernel.length);
-	kernel.unmaps++;
-	return 0;
-}
-
-static int iommufd_ioctl(unsigned long request, void *argument)
-{
-	uint32_t *words = argument; /* each begins with its size */
-	uint64_t *longs = argument;
-
-	switch (request) {
-	case DEVICE_BIND:
-	case DEVICE_ATTACH:
-		assert_true(request == DEVICE_BIND || words[2] == IOAS_ID);
-		return 0;
-	case IOAS_ALLOC:
-		words[2] = IOAS_ID;
-		return 0;
-	case IOAS_RANGES:
-		assert_int_equal(words[1], IOAS_ID);
-		((uint64_t *)(uintptr_t)longs[2])[0] = 0;
-		((uint64_t *)(uintptr_t)longs[2])[1] = 0xfedfffff;
-		words[2] = 1;
-		longs[3] = 1;
-		return 0;
-	case IOAS_MAP:
-		assert_int_equal(words[2], IOAS_ID);
-		return mapped(words[1], longs[4], longs[3]);
-	case IOAS_UNMAP:
-		assert_int_equal(words[1], IOAS_ID);
-		return unmapped(longs[1], longs[2]);
-	default:
-		fail();
-		return -1;
-	}
-}
-
-int __real_ioctl(int fd, unsigned long request, ...);
-int __wrap_ioctl(int fd, unsigned long request, ...);
-int __wrap_ioctl(int fd, unsigned long request, ...)
-{
-	struct vfio_iommu_type1_dma_unmap *unmap;
-	struct vfio_iommu_type1_dma_map *map;
-	va_list args;
-	void *argument;
-
-	(void)fd;
-	va_start(args, request);
-	argument = va_arg(args, void *);
-	va_end(args);
-	if (kernel.error && request == kernel.failing) {
-		errno = kernel.error;
-		return -1;
-	}
-	map = argument;
-	unmap = argument;
-	switch (request) {
-	case VFIO_GET_API_VERSION:
-		return VFIO_API_VERSION;
-	case VFIO_GROUP_GET_STATUS:
-		((struct vfio_group_status *)argument)->flags = kernel.group_flags;
-		return 0;
-	case VFIO_GROUP_SET_CONTAINER:
-	case VFIO_SET_IOMMU:
-	case VFIO_DEVICE_RESET:
-		return 0;
-	case VFIO_GROUP_GET_DEVICE_FD:
-		return dup(kernel.device);
-	case VFIO_DEVICE_GET_INFO:
-		((struct vfio_device_info *)argument)->flags = kernel.device_flags;
-		((struct vfio_device_info *)argument)->num_irqs = VFIO_PCI_NUM_IRQS;
-		return 0;
-	case VFIO_DEVICE_GET_REGION_INFO:
-		return region_info(argument);
-	case VFIO_DEVICE_GET_IRQ_INFO:
-		((struct vfio_irq_info *)argument)->count = 1;
-		return 0;
-	case VFIO_DEVICE_SET_IRQS:
-		return set_irqs(argument);
-	case VFIO_IOMMU_GET_INFO:
-		return iommu_info(argument);
-	case VFIO_IOMMU_MAP_DMA:
-		return mapped(map->flags, map->iova, map->size);
-	case VFIO_IOMMU_UNMAP_DMA:
-		return unmapped(unmap->iova, unmap->size);
-	default:
-		return iommufd_ioctl(request, argument);
-	}
-}
-
-static void set_config(unsigned offset, uint32_t value)
-{
-	assert_int_equal(__real_pwrite64(kernel.device, &value, 4, offset), 4);
-}
-
-static int setup(void **state)
-{
-	int device = memfd_create("device", MFD_CLOEXEC);
-
-	(void)state;
-	memset(&kernel, 0, sizeof(kernel));
-	kernel.device = device;
-	kernel.group_flags = VFIO_GROUP_FLAGS_VIABLE;
-	kernel.device_flags = VFIO_DEVICE_FLAGS_PCI | VFIO_DEVICE_FLAGS_RESET;
-	assert_int_equal(ftruncate(device, (off_t)2 * BAR_OFFSET), 0);
-	set_config(0x00, 0xa808144d);
-	set_config(0x04, 0x00100006); /* a capability list; memory space, bus mastering */
-	set_config(0x34, PM);
-	set_config(PM, 0x00030001);
-	host_pci_paths = *fake_sysfs_create();
-	fake_sysfs_add(&(struct fake_pci){ DISK, 0x144da808, 0x010802, "vfio-pci", 7 });
-	fake_sysfs_add(&(struct fake_pci){ NIC, 0x808610d3, 0x020000, NULL, 7 });
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	close(kernel.device);
-	fake_sysfs_remove();
-	return 0;
-}
 
 static struct pci_provider *create(const char *spec)
 {
@@ -302,7 +44,7 @@ static void refused(const char *spec, bool invalid, const char *text)
 	assert_int_equal(error.is_invalid, invalid);
 }
 
-#define SPEC "vfio,host=" DISK
+#define SPEC "vfio,host=" FAKE_VFIO_DISK
 
 static void test_address(void **state)
 {
@@ -317,10 +59,10 @@ static void test_address(void **state)
 static void test_not_bound(void **state)
 {
 	(void)state;
-	fake_sysfs_bind(DISK, "nvme");
-	refused(SPEC, false, "bound to nvme, not to vfio-pci: dextctl bind " DISK);
-	fake_sysfs_bind(DISK, NULL);
-	refused(SPEC, false, "bound to no driver, not to vfio-pci: dextctl bind " DISK);
+	fake_sysfs_bind(FAKE_VFIO_DISK, "nvme");
+	refused(SPEC, false, "bound to nvme, not to vfio-pci: dextctl bind " FAKE_VFIO_DISK);
+	fake_sysfs_bind(FAKE_VFIO_DISK, NULL);
+	refused(SPEC, false, "bound to no driver, not to vfio-pci: dextctl bind " FAKE_VFIO_DISK);
 }
 
 static void test_no_vfio(void **state)
@@ -328,7 +70,7 @@ static void test_no_vfio(void **state)
 	(void)state;
 	fake_sysfs_remove();
 	host_pci_paths = *fake_sysfs_create();
-	fake_sysfs_add(&(struct fake_pci){ DISK, 0x144da808, 0x010802, "nvme", 7 });
+	fake_sysfs_add(&(struct fake_pci){ FAKE_VFIO_DISK, 0x144da808, 0x010802, "nvme", 7 });
 	refused(SPEC, false, "modprobe vfio-pci");
 }
 
@@ -351,10 +93,10 @@ static void test_noiommu(void **state)
 	fake_sysfs_write("vfio-noiommu\n", "sys/kernel/iommu_groups/7/name");
 	refused(SPEC, false, "iommu=noiommu");
 	refused(SPEC ",iommu=group", false, "iommu=noiommu");
-	kernel.unopenable = "/dev/vfio/noiommu-7";
-	kernel.open_error = EPERM;
+	fake_vfio.unopenable = "/dev/vfio/noiommu-7";
+	fake_vfio.open_error = EPERM;
 	refused(SPEC ",iommu=noiommu", false, "/dev/vfio/noiommu-7");
-	kernel.unopenable = NULL;
+	fake_vfio.unopenable = NULL;
 	provider = create(SPEC ",iommu=noiommu");
 	/* No bus address is safe, so none is given out. */
 	assert_int_not_equal(
@@ -365,13 +107,14 @@ static void test_noiommu(void **state)
 static void test_group(void **state)
 {
 	(void)state;
-	kernel.group_flags = 0;
+	fake_vfio.group_flags = 0;
 	refused(SPEC, false, "is not viable: dextctl list --host");
-	fake_sysfs_bind(NIC, "e1000e");
-	refused(SPEC, false, NIC ", which is bound to e1000e: dextctl bind " NIC);
+	fake_sysfs_bind(FAKE_VFIO_NIC, "e1000e");
+	refused(SPEC, false,
+		FAKE_VFIO_NIC ", which is bound to e1000e: dextctl bind " FAKE_VFIO_NIC);
 	fake_sysfs_add(&(struct fake_pci){ BRIDGE, 0x80861901, 0x060400, "pcieport", 7 });
-	refused(SPEC, false, "dextctl bind " NIC " (a bridge in the group lacks ACS)");
-	fake_sysfs_bind(NIC, NULL);
+	refused(SPEC, false, "dextctl bind " FAKE_VFIO_NIC " (a bridge in the group lacks ACS)");
+	fake_sysfs_bind(FAKE_VFIO_NIC, NULL);
 	refused(SPEC, false, BRIDGE ", which lacks ACS: move the device to another slot");
 }
 
@@ -391,8 +134,8 @@ static void test_files(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		kernel.unopenable = cases[i].path;
-		kernel.open_error = cases[i].error;
+		fake_vfio.unopenable = cases[i].path;
+		fake_vfio.open_error = cases[i].error;
 		refused(SPEC, false, cases[i].text);
 	}
 }
@@ -413,13 +156,13 @@ static void test_kernel_refuses(void **state)
 	};
 
 	(void)state;
-	kernel.error = EINVAL;
+	fake_vfio.error = EINVAL;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		kernel.failing = cases[i].request;
+		fake_vfio.failing = cases[i].request;
 		refused(SPEC, false, cases[i].text);
 	}
-	kernel.error = 0;
-	set_config(0, UINT32_MAX);
+	fake_vfio.error = 0;
+	fake_vfio_set_config(0, UINT32_MAX);
 	refused(SPEC, false, "/remove; echo 1 > /sys/bus/pci/rescan");
 }
 
@@ -452,15 +195,15 @@ static void test_power_state(void **state)
 	uint32_t value;
 
 	(void)state;
-	set_config(PM + 4, 3);
+	fake_vfio_set_config(FAKE_VFIO_PM + 4, 3);
 	assert_int_equal(provider->ops->open(provider), kIOReturnSuccess);
-	provider->ops->config_read(provider, PM + 4, 2, &value);
+	provider->ops->config_read(provider, FAKE_VFIO_PM + 4, 2, &value);
 	assert_int_equal(value & 3, 0);
-	set_config(PM + 4, 3);
-	kernel.is_stuck = true;
+	fake_vfio_set_config(FAKE_VFIO_PM + 4, 3);
+	fake_vfio.is_stuck = true;
 	log_begin();
 	assert_int_equal(provider->ops->open(provider), kIOReturnNotResponding);
-	log_has("echo on > /sys/bus/pci/devices/" DISK "/power/control");
+	log_has("echo on > /sys/bus/pci/devices/" FAKE_VFIO_DISK "/power/control");
 	provider->ops->destroy(provider);
 }
 
@@ -471,7 +214,7 @@ static void test_disabled_bar(void **state)
 
 	(void)state;
 	assert_int_equal(provider->ops->bar_read(provider, 0, 0, 4, &value), kIOReturnSuccess);
-	kernel.bar_error = EIO;
+	fake_vfio.bar_error = EIO;
 	log_begin();
 	assert_int_equal(provider->ops->bar_read(provider, 0, 0, 4, &value), kIOReturnIOError);
 	log_has("BAR 0: ");
@@ -502,13 +245,13 @@ static void test_dma_errors(void **state)
 	assert_int_equal(provider->ops->dma_map(provider, &request, &segment), kIOReturnNoSpace);
 	log_has("0-0xfedfffff, 0xfef00000-0x7fffffffff");
 	request.iova = 0;
-	kernel.failing = VFIO_IOMMU_MAP_DMA;
-	kernel.error = ENOMEM;
+	fake_vfio.failing = VFIO_IOMMU_MAP_DMA;
+	fake_vfio.error = ENOMEM;
 	log_begin();
 	assert_int_equal(
 		provider->ops->dma_map(provider, &request, &segment), kIOReturnNoResources);
 	log_has("cannot be mapped at bus address");
-	kernel.error = 0;
+	fake_vfio.error = 0;
 	/* Without the capability to exceed it, the limit counts. */
 	assert_int_equal(syscall(SYS_capget, &header, caps), 0);
 	caps[0].effective &= ~(1u << CAP_IPC_LOCK);
@@ -519,7 +262,7 @@ static void test_dma_errors(void **state)
 	assert_int_equal(
 		provider->ops->dma_map(provider, &request, &segment), kIOReturnNoResources);
 	log_has("RLIMIT_MEMLOCK is 64 KiB: raise it with ulimit -l, or LimitMEMLOCK=");
-	assert_int_equal(kernel.maps, 0);
+	assert_int_equal(fake_vfio.maps, 0);
 	provider->ops->destroy(provider);
 }
 
@@ -549,7 +292,7 @@ static void test_removed(void **state)
 	sem_init(&removed, 0, 0);
 	provider->ops->watch(provider, on_event, NULL);
 	assert_int_equal(provider->ops->dma_map(provider, &request, &segment), kIOReturnSuccess);
-	assert_int_equal(write(kernel.request, &(uint64_t){ 1 }, 8), 8);
+	assert_int_equal(write(fake_vfio.request, &(uint64_t){ 1 }, 8), 8);
 	sem_wait(&removed);
 	while (provider->ops->dma_map(provider, &request, &segment) != kIOReturnOffline)
 		usleep(1000);
@@ -576,11 +319,11 @@ static void map_and_unmap(struct pci_provider *provider, unsigned flags)
 	assert_int_equal(provider->ops->dma_map(provider, &request, &segment), kIOReturnSuccess);
 	assert_int_equal(segment.bus_address, 0x10000);
 	assert_int_equal(segment.length, 8192);
-	assert_int_equal(kernel.iova, 0x10000);
-	assert_int_equal(kernel.length, 8192);
-	assert_int_equal(kernel.map_flags, flags);
+	assert_int_equal(fake_vfio.iova, 0x10000);
+	assert_int_equal(fake_vfio.length, 8192);
+	assert_int_equal(fake_vfio.map_flags, flags);
 	provider->ops->dma_unmap(provider, &segment);
-	assert_int_equal(kernel.unmaps, 1);
+	assert_int_equal(fake_vfio.unmaps, 1);
 }
 
 static void test_map_by_group(void **state)
@@ -598,8 +341,8 @@ static void test_map_by_iommufd(void **state)
 
 	(void)state;
 	refused(SPEC ",iommu=iommufd", false, "iommu=group works with any");
-	kernel.has_iommufd = true;
-	fake_sysfs_write("", "sys/bus/pci/devices/" DISK "/vfio-dev/vfio0/dev");
+	fake_vfio.has_iommufd = true;
+	fake_sysfs_write("", "sys/bus/pci/devices/" FAKE_VFIO_DISK "/vfio-dev/vfio0/dev");
 	provider = create(SPEC);
 	map_and_unmap(provider, 7); /* fixed address, writable, readable */
 	provider->ops->destroy(provider);
@@ -608,29 +351,29 @@ static void test_map_by_iommufd(void **state)
 static void test_iommufd_errors(void **state)
 {
 	(void)state;
-	kernel.has_iommufd = true;
-	fake_sysfs_write("", "sys/bus/pci/devices/" DISK "/vfio-dev/vfio0/dev");
-	kernel.unopenable = "/dev/vfio/devices/vfio0";
-	kernel.open_error = EACCES;
+	fake_vfio.has_iommufd = true;
+	fake_sysfs_write("", "sys/bus/pci/devices/" FAKE_VFIO_DISK "/vfio-dev/vfio0/dev");
+	fake_vfio.unopenable = "/dev/vfio/devices/vfio0";
+	fake_vfio.open_error = EACCES;
 	refused(SPEC, false, "no permission to open /dev/vfio/devices/vfio0: run as root");
-	kernel.unopenable = "/dev/iommu";
+	fake_vfio.unopenable = "/dev/iommu";
 	refused(SPEC, false, "no permission to open /dev/iommu: run as root");
-	kernel.unopenable = NULL;
-	kernel.error = EBUSY;
-	kernel.failing = DEVICE_BIND;
-	fake_sysfs_bind(NIC, "e1000e");
-	refused(SPEC, false, "dextctl bind " NIC);
-	kernel.failing = IOAS_ALLOC;
+	fake_vfio.unopenable = NULL;
+	fake_vfio.error = EBUSY;
+	fake_vfio.failing = FAKE_DEVICE_BIND;
+	fake_sysfs_bind(FAKE_VFIO_NIC, "e1000e");
+	refused(SPEC, false, "dextctl bind " FAKE_VFIO_NIC);
+	fake_vfio.failing = FAKE_IOAS_ALLOC;
 	refused(SPEC, false, "/dev/iommu");
-	kernel.failing = DEVICE_ATTACH;
+	fake_vfio.failing = FAKE_DEVICE_ATTACH;
 	refused(SPEC, false, "address space");
-	kernel.failing = IOAS_RANGES;
+	fake_vfio.failing = FAKE_IOAS_RANGES;
 	refused(SPEC, false, "its IOMMU cannot be");
 }
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(test_##name, fake_vfio_setup, fake_vfio_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(address),
 		TEST(not_bound),
