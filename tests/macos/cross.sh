@@ -9,7 +9,6 @@ declare -A CROSS_PIDS=()
 
 # headers_need - have Darwin's headers; or set HEADERS_MISSING to why they cannot be had
 headers_need() {
-	# shellcheck disable=SC2034 # for those who source this
 	HEADERS_MISSING=
 	[[ ! -d $CACHE/$SDK_CACHE ]] || return 0
 	if ! command -v npm >/dev/null; then
@@ -19,6 +18,7 @@ headers_need() {
 	# In a subshell, which die() ends alone.
 	(cache_need "$SDK_CACHE" "Fetching Darwin's headers" sdk_fetch) && return 0
 	if grep -q "^$SDK_UNREACHABLE" "$WORK/step.log"; then
+		# shellcheck disable=SC2034 # for those who source this
 		HEADERS_MISSING=$SDK_UNREACHABLE
 	fi
 	return 1
