@@ -24,6 +24,7 @@ struct soft_device {
 	unsigned irqs[DEXT_VECTORS_MAX];
 	uint64_t dma_count, dma_faults;
 	int file_error;
+	bool uncached;
 	char log[512];
 	unsigned log_lines;
 	void (*hook)(void *context);
@@ -249,7 +250,11 @@ static int move_file(struct soft_device *device, const struct dma_segment *segme
 int soft_dma_from_file(struct soft_device *device, const struct dma_segment *segments, size_t count,
 	int fd, uint64_t offset, bool may_wait)
 {
-	(void)may_wait;
+	pthread_mutex_lock(&device->lock);
+	bool waits = device->uncached && !may_wait;
+	pthread_mutex_unlock(&device->lock);
+	if (waits)
+		return -EAGAIN;
 	return move_file(device, segments, count, fd, offset, true);
 }
 
@@ -400,6 +405,13 @@ void fake_soft_fail_files(struct soft_device *device, int error)
 {
 	pthread_mutex_lock(&device->lock);
 	device->file_error = error;
+	pthread_mutex_unlock(&device->lock);
+}
+
+void fake_soft_set_uncached(struct soft_device *device, bool uncached)
+{
+	pthread_mutex_lock(&device->lock);
+	device->uncached = uncached;
 	pthread_mutex_unlock(&device->lock);
 }
 

@@ -42,6 +42,8 @@ void fake_soft_set_bus_master(struct soft_device *device, bool on);
 
 /* File transfers fail with this negative errno; 0: they succeed. */
 void fake_soft_fail_files(struct soft_device *device, int error);
+/* The page cache is empty: soft_dma_from_file() without may_wait fails with -EAGAIN. */
+void fake_soft_set_uncached(struct soft_device *device, bool uncached);
 /* Copy the last line of soft_log_always(). Return: the number of lines so far. */
 unsigned fake_soft_log(struct soft_device *device, char *line, size_t size);
 /* Called after each DMA write, on the model's thread; NULL removes it. */

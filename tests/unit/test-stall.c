@@ -9,11 +9,16 @@
 #include "tests/lib/stall.h"
 
 #include <endian.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -186,6 +191,24 @@ static void nvme_write(struct scene *scene, unsigned slot, uint64_t bus)
 		(struct nvme_command){ .opcode = 0x01, .nsid = htole32(1), .prp1 = htole64(bus) });
 }
 
+static void nvme_read(struct scene *scene, unsigned slot, uint64_t bus)
+{
+	submit(scene, 1, slot,
+		(struct nvme_command){ .opcode = 0x02, .nsid = htole32(1), .prp1 = htole64(bus) });
+}
+
+/* For all files the page cache seems to be empty, so that reads are jobs (provider/soft/nvme). */
+static atomic_bool uncached;
+
+ssize_t preadv2(int fd, const struct iovec *iov, int count, off_t offset, int flags)
+{
+	if ((flags & RWF_NOWAIT) && atomic_load(&uncached)) {
+		errno = EAGAIN;
+		return -1;
+	}
+	return syscall(SYS_preadv2, fd, iov, count, offset, 0, flags);
+}
+
 /* --- Tests -------------------------------------------------------------------------- */
 
 /* A device with a single transfer. */
@@ -320,6 +343,51 @@ static void test_the_image_of_the_next_client(void **state)
 	end(&scene);
 }
 
+/*
+ * What a job has read is being copied to the host, other jobs have ended or are under way. They
+ * belong to the controller that is replaced, but their threads to the next one.
+ */
+static void test_jobs_of_a_replaced_controller(void **state)
+{
+	char path[] = "/tmp/test-stall-XXXXXX", spec[128], block[512];
+	int image = mkstemp(path);
+	struct statfs status;
+	struct scene scene;
+
+	(void)state;
+	assert_true(image >= 0);
+	memset(block, 'n', sizeof(block));
+	assert_int_equal(ftruncate(image, 1 << 20), 0);
+	assert_int_equal(pwrite(image, block, sizeof(block), 0), sizeof(block));
+	assert_int_equal(fstatfs(image, &status), 0);
+	if (status.f_type == TMPFS_MAGIC) {
+		unlink(path);
+		skip(); /* where reads never wait */
+	}
+	snprintf(spec, sizeof(spec), "nvme,addr=01:00.0,image=%s", path);
+	begin(&scene, spec);
+	atomic_store(&uncached, true);
+	nvme_enable(&scene);
+	for (unsigned slot = 0; slot < 8; slot++)
+		nvme_read(&scene, slot, STALL_BUS);
+	assert_true(stall_await(&scene.stall));
+	command(&scene, false);
+	assert_int_equal(prig_reset(&scene.rig, PCI_RESET_FUNCTION), kIOReturnSuccess);
+	unmap(&scene);
+	command(&scene, true);
+	nvme_enable(&scene);
+	nvme_read(&scene, 0, scene.rig.bus + DATA);
+	await_completion(&scene, 1, 0);
+	assert_memory_equal(scene.rig.memory + DATA, block, sizeof(block));
+	stall_end(&scene.stall);
+	await_owner_freed(&scene);
+	prig_close(&scene.rig);
+	atomic_store(&uncached, false);
+	close(image);
+	unlink(path);
+	end(&scene);
+}
+
 #define FOR_EACH(function)                                                                         \
 	{ #function " (edu)", function, NULL, NULL, (void *)&simple[0] },                          \
 	{                                                                                          \
@@ -334,6 +402,7 @@ int main(void)
 		FOR_EACH(test_the_device_is_destroyed_first),
 		FOR_EACH(test_removal),
 		cmocka_unit_test(test_the_image_of_the_next_client),
+		cmocka_unit_test(test_jobs_of_a_replaced_controller),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

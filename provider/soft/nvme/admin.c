@@ -57,13 +57,14 @@ static uint16_t create_sq(struct nvme_controller *nvme, struct nvme_request *req
 	return NVME_OK;
 }
 
-/* Commands are executed one by one, so none of the queue's is in flight now. */
+/* Of the queue's commands only those are in flight that are parked. */
 static uint16_t delete_sq(struct nvme_controller *nvme, struct nvme_request *request)
 {
 	unsigned qid = request->command.cdw10 & 0xffff;
 
 	if (qid == 0 || qid > nvme->queues || !nvme->sqs[qid].live)
 		return NVME_INVALID_QUEUE_ID;
+	nvme_parked_abort(nvme, qid, NVME_ANY_CID, NVME_ABORTED_SQ_DELETION);
 	nvme_sq_delete(nvme, qid);
 	return NVME_OK;
 }
@@ -81,8 +82,8 @@ static uint16_t delete_cq(struct nvme_controller *nvme, struct nvme_request *req
 }
 
 /*
- * The commands that last are the requests for asynchronous events. Any other is finished
- * or not fetched yet, and then is "not aborted", in bit 0 of the result.
+ * The commands that last are the requests for asynchronous events, and those that are parked.
+ * Any other is finished or not fetched yet, and then is "not aborted", in bit 0 of the result.
  */
 static uint16_t abort_command(struct nvme_controller *nvme, struct nvme_request *request)
 {
@@ -93,7 +94,8 @@ static uint16_t abort_command(struct nvme_controller *nvme, struct nvme_request 
 		return NVME_INVALID_FIELD;
 	/* Two completions come of it: that of the aborted command needs room as well. */
 	request->result = 1;
-	if (sqid == 0 && nvme_event_abort(nvme, cid))
+	if ((sqid == 0 && nvme_event_abort(nvme, cid)) ||
+		nvme_parked_abort(nvme, sqid, cid, NVME_ABORT_REQUESTED))
 		request->result = 0;
 	return NVME_OK;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Reading, writing, flushing, zeroing and deallocating the namespace's file. */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* fallocate() */
+#define _GNU_SOURCE /* fallocate(), preadv2() */
 #endif
 #include "provider/soft/nvme/nvme.h"
 
@@ -14,15 +14,18 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
-int nvme_backend_read(
-	const struct nvme_backend *backend, void *buffer, size_t length, uint64_t offset)
+int nvme_backend_read(const struct nvme_backend *backend, void *buffer, size_t length,
+	uint64_t offset, bool may_wait)
 {
 	uint8_t *to = buffer;
 
 	while (length) {
-		ssize_t count = pread(backend->fd, to, length, (off_t)offset);
+		const struct iovec iov = { to, length };
+		ssize_t count =
+			preadv2(backend->fd, &iov, 1, (off_t)offset, may_wait ? 0 : RWF_NOWAIT);
 
 		if (count < 0 && errno == EINTR)
 			continue;

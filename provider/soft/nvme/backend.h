@@ -14,6 +14,7 @@ struct nvme_backend {
 	unsigned block_shift;
 	uint64_t blocks;
 	bool read_only;
+	bool waits;   /* there is a medium: reads and flushes can take long */
 	bool punches; /* holes can be punched, and read as zeroes */
 	bool zeroes;  /* ranges can be zeroed without writing them */
 };
@@ -26,8 +27,12 @@ void nvme_backend_probe(struct nvme_backend *backend);
 
 /* All below return 0 or a negative errno. A flush that failed may succeed when repeated. */
 int nvme_backend_flush(const struct nvme_backend *backend);
-int nvme_backend_read(
-	const struct nvme_backend *backend, void *buffer, size_t length, uint64_t offset);
+/*
+ * Without @may_wait also -EAGAIN: the page cache has not all of it, and -EOPNOTSUPP: the file
+ * cannot be read that way.
+ */
+int nvme_backend_read(const struct nvme_backend *backend, void *buffer, size_t length,
+	uint64_t offset, bool may_wait);
 int nvme_backend_write(
 	const struct nvme_backend *backend, const void *data, size_t length, uint64_t offset);
 /* Both work in pieces, between which they test nvme->halt and return -ECANCELED. */

@@ -20,6 +20,8 @@ static void clear_controller(struct nvme_controller *nvme)
 {
 	nvme->running = false;
 	nvme->last_sqid = 0;
+	nvme_parked_forget(nvme);
+	nvme_idle(nvme);
 	nvme_queues_clear(nvme);
 	nvme->doorbell_buffer = (struct nvme_doorbell_buffer){ .enabled = false };
 	memset(&nvme->async, 0, sizeof(nvme->async));
@@ -71,15 +73,32 @@ static void disable(struct nvme_controller *nvme)
  * No queue is left to report an error in, which is what CSTS.CFS is for. The shutdown is
  * not said to be complete, as that would mean that all data is on the medium.
  */
+static uint16_t shutdown_flushed(
+	struct nvme_controller *nvme, struct nvme_request *request, const struct nvme_job *job)
+{
+	(void)request, (void)job;
+	if (nvme_flush_status(nvme) == NVME_OK)
+		nvme_status_change(nvme, NVME_CSTS_SHST_MASK, NVME_CSTS_SHST_COMPLETE);
+	else
+		nvme_fatal(nvme, "data were lost before the shutdown");
+	return NVME_NO_COMPLETION;
+}
+
 static void shut_down(struct nvme_controller *nvme)
 {
+	struct nvme_request none = { .sqid = NVME_NO_QUEUE };
+
 	nvme->running = false;
-	if (nvme_flush(nvme) != NVME_OK) {
-		nvme_status_change(nvme, NVME_CSTS_SHST_MASK, NVME_CSTS_SHST_OCCURRING);
-		nvme_fatal(nvme, "data were lost before the shutdown");
-		return;
-	}
-	nvme_status_change(nvme, NVME_CSTS_SHST_MASK, NVME_CSTS_SHST_COMPLETE);
+	nvme_parked_forget(nvme);
+	nvme_status_change(nvme, NVME_CSTS_SHST_MASK, NVME_CSTS_SHST_OCCURRING);
+	if (nvme_flush_then(nvme, &none, shutdown_flushed) != NVME_NO_COMPLETION)
+		nvme_fatal(nvme, "out of memory");
+}
+
+static void end_shutdown(struct nvme_controller *nvme)
+{
+	nvme_parked_abort(nvme, NVME_NO_QUEUE, NVME_ANY_CID, 0);
+	nvme_status_change(nvme, NVME_CSTS_SHST_MASK, 0);
 }
 
 /* Act on changes of CC. */
@@ -98,7 +117,7 @@ static void apply_cc(struct nvme_controller *nvme, const struct nvme_events *eve
 	if (NVME_CC_SHN(events->cc) && !NVME_CC_SHN(before))
 		shut_down(nvme);
 	else if (!NVME_CC_SHN(events->cc) && NVME_CC_SHN(before))
-		nvme_status_change(nvme, NVME_CSTS_SHST_MASK, 0);
+		end_shutdown(nvme);
 	nvme->cc = events->cc;
 }
 
@@ -338,8 +357,10 @@ bool nvme_worker_start(
 		return spec_fail(error, "nvme: cannot set up its locks: %s", strerror(failure));
 	nvme_registers_power_on(nvme);
 	clear_controller(nvme);
+	nvme_jobs_set_owner(nvme->jobs, &nvme->registers);
 	failure = soft_worker_start(nvme->device, &nvme->worker, worker_main, discard, nvme);
 	if (failure) {
+		nvme_jobs_set_owner(nvme->jobs, NULL);
 		destroy_locks(&nvme->registers);
 		return spec_fail(error, "nvme: cannot start its thread: %s", strerror(failure));
 	}
@@ -358,6 +379,9 @@ void nvme_worker_stop(struct nvme_controller *nvme)
 
 void nvme_worker_release(struct nvme_controller *nvme)
 {
+	nvme_parked_forget(nvme);
+	nvme_jobs_destroy(nvme->jobs);
+	nvme->jobs = NULL;
 	destroy_locks(&nvme->registers);
 }
 

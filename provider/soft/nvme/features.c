@@ -69,14 +69,32 @@ static uint16_t set_async_events(struct nvme_controller *nvme, struct nvme_reque
 	return NVME_OK;
 }
 
+static uint16_t cache_flushed(
+	struct nvme_controller *nvme, struct nvme_request *request, const struct nvme_job *job)
+{
+	(void)request, (void)job;
+	return nvme_flush_status(nvme);
+}
+
+static uint16_t cache_switched_off(
+	struct nvme_controller *nvme, struct nvme_request *request, const struct nvme_job *job)
+{
+	uint16_t status = cache_flushed(nvme, request, job);
+
+	nvme->features.value[NVME_FEAT_WRITE_CACHE] = status != NVME_OK;
+	return status;
+}
+
+/* It is off from now on, so that nothing written during the flush is left in the cache. */
 static uint16_t set_write_cache(struct nvme_controller *nvme, struct nvme_request *request)
 {
 	uint32_t enabled = request->command.cdw11 & 1;
+	bool was_enabled = nvme->features.value[NVME_FEAT_WRITE_CACHE];
 
-	if (!enabled && nvme_flush(nvme) != NVME_OK)
-		return NVME_WRITE_FAULT;
 	nvme->features.value[NVME_FEAT_WRITE_CACHE] = enabled;
-	return NVME_OK;
+	if (enabled)
+		return NVME_OK;
+	return nvme_flush_then(nvme, request, was_enabled ? cache_switched_off : cache_flushed);
 }
 
 static uint16_t get_queues(struct nvme_controller *nvme, struct nvme_request *request, bool initial)

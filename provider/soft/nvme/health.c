@@ -77,12 +77,24 @@ uint16_t nvme_check_writable(const struct nvme_controller *nvme)
 	return nvme->medium_error ? NVME_WRITE_TO_READ_ONLY : NVME_OK;
 }
 
-uint16_t nvme_flush(struct nvme_controller *nvme)
+void nvme_flush_ended(struct nvme_controller *nvme, int result)
 {
-	int result = nvme->medium_error ? 0 : nvme_backend_flush(&nvme->backend);
-
 	if (result < 0)
 		medium_failed(nvme, "flushing failed", result);
+}
+
+bool nvme_flush_now(struct nvme_controller *nvme)
+{
+	if (nvme->medium_error)
+		return true;
+	if (nvme->backend.waits)
+		return false;
+	nvme_flush_ended(nvme, nvme_backend_flush(&nvme->backend));
+	return true;
+}
+
+uint16_t nvme_flush_status(struct nvme_controller *nvme)
+{
 	if (!nvme->medium_error)
 		return NVME_OK;
 	nvme->statistics.media_errors++;

@@ -7,11 +7,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 /*
@@ -138,6 +140,15 @@ static bool is_image(int fd, const char *path, struct spec_error *error)
 	return true;
 }
 
+/* Whether the file lies elsewhere than in memory. */
+static bool has_medium(int fd)
+{
+	struct statfs status;
+
+	return fstatfs(fd, &status) < 0 ||
+	       (status.f_type != TMPFS_MAGIC && status.f_type != RAMFS_MAGIC);
+}
+
 static bool open_image(struct nvme_backend *backend, const char *path, struct spec_error *error)
 {
 	/* Not to hang on a FIFO; for what is accepted it makes no difference. */
@@ -150,6 +161,7 @@ static bool open_image(struct nvme_backend *backend, const char *path, struct sp
 	if (!is_image(backend->fd, path, error) ||
 		!lock_image(backend->fd, path, backend->read_only, error))
 		return false;
+	backend->waits = has_medium(backend->fd);
 	size = lseek(backend->fd, 0, SEEK_END);
 	if (size < 0)
 		return spec_fail(error, "nvme: image %s: %s", path, strerror(errno));

@@ -43,37 +43,101 @@ static uint16_t locate_data(
 }
 
 /* Data must be on the medium when the command asks for it, or the write cache is off. */
-static uint16_t settle(struct nvme_controller *nvme, const struct nvme_command *command)
+static bool is_durable(const struct nvme_controller *nvme, const struct nvme_command *command)
 {
-	if ((command->cdw12 & NVME_IO_FUA) || !nvme->features.value[NVME_FEAT_WRITE_CACHE])
-		return nvme_flush(nvme);
-	return NVME_OK;
+	return (command->cdw12 & NVME_IO_FUA) || !nvme->features.value[NVME_FEAT_WRITE_CACHE];
+}
+
+static uint16_t flushed(
+	struct nvme_controller *nvme, struct nvme_request *request, const struct nvme_job *job)
+{
+	(void)request, (void)job;
+	return nvme_flush_status(nvme);
 }
 
 static uint16_t flush_command(struct nvme_controller *nvme, struct nvme_request *request)
 {
 	uint32_t nsid = request->command.nsid;
 
-	return nsid == NVME_NSID || nsid == NVME_NSID_ALL ? nvme_flush(nvme) :
-							    NVME_INVALID_NAMESPACE;
+	return nsid == NVME_NSID || nsid == NVME_NSID_ALL ?
+		       nvme_flush_then(nvme, request, flushed) :
+		       NVME_INVALID_NAMESPACE;
+}
+
+static uint64_t length_of(const struct nvme_controller *nvme, const struct nvme_command *command)
+{
+	return ((uint64_t)(command->cdw12 & 0xffff) + 1) << nvme->backend.block_shift;
+}
+
+static void count_read(struct nvme_controller *nvme, const struct nvme_command *command)
+{
+	nvme->statistics.reads++;
+	nvme->statistics.bytes_read += length_of(nvme, command);
+}
+
+static void count_write(struct nvme_controller *nvme, const struct nvme_command *command)
+{
+	nvme->statistics.writes++;
+	nvme->statistics.bytes_written += length_of(nvme, command);
+}
+
+static uint16_t read_blocks(struct nvme_controller *nvme, struct nvme_request *request);
+
+static uint16_t blocks_are_read(
+	struct nvme_controller *nvme, struct nvme_request *request, const struct nvme_job *job)
+{
+	uint16_t status;
+
+	if (job->overwritten)
+		return read_blocks(nvme, request);
+	status = nvme_job_to_host(nvme, request, job);
+	if (status == NVME_OK)
+		count_read(nvme, &request->command);
+	return status;
+}
+
+static uint16_t read_blocks(struct nvme_controller *nvme, struct nvme_request *request)
+{
+	struct extent extent;
+	uint16_t status = locate_data(nvme, &request->command, &extent);
+
+	if (status == NVME_OK)
+		status = nvme_file_to_segments(nvme, extent.offset);
+	if (status == NVME_NOT_CACHED)
+		return nvme_read_then(nvme, request, extent.offset, extent.length, blocks_are_read);
+	if (status == NVME_OK)
+		count_read(nvme, &request->command);
+	return status;
+}
+
+static uint16_t flushed_for_read(
+	struct nvme_controller *nvme, struct nvme_request *request, const struct nvme_job *job)
+{
+	(void)job;
+	return nvme_flush_status(nvme) == NVME_OK ? read_blocks(nvme, request) :
+						    NVME_UNRECOVERED_READ | NVME_STATUS_DNR;
 }
 
 static uint16_t read_command(struct nvme_controller *nvme, struct nvme_request *request)
 {
 	struct extent extent;
-	uint16_t status = locate_data(nvme, &request->command, &extent);
+	uint16_t status;
 
+	if (!(request->command.cdw12 & NVME_IO_FUA))
+		return read_blocks(nvme, request);
 	/* Forced unit access: what is read must be what the medium has. */
-	if (status == NVME_OK && (request->command.cdw12 & NVME_IO_FUA) &&
-		nvme_flush(nvme) != NVME_OK)
-		status = NVME_UNRECOVERED_READ | NVME_STATUS_DNR;
+	status = locate_data(nvme, &request->command, &extent);
+	return status == NVME_OK ? nvme_flush_then(nvme, request, flushed_for_read) : status;
+}
+
+static uint16_t flushed_write(
+	struct nvme_controller *nvme, struct nvme_request *request, const struct nvme_job *job)
+{
+	uint16_t status = flushed(nvme, request, job);
+
 	if (status == NVME_OK)
-		status = nvme_file_to_segments(nvme, extent.offset);
-	if (status != NVME_OK)
-		return status;
-	nvme->statistics.reads++;
-	nvme->statistics.bytes_read += extent.length;
-	return NVME_OK;
+		count_write(nvme, &request->command);
+	return status;
 }
 
 static uint16_t write_command(struct nvme_controller *nvme, struct nvme_request *request)
@@ -83,29 +147,37 @@ static uint16_t write_command(struct nvme_controller *nvme, struct nvme_request 
 
 	if (status == NVME_OK)
 		status = nvme_check_writable(nvme);
-	if (status == NVME_OK)
-		status = nvme_segments_to_file(nvme, extent.offset);
-	if (status == NVME_OK)
-		status = settle(nvme, &request->command);
 	if (status != NVME_OK)
 		return status;
-	nvme->statistics.writes++;
-	nvme->statistics.bytes_written += extent.length;
-	return NVME_OK;
+	nvme_overwritten(nvme, extent.offset, extent.length);
+	status = nvme_segments_to_file(nvme, extent.offset);
+	if (status == NVME_OK && is_durable(nvme, &request->command))
+		return nvme_flush_then(nvme, request, flushed_write);
+	if (status == NVME_OK)
+		count_write(nvme, &request->command);
+	return status;
 }
 
-static uint16_t compare_command(struct nvme_controller *nvme, struct nvme_request *request)
+/* @job: has read the blocks, or NULL. */
+static uint16_t compare_blocks(
+	struct nvme_controller *nvme, struct nvme_request *request, const struct nvme_job *job)
 {
 	struct extent extent;
 	uint16_t status = locate_data(nvme, &request->command, &extent);
 
 	if (status == NVME_OK)
-		status = nvme_segments_compare(nvme, extent.offset);
-	if (status != NVME_OK && status != NVME_COMPARE_FAILURE)
-		return status;
-	nvme->statistics.reads++;
-	nvme->statistics.bytes_read += extent.length;
+		status = nvme_segments_compare(
+			nvme, extent.offset, job && job->overwritten ? NULL : job);
+	if (status == NVME_NOT_CACHED)
+		return nvme_read_then(nvme, request, extent.offset, extent.length, compare_blocks);
+	if (status == NVME_OK || status == NVME_COMPARE_FAILURE)
+		count_read(nvme, &request->command);
 	return status;
+}
+
+static uint16_t compare_command(struct nvme_controller *nvme, struct nvme_request *request)
+{
+	return compare_blocks(nvme, request, NULL);
 }
 
 static uint16_t write_zeroes_command(struct nvme_controller *nvme, struct nvme_request *request)
@@ -115,11 +187,15 @@ static uint16_t write_zeroes_command(struct nvme_controller *nvme, struct nvme_r
 
 	if (status == NVME_OK)
 		status = nvme_check_writable(nvme);
-	if (status == NVME_OK)
-		status = nvme_write_status(nvme, "zeroing failed",
-			nvme_backend_zero(nvme, extent.offset, extent.length,
-				request->command.cdw12 & NVME_IO_DEALLOCATE));
-	return status == NVME_OK ? settle(nvme, &request->command) : status;
+	if (status != NVME_OK)
+		return status;
+	nvme_overwritten(nvme, extent.offset, extent.length);
+	status = nvme_write_status(nvme, "zeroing failed",
+		nvme_backend_zero(nvme, extent.offset, extent.length,
+			request->command.cdw12 & NVME_IO_DEALLOCATE));
+	return status == NVME_OK && is_durable(nvme, &request->command) ?
+		       nvme_flush_then(nvme, request, flushed) :
+		       status;
 }
 
 static bool range_extent(const struct nvme_backend *backend, const struct nvme_dsm_range *range,
@@ -134,8 +210,10 @@ static bool range_extent(const struct nvme_backend *backend, const struct nvme_d
  */
 static uint16_t deallocate(struct nvme_controller *nvme, const struct extent *extent)
 {
-	int result = nvme_backend_deallocate(nvme, extent->offset, extent->length);
+	int result;
 
+	nvme_overwritten(nvme, extent->offset, extent->length);
+	result = nvme_backend_deallocate(nvme, extent->offset, extent->length);
 	if (result == -ENOSPC || result == -EDQUOT || result == -EOPNOTSUPP) {
 		soft_log(nvme->device, "deallocating failed: %s", strerror(-result));
 		return NVME_OK;
@@ -167,7 +245,7 @@ static uint16_t dataset_management(struct nvme_controller *nvme, struct nvme_req
 		if (range_extent(&nvme->backend, &ranges[i], &extent))
 			status = deallocate(nvme, &extent);
 	return status == NVME_OK && !nvme->features.value[NVME_FEAT_WRITE_CACHE] ?
-		       nvme_flush(nvme) :
+		       nvme_flush_then(nvme, request, flushed) :
 		       status;
 }
 

@@ -83,7 +83,11 @@ bool nvme_event_abort(struct nvme_controller *nvme, uint16_t cid)
 		if (async->cids[index] != cid)
 			continue;
 		/* One entry is for the completion of the abort command itself. */
-		if ((cq->tail + 2) % cq->size == cq->head)
+		cq->owed++;
+		bool has_room = nvme_cq_has_room(cq);
+
+		cq->owed--;
+		if (!has_room)
 			return false;
 		take_request(async, index);
 		nvme_post(nvme, 0, cid, NVME_ABORT_REQUESTED, 0);

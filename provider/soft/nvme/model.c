@@ -117,7 +117,11 @@ static bool allocate(struct nvme_controller *nvme, struct spec_error *error)
 	nvme->prp_list = calloc(pages, sizeof(nvme->prp_list[0]));
 	nvme->scratch = calloc(1, NVME_SCRATCH);
 	nvme->scratch_file = calloc(1, NVME_SCRATCH);
-	if (!nvme->segments || !nvme->prp_list || !nvme->scratch || !nvme->scratch_file)
+	nvme_parked_init(nvme);
+	if (!nvme->jobs)
+		nvme->jobs = nvme_jobs_create(&nvme->backend);
+	if (!nvme->segments || !nvme->prp_list || !nvme->scratch || !nvme->scratch_file ||
+		!nvme->jobs)
 		return spec_fail(error, "nvme: out of memory");
 	return true;
 }
@@ -125,6 +129,7 @@ static bool allocate(struct nvme_controller *nvme, struct spec_error *error)
 /* All that create() or replace() made, but for the thread and its locks. */
 static void release(struct nvme_controller *nvme)
 {
+	nvme_jobs_destroy(nvme->jobs);
 	nvme_backend_close(&nvme->backend);
 	free(nvme->segments);
 	free(nvme->prp_list);
@@ -197,8 +202,9 @@ static bool reset(struct soft_device *device, const struct timespec *until)
 }
 
 /*
- * The image passes to the new controller, and with it what is known of it. The old one, which
- * is frozen in an access to memory, does not touch it, nor the BAR, any more.
+ * The image passes to the new controller, and with it what is known of it, and the threads that
+ * access it. The old one, which is frozen in an access to memory, does not touch it, nor the BAR,
+ * any more.
  */
 static bool replace(struct soft_device *device)
 {
@@ -220,12 +226,17 @@ static bool replace(struct soft_device *device)
 	nvme->registers.bar = stuck->registers.bar;
 	nvme->registers.mapped = stuck->registers.mapped;
 	nvme->backend = stuck->backend;
+	nvme->jobs = stuck->jobs;
+	nvme_parked_leave(stuck); /* which is to be reset in any case */
 	if (!allocate(nvme, &error) || !nvme_worker_start(nvme, discard, &error)) {
 		nvme->backend = (struct nvme_backend){ .fd = -1 };
+		nvme->jobs = NULL;
 		release(nvme);
+		nvme_jobs_set_owner(stuck->jobs, &stuck->registers);
 		return false;
 	}
 	stuck->backend = (struct nvme_backend){ .fd = -1 };
+	stuck->jobs = NULL;
 	soft_set_memory_lock(device, &nvme->registers.lock);
 	soft_set_private(device, nvme);
 	return true;

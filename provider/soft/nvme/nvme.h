@@ -17,6 +17,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/queue.h>
 #include <time.h>
 
 /*
@@ -49,6 +50,12 @@
 
 /* What a handler returns for a command that gets no completion, or none yet. */
 #define NVME_NO_COMPLETION 0xffffu
+/* What functions that read return where the page cache has not the data. */
+#define NVME_NOT_CACHED 0xfffeu
+
+/* The queue of a request that is no command: a shutdown. */
+#define NVME_NO_QUEUE 0xffffu
+#define NVME_ANY_CID  0x10000u
 
 #define NVME_NSID 1u /* the one namespace */
 
@@ -102,6 +109,7 @@ struct nvme_sq {
 	uint32_t size, head, tail;
 	uint32_t shadow; /* the last value of its shadow doorbell */
 	uint64_t base;
+	unsigned parked; /* commands that wait for jobs */
 };
 
 struct nvme_cq {
@@ -111,7 +119,8 @@ struct nvme_cq {
 	uint32_t size, head, tail;
 	uint32_t shadow; /* the last value of its shadow doorbell */
 	uint64_t base;
-	unsigned sqs; /* submission queues that complete here */
+	unsigned sqs;  /* submission queues that complete here */
+	unsigned owed; /* completions to come, of commands that wait for jobs */
 };
 
 struct nvme_request {
@@ -119,6 +128,37 @@ struct nvme_request {
 	uint16_t sqid;
 	uint32_t result;
 };
+
+struct nvme_job;
+
+/* Goes on with a command when @job has ended; NULL: there was nothing to wait for. */
+typedef uint16_t nvme_resume(
+	struct nvme_controller *nvme, struct nvme_request *request, const struct nvme_job *job);
+
+/* A command that waits for a job. */
+struct nvme_parked {
+	TAILQ_ENTRY(nvme_parked) link;
+	struct nvme_request request;
+	nvme_resume *resume;
+};
+
+/* A flush, or a read of the file. */
+struct nvme_job {
+	/* Of jobs.c, as are @data and @result until the controller has taken the job. */
+	TAILQ_ENTRY(nvme_job) queue;
+	uint8_t *data; /* of a read: @length bytes */
+	int result;    /* 0 or a negative errno */
+	/* Fixed once submitted. */
+	bool flush;
+	uint64_t offset;
+	size_t length;
+	/* Of the controller's thread. */
+	TAILQ_ENTRY(nvme_job) link;
+	TAILQ_HEAD(, nvme_parked) waiting;
+	bool is_followed; /* in running_jobs */
+	bool overwritten; /* the file has changed where it reads */
+};
+TAILQ_HEAD(nvme_job_list, nvme_job);
 
 /* Since the device was created; resets leave them alone, as they would of hardware. */
 struct nvme_statistics {
@@ -163,7 +203,7 @@ struct nvme_controller {
 	atomic_uint_least32_t posted[NVME_QUEUES_MAX + 1];
 	struct soft_worker worker;
 
-	/* The worker's own. */
+	/* The worker's own. (Jobs have threads of their own, which access jobs alone.) */
 	bool running;	    /* CSTS.RDY, not fatal, not shut down */
 	uint32_t cc;	    /* as acted upon */
 	uint32_t page;	    /* memory page size of the host */
@@ -175,6 +215,12 @@ struct nvme_controller {
 	struct nvme_async async;
 	struct nvme_error_log error_log;
 	struct nvme_statistics statistics;
+	uint64_t busy_since_ns; /* 0: no command is in progress */
+	unsigned parked;	/* commands that wait for jobs */
+	struct nvme_job_list running_jobs, ended_jobs;
+	/* The flush that runs, and the next one, for what came since; or NULL. */
+	struct nvme_job *flush, *next_flush;
+	struct nvme_jobs *jobs; /* their threads */
 	/* The negative errno of the first failure to persist data, or 0. No reset clears it. */
 	int medium_error;
 	struct dma_segment *segments; /* where the data of the current command is */
@@ -226,6 +272,23 @@ static inline uint64_t nvme_now_ns(void)
  * is data: log.c reads the tables of commands for Commands Supported and Effects.)
  */
 
+/* --- jobs.c: threads for what waits ------------------------------------------------- */
+
+/* NULL: out of memory. The @backend stays open until nvme_jobs_destroy(). */
+struct nvme_jobs *nvme_jobs_create(const struct nvme_backend *backend);
+/* Wait for the jobs that run, and free all. NULL does nothing. */
+void nvme_jobs_destroy(struct nvme_jobs *jobs);
+/* The controller that is woken when a job has ended; NULL for none. */
+void nvme_jobs_set_owner(struct nvme_jobs *jobs, struct nvme_registers *owner);
+/* registers.lock is not held. */
+void nvme_jobs_submit(struct nvme_jobs *jobs, struct nvme_job *job);
+/* Return: false: it runs, or has ended, and can be taken in the end. */
+bool nvme_jobs_cancel(struct nvme_jobs *jobs, struct nvme_job *job);
+/* Set @list to the jobs that have ended, in the order in which they did. */
+void nvme_jobs_take(struct nvme_jobs *jobs, struct nvme_job_list *list);
+/* Free a job that is in no list, with its data. NULL does nothing. */
+void nvme_job_free(struct nvme_job *job);
+
 /* --- registers.c: from any thread --------------------------------------------------- */
 
 /* Power-on values, shown in the BAR. The lock is held, or no other thread exists. */
@@ -273,8 +336,12 @@ uint8_t nvme_critical_warning(const struct nvme_controller *nvme);
 void nvme_warnings_report(struct nvme_controller *nvme, uint32_t warnings);
 /* NVME_OK, or the status of a command that would write. */
 uint16_t nvme_check_writable(const struct nvme_controller *nvme);
-/* Make everything written durable: NVME_OK, or NVME_WRITE_FAULT now and ever after. */
-uint16_t nvme_flush(struct nvme_controller *nvme);
+/* A flush has ended with 0 or a negative errno. */
+void nvme_flush_ended(struct nvme_controller *nvme, int result);
+/* Flush, if that takes no time. Return: false: it is to be done by a job. */
+bool nvme_flush_now(struct nvme_controller *nvme);
+/* After a flush: NVME_OK, or NVME_WRITE_FAULT now and ever after. */
+uint16_t nvme_flush_status(struct nvme_controller *nvme);
 /*
  * The status for the @result of writing (0 or a negative errno); @what failed, for the log.
  * A full file system is reported to the host and leaves the medium healthy, as no
@@ -297,6 +364,9 @@ bool nvme_cq_has_room(const struct nvme_cq *cq);
 /* Post a completion: the queue has room. */
 void nvme_post(struct nvme_controller *nvme, unsigned sqid, uint16_t cid, uint16_t status,
 	uint32_t result);
+/* Post the completion of a command, and record the error if its status is one. */
+void nvme_complete(
+	struct nvme_controller *nvme, const struct nvme_request *request, uint16_t status);
 /* Raise the interrupts that are due and not masked. */
 void nvme_interrupts_raise(struct nvme_controller *nvme);
 /* Whether the interrupt pin is asserted: struct soft_model's function. */
@@ -312,10 +382,49 @@ uint16_t nvme_data_to_host(struct nvme_controller *nvme, const struct nvme_reque
 	const void *data, size_t length);
 uint16_t nvme_data_from_host(struct nvme_controller *nvme, const struct nvme_request *request,
 	void *data, size_t length);
-/* The segments that nvme_prp_map() found, against the file from @offset on. */
+/*
+ * The segments that nvme_prp_map() found, against the file from @offset on. The first and the
+ * last also return NVME_NOT_CACHED; @job: the data is what it has read.
+ */
 uint16_t nvme_file_to_segments(struct nvme_controller *nvme, uint64_t offset);
 uint16_t nvme_segments_to_file(struct nvme_controller *nvme, uint64_t offset);
-uint16_t nvme_segments_compare(struct nvme_controller *nvme, uint64_t offset);
+uint16_t nvme_segments_compare(
+	struct nvme_controller *nvme, uint64_t offset, const struct nvme_job *job);
+/* What the job has read to the data of the command. */
+uint16_t nvme_job_to_host(struct nvme_controller *nvme, const struct nvme_request *request,
+	const struct nvme_job *job);
+
+/* --- parked.c: commands that wait for jobs ------------------------------------------ */
+
+void nvme_parked_init(struct nvme_controller *nvme);
+/*
+ * Read @length bytes of the file, or make everything written durable, and go on with @resume:
+ * the status of that, where there is nothing to wait for, NVME_NO_COMPLETION when it will be
+ * called, or NVME_INTERNAL_ERROR.
+ */
+uint16_t nvme_read_then(struct nvme_controller *nvme, const struct nvme_request *request,
+	uint64_t offset, size_t length, nvme_resume *resume);
+uint16_t nvme_flush_then(
+	struct nvme_controller *nvme, struct nvme_request *request, nvme_resume *resume);
+/*
+ * These bytes of the file are going to change. A job that reads them may find a block that is
+ * neither the old nor the new one: its commands read again.
+ */
+void nvme_overwritten(struct nvme_controller *nvme, uint64_t offset, uint64_t length);
+/* Resume the commands whose jobs have ended. */
+void nvme_parked_resume(struct nvme_controller *nvme);
+/*
+ * Abort the commands of a queue with this @cid, or NVME_ANY_CID: each completes with @status.
+ * Return: whether there were any.
+ */
+bool nvme_parked_abort(struct nvme_controller *nvme, unsigned sqid, unsigned cid, uint16_t status);
+/* Forget all commands, without a completion. */
+void nvme_parked_forget(struct nvme_controller *nvme);
+/*
+ * Forget those whose jobs have not ended. The thread may be in an access to memory meanwhile, for
+ * a command whose job has.
+ */
+void nvme_parked_leave(struct nvme_controller *nvme);
 
 /* --- identify.c, features.c, log.c: admin commands ---------------------------------- */
 
@@ -347,6 +456,8 @@ bool nvme_doorbell_buffer_arm(struct nvme_controller *nvme);
 
 /* --- admin.c, io.c: the tables of commands above; schedule.c ------------------------ */
 
+/* No command is in progress: end the time that counts as busy. */
+void nvme_idle(struct nvme_controller *nvme);
 /* Execute a bounded number of commands. Return: whether more are waiting. */
 bool nvme_run_queues(struct nvme_controller *nvme);
 

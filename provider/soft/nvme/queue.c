@@ -121,7 +121,7 @@ void nvme_doorbell_apply(struct nvme_controller *nvme, unsigned index, uint32_t 
 
 bool nvme_cq_has_room(const struct nvme_cq *cq)
 {
-	return distance(cq->head, cq->tail, cq->size) < cq->size - 1;
+	return distance(cq->head, cq->tail, cq->size) + cq->owed < cq->size - 1;
 }
 
 /* In two stores of eight bytes, the one with the phase tag last: it makes the entry valid. */
@@ -160,6 +160,25 @@ void nvme_post(
 		cq->phase = !cq->phase;
 	publish_tail(nvme, sq->cqid, cq->tail);
 	cq->due = cq->interrupts;
+}
+
+/* Whether the same command may do better another time. */
+static bool worth_a_retry(uint16_t status)
+{
+	return status == NVME_DATA_TRANSFER_ERROR || status == NVME_INTERNAL_ERROR ||
+	       status == NVME_CAPACITY_EXCEEDED || status == NVME_UNRECOVERED_READ;
+}
+
+void nvme_complete(
+	struct nvme_controller *nvme, const struct nvme_request *request, uint16_t status)
+{
+	if (status != NVME_OK) {
+		if (!worth_a_retry(status))
+			status |= NVME_STATUS_DNR;
+		nvme_error_record(nvme, request, request->sqid, status);
+		status |= NVME_STATUS_MORE;
+	}
+	nvme_post(nvme, request->sqid, request->command.cid, status, request->result);
 }
 
 void nvme_queues_clear(struct nvme_controller *nvme)

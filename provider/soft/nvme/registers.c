@@ -13,7 +13,7 @@
 
 #define WORD(offset) ((offset) / 4u)
 
-/* How long a host is to wait for CSTS.RDY: a flush may be in the way of a reset. */
+/* How long a host is to wait for CSTS.RDY: a write may be in the way of a reset. */
 #define READY_TIMEOUT 60u /* in units of 500 ms */
 
 static uint64_t capabilities(void)

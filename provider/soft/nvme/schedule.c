@@ -16,12 +16,16 @@
 /* The value of the arbitration burst that means no limit. */
 #define BURST_UNLIMITED 7u
 
+/* Commands of one queue that may wait for jobs, for the memory that they take. */
+#define PARKED_MAX 128u
+
 /* A queue is served while its completion queue has room for what comes of it. */
 static bool runnable(const struct nvme_controller *nvme, unsigned qid)
 {
 	const struct nvme_sq *sq = &nvme->sqs[qid];
 
-	return sq->live && sq->head != sq->tail && nvme_cq_has_room(&nvme->cqs[sq->cqid]);
+	return sq->live && sq->head != sq->tail && sq->parked < PARKED_MAX &&
+	       nvme_cq_has_room(&nvme->cqs[sq->cqid]);
 }
 
 /* Return: the next queue after the one served last that can be, or -1. */
@@ -82,25 +86,6 @@ static uint16_t execute(struct nvme_controller *nvme, struct nvme_request *reque
 	return operation->handler(nvme, request);
 }
 
-/* Whether the same command may do better another time. */
-static bool worth_a_retry(uint16_t status)
-{
-	return status == NVME_DATA_TRANSFER_ERROR || status == NVME_INTERNAL_ERROR ||
-	       status == NVME_CAPACITY_EXCEEDED || status == NVME_UNRECOVERED_READ;
-}
-
-static void complete(
-	struct nvme_controller *nvme, const struct nvme_request *request, uint16_t status)
-{
-	if (status != NVME_OK) {
-		if (!worth_a_retry(status))
-			status |= NVME_STATUS_DNR;
-		nvme_error_record(nvme, request, request->sqid, status);
-		status |= NVME_STATUS_MORE;
-	}
-	nvme_post(nvme, request->sqid, request->command.cid, status, request->result);
-}
-
 static unsigned burst(const struct nvme_controller *nvme)
 {
 	unsigned order = nvme->features.value[NVME_FEAT_ARBITRATION] & 7;
@@ -127,7 +112,7 @@ static unsigned run_queue(
 		uint16_t status = execute(nvme, &request);
 
 		if (status != NVME_NO_COMPLETION)
-			complete(nvme, &request, status);
+			nvme_complete(nvme, &request, status);
 		count++;
 	}
 	return count;
@@ -159,16 +144,27 @@ static void run_turns(struct nvme_controller *nvme, uint64_t begin)
 	}
 }
 
+void nvme_idle(struct nvme_controller *nvme)
+{
+	if (nvme->busy_since_ns)
+		nvme->statistics.busy_ns += nvme_now_ns() - nvme->busy_since_ns;
+	nvme->busy_since_ns = 0;
+}
+
 bool nvme_run_queues(struct nvme_controller *nvme)
 {
+	nvme_parked_resume(nvme);
 	if (!can_run(nvme))
 		return false;
 	if (next_queue(nvme) >= 0) {
 		uint64_t begin = nvme_now_ns();
 
+		if (!nvme->busy_since_ns)
+			nvme->busy_since_ns = begin;
 		run_turns(nvme, begin);
-		nvme->statistics.busy_ns += nvme_now_ns() - begin;
 	}
+	if (!nvme->parked)
+		nvme_idle(nvme);
 	nvme_events_post(nvme);
 	nvme_interrupts_raise(nvme);
 	return can_run(nvme) && next_queue(nvme) >= 0;

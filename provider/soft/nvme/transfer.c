@@ -134,22 +134,39 @@ uint16_t nvme_data_from_host(
 	return NVME_OK;
 }
 
+static bool would_wait(int result)
+{
+	return result == -EAGAIN || result == -EOPNOTSUPP;
+}
+
 static uint16_t read_status(struct nvme_controller *nvme, int result)
 {
 	if (result == 0)
 		return NVME_OK;
 	if (result == -EFAULT)
 		return NVME_DATA_TRANSFER_ERROR;
+	if (result == -ENOMEM)
+		return NVME_INTERNAL_ERROR;
 	nvme->statistics.media_errors++;
 	return NVME_UNRECOVERED_READ;
 }
 
 uint16_t nvme_file_to_segments(struct nvme_controller *nvme, uint64_t offset)
 {
-	int result = soft_dma_from_file(
-		nvme->device, nvme->segments, nvme->segment_count, nvme->backend.fd, offset, true);
+	bool may_wait = !nvme->backend.waits;
+	int result = soft_dma_from_file(nvme->device, nvme->segments, nvme->segment_count,
+		nvme->backend.fd, offset, may_wait);
 
-	return nvme_halted(nvme) ? NVME_NO_COMPLETION : read_status(nvme, result);
+	if (nvme_halted(nvme))
+		return NVME_NO_COMPLETION;
+	return !may_wait && would_wait(result) ? NVME_NOT_CACHED : read_status(nvme, result);
+}
+
+uint16_t nvme_job_to_host(struct nvme_controller *nvme, const struct nvme_request *request,
+	const struct nvme_job *job)
+{
+	return job->result < 0 ? read_status(nvme, job->result) :
+				 nvme_data_to_host(nvme, request, job->data, job->length);
 }
 
 static int write_direct(struct nvme_controller *nvme, uint64_t offset)
@@ -214,34 +231,51 @@ uint16_t nvme_segments_to_file(struct nvme_controller *nvme, uint64_t offset)
 		aligned ? write_direct(nvme, offset) : gather(nvme, offset));
 }
 
-static uint16_t compare_piece(
-	struct nvme_controller *nvme, uint64_t address, uint64_t offset, size_t length)
+/* @data: the file's, or NULL: it is read now. */
+static uint16_t compare_piece(struct nvme_controller *nvme, uint64_t address, const uint8_t *data,
+	uint64_t offset, size_t length)
 {
+	bool may_wait = !nvme->backend.waits;
+	int result = 0;
+
 	if (!soft_dma_read(nvme->device, address, nvme->scratch, length))
 		return NVME_DATA_TRANSFER_ERROR;
-	if (nvme_backend_read(&nvme->backend, nvme->scratch_file, length, offset) < 0)
-		return read_status(nvme, -EIO);
-	return memcmp(nvme->scratch, nvme->scratch_file, length) ? NVME_COMPARE_FAILURE : NVME_OK;
+	if (!data) {
+		data = nvme->scratch_file;
+		result = nvme_backend_read(
+			&nvme->backend, nvme->scratch_file, length, offset, may_wait);
+	}
+	if (result < 0)
+		return !may_wait && would_wait(result) ? NVME_NOT_CACHED :
+							 read_status(nvme, result);
+	return memcmp(nvme->scratch, data, length) ? NVME_COMPARE_FAILURE : NVME_OK;
 }
 
-uint16_t nvme_segments_compare(struct nvme_controller *nvme, uint64_t offset)
+uint16_t nvme_segments_compare(
+	struct nvme_controller *nvme, uint64_t offset, const struct nvme_job *job)
 {
+	const uint8_t *data = job ? job->data : NULL;
+
+	if (job && job->result < 0)
+		return read_status(nvme, job->result);
 	for (size_t i = 0; i < nvme->segment_count; i++) {
 		struct dma_segment segment = nvme->segments[i];
 
 		while (segment.length) {
 			size_t length =
 				segment.length < NVME_SCRATCH ? segment.length : NVME_SCRATCH;
-			uint16_t status =
-				nvme_halted(nvme) ?
-					NVME_NO_COMPLETION :
-					compare_piece(nvme, segment.bus_address, offset, length);
+			uint16_t status = nvme_halted(nvme) ?
+						  NVME_NO_COMPLETION :
+						  compare_piece(nvme, segment.bus_address, data,
+							  offset, length);
 
 			if (status != NVME_OK)
 				return status;
 			segment.bus_address += length;
 			segment.length -= length;
 			offset += length;
+			if (data)
+				data += length;
 		}
 	}
 	return NVME_OK;
