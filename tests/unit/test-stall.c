@@ -379,6 +379,12 @@ static void test_jobs_of_a_replaced_controller(void **state)
 	nvme_read(&scene, 0, scene.rig.bus + DATA);
 	await_completion(&scene, 1, 0);
 	assert_memory_equal(scene.rig.memory + DATA, block, sizeof(block));
+	/* It is the same device: it offers Doorbell Buffer Config as before. */
+	submit(&scene, 0, 2,
+		(struct nvme_command){ .opcode = 0x7c,
+			.prp1 = htole64(scene.rig.bus + DATA + 0x1000),
+			.prp2 = htole64(scene.rig.bus + DATA + 0x2000) });
+	await_completion(&scene, 0, 2);
 	stall_end(&scene.stall);
 	await_owner_freed(&scene);
 	prig_close(&scene.rig);

@@ -221,6 +221,7 @@ static bool replace(struct soft_device *device)
 	nvme->identity = stuck->identity;
 	nvme->vendor_id = stuck->vendor_id;
 	nvme->subsystem_vendor_id = stuck->subsystem_vendor_id;
+	nvme->offers_doorbell_buffer = stuck->offers_doorbell_buffer;
 	nvme->statistics = stuck->statistics;
 	nvme->medium_error = stuck->medium_error;
 	nvme->registers.bar = stuck->registers.bar;
