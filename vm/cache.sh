@@ -1,39 +1,39 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# What was fetched and unpacked once, outside of the source tree, for every later
-# run and every other clone. Needs say.sh and process.sh.
+# The cache of downloaded and unpacked files. It is outside of the source tree, and shared
+# by all runs and clones. Needs output.sh and process.sh.
 
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/dextpci
 
-# cache_need NAME TEXT FUNCTION [ARGUMENT...] - have the directory $CACHE/NAME
+# cache_ensure NAME TEXT FUNCTION [ARGUMENT...] - create the directory $CACHE/NAME if it is missing
 #
-# FUNCTION is called with a new directory in front of its arguments, fills it, and
-# that becomes $CACHE/NAME in one rename: the directory is complete or not there.
-# Of several runs at a time one makes it and the others wait. A changed recipe
-# needs a changed NAME.
-cache_need() {
+# FUNCTION is called with a new directory followed by the ARGUMENTs, and creates the
+# content. The new directory is then renamed to $CACHE/NAME, which is therefore always
+# complete. Concurrent runs wait for the one that creates it. TEXT is shown as progress.
+# When FUNCTION changes, NAME must change too.
+cache_ensure() {
 	local name=$1 text=$2 lock
 	shift 2
 	[[ ! -d $CACHE/$name ]] || return 0
-	mkdir -p "$CACHE" || die "$CACHE: cannot be made; set XDG_CACHE_HOME to a directory of yours"
+	mkdir -p "$CACHE" || die "$CACHE: cannot be created; set XDG_CACHE_HOME to a directory of yours"
 	exec {lock}>"$CACHE/$name.lock"
 	flock --nonblock "$lock" ||
-		step "Waiting for another run to make $name" flock --timeout 900 "$lock" ||
+		step "Waiting for another run to create $name" flock --timeout 900 "$lock" ||
 		die "$CACHE/$name.lock: held by another run for 15 minutes"
 	if [[ ! -d $CACHE/$name ]]; then
-		step "$text" cache_make "$name" "$@" || die "$CACHE/$name could not be made"
+		step "$text" cache_create "$name" "$@" || die "$CACHE/$name could not be created"
 	fi
 	exec {lock}>&-
 }
 
-# In a step's subshell, under the lock: leftovers of killed runs are not in use.
-cache_make() {
+# Runs in a subshell, under the lock: temporary directories are from runs that were killed.
+cache_create() {
 	local name=$1 fill=$2 new
 	shift 2
 	rm -rf "$CACHE/.$name".*
 	new=$(mktemp -d "$CACHE/.$name.XXXXXX") || return 1
-	# shellcheck disable=SC2064 # the directory of now
+	# shellcheck disable=SC2064 # expanded now
 	trap "rm -rf '$new'" EXIT
 	"$fill" "$new" "$@" || return 1
 	chmod 755 "$new"

@@ -1,10 +1,12 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Packages of any Debian release, fetched and unpacked into a directory without
-# being installed: apt runs with separate state, no root needed. Needs say.sh.
+# Downloads packages of any Debian release and unpacks them into a directory, without
+# installing them: apt runs with separate state, and without root. Needs output.sh.
 
-# debian_archives - print where apt's own sources have Debian from, likeliest first
+# debian_archives - print the URIs of the host's apt sources that may be Debian archives
+#
+# The most probable one comes first.
 debian_archives() {
 	local release
 	if [[ -n ${DEXTPCI_DEBIAN_ARCHIVE:-} ]]; then
@@ -13,39 +15,39 @@ debian_archives() {
 	fi
 	release=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
 	{
-		# Known once apt has lists ...
+		# If apt has package lists, they name the origin.
 		# shellcheck disable=SC2016 # apt's variables
 		apt-get indextargets 'Created-By: Packages' \
 			--format '$(ORIGIN)|$(CODENAME)|$(COMPONENT)|$(REPO_URI)' 2>/dev/null |
 			awk -F '|' '$1 == "Debian" && $2 !~ /-/ && $3 == "main" { print $4 }'
-		# ... and before that, whatever has a release of this name.
+		# Without lists: all sources that have this release.
 		apt-get --print-uris update 2>/dev/null |
 			sed -n "s|^'\\(.*/\\)dists/$release/InRelease'.*|\\1|p"
 	} | awk '!seen[$0]++'
 }
 
-# debian_open DIR ARCHITECTURE SUITE... - prepare DIR for debian_apt, fetch the lists
-debian_open() {
+# debian_prepare DIR ARCHITECTURE SUITE... - create apt's state in DIR, download package lists
+debian_prepare() {
 	local dir=$1 architecture=$2 archive
 	shift 2
 	command -v apt-get >/dev/null || {
-		echo "dextpci: no apt-get here: packages of Debian cannot be fetched"
+		echo "dextpci: apt-get is not installed: Debian packages cannot be downloaded"
 		return 1
 	}
 	mkdir -p "$dir/lists/partial" "$dir/archives/partial"
 	chmod 700 "$dir"
 	: >"$dir/status"
-	debian_configure "$dir" "$architecture"
+	debian_write_config "$dir" "$architecture"
 	while read -r archive; do
-		debian_sources "$architecture" "$archive" "$@" >"$dir/sources.list"
-		# Whether it really is Debian's, its signature says.
+		debian_write_sources "$architecture" "$archive" "$@" >"$dir/sources.list"
+		# The signature proves that it is a Debian archive.
 		debian_apt "$dir" apt-get -q update --error-on=any && return 0
 	done < <(debian_archives)
-	echo "dextpci: apt's sources name no archive of Debian with $*; set DEXTPCI_DEBIAN_ARCHIVE=URI"
+	echo "dextpci: no apt source is a Debian archive with $*; set DEXTPCI_DEBIAN_ARCHIVE=URI"
 	return 1
 }
 
-debian_sources() {
+debian_write_sources() {
 	local architecture=$1 archive=$2 suite options=
 	shift 2
 	local keys=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -55,7 +57,7 @@ debian_sources() {
 	done
 }
 
-debian_configure() {
+debian_write_config() {
 	cat >"$1/apt.conf" <<-END
 		APT::Architecture "$2";
 		APT::Architectures { "$2"; };
@@ -77,31 +79,31 @@ debian_configure() {
 	END
 }
 
-# debian_apt DIR COMMAND... - one of apt's commands, on the state in DIR
+# debian_apt DIR COMMAND... - run a command of apt with the state in DIR
 debian_apt() {
 	local dir=$1 tool=$2
 	shift 2
-	# The system's configuration is read too: that is where its proxy stands.
+	# apt also reads the host's configuration, which may set a proxy.
 	"$tool" -c "$dir/apt.conf" "$@"
 }
 
-# debian_fetch DIR [OPTION...] PACKAGE... - download packages and all they depend on
+# debian_fetch DIR [OPTION...] PACKAGE... - download packages and their dependencies
 debian_fetch() {
 	local dir=$1
 	shift
 	debian_apt "$dir" apt-get -q -y --download-only -o APT::Status-Fd=4 install "$@" \
-		4> >(apt_notes)
+		4> >(apt_progress)
 }
 
-# debian_fetch_alone DIR PACKAGE... - download packages without what they depend on
-debian_fetch_alone() {
+# debian_fetch_no_deps DIR PACKAGE... - download packages without their dependencies
+debian_fetch_no_deps() {
 	local dir=$1
 	shift
 	(cd "$dir/archives" && debian_apt "$dir" apt-get -q -o APT::Status-Fd=4 download "$@" \
-		4> >(apt_notes))
+		4> >(apt_progress))
 }
 
-# debian_unpack DIR ROOT - unpack what was downloaded; nothing of it is run
+# debian_unpack DIR ROOT - unpack the downloaded packages; their scripts are not run
 debian_unpack() {
 	local dir=$1 root=$2 package done=0
 	local packages=("$dir"/archives/*.deb)

@@ -3,18 +3,18 @@
 #
 # Usage: vm/fetch.sh
 #
-# Downloads what the virtual machines of ./test need, so that it can be done during the builds.
-# A second process that needs the same files waits for this one.
+# Downloads the files for the virtual machines of ./test, which runs this during the builds.
+# Other processes that need the same files wait for this one.
 
 set -u -o pipefail
 
 # shellcheck source=vm/vm.sh
 . "$(dirname "${BASH_SOURCE[0]}")/vm.sh"
 # shellcheck source=vm/system.sh
-. "$VM/system.sh"
+. "$VM_DIR/system.sh"
 
-work_begin
-vmm_need
-guest_tree_need
-system_need bookworm
-kernel_need trixie-backports
+workdir_create
+vmm_ensure
+guest_tree_ensure
+system_ensure bookworm
+kernel_ensure trixie-backports

@@ -1,28 +1,29 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# The disk image behind the passed-through disk. What a user gives is the user's:
-# only an image that is empty gets a file system.
+# The disk image of the passed-through disk. A file system is created only on an empty image,
+# so that no data of the user is overwritten.
 
-# image_content FILE - print "empty", "ext4" or what else is in it
+# image_content FILE - print "empty", "ext4" or another type of content
 image_content() {
 	local file=$1 type
 	type=$(blkid -p -o value -s TYPE -s PTTYPE "$file" | tr '\n' ' ')
 	type=${type% }
 	if [[ -z $type ]]; then
-		image_zero "$file" && type=empty || type="unknown data"
+		image_is_zero "$file" && type=empty || type="unknown data"
 	fi
 	printf '%s\n' "$type"
 }
 
-# No blocks at all is quick to see and the usual case.
-image_zero() {
+# A file without allocated blocks, the usual case, need not be read.
+image_is_zero() {
 	[[ $(stat -c %b "$1") -eq 0 ]] || cmp -s -n "$(stat -c %s "$1")" "$1" /dev/zero
 }
 
-# image_check FILE BYTES - refuse an image that cannot take BYTES of files
+# image_check FILE BYTES - check that BYTES of files can be written to an image
 #
-# Prints "yes" when it is to be formatted, "no" when it has an ext4 file system.
+# Prints "yes" when a file system must be created, and "no" when it has an ext4 file system;
+# an error message when it returns 1.
 image_check() {
 	local file=$1 need=$2 content size
 	[[ -f $file ]] || { echo "$file: not a file" && return 1; }
@@ -31,7 +32,7 @@ image_check() {
 	content=$(image_content "$file")
 	case $content in
 	empty)
-		# A tenth and a journal are the file system's own.
+		# The file system's metadata and reserved blocks, and its journal.
 		((size >= need * 5 / 4 + (64 << 20))) || {
 			echo "$file: $(mebibytes "$size"); at least $(mebibytes $((need * 5 / 4 + (64 << 20)))) are needed"
 			return 1
@@ -39,7 +40,7 @@ image_check() {
 		echo yes
 		;;
 	ext4)
-		image_room "$file" "$need" && echo no
+		image_check_free_space "$file" "$need" && echo no
 		;;
 	*)
 		echo "$file: holds $content; expected an empty (all zero) image or an ext4 file system"
@@ -48,7 +49,7 @@ image_check() {
 	esac
 }
 
-image_room() {
+image_check_free_space() {
 	local free
 	free=$(dumpe2fs -h "$1" 2>/dev/null | awk -F ': *' '
 		$1 == "Free blocks" { blocks = $2 }

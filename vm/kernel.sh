@@ -1,41 +1,41 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# What guests are made of: Debian 12's kernel, its modules, and the few programs
-# that a guest runs. Needs cache.sh and debian.sh, and kmod.
+# The kernel of guests, its modules, and the programs that guests run, from packages of
+# Debian 12. Needs cache.sh, debian.sh and kmod.
 
-GUEST_TREE=	# the packages, unpacked
-KERNEL_TREE=	# where lib/modules is: GUEST_TREE, unless kernel_need() has another kernel
-GUEST_KERNEL=	# the kernel's release, "6.1.0-..-amd64"
-GUEST_IMAGE=	# what the VMM starts
+GUEST_TREE=	# the directory of the unpacked packages
+KERNEL_TREE=	# contains lib/modules: GUEST_TREE, unless kernel_ensure() sets another kernel
+GUEST_KERNEL_RELEASE=	# as uname -r prints it: "6.1.0-..-amd64"
+GUEST_KERNEL_IMAGE=	# for QEMU's option -kernel
 
-guest_tree_need() {
-	cache_need guest-bookworm-3 "Fetching the guest's kernel (once, about 75 MB)" guest_tree_fetch
+guest_tree_ensure() {
+	cache_ensure guest-bookworm-3 "Fetching the guest's kernel (once, about 75 MB)" guest_tree_fetch
 	GUEST_TREE=$CACHE/guest-bookworm-3/root
 	kernel_use "$GUEST_TREE"
 }
 
-# kernel_need SUITE - the kernel of another suite of Debian, with the same programs
-kernel_need() {
-	cache_need "kernel-$1-1" "Fetching the kernel of $1 (once, about 110 MB)" kernel_fetch "$1"
+# kernel_ensure SUITE - use the kernel of another suite of Debian, with the same programs
+kernel_ensure() {
+	cache_ensure "kernel-$1-1" "Fetching the kernel of $1 (once, about 110 MB)" kernel_fetch "$1"
 	kernel_use "$CACHE/kernel-$1-1/root"
 }
 
-# kernel_use TREE - set KERNEL_TREE, GUEST_KERNEL and GUEST_IMAGE
+# kernel_use TREE - set KERNEL_TREE, GUEST_KERNEL_RELEASE and GUEST_KERNEL_IMAGE
 kernel_use() {
 	KERNEL_TREE=$1
-	GUEST_KERNEL=$(basename "$KERNEL_TREE"/lib/modules/*)
-	GUEST_IMAGE=$KERNEL_TREE/boot/vmlinux-$GUEST_KERNEL
-	# shellcheck disable=SC2034 # for those who source this
-	[[ -f $GUEST_IMAGE ]] || GUEST_IMAGE=$KERNEL_TREE/boot/vmlinuz-$GUEST_KERNEL
+	GUEST_KERNEL_RELEASE=$(basename "$KERNEL_TREE"/lib/modules/*)
+	GUEST_KERNEL_IMAGE=$KERNEL_TREE/boot/vmlinux-$GUEST_KERNEL_RELEASE
+	# shellcheck disable=SC2034 # for scripts that source this
+	[[ -f $GUEST_KERNEL_IMAGE ]] || GUEST_KERNEL_IMAGE=$KERNEL_TREE/boot/vmlinuz-$GUEST_KERNEL_RELEASE
 }
 
 kernel_fetch() {
 	local dir=$1/apt packages kernel image
-	debian_open "$dir" amd64 "$2" || return 1
+	debian_prepare "$dir" amd64 "$2" || return 1
 	mapfile -t packages < <(kernel_packages "$dir")
-	debian_fetch_alone "$dir" "${packages[@]}" && debian_unpack "$dir" "$1/root" || return 1
-	# Since Debian 13 modules are below /usr, and since Linux 7 the image is beside them.
+	debian_fetch_no_deps "$dir" "${packages[@]}" && debian_unpack "$dir" "$1/root" || return 1
+	# Since Debian 13 modules are below /usr, and since Linux 7 the image is in their directory.
 	[[ -d $1/root/lib/modules ]] || {
 		mkdir -p "$1/root/lib" && mv "$1/root/usr/lib/modules" "$1/root/lib/" || return 1
 	}
@@ -45,11 +45,12 @@ kernel_fetch() {
 	[[ -f $image ]] || {
 		mkdir -p "$1/root/boot" && mv "$1/root/lib/modules/$kernel/vmlinuz" "$image" || return 1
 	}
-	kernel_unpack "$image" "${image/vmlinuz/vmlinux}"
+	kernel_extract_vmlinux "$image" "${image/vmlinuz/vmlinux}"
 	rm -rf "$dir"
 }
 
-# kernel_packages DIR - the packages that linux-image-amd64 stands for: image and modules
+# kernel_packages DIR - print the packages with image and modules, which the metapackage
+# linux-image-amd64 depends on
 kernel_packages() {
 	debian_apt "$1" apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts \
 		--no-breaks --no-replaces --no-enhances linux-image-amd64 |
@@ -58,24 +59,24 @@ kernel_packages() {
 
 guest_tree_fetch() {
 	local dir=$1/apt packages image
-	debian_open "$dir" amd64 bookworm || return 1
+	debian_prepare "$dir" amd64 bookworm || return 1
 	mapfile -t packages < <(kernel_packages "$dir")
-	debian_fetch_alone "$dir" "${packages[@]}" &&
+	debian_fetch_no_deps "$dir" "${packages[@]}" &&
 		debian_fetch "$dir" busybox-static e2fsprogs kexec-tools &&
 		debian_unpack "$dir" "$1/root" &&
 		depmod -b "$1/root" "$(basename "$1"/root/lib/modules/*)" || return 1
 	image=$(echo "$1"/root/boot/vmlinuz-*)
-	kernel_unpack "$image" "${image/vmlinuz/vmlinux}"
+	kernel_extract_vmlinux "$image" "${image/vmlinuz/vmlinux}"
 	rm -rf "$dir"
 }
 
-# kernel_unpack IMAGE FILE - the kernel that is packed in an image, as it will run
+# kernel_extract_vmlinux IMAGE FILE - decompress the vmlinux of a bzImage to FILE
 #
-# It can do that itself, but without KVM it takes seconds at each start. The image's
-# header (Linux/x86 boot protocol: setup_sects, payload_offset, payload_length) says where
-# it lies; its length stands behind it. Where it is packed in another way, there is no
-# FILE, and the image serves as well.
-kernel_unpack() {
+# A bzImage decompresses itself, but without KVM that takes seconds at each boot. The fields
+# setup_sects, payload_offset and payload_length of the header (Linux/x86 boot protocol) tell
+# where the compressed data is; its last four bytes are the uncompressed size. If the
+# compression is not xz, FILE is not created, and guests boot the bzImage.
+kernel_extract_vmlinux() {
 	local setup offset length
 	setup=$(od -An -t u1 -j 497 -N 1 "$1")
 	read -r offset length < <(od -An -t u4 -j 584 -N 8 "$1")

@@ -1,53 +1,54 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# The virtual machine's command line. Needs vmm.sh and kernel.sh.
+# The command line of QEMU. Needs vmm.sh and kernel.sh.
 
-RESET_ACTION=shutdown	# what the VMM does when the guest resets the machine; or "reset"
+RESET_ACTION=shutdown	# of QEMU when the guest resets the machine; or "reset"
 
-# machine_command - set MACHINE to the VMM's command
+# machine_command [WORD...] - set VM_COMMAND to the command that starts QEMU
 #
-# Uses MEMORY (as QEMU writes it, "512M"), CPUS, INITRAMFS, and adds the arguments
-# to the kernel's command line. Guest memory is shareable: the device reaches it
-# from another process. Without a source of randomness programs in the guest wait for it. On a
-# busy machine the kernel's test whether timer interrupts arrive in time would fail.
+# Uses MEMORY (in QEMU's format, "512M"), CPUS and INITRAMFS. WORDs are added to the kernel's
+# command line. Guest memory is shared (share=on), because the device accesses it from
+# another process. Without rdrand, programs in the guest wait for random numbers.
+# no_timer_check skips a test that fails when timer interrupts are late on a busy host.
 machine_command() {
-	MACHINE=("${VMM[@]}" -nodefaults -action "reboot=$RESET_ACTION" -display none
+	VM_COMMAND=("${VMM[@]}" -nodefaults -action "reboot=$RESET_ACTION" -display none
 		-accel "tcg,thread=multi" -cpu "qemu64,+rdrand" -smp "$CPUS" -m "$MEMORY"
 		-M "q35,memory-backend=ram"
 		-object "memory-backend-memfd,id=ram,size=$MEMORY,share=on"
-		-kernel "$GUEST_IMAGE" -initrd "$INITRAMFS"
+		-kernel "$GUEST_KERNEL_IMAGE" -initrd "$INITRAMFS"
 		-append "console=ttyS0 quiet panic=-1 no_timer_check $*")
 }
 
-# machine_serial CONSOLE REPORT LOG - where the three serial ports go
+# machine_serial CONSOLE REPORT LOG - add the three serial ports, which write to these files
 #
-# CONSOLE "-" is this terminal.
+# If CONSOLE is "-", the first one is connected to the terminal.
 machine_serial() {
 	if [[ $1 == - ]]; then
-		MACHINE+=(-serial mon:stdio)
+		VM_COMMAND+=(-serial mon:stdio)
 	else
-		MACHINE+=(-serial "file:$1")
+		VM_COMMAND+=(-serial "file:$1")
 	fi
-	MACHINE+=(-serial "file:$2" -serial "file:$3")
+	VM_COMMAND+=(-serial "file:$2" -serial "file:$3")
 }
 
-# machine_iommu - an IOMMU (VT-d), which the kernel uses with intel_iommu=on
+# machine_iommu - add an IOMMU (VT-d), which the guest's kernel uses with intel_iommu=on
 machine_iommu() {
-	# shellcheck disable=SC2054 # commas of the VMM's
-	MACHINE+=(-M "kernel-irqchip=off" -device "intel-iommu,intremap=on,caching-mode=on")
+	# shellcheck disable=SC2054 # commas inside of QEMU's options
+	VM_COMMAND+=(-M "kernel-irqchip=off" -device "intel-iommu,intremap=on,caching-mode=on")
 }
 
-# machine_disk IMAGE - a read-only virtio disk; the guest's first is /dev/vda
+# machine_disk IMAGE - add a read-only virtio disk; the first one is /dev/vda in the guest
 machine_disk() {
-	MACHINE+=(-drive "if=virtio,format=raw,read-only=on,file=$1")
+	VM_COMMAND+=(-drive "if=virtio,format=raw,read-only=on,file=$1")
 }
 
-# machine_passthrough SOCKET [PLACE] - a passed-through device
+# machine_passthrough SOCKET [PROPERTIES] - add the device that is served on SOCKET
 #
-# PLACE are members of the device's JSON; without it, it is at 00:10.0 in the guest.
+# PROPERTIES are members of the JSON object of QEMU's -device. Without them, the device is
+# at 00:10.0 in the guest.
 machine_passthrough() {
-	MACHINE+=(-device "$(machine_passthrough_json "$@")")
+	VM_COMMAND+=(-device "$(machine_passthrough_json "$@")")
 }
 
 machine_passthrough_json() {
@@ -55,9 +56,9 @@ machine_passthrough_json() {
 		"${2:-\"addr\":\"10\"}" "$1"
 }
 
-# machine_reference IMAGE [SERIAL] - in its place a disk that the VMM emulates itself
-machine_reference() {
-	MACHINE+=(-blockdev "driver=file,node-name=file1,filename=$1"
+# machine_qemu_nvme IMAGE [SERIAL] - add QEMU's emulated NVMe disk, also at 00:10.0
+machine_qemu_nvme() {
+	VM_COMMAND+=(-blockdev "driver=file,node-name=file1,filename=$1"
 		-blockdev "driver=raw,node-name=disk1,file=file1"
 		-device "nvme,drive=disk1,serial=${2:-reference},addr=10")
 }

@@ -1,26 +1,26 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Debian packages that this machine must have. Needs say.sh and process.sh.
+# Debian packages that must be installed on the host. Needs output.sh and process.sh.
 
-# shellcheck disable=SC2034 # for those who source this
+# shellcheck disable=SC2034 # for scripts that source this
 # To build: the compiler and the libraries.
 PACKAGES_BUILD=(gcc libc6-dev pkg-config python3 meson ninja-build libjson-c-dev uthash-dev libpci-dev
 	libbsd-dev libcmocka-dev libseccomp-dev libsystemd-dev)
-# shellcheck disable=SC2034 # for those who source this
-# To test: what the tests themselves run.
+# shellcheck disable=SC2034 # for scripts that source this
+# To test: the programs that the tests run.
 PACKAGES_TEST=(pciutils bsdutils spin clang libclang-rt-dev clang-format shellcheck mandoc)
-# shellcheck disable=SC2034 # for those who source this
-# To build for macOS. npm as well, which is not asked for: see headers_need().
+# shellcheck disable=SC2034 # for scripts that source this
+# To build for macOS. npm is not installed: see headers_ensure().
 PACKAGES_MACOS=(clang lld llvm openssl)
-# shellcheck disable=SC2034 # for those who source this
-# To make a guest and to look at what it did.
+# shellcheck disable=SC2034 # for scripts that source this
+# To make guests, and to check their disk images.
 PACKAGES_VM=(cpio kmod e2fsprogs gzip xz-utils util-linux binutils)
 
-# packages_need PACKAGE... - install those of them that are missing
+# packages_ensure PACKAGE... - install the packages that are missing
 #
-# Without dpkg, missing packages show as errors of the programs that need them.
-packages_need() {
+# Without dpkg nothing is checked, and a missing program is reported when it is run.
+packages_ensure() {
 	local missing
 	command -v dpkg-query >/dev/null || return 0
 	mapfile -t missing < <(packages_missing "$@")
@@ -46,7 +46,7 @@ packages_known() {
 	apt-get -qq --simulate install "$@" >/dev/null 2>&1
 }
 
-# The lists may be older than the archive: once with new ones before giving up.
+# If the installation fails, the package lists may be outdated: update them, and try again once.
 packages_install() {
 	local text="Installing $*"
 	[[ ${#text} -le 60 ]] || text="Installing $# packages"
@@ -57,14 +57,14 @@ packages_install() {
 	fi
 }
 
-# apt-get without questions; its percentages go to a step's note.
+# apt-get without prompts. Its progress is written to the descriptor 3, see step().
 apt_get() {
 	DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=120 \
-		-o APT::Status-Fd=4 "$@" 4> >(apt_notes) </dev/null
+		-o APT::Status-Fd=4 "$@" 4> >(apt_progress) </dev/null
 }
 
 # "dlstatus:1:12.5:Retrieving..." or "pmstatus:package:40:Installing..." -> "12%"
-apt_notes() {
+apt_progress() {
 	local kind percent
 	while IFS=: read -r kind _ percent _; do
 		[[ $kind == *status ]] && printf '%s%%\n' "${percent%.*}" >&3

@@ -1,47 +1,49 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# The working directory and the processes of a run: whatever is started here ends
-# with the script, however the script ends.
+# The temporary directory and the child processes of a script. Both are removed when the script
+# exits, also by a signal.
 
-WORK=		# temporary: sockets, logs, scratch; gone at the end
-CHILDREN=()	# process groups (of steps) and processes (of servers) to be ended
-STARTED=	# the process that start() started last
+WORK=		# the temporary directory, for sockets, logs and other files
+CHILDREN=()	# process groups of steps, and processes of servers, to be stopped at exit
+PROCESS_PID=	# the process that process_start() has started last
 
-# work_begin - make the working directory, arm the clean-up
-work_begin() {
+# workdir_create - create the temporary directory, and set the traps that clean up
+workdir_create() {
 	local parent=${TMPDIR:-/tmp}
-	# It ends up in socket addresses (108 bytes) and in option strings.
+	# The path is used in socket addresses (108 bytes) and in option strings.
 	[[ $parent =~ ^/[A-Za-z0-9/._+-]{0,59}$ && -w $parent ]] || parent=/tmp
 	WORK=$(mktemp -d "$parent/dextpci.XXXXXX") || exit 1
 	mkdir "$WORK/files"
-	trap work_end EXIT
-	trap 'work_stop 129' HUP
-	trap 'work_stop 130' INT
-	trap 'work_stop 143' TERM
-	trap 'work_stop 141' PIPE
+	trap cleanup EXIT
+	trap 'exit_on_signal 129' HUP
+	trap 'exit_on_signal 130' INT
+	trap 'exit_on_signal 143' TERM
+	trap 'exit_on_signal 141' PIPE
 }
 
-# work_stop STATUS - on a signal, which may have ended who reads what is said here, too
-work_stop() {
+# exit_on_signal STATUS - the trap of a signal
+#
+# The signal may also have ended the process that reads the output of this one.
+exit_on_signal() {
 	trap '' PIPE
-	progress_drop
+	progress_abort
 	exit "$1"
 }
 
-work_end() {
+cleanup() {
 	local pid
 	trap '' HUP INT TERM
 	for pid in "${CHILDREN[@]}"; do
-		process_end "$pid"
+		process_stop "$pid"
 	done
 	rm -rf "$WORK"
 }
 
-# process_end PID - stop a child by SIGTERM, then SIGKILL, and wait for its exit
+# process_stop PID - stop a child by SIGTERM, after 15 s by SIGKILL, and wait for its exit
 #
-# Return: its exit status (137 when it had to be killed).
-process_end() {
+# Return: its exit status (137 after SIGKILL).
+process_stop() {
 	local pid=$1 deadline=$((SECONDS + 15)) status=0
 	kill -TERM -- "-$pid" 2>/dev/null || kill -TERM "$pid" 2>/dev/null
 	while kill -0 "$pid" 2>/dev/null && ((SECONDS < deadline)); do
@@ -49,46 +51,46 @@ process_end() {
 	done
 	kill -KILL -- "-$pid" 2>/dev/null || kill -KILL "$pid" 2>/dev/null
 	wait "$pid" 2>/dev/null || status=$?
-	child_forget "$pid"
+	child_remove "$pid"
 	return "$status"
 }
 
-# process_kill PID - end a child without giving it a chance
+# process_kill PID - stop a child by SIGKILL
 process_kill() {
 	{
 		kill -KILL "$1"
 		wait "$1"
 	} 2>/dev/null
-	child_forget "$1"
+	child_remove "$1"
 }
 
-child_forget() {
-	local pid left=()
+child_remove() {
+	local pid remaining=()
 	for pid in "${CHILDREN[@]}"; do
-		[[ $pid == "$1" ]] || left+=("$pid")
+		[[ $pid == "$1" ]] || remaining+=("$pid")
 	done
-	CHILDREN=("${left[@]}")
+	CHILDREN=("${remaining[@]}")
 }
 
-# start LOG COMMAND [ARGUMENT...] - run a server; its process id is in STARTED
+# process_start LOG COMMAND [ARGUMENT...] - run a server in the background; sets PROCESS_PID
 #
-# It gets its own process group, so that Ctrl-C does not reach it before the
-# clean-up does, and dies with this script even when that one is killed.
-start() {
+# It gets its own process group, so that Ctrl-C does not stop it before cleanup() does, and
+# PDEATHSIG, so that it is killed when this script is killed.
+process_start() {
 	local log=$1
 	shift
 	set -m
 	setpriv --pdeathsig KILL -- "$@" >"$log" 2>&1 </dev/null &
-	STARTED=$!
+	PROCESS_PID=$!
 	set +m
-	CHILDREN+=("$STARTED")
+	CHILDREN+=("$PROCESS_PID")
 }
 
-# step TEXT COMMAND [ARGUMENT...] - run something that takes a while, with progress
+# step TEXT COMMAND [ARGUMENT...] - run a command, and show TEXT and the elapsed time
 #
-# COMMAND may be a function; it runs in a subshell. Lines that it writes to the
-# descriptor 3 are shown beside the elapsed time. When it fails, the end of its
-# output is shown.
+# COMMAND may be a function; it runs in a subshell. The last line that it writes to the
+# descriptor 3 is shown after the elapsed time. When it fails, the end of its output is
+# shown.
 step() {
 	local text=$1 pid status=0 note=
 	shift
@@ -101,11 +103,11 @@ step() {
 	CHILDREN+=("$pid")
 	while kill -0 "$pid" 2>/dev/null; do
 		note=$(whole_lines "$WORK/step.note" | tail -n 1)
-		progress_tick "$note"
+		progress_update "$note"
 		sleep 0.1
 	done
 	wait "$pid" || status=$?
-	child_forget "$pid"
+	child_remove "$pid"
 	if [[ $status -ne 0 ]]; then
 		progress_end "FAILED"
 		show_tail "$WORK/step.log"
@@ -114,10 +116,10 @@ step() {
 	progress_end
 }
 
-# socket_wait PATH PID SECONDS - until a process listens on a socket
+# socket_wait PATH PID SECONDS - wait until a process listens on a socket
 #
-# A connection made to find out would be a client like any other. A datagram socket is told
-# that it is of the wrong type, and the server does not hear of it.
+# A connection for the check would be a client to the server. Instead, a datagram socket is
+# connected: the kernel refuses it with EPROTOTYPE, and does not notify the server.
 socket_wait() {
 	local deadline=$((SECONDS + $3))
 	while ! socket_listening "$1"; do
@@ -131,6 +133,6 @@ socket_wait() {
 socket_listening() {
 	python3 -c '
 import errno, socket, sys
-asker = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-sys.exit(asker.connect_ex(sys.argv[1]) != errno.EPROTOTYPE)' "$1"
+probe = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+sys.exit(probe.connect_ex(sys.argv[1]) != errno.EPROTOTYPE)' "$1"
 }

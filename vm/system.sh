@@ -1,37 +1,36 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# A guest that is a small Debian, whose systemd is the first process. Nothing of it is
-# configured or run on this machine; no root is needed. Needs cache.sh, debian.sh,
-# initramfs.sh and machine.sh.
+# A guest with a minimal Debian system, whose first process is systemd. Its packages are only
+# unpacked on the host, without root. Needs cache.sh, debian.sh, initramfs.sh and machine.sh.
 
-SYSTEM_TREE=	# the packages, unpacked
+SYSTEM_TREE=	# the directory of the unpacked packages
 
-# To run: an init, a shell, and the libraries that dextpci's programs and tests need.
+# systemd, a shell, and the libraries of dextpci's programs and tests.
 SYSTEM_PACKAGES=(systemd udev kmod busybox-static util-linux libc-bin
 	libjson-c5 libpci3 libseccomp2 libsystemd0 libcmocka0)
 # Documentation and translations, which the guest does not need.
-SYSTEM_WITHOUT=(usr/share/{doc,man,locale,info,lintian,bug,bash-completion,zsh,polkit-1,perl5,i18n}
+SYSTEM_REMOVED=(usr/share/{doc,man,locale,info,lintian,bug,bash-completion,zsh,polkit-1,perl5,i18n}
 	usr/lib/systemd/catalog usr/lib/udev/hwdb.d usr/lib/x86_64-linux-gnu/gconv usr/lib/locale)
 
-# system_need RELEASE - have SYSTEM_TREE, and packed beside it: $SYSTEM_TREE.cpio
-system_need() {
-	cache_need "system-$1-2" "Fetching the guest's systemd (once, about 20 MB)" system_fetch "$1"
+# system_ensure RELEASE - set SYSTEM_TREE; the same files are in the archive $SYSTEM_TREE.cpio
+system_ensure() {
+	cache_ensure "system-$1-2" "Fetching the guest's systemd (once, about 20 MB)" system_fetch "$1"
 	SYSTEM_TREE=$CACHE/system-$1-2/root
 }
 
 system_fetch() {
 	local dir=$1/apt
-	debian_open "$dir" amd64 "$2" &&
+	debian_prepare "$dir" amd64 "$2" &&
 		debian_fetch "$dir" "${SYSTEM_PACKAGES[@]}" &&
 		debian_unpack "$dir" "$1/root" &&
-		system_merge "$1/root" || return 1
-	rm -rf "$dir" "${SYSTEM_WITHOUT[@]/#/$1/root/}"
+		system_merge_usr "$1/root" || return 1
+	rm -rf "$dir" "${SYSTEM_REMOVED[@]/#/$1/root/}"
 	initramfs_pack "$1/root" >"$1/root.cpio"
 }
 
-# A merged /usr, as Debian has it since 12, of packages that may know nothing of it.
-system_merge() {
+# Merge /usr, as Debian 12 requires: packages may still have files in /bin, /lib and so on.
+system_merge_usr() {
 	local name
 	for name in bin sbin lib lib64; do
 		[[ ! -L $1/$name ]] || continue
@@ -42,11 +41,11 @@ system_merge() {
 	mkdir -p "$1"/{proc,sys,dev,run,tmp,root}
 }
 
-# system_runs ROOT PROGRAM... - whether programs below ROOT, built here, find their libraries
+# system_check_libraries ROOT PROGRAM... - check that programs below ROOT can be run in the guest
 #
-# Those of ROOT and the guest's. Prints what is missing: a build on a newer release than the
-# guest's wants newer symbols.
-system_runs() {
+# Their libraries are in ROOT and SYSTEM_TREE. Prints the missing libraries and symbols: programs
+# that were built on a newer release than the guest's need newer symbols.
+system_check_libraries() {
 	local root=$1 libraries=$SYSTEM_TREE/usr/lib/x86_64-linux-gnu own program list
 	own=$(dirname "$(find "$root" -name 'libiokit-user.so.1' | head -n 1)")
 	shift
@@ -59,29 +58,32 @@ system_runs() {
 	done
 }
 
-# system_initramfs FILE DIR - the system, and over it what is in DIR
+# system_initramfs FILE DIR - write an initramfs with the system and the files in DIR
+#
+# Files in DIR replace those of the system.
 system_initramfs() {
-	install -m 755 "$VM/system/init" "$2/init" || return 1
+	install -m 755 "$VM_DIR/system/init" "$2/init" || return 1
 	{ cat "$SYSTEM_TREE.cpio" && initramfs_pack "$2"; } >"$1"
 }
 
-# system_modules DIR MODULE... - put modules of the guest's kernel, with all they need, into DIR
+# system_modules DIR MODULE... - copy modules of the guest's kernel and their dependencies to DIR
 system_modules() {
-	local dir=$1 modules=lib/modules/$GUEST_KERNEL file
+	local dir=$1 modules=lib/modules/$GUEST_KERNEL_RELEASE file
 	shift
-	modprobe -d "$KERNEL_TREE" -S "$GUEST_KERNEL" -a --show-depends "$@" |
+	modprobe -d "$KERNEL_TREE" -S "$GUEST_KERNEL_RELEASE" -a --show-depends "$@" |
 		sed -n 's|^insmod .*/\(kernel/[^ ]*\).*|\1|p' | sort -u |
 		while read -r file; do
 			install -D -m 644 "$KERNEL_TREE/$modules/$file" "$dir/$modules/$file"
 		done
 	cp "$KERNEL_TREE/$modules"/modules.{order,builtin,builtin.modinfo} "$dir/$modules/"
-	depmod -b "$dir" "$GUEST_KERNEL" && mkdir -p "$dir/usr/lib" &&
+	depmod -b "$dir" "$GUEST_KERNEL_RELEASE" && mkdir -p "$dir/usr/lib" &&
 		mv "$dir/lib/modules" "$dir/usr/lib/" && rmdir "$dir/lib"
 }
 
-# system_machine [ARGUMENT...] - MACHINE; the system boots to multi-user.target
+# system_machine [WORD...] - set VM_COMMAND; the system boots to multi-user.target
 #
-# Nobody logs in, and udev is there for the devices that appear later. ARGUMENTs are the kernel's.
+# There are no gettys, and udev handles only devices that appear after the boot. WORDs are added
+# to the kernel's command line.
 system_machine() {
 	machine_command "$@" systemd.mask=systemd-udev-trigger.service systemd.unit=multi-user.target systemd.getty_auto=no \
 		systemd.show_status=no systemd.mask=getty-static.service \

@@ -1,10 +1,9 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# What the host finds in the image after the guest has gone. The guest's word is
-# not asked for. Needs originals.sh.
+# Checks of the disk image on the host, after the guest has powered off. Needs originals.sh.
 
-# verify_filesystem IMAGE - whether the file system is whole and was unmounted
+# verify_filesystem IMAGE - check that the file system is undamaged and was unmounted
 verify_filesystem() {
 	local features
 	e2fsck -f -n "$1" || return 1
@@ -14,12 +13,14 @@ verify_filesystem() {
 
 # verify_extract IMAGE NAME DIR - copy the directory /NAME of the image to DIR/NAME
 #
-# Reads the file system in this process: nothing is mounted.
+# debugfs reads the file system: it is not mounted.
 verify_extract() {
 	mkdir -p "$3" && debugfs -R "rdump /$2 $3" "$1"
 }
 
-# verify_files DIR EXTRACTED - compare with the originals; prints "N of M" files that agree
+# verify_files DIR EXTRACTED - compare the files in EXTRACTED with the originals in DIR
+#
+# Prints "N of M", the number of equal files.
 verify_files() {
 	local same all
 	files_manifest "$2" >"$1/manifest.found"

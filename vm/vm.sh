@@ -1,44 +1,44 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# All of vm/, for scripts that run a guest: source this. It sets ROOT (the source
-# tree), VM (this directory) and PATH, and does nothing else.
+# To be sourced by scripts that run a guest. Defines all functions of this directory, and sets
+# ROOT (the source tree), VM_DIR (this directory) and PATH.
 
-VM=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# shellcheck disable=SC2034 # for those who source this
-ROOT=$(dirname "$VM")
-# Where mke2fs, depmod and others are, which a user's PATH may leave out.
+VM_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck disable=SC2034 # for scripts that source this
+ROOT=$(dirname "$VM_DIR")
+# The directories of mke2fs, depmod and others, which may be missing in a user's PATH.
 PATH=$PATH:/usr/sbin:/sbin
 
-# shellcheck source=vm/say.sh
-. "$VM/say.sh"
+# shellcheck source=vm/output.sh
+. "$VM_DIR/output.sh"
 # shellcheck source=vm/process.sh
-. "$VM/process.sh"
+. "$VM_DIR/process.sh"
 # shellcheck source=vm/packages.sh
-. "$VM/packages.sh"
+. "$VM_DIR/packages.sh"
 # shellcheck source=vm/cache.sh
-. "$VM/cache.sh"
+. "$VM_DIR/cache.sh"
 # shellcheck source=vm/debian.sh
-. "$VM/debian.sh"
+. "$VM_DIR/debian.sh"
 # shellcheck source=vm/vmm.sh
-. "$VM/vmm.sh"
+. "$VM_DIR/vmm.sh"
 # shellcheck source=vm/kernel.sh
-. "$VM/kernel.sh"
+. "$VM_DIR/kernel.sh"
 # shellcheck source=vm/initramfs.sh
-. "$VM/initramfs.sh"
+. "$VM_DIR/initramfs.sh"
 # shellcheck source=vm/originals.sh
-. "$VM/originals.sh"
+. "$VM_DIR/originals.sh"
 # shellcheck source=vm/image.sh
-. "$VM/image.sh"
+. "$VM_DIR/image.sh"
 # shellcheck source=vm/machine.sh
-. "$VM/machine.sh"
+. "$VM_DIR/machine.sh"
 # shellcheck source=vm/guest.sh
-. "$VM/guest.sh"
+. "$VM_DIR/guest.sh"
 # shellcheck source=vm/verify.sh
-. "$VM/verify.sh"
-# shellcheck source=vm/holdings.sh
-. "$VM/holdings.sh"
+. "$VM_DIR/verify.sh"
+# shellcheck source=vm/resources.sh
+. "$VM_DIR/resources.sh"
 # shellcheck source=vm/service.sh
-. "$VM/service.sh"
+. "$VM_DIR/service.sh"
 # shellcheck source=vm/job.sh
-. "$VM/job.sh"
+. "$VM_DIR/job.sh"

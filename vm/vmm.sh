@@ -1,32 +1,32 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# A stock QEMU with a vfio-user client. Needs cache.sh and debian.sh.
+# An unmodified QEMU that has a vfio-user client (vfio-user-pci). Needs cache.sh and debian.sh.
 
 VMM=()		# the command that starts it
-VMM_WHAT=	# "QEMU 11.1.3 (Debian ...)"
+VMM_VERSION=	# "QEMU 11.1.3 (Debian ...)"
 
-# vmm_need - find a QEMU that will do, or fetch one; sets VMM and VMM_WHAT
-vmm_need() {
+# vmm_ensure - find a QEMU with vfio-user-pci, or download one; sets VMM and VMM_VERSION
+vmm_ensure() {
 	local tree=$CACHE/vmm-trixie-1/root
 	if vmm_usable qemu-system-x86_64; then
 		VMM=(qemu-system-x86_64)
 	else
-		cache_need vmm-trixie-1 "Fetching QEMU (once, about 40 MB)" vmm_fetch
-		vmm_from_tree "$tree"
-		vmm_usable "${VMM[@]}" || die "$tree: the QEMU there does not run; remove it to fetch it anew"
+		cache_ensure vmm-trixie-1 "Fetching QEMU (once, about 40 MB)" vmm_fetch
+		vmm_use_tree "$tree"
+		vmm_usable "${VMM[@]}" || die "$tree: its QEMU does not run; remove the directory to download it again"
 	fi
-	# shellcheck disable=SC2034 # for those who source this
-	VMM_WHAT=$("${VMM[@]}" --version | sed -n '1s/.*emulator version /QEMU /p')
+	# shellcheck disable=SC2034 # for scripts that source this
+	VMM_VERSION=$("${VMM[@]}" --version | sed -n '1s/.*emulator version /QEMU /p')
 }
 
 vmm_usable() {
 	command -v "$1" >/dev/null && "$@" -device help 2>/dev/null | grep '"vfio-user-pci"' >/dev/null
 }
 
-# In a tree of another release than the host's: with that tree's own loader and
-# libraries, so that it sees the host's files and needs no chroot and no root.
-vmm_from_tree() {
+# The tree may be of another release than the host: QEMU is run with the loader and libraries of
+# the tree, without chroot, so that it has access to the host's files.
+vmm_use_tree() {
 	local tree=$1 libraries loader
 	libraries=$(echo "$tree"/usr/lib/*-linux-gnu*)
 	loader=$(echo "$libraries"/ld-linux*.so.*)
@@ -36,7 +36,7 @@ vmm_from_tree() {
 
 vmm_fetch() {
 	local dir=$1/apt
-	debian_open "$dir" "$(dpkg --print-architecture)" trixie trixie-backports &&
+	debian_prepare "$dir" "$(dpkg --print-architecture)" trixie trixie-backports &&
 		debian_fetch "$dir" -t trixie-backports qemu-system-x86 &&
 		debian_unpack "$dir" "$1/root" || return 1
 	rm -rf "$dir"

@@ -7,8 +7,8 @@ ARCHITECTURES=(arm64 x86_64)
 CROSS=	# directory of these builds
 declare -A CROSS_PIDS=()
 
-# headers_need - have Darwin's headers; or set HEADERS_MISSING to why they cannot be had
-headers_need() {
+# headers_ensure - have Darwin's headers; or set HEADERS_MISSING to why they cannot be had
+headers_ensure() {
 	HEADERS_MISSING=
 	[[ ! -d $CACHE/$SDK_CACHE ]] || return 0
 	if ! command -v npm >/dev/null; then
@@ -16,7 +16,7 @@ headers_need() {
 		return 1
 	fi
 	# In a subshell, which die() ends alone.
-	(cache_need "$SDK_CACHE" "Fetching Darwin's headers" sdk_fetch) && return 0
+	(cache_ensure "$SDK_CACHE" "Fetching Darwin's headers" sdk_fetch) && return 0
 	if grep -q "^$SDK_UNREACHABLE" "$WORK/step.log"; then
 		# shellcheck disable=SC2034 # for those who source this
 		HEADERS_MISSING=$SDK_UNREACHABLE
@@ -52,8 +52,8 @@ cross_begin() {
 	local architecture
 	step "Preparing the builds for macOS" cross_setup || return 1
 	for architecture in "${ARCHITECTURES[@]}"; do
-		start "$FILES/build-$architecture.log" ninja -C "$CROSS/$architecture"
-		CROSS_PIDS[$architecture]=$STARTED
+		process_start "$OUTPUT_DIR/build-$architecture.log" ninja -C "$CROSS/$architecture"
+		CROSS_PIDS[$architecture]=$PROCESS_PID
 	done
 }
 
@@ -62,8 +62,8 @@ cross_end() {
 	local pid=${CROSS_PIDS[$1]} status=0
 	step "Building for $1 macOS" tail --pid="$pid" -f /dev/null
 	wait "$pid" || status=$?
-	child_forget "$pid"
+	child_remove "$pid"
 	check "$1: builds with -Werror" "$status"
-	[[ $status -eq 0 ]] || show_tail "$FILES/build-$1.log" 40
+	[[ $status -eq 0 ]] || show_tail "$OUTPUT_DIR/build-$1.log" 40
 	return "$status"
 }

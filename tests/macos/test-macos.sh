@@ -43,8 +43,8 @@ check_files() {
 # The check itself: a call that is new is found, with the file that makes it.
 files_of_a_new_call() {
 	sed '/^_setrlimit$/d' "$HERE/allowed.txt" >"$WORK/allowed.txt"
-	check_files x86_64 "$WORK/allowed.txt" >"$FILES/new-call.log"
-	grep -qx '  _setrlimit: imported by common/limits.c, not in allowed.txt' "$FILES/new-call.log"
+	check_files x86_64 "$WORK/allowed.txt" >"$OUTPUT_DIR/new-call.log"
+	grep -qx '  _setrlimit: imported by common/limits.c, not in allowed.txt' "$OUTPUT_DIR/new-call.log"
 }
 
 test_files() {
@@ -66,14 +66,14 @@ main() {
 	done
 	[[ $# -le 2 ]] || CASES=("${@:3}")
 	checks_begin macos
-	FILES=$WORK/files
+	OUTPUT_DIR=$WORK/files
 	if [[ -n ${2:-} ]]; then
-		mkdir -p "$2" && FILES=$(realpath "$2")
+		mkdir -p "$2" && OUTPUT_DIR=$(realpath "$2")
 	fi
-	packages_need "${PACKAGES_MACOS[@]}"
+	packages_ensure "${PACKAGES_MACOS[@]}"
 	CROSS=$BUILD/macos
 	cross_lock
-	if headers_need; then
+	if headers_ensure; then
 		cross_begin || exit 1
 		for name in "${CASES[@]}"; do
 			"test_$name"

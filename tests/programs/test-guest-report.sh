@@ -6,8 +6,8 @@ set -u
 tree=$(cd "$(dirname "$0")/../.." && pwd) || exit 1
 WORK=$(mktemp -d) || exit 1
 trap 'rm -rf "$WORK"' EXIT
-# shellcheck source=vm/say.sh
-. "$tree/vm/say.sh"
+# shellcheck source=vm/output.sh
+. "$tree/vm/output.sh"
 # shellcheck source=vm/guest.sh
 . "$tree/vm/guest.sh"
 failed=0
@@ -31,9 +31,9 @@ printf 'inals\n' >>"$report"
 is 'a whole step' originals "$(guest_value "$WORK" step)"
 guest_reported "$WORK" step originals || is 'a report' yes no
 printf 'dextpci: took mount 120\ndextpci: took copy 34' >>"$report"
-is 'half a number' 0 "$(guest_took "$WORK" copy)"
+is 'half a number' 0 "$(guest_step_ms "$WORK" copy)"
 printf '56\n' >>"$report"
-is 'a whole number' 3456 "$(guest_took "$WORK" copy)"
+is 'a whole number' 3456 "$(guest_step_ms "$WORK" copy)"
 
 echo "guest report: $failed failed"
 [ "$failed" -eq 0 ]

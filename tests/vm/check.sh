@@ -50,10 +50,10 @@ try_quiet() {
 	[[ $status -eq 0 ]] || show_tail "$WORK/try.log"
 }
 
-# checks_begin NAME - create a working directory, and print the counts at exit
+# checks_begin NAME - create the temporary directory, and print the counts at exit
 checks_begin() {
 	SUITE=$1
-	work_begin
+	workdir_create
 	trap checks_end EXIT
 }
 
@@ -61,7 +61,7 @@ checks_begin() {
 # exited: clean up before printing.
 checks_end() {
 	local status=$?
-	work_end
+	cleanup
 	[[ -n $COMPLETE ]] || check "$SUITE: all checks run" 1
 	printf '%s: %d passed, %d failed\n' "$SUITE" "$PASSED" "$FAILED"
 	((status == 0 && FAILED == 0)) || exit 1

@@ -3,21 +3,22 @@
 #
 # Queries of the device's state in the driver service. Needs service.sh and check.sh.
 
-# Expressions for device_is.
+# Expressions in Python for device_is.
 NO_BUS_MASTER='int(device["command"], 16) & 4 == 0'
 IS_FREE='device["claim"]["state"] == "free" and device["claim"]["claims"] == 0'
 
-# driver_says COMMAND EXPRESSION [ADDRESS] - whether it is true for dextctl's output, "device"
-driver_says() {
+# dextctl_says COMMAND EXPRESSION [ADDRESS] - whether EXPRESSION is true; in it, "device" is the
+# JSON output of dextctl COMMAND
+dextctl_says() {
 	"$BUILD/tools/dextctl" --socket "$WORK/dextd.sock" "$1" "${3:-$DEVICE_ADDRESS}" --json |
 		python3 -c 'import json, sys; device = json.load(sys.stdin); sys.exit(not ('"$2"'))'
 }
 
 device_is() {
-	driver_says info "$@"
+	dextctl_says info "$@"
 }
 
-device_settles() {
+device_becomes() {
 	local deadline=$((SECONDS + 10))
 	until device_is "$@"; do
 		((SECONDS < deadline)) || return 1
@@ -25,19 +26,19 @@ device_settles() {
 	done
 }
 
-# dma_clean NAME [ADDRESS] - check that the device had no DMA faults
-dma_clean() {
+# check_no_dma_faults NAME [ADDRESS] - check that the device had no DMA faults
+check_no_dma_faults() {
 	try "$1: the device had no DMA faults" \
-		driver_says dma 'device["faults"] == 0' "${2:-$DEVICE_ADDRESS}"
+		dextctl_says dma 'device["faults"] == 0' "${2:-$DEVICE_ADDRESS}"
 }
 
-# check_dextd NAME - after a client's end: dextd runs, without resources of that client
+# check_dextd NAME - after a client has exited: dextd runs, without resources of that client
 #
-# $WORK/dextd.idle has the output of holdings() from before.
+# $WORK/dextd.idle is the output of resources_list() before the client connected.
 check_dextd() {
 	try "$1: dextd still runs" kill -0 "$DEXTD_PID"
 	try "$1: dextd holds no descriptor or mapping of the client" \
-		holdings_settle "$DEXTD_PID" "$WORK/dextd.idle" 10
-	try "$1: the device is free" device_settles "$IS_FREE"
-	try "$1: the device cannot reach memory" device_settles "$NO_BUS_MASTER"
+		resources_wait_equal "$DEXTD_PID" "$WORK/dextd.idle" 10
+	try "$1: the device is free" device_becomes "$IS_FREE"
+	try "$1: the device cannot reach memory" device_becomes "$NO_BUS_MASTER"
 }

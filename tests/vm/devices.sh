@@ -7,10 +7,10 @@
 devices_start() {
 	local dir=$1 socket
 	DEXTD_LOG=$dir/dextd.log
-	start "$DEXTD_LOG" "$BUILD/tools/dextd" --socket "$WORK/dextd.sock" \
+	process_start "$DEXTD_LOG" "$BUILD/tools/dextd" --socket "$WORK/dextd.sock" \
 		--device "nvme,addr=01:00.0,image=$WORK/first.img,serial=first" \
 		--device "nvme,addr=02:00.0,image=$WORK/second.img,serial=second,block=4096"
-	DEXTD_PID=$STARTED
+	DEXTD_PID=$PROCESS_PID
 	socket_wait "$WORK/dextd.sock" "$DEXTD_PID" 20 || {
 		show_tail "$DEXTD_LOG"
 		die "dextd does not serve its socket"
@@ -21,9 +21,9 @@ devices_start() {
 		--socket $WORK/second.sock --addr 02:00.0
 	END
 	SERVER_LOG=$dir/dext-vfio-user.log
-	start "$SERVER_LOG" "$BUILD/tools/dext-vfio-user" --config "$WORK/devices.conf" \
+	process_start "$SERVER_LOG" "$BUILD/tools/dext-vfio-user" --config "$WORK/devices.conf" \
 		--driver "$WORK/dextd.sock"
-	SERVER_PID=$STARTED
+	SERVER_PID=$PROCESS_PID
 	for socket in first second; do
 		socket_wait "$WORK/$socket.sock" "$SERVER_PID" 20 || {
 			show_tail "$SERVER_LOG"
@@ -32,8 +32,8 @@ devices_start() {
 	done
 }
 
-devices_found() {
-	guest_reported "$1" serials "" || guest_gone
+devices_reported() {
+	guest_reported "$1" serials "" || guest_exited
 }
 
 test_devices() {
@@ -46,19 +46,19 @@ test_devices() {
 	machine_passthrough "$WORK/second.sock" '"addr":"11"'
 	machine_disk "$ORIGINALS/originals.img"
 	guest_start "$dir"
-	guest_follow "$dir" "$LIMIT" devices_found
+	guest_wait_for "$dir" "$STEP_TIMEOUT" devices_reported
 	progress_end
 	try "$name: the VMM has mapped the registers of the first only" \
 		test "$(grep -c dext-bar "/proc/$GUEST_PID/maps")" -eq 1
-	if guest_ends "$name" "$dir"; then
+	if guest_finishes "$name" "$dir"; then
 		try "$name: all files twice" \
 			test "$(guest_value "$dir" checked)" -eq $((2 * ORIGINALS_COUNT))
-		kernel_log_clean "$name" "$dir"
+		check_kernel_log "$name" "$dir"
 	fi
-	image_holds "$name: first" "$WORK/first.img" first
-	image_holds "$name: second" "$WORK/second.img" second
-	dma_clean "$name: first" 01:00.0
-	dma_clean "$name: second" 02:00.0
+	image_check_files "$name: first" "$WORK/first.img" first
+	image_check_files "$name: second" "$WORK/second.img" second
+	check_no_dma_faults "$name: first" 01:00.0
+	check_no_dma_faults "$name: second" 02:00.0
 	try "$name: the programs exit cleanly" service_stop
 	rm -f "$WORK/first.img" "$WORK/second.img"
 }

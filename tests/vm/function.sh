@@ -18,19 +18,19 @@ test_function() {
 	service_start "$MODE" "$DISK" "$dir"
 	job_machine "dextpci.job=$FUNCTION_JOBS" dextpci.format=yes dextpci.directory=files suspend.pm_test_delay=1
 	machine_disk "$ORIGINALS/originals.img"
-	start "$dir/trace.json" "$BUILD/tools/dextctl" --socket "$WORK/dextd.sock" trace \
+	process_start "$dir/trace.json" "$BUILD/tools/dextctl" --socket "$WORK/dextd.sock" trace \
 		"$DEVICE_ADDRESS" --json
-	trace=$STARTED
+	trace=$PROCESS_PID
 	guest_start "$dir"
-	if guest_ends "$name" "$dir"; then
+	if guest_finishes "$name" "$dir"; then
 		function_reported "$name" "$dir"
-		kernel_log_clean "$name" "$dir"
+		check_kernel_log "$name" "$dir"
 	fi
-	process_end "$trace"
+	process_stop "$trace"
 	try "$name: the resets reached the device ($(resets_counted "$dir/trace.json"))" \
 		test "$(resets_counted "$dir/trace.json")" -ge "$(guest_value "$dir" resets)"
-	dma_clean "$name"
-	image_holds "$name" "$DISK" files
+	check_no_dma_faults "$name"
+	image_check_files "$name" "$DISK" files
 	try "$name: the programs exit cleanly" service_stop
 }
 

@@ -7,8 +7,8 @@
 
 OUTAGE_ALLOWED='^nvme nvme0: (I/O [0-9]+ .*(aborting|reset controller)|Abort status: )'
 
-outage_begun() {
-	[[ $(guest_rounds "$1") -ge 2 ]] || guest_gone
+outage_ready() {
+	[[ $(guest_rounds "$1") -ge 2 ]] || guest_exited
 }
 
 guest_rounds() {
@@ -23,18 +23,18 @@ test_outage() {
 	job_machine dextpci.job=outage dextpci.directory=files nvme_core.io_timeout=10
 	machine_disk "$ORIGINALS/originals.img"
 	guest_start "$dir"
-	guest_follow "$dir" "$LIMIT" outage_begun
+	guest_wait_for "$dir" "$STEP_TIMEOUT" outage_ready
 	progress_end
 	process_kill "$DEXTD_PID"
 	sleep 1
 	dextd_start "$DISK" "$dir"
 	rounds=$(guest_rounds "$dir")
-	if guest_ends "$name" "$dir"; then
+	if guest_finishes "$name" "$dir"; then
 		try "$name: the guest has continued to write" test "$(guest_rounds "$dir")" -gt "$rounds"
 		try "$name: its driver has detected the outage, and reset the controller" \
 			grep -q 'nvme0: I/O .* reset controller' "$dir/kernel.log"
-		kernel_log_clean "$name" "$dir" "$OUTAGE_ALLOWED"
+		check_kernel_log "$name" "$dir" "$OUTAGE_ALLOWED"
 	fi
-	image_holds "$name" "$DISK" files
+	image_check_files "$name" "$DISK" files
 	try "$name: the programs exit cleanly" service_stop
 }

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Usage: qmp.py SOCKET COMMAND [ARGUMENTS [EVENT [SECONDS]]]
 
-One command of the QEMU Machine Protocol, over the monitor at SOCKET. ARGUMENTS is
-JSON. With EVENT, wait until the VMM has sent it, SECONDS at most (60). Prints what
-the command returned. The exit status is 1 when it was refused or nothing came."""
+Sends one command of the QEMU Machine Protocol to the monitor at SOCKET. ARGUMENTS is
+JSON. With EVENT, waits until QEMU has sent it, for at most SECONDS (60). Prints the
+result of the command. The exit status is 1 after an error or a timeout."""
 
 import json
 import socket

@@ -3,9 +3,9 @@
 #
 # Usage: tests/vm/test-vm.sh BUILD [LOGS [CASE...]]
 #
-# Virtual machines with devices that are passed through: the main job as ./run does it,
-# and what happens in the life of a machine. BUILD is a build directory; LOGS, where
-# given and not empty, a directory that keeps the logs; CASE a name of CASES.
+# Tests passed-through devices in virtual machines: the job of ./run, killed programs, reboot,
+# reset, suspend, hotplug. BUILD is a build directory. LOGS is a directory for the logs; without
+# it, or if it is empty, they are deleted. CASE is a name of CASES.
 
 set -u -o pipefail
 
@@ -33,51 +33,52 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tests/vm/outage.sh
 . "$HERE/outage.sh"
 
-# Each is a function test_NAME, in this order.
+# The cases in their order; each is a function test_NAME.
 CASES=(verifier deaths embedded intx reboot function memory devices hotplug outage)
 
 # logs NAME - create a directory for logs
 logs() {
-	mkdir -p "$FILES/$1"
-	printf '%s' "$FILES/$1"
+	mkdir -p "$OUTPUT_DIR/$1"
+	printf '%s' "$OUTPUT_DIR/$1"
 }
 
-# new_disk - a disk that nothing has been written to yet, for a guest to format
+# new_disk - create an empty disk image, for a guest to format
 new_disk() {
-	rm -f "$WORK/disk.img" "$FILES/disk.img"
+	rm -f "$WORK/disk.img" "$OUTPUT_DIR/disk.img"
 	job_image 0
 }
 
-# The whole job; each line of its table is a check.
-whole_job() {
-	local name=$1 what value verdict
-	proofs_reset
+# complete_job NAME - run the job of ./run; each line of its table of results is a check
+complete_job() {
+	local name=$1 what value result
+	results_reset
 	job_run "$(logs "$name")"
-	while IFS=$'\t' read -r what value verdict; do
-		check "$name: $what: $value" "$([[ $verdict == ok ]]; echo $?)"
-	done < <(printf '%s\n' "${PROOFS[@]}")
+	while IFS=$'\t' read -r what value result; do
+		check "$name: $what: $value" "$([[ $result == ok ]]; echo $?)"
+	done < <(printf '%s\n' "${RESULTS[@]}")
 }
 
-# guest_ends NAME DIR - check that the guest does its whole job, and powers off
-guest_ends() {
+# guest_finishes NAME DIR - check that the guest completes its job, and powers off
+guest_finishes() {
 	local status=0
-	guest_wait "$2" "$LIMIT" || status=$?
-	check "$1: the guest does its job${GUEST_FAILURE:+ ($GUEST_FAILURE)}" "$status"
+	guest_wait "$2" "$STEP_TIMEOUT" || status=$?
+	check "$1: the guest completes its job${GUEST_FAILURE:+ ($GUEST_FAILURE)}" "$status"
 	[[ $status -eq 0 ]] || job_show_logs "$2"
 	return "$status"
 }
 
-# kernel_log_clean NAME DIR [ALLOWED]
-kernel_log_clean() {
-	local complaints
-	complaints=$(guest_complaints "$2" "${3:-}")
-	check "$1: no complaint in the guest kernel's log" \
-		"$([[ -s $2/kernel.log && -z $complaints ]]; echo $?)"
-	[[ -z $complaints ]] || printf '%s\n' "$complaints" | head -n 20 | sed 's/^/  | /'
+# check_kernel_log NAME DIR [ALLOWED] - check the log with guest_log_problems()
+check_kernel_log() {
+	local problems
+	problems=$(guest_log_problems "$2" "${3:-}")
+	check "$1: no errors in the guest kernel's log" \
+		"$([[ -s $2/kernel.log && -z $problems ]]; echo $?)"
+	[[ -z $problems ]] || printf '%s\n' "$problems" | head -n 20 | sed 's/^/  | /'
 }
 
-# image_holds NAME IMAGE DIRECTORY... - checks that it is whole, with the originals in each
-image_holds() {
+# image_check_files NAME IMAGE DIRECTORY... - check that the file system is undamaged, and that each
+# DIRECTORY has the original files
+image_check_files() {
 	local name=$1 image=$2 directory
 	shift 2
 	try_quiet "$name: the file system is clean, on the host" verify_filesystem "$image"
@@ -93,20 +94,20 @@ test_embedded() {
 	MODE="embedded"
 	new_disk
 	service_start "$MODE" "$DISK" "$(logs "embedded")"
-	whole_job "embedded"
+	complete_job "embedded"
 	try "embedded: the program exits cleanly" service_stop
 	MODE="split"
 }
 
-# The interrupt that all machines have: a line. QEMU takes any access to a BAR for the
-# end of the interrupt, so that two processors with a driver that does not touch the
-# device when there is nothing to do can end up with a line that stays asserted: one.
+# The device has INTx only. For QEMU any access to a BAR is the end of the interrupt (EOI). With
+# two processors and a driver that does not access the device when there is no work, the line may
+# remain asserted; hence one processor.
 test_intx() {
 	# shellcheck disable=SC2034 # for machine_command()
 	local CPUS=1
 	new_disk
 	service_start "$MODE" "$DISK" "$(logs "INTx")" irq=intx
-	whole_job "INTx"
+	complete_job "INTx"
 	try "INTx: the programs exit cleanly" service_stop
 }
 
@@ -121,9 +122,9 @@ main() {
 	done
 	[[ $# -le 2 ]] || CASES=("${@:3}")
 	checks_begin vm
-	FILES=$WORK/files
+	OUTPUT_DIR=$WORK/files
 	if [[ -n ${2:-} ]]; then
-		mkdir -p "$2" && FILES=$(realpath "$2")
+		mkdir -p "$2" && OUTPUT_DIR=$(realpath "$2")
 	fi
 	INITRAMFS_PROGRAMS+=(sbin/kexec)
 	INITRAMFS_JOBS=$HERE/guest

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * vfio-user-look SOCKET: a vfio-user client for scripts, where no VMM is at hand. It
- * connects, negotiates the version, and prints the numbers of regions and of kinds of
- * interrupts, the ids in config space, and the first register of BAR 0. It stays connected, and
- * does so again for each line of standard input.
+ * vfio-user-look SOCKET: a vfio-user client for scripts. It connects, negotiates the version, and
+ * prints vendor and device ID, the numbers of regions and of IRQ types, and the first register
+ * of BAR 0. It remains connected, and prints them again for each line of standard input.
  *
  * Exit status: 0 when the last query found a device, else 1. Ids of all ones are no device.
  */
@@ -16,7 +15,7 @@
 
 static bool failed(const char *what, int error)
 {
-	printf("vfio-user-look: %s: %s\n", what, error < 0 ? "hung up" : strerror(error));
+	printf("vfio-user-look: %s: %s\n", what, error < 0 ? "connection closed" : strerror(error));
 	fflush(stdout);
 	return false;
 }
@@ -35,7 +34,7 @@ static bool look(struct vu_client *client)
 {
 	struct vfio_user_device_info info = { .argsz = sizeof(info) };
 	uint32_t ids = 0, reg = 0;
-	uint16_t command = 2; /* memory space: BARs answer */
+	uint16_t command = 2; /* Memory Space Enable */
 	int error = vu_client_call(client, VFIO_USER_DEVICE_GET_INFO, &info, sizeof(info), NULL, 0,
 		&info, sizeof(info));
 

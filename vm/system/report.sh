@@ -1,24 +1,24 @@
 # shellcheck shell=dash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# For scripts in the guest: how they talk to the host. Lines "dextpci: KEY VALUE" on the
-# second serial port, as guest/init writes them.
+# For scripts in the guest: reports to the host. They are lines "dextpci: KEY VALUE" on the
+# second serial port, as those of guest/init.
 
 exec 3>/dev/ttyS1
 stty -F /dev/ttyS1 raw
 
 report() {
 	echo "dextpci: $*" >&3
-	echo "$*"	# in the journal: what happened when
+	echo "$*"	# to the journal, with a time
 }
 
 step() {
 	report "step $*"
 }
 
-# check NAME COMMAND... - a check that the command succeeds; "ok" or "not-ok"
+# check NAME COMMAND... - report "ok" when the command succeeds, else "not-ok"
 #
-# Of one that fails the last lines of output are reported too.
+# When it fails, the last lines of its output are reported too.
 check() {
 	local name="$1" output
 	shift
@@ -32,8 +32,8 @@ check() {
 	fi
 }
 
-# settles SECONDS COMMAND... - until the command succeeds, for so long at most
-settles() {
+# retry_for SECONDS COMMAND... - repeat the command until it succeeds, for at most SECONDS
+retry_for() {
 	local deadline=$(($(uptime_seconds) + $1))
 	shift
 	until "$@"; do
@@ -48,7 +48,8 @@ uptime_seconds() {
 	echo "${up%.*}"
 }
 
-no() {
+# not COMMAND... - whether the command fails
+not() {
 	! "$@"
 }
 

@@ -11,13 +11,13 @@ check "access: dextpci gets a list of the devices" prints '^02:00.0 ' dextctl_as
 check "access: dextpci gets info of the disk" prints 'NVM' dextctl_as dextpci info 01:00.0
 check "access: the monitor cannot connect to dextd" \
 	says "Permission denied" dextctl_as monitor list
-check "access: nor can a stranger" says "Permission denied" dextctl_as stranger list
+check "access: a stranger cannot connect to dextd" says "Permission denied" dextctl_as stranger list
 
-check "access: the monitor is served the disk" \
+check "access: the monitor can use the disk" \
 	prints '^4e58:0001, 9 regions, 5 interrupt kinds, ' look monitor
 check "access: the disk is claimed" prints '^01:00.0 .* (claimed|exclusive) ' \
 	dextctl_as dextpci list
-check "access: a stranger is not served" says "Permission denied" look stranger
+check "access: a stranger cannot connect to the server" says "Permission denied" look stranger
 
 check "access: an address under a PCI root" systemctl start dext-vfio-user@left-03:00.0
 check "access: its socket has that name" prints '^4e58:0001, ' look monitor left-03:00.0

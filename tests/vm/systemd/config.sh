@@ -22,6 +22,6 @@ check "config: the other device" prints '^1234:11e8, ' look monitor 02:00.0
 check "config: a stranger is not served" says "Permission denied" look stranger 02:00.0
 check "config: stopped" systemctl stop dext-vfio-user@all
 check "config: result success" is dext-vfio-user@all Result success
-check "config: no socket is left" no ls "$SOCKETS"/vfio-user-*
+check "config: no socket is left" not ls "$SOCKETS"/vfio-user-*
 check "config: the previous instance is started" systemctl start "$SERVER"
 check "config: the previous instance serves" look

@@ -33,12 +33,12 @@ confined() {
 		[ "$(readlink "/proc/$pid/ns/net")" != "$(readlink /proc/self/ns/net)" ]
 	check "$unit: / is read-only" root_is_read_only "$pid"
 	check "$unit: nothing can be written to /usr" says "Read-only" inside "$pid" touch /usr/x
-	check "$unit: nor to /etc" says "Read-only" inside "$pid" touch /etc/x
+	check "$unit: nothing can be written to /etc" says "Read-only" inside "$pid" touch /etc/x
 	check "$unit: the sockets' folder can be written" \
 		inside "$pid" sh -c "echo >$SOCKETS/x && rm $SOCKETS/x"
 	check "$unit: homes are hidden" \
 		[ "$(inside "$pid" sh -c 'ls -A /root 2>/dev/null; echo end')" = end ]
-	check "$unit: /tmp is its own" no inside "$pid" ls /tmp/shared
+	check "$unit: its /tmp is private" not inside "$pid" ls /tmp/shared
 	check "$unit: many descriptors" grep -q '^Max open files *262144 *262144 ' "/proc/$pid/limits"
 	report "security $(systemd-analyze security --no-pager "$unit" | tail -n 1)"
 }
@@ -50,7 +50,7 @@ check "dextd.service: its state can be written" \
 confined "$SERVER"
 check "$SERVER: the state of dextd is read-only" \
 	says "Read-only" inside "$(main_pid "$SERVER")" touch /var/lib/dextpci/x
-check "$SERVER: no devices of the machine" no inside "$(main_pid "$SERVER")" ls /dev/ttyS0
-# seccomp filters add up: those of systemd, and that of the program.
+check "$SERVER: no devices of the host" not inside "$(main_pid "$SERVER")" ls /dev/ttyS0
+# The number of seccomp filters: those of systemd, and one of the program.
 check "$SERVER: its own sandbox is active" [ "$(status "$(main_pid "$SERVER")" Seccomp_filters)" -gt \
 	"$(status "$(main_pid dextd)" Seccomp_filters)" ]

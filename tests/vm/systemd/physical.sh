@@ -1,8 +1,8 @@
 # shellcheck shell=dash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# A device that is physical to this machine: its unit binds it, udev gives its group to the
-# service, and the service, which is not privileged, takes it.
+# A physical device, from the view of this guest: the unit binds it to vfio-pci, a udev rule gives
+# the service access to its IOMMU group, and the unprivileged service opens it.
 
 PHYSICAL=0000:00:06.0
 DRIVER=dextd-vfio@$PHYSICAL.service
@@ -25,9 +25,9 @@ as_client() {
 
 check "physical: systemd-escape does not change the address" \
 	[ "$(systemd-escape $PHYSICAL)" = $PHYSICAL ]
-check "physical: no driver has it" no bound_to vfio-pci
+check "physical: not bound to vfio-pci" not bound_to vfio-pci
 check "physical: started" systemctl start "$DRIVER"
-check "physical: at the first try" is "$DRIVER" NRestarts 0
+check "physical: without a restart" is "$DRIVER" NRestarts 0
 check "physical: bound to vfio-pci" bound_to vfio-pci
 check "physical: its group belongs to the service" file_is "/dev/vfio/$GROUP" root:dextpci:660
 check "physical: it serves" is "$DRIVER" StatusText "Serving 1 device."
@@ -43,17 +43,17 @@ printf '[Service]\nEnvironment=DEXT_SOCKET=%s\n' "$SOCKETS/dextd-$PHYSICAL.sock"
 	>"/etc/systemd/system/$GUEST.d/driver.conf"
 systemctl daemon-reload
 check "physical: a server for a virtual machine" systemctl start "$GUEST"
-check "physical: the monitor is served it" prints '^1234:11e8, ' look monitor 00:06.0
-check "physical: the server ends" systemctl stop "$GUEST"
+check "physical: the monitor can use it" prints '^1234:11e8, ' look monitor 00:06.0
+check "physical: the server is stopped" systemctl stop "$GUEST"
 
 check "physical: stopped" systemctl stop "$DRIVER"
-check "physical: it ended well" is "$DRIVER" Result success
-check "physical: it stays bound" bound_to vfio-pci
+check "physical: result success" is "$DRIVER" Result success
+check "physical: still bound to vfio-pci" bound_to vfio-pci
 check "physical: started again" systemctl start "$DRIVER"
 systemctl stop "$DRIVER"
 check "physical: dextctl unbind" dextctl unbind $PHYSICAL
-check "physical: no driver has it again" no bound_to vfio-pci
+check "physical: not bound to vfio-pci again" not bound_to vfio-pci
 
-check "physical: no such device: starting fails" no systemctl start $WRONG
-check "physical: no such device: our line says why" journal $WRONG "0000:7f:00.0: no such device on this host"
+check "physical: no such device: starting fails" not systemctl start $WRONG
+check "physical: no such device: the log has the reason" journal $WRONG "0000:7f:00.0: no such device on this host"
 systemctl stop $WRONG

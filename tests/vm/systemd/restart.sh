@@ -6,7 +6,7 @@
 restarts=$(property "$SERVER" NRestarts)
 pid=$(main_pid "$SERVER")
 kill -KILL "$pid"
-check "server killed: restarted" settles 30 another_pid "$SERVER" "$pid"
+check "server killed: restarted" retry_for 30 another_pid "$SERVER" "$pid"
 check "server killed: by systemd, once" is "$SERVER" NRestarts $((restarts + 1))
 check "server killed: serves again" look
 
@@ -29,18 +29,18 @@ sees_again() {
 	local before
 	before=$(wc -l <seen)
 	echo >&4
-	settles 10 more_than "$before"
+	retry_for 10 more_than "$before"
 	seen
 }
 
-check "client: finds the device" settles 30 seen
+check "client: finds the device" retry_for 30 seen
 pid=$(main_pid "$SERVER")
 for way in "restart dextd" "kill --signal=KILL dextd"; do
 	driver=$(main_pid dextd)
 	# shellcheck disable=SC2086 # words
 	check "dextd, $way" systemctl $way
-	check "dextd, $way: in another process" settles 30 another_pid dextd "$driver"
-	check "dextd, $way: the client finds the device again" settles 30 sees_again
+	check "dextd, $way: in another process" retry_for 30 another_pid dextd "$driver"
+	check "dextd, $way: the client finds the device again" retry_for 30 sees_again
 	check "dextd, $way: the server was not restarted" is "$SERVER" MainPID "$pid"
 	check "dextd, $way: the server is active" is "$SERVER" ActiveState active
 done

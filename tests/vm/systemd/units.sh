@@ -31,7 +31,7 @@ main_pid() {
 
 # another_pid UNIT PID - whether it runs, in another process than before
 another_pid() {
-	is "$1" ActiveState active && no is "$1" MainPID "$2"
+	is "$1" ActiveState active && not is "$1" MainPID "$2"
 }
 
 # status PID KEY - a line of /proc/PID/status
@@ -41,7 +41,7 @@ status() {
 
 # as USER COMMAND...
 #
-# With util-linux's program, whose options busybox has not.
+# The program of util-linux: that of busybox lacks these options.
 as() {
 	local user="$1"
 	shift
@@ -55,7 +55,7 @@ says() {
 	! output=$("$@" 2>&1 </dev/null) && echo "$output" && echo "$output" | grep -qF "$text"
 }
 
-# prints PATTERN COMMAND... - whether it succeeds and prints a line like that
+# prints PATTERN COMMAND... - whether it succeeds and prints a line that matches PATTERN
 prints() {
 	local pattern="$1" output
 	shift
@@ -77,7 +77,7 @@ dextctl_as() {
 	as "$user" dextctl --socket $SOCKETS/dextd.sock "$@"
 }
 
-# look [USER] [ADDRESS] - a vfio-user client's view of a device
+# look [USER] [ADDRESS] - query a device with a vfio-user client
 look() {
 	as "${1:-monitor}" ./vfio-user-look "$SOCKETS/vfio-user-${2:-01:00.0}.sock" </dev/null
 }

@@ -7,16 +7,16 @@ dextd --device "$(device "$NVME")" --device "$(device "$NET")" --device "$(devic
 	--device "$(device "$PULLED")" >/tmp/dextd.log 2>&1 &
 # shellcheck disable=SC2034 # for run and deaths.sh
 DEXTD=$!
-check "$KERNEL: dextd takes four devices" settles 20 prints '^01:00.0 ' dextctl list
-# By iommufd where the kernel has it, else by group and container.
+check "$KERNEL: dextd takes four devices" retry_for 20 prints '^01:00.0 ' dextctl list
+# With iommufd if the kernel has it, else by group and container.
 OPENED=/dev/vfio/vfio
 [ ! -c /dev/iommu ] || OPENED=/dev/iommu
-check "$KERNEL: opened by $OPENED" sh -c "ls -l /proc/$DEXTD/fd | grep -q '$OPENED\$'"
-check "$KERNEL: every function on the NVMe controller" ./test-device nvme 00:04.0
-check "$KERNEL: every function on the network adapter" ./test-device net 00:05.0
-check "$KERNEL: every function on the edu device, interrupts with dextd stopped" \
+check "$KERNEL: opened with $OPENED" sh -c "ls -l /proc/$DEXTD/fd | grep -q '$OPENED\$'"
+check "$KERNEL: device suite on the NVMe controller" ./test-device nvme 00:04.0
+check "$KERNEL: device suite on the network adapter" ./test-device net 00:05.0
+check "$KERNEL: device suite on the edu device, interrupts with dextd stopped" \
 	env DEXT_STOP="$DEXTD" ./test-device edu 00:06.0
-check "$KERNEL: nothing of it stays pinned" settles 5 nothing_pinned
+check "$KERNEL: no memory remains pinned" retry_for 5 nothing_pinned
 
 check "$KERNEL: example edu" ./example-edu 00:06.0
 check "$KERNEL: example nvme, identify" prints '^model  *QEMU NVMe Ctrl' ./example-nvme 00:04.0 identify

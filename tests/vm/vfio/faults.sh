@@ -1,10 +1,11 @@
 # shellcheck shell=dash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# The device suite has had each device transfer to an address that is not mapped. The kernel
-# reports it in its log; VFIO tells dextd nothing, and dextctl says so.
+# In the device suite, each device has accessed an address that is not mapped. The kernel logs
+# the faults. VFIO does not report them to dextd, and dextctl says so.
 
-# faults PATTERN - of the kernel's reports: "DMAR: [DMA Write ...] Request device [00:06.0] ..."
+# faults DIRECTION DEVICE ADDRESS - whether the kernel has logged this fault, as
+# "DMAR: [DMA Write ...] Request device [00:06.0] fault addr ..."
 faults() {
 	dmesg | grep -q "DMAR: \[DMA $1.* device \[\(0000:\)*00:0$2.0\] fault addr $3"
 }
