@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* A register of a mapped BAR, and one that a virtual machine's monitor maps, against plain memory. */
+/* Loads from a mapped BAR, and from a BAR mapped over vfio-user. The reference is memory. */
 #include "benchmarks/bench.h"
 #include "tests/lib/rig.h"
 
@@ -12,7 +12,7 @@ static struct rig rig;
 static io_connect_t connection;
 static mach_vm_address_t bar;
 static const uint32_t *shared;
-static uint32_t plain, bar_region;
+static uint32_t word_in_memory, bar_region;
 
 static double load(const uint32_t *word)
 {
@@ -23,13 +23,13 @@ static double load(const uint32_t *word)
 	return (bench_now() - began) / LOADS;
 }
 
-static double load_plain(void *unused)
+static double load_memory(void *unused)
 {
 	(void)unused;
-	return load(&plain);
+	return load(&word_in_memory);
 }
 
-/* CAP, which does not change. */
+/* The register CAP, which is constant. */
 static double load_mapped(void *unused)
 {
 	(void)unused;
@@ -66,7 +66,7 @@ static void end(void)
 }
 
 static const struct bench_case cases[] = {
-	{ "load from memory", 0, load_plain, NULL },
+	{ "load from memory", 0, load_memory, NULL },
 	{ "load from a mapped BAR", 0, load_mapped, NULL },
 	{ "load from a BAR mapped over vfio-user", 0, load_shared, NULL },
 	{ "read of it by a message instead", 0, bench_vfio_user_read, &bar_region },

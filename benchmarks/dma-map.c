@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * DMA_MAP and DMA_UNMAP of dext-vfio-user, with a driver in its process: one range more among 2,000
- * of the same memfd.
+ * DMA_MAP and DMA_UNMAP of dext-vfio-user, with the driver in its process: one range, while 2,000
+ * others of the same memfd are mapped.
  */
 #include "benchmarks/bench.h"
 
@@ -15,7 +15,7 @@
 
 static int memory = -1;
 
-/* Range n is at piece n of the file. The case is the one behind the 2,000. */
+/* Range n has the nth 64 KiB of the file. Range 2,000 is the one that is measured. */
 static double map(unsigned range)
 {
 	return bench_vfio_user_dma_map(memory, IOVA + range * SIZE, range * SIZE, SIZE);
@@ -26,7 +26,7 @@ static double unmap(unsigned range)
 	return bench_vfio_user_dma_unmap(IOVA + range * SIZE, SIZE);
 }
 
-/* Both map and unmap, so that they can run in bursts, and measure one of the two. */
+/* Cases map and unmap, so that they can be repeated, but measure only one of both. */
 static double do_map(void *unused)
 {
 	double took = map(RANGES);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Many DMA regions: one client has 1,023 of them, on one device, another 65,535, on
- * another device. One more is registered, probed and unregistered, in turns.
+ * Many DMA regions: one client has 1,023 of them on one device, another client 65,535 on
+ * another device. An additional one is registered, probed and unregistered.
  */
 #include "benchmarks/bench.h"
 #include "tests/lib/rig.h"
@@ -19,7 +19,7 @@
 
 struct side {
 	uint8_t bus;
-	unsigned regions; /* with the one more */
+	unsigned regions; /* with the additional one */
 	io_connect_t connection;
 };
 
@@ -31,19 +31,19 @@ static int memory_fd = -1;
 
 enum { FIGURE_BYTES, FIGURE_FILL, FIGURES };
 static struct bench_figure figures[FIGURES] = {
-	[FIGURE_BYTES] = { "bookkeeping of 65,535 regions, each", "bytes of dextd", 0 },
-	[FIGURE_FILL] = { "registering 65,535 regions, each", "us", 0 },
+	[FIGURE_BYTES] = { "memory of dextd per region, of 65,535", "bytes", 0 },
+	[FIGURE_FILL] = { "registering 65,535 regions, per region", "us", 0 },
 };
 
-/* Page n is mapped at page n: neighbours are neighbours in the file, too. */
+/* Page n of the file is at page n of the IOVAs: adjacent regions are adjacent in the file, too. */
 static kern_return_t register_page(const struct side *side, unsigned page)
 {
 	return apple_dext_register_dma(side->connection, IOVA + (uint64_t)page * PAGE,
 		(uintptr_t)memory + (size_t)page * PAGE, PAGE, NULL, NULL);
 }
 
-/* The same by the descriptor, and unregistered again. */
-static double do_both_by_descriptor(void *context)
+/* Register by descriptor, and unregister. */
+static double register_fd_unregister(void *context)
 {
 	const struct side *side = context;
 	uint64_t offset = (uint64_t)(side->regions - 1) * PAGE;
@@ -96,7 +96,7 @@ static bool connect_side(struct side *side)
 	return apple_dext_claim(side->connection) == kIOReturnSuccess;
 }
 
-/* All but the one more. */
+/* Register all but the additional one. */
 static bool fill(struct side *side)
 {
 	for (unsigned page = 0; page + 1 < side->regions; page++)
@@ -105,7 +105,7 @@ static bool fill(struct side *side)
 	return true;
 }
 
-/* What dextd has of its own, in bytes: not the clients' memory that it maps. */
+/* The bytes of anonymous memory of dextd, without the clients' memory that it maps. */
 static double anonymous_bytes(void)
 {
 	char path[64], line[256];
@@ -174,8 +174,8 @@ static const struct bench_case cases[] = {
 	{ "probe it, of 65,536", 2, do_probe, &many },
 	{ "unregister it, of 1,024", 4, do_unregister, &few },
 	{ "unregister it, of 65,536", 4, do_unregister, &many },
-	{ "by descriptor and back, of 1,024", 6, do_both_by_descriptor, &few },
-	{ "by descriptor and back, of 65,536", 6, do_both_by_descriptor, &many },
+	{ "by descriptor and back, of 1,024", 6, register_fd_unregister, &few },
+	{ "by descriptor and back, of 65,536", 6, register_fd_unregister, &many },
 };
 
 const struct bench_group bench_dma = {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Runs in the guest of ./bench --guest: one kind of I/O on several disks in turns, past the page
- * cache. Prints a line for each disk: its position, p50, p99 and the number of samples, where a
- * sample is the time of one request in nanoseconds.
+ * Runs in the guest of ./bench --guest: one kind of I/O on several disks alternately, with O_DIRECT.
+ * Prints a line for each disk: its index, p50, p99 and the number of samples. A sample is the time
+ * per request in nanoseconds.
  */
 #include "benchmarks/bench.h"
 
@@ -23,10 +23,10 @@
 
 struct operation {
 	const char *name;
-	bool writes, random;
+	bool write, random;
 	size_t size;	/* of a request */
 	unsigned depth; /* requests in flight */
-	unsigned count; /* requests of a sample */
+	unsigned count; /* requests per sample */
 };
 
 static const struct operation operations[] = {
@@ -40,8 +40,8 @@ static const struct operation operations[] = {
 
 struct disk {
 	int fd;
-	uint64_t size, next; /* bytes; where the next sequential request is */
-	uint32_t state;	     /* of the random walk: the same for all disks */
+	uint64_t size, next; /* bytes; offset of the next sequential request */
+	uint32_t state;	     /* of the random offsets: the same for all disks */
 };
 
 static const struct operation *operation;
@@ -61,7 +61,7 @@ static uint64_t next_offset(struct disk *disk)
 	return at;
 }
 
-/* Submit @count requests, with the buffers that @free lists. */
+/* Submit @count requests, which use the buffers with the indices in @free. */
 static bool submit(struct disk *disk, const uint64_t *free, unsigned count)
 {
 	struct iocb requests[DEPTH_MAX], *list[DEPTH_MAX];
@@ -70,7 +70,7 @@ static bool submit(struct disk *disk, const uint64_t *free, unsigned count)
 		requests[i] = (struct iocb){
 			.aio_data = free[i],
 			.aio_fildes = (uint32_t)disk->fd,
-			.aio_lio_opcode = operation->writes ? IOCB_CMD_PWRITE : IOCB_CMD_PREAD,
+			.aio_lio_opcode = operation->write ? IOCB_CMD_PWRITE : IOCB_CMD_PREAD,
 			.aio_buf = (uintptr_t)(buffers + free[i] * operation->size),
 			.aio_nbytes = operation->size,
 			.aio_offset = (int64_t)next_offset(disk),
@@ -80,8 +80,8 @@ static bool submit(struct disk *disk, const uint64_t *free, unsigned count)
 	return syscall(SYS_io_submit, queue, (long)count, list) == (long)count;
 }
 
-/* Wait for at least one. Return: how many, whose buffers go to @free; 0: one has failed. */
-static unsigned reap(uint64_t *free)
+/* Wait for completions. @free: indices of their buffers. Return: their number; 0: one has failed. */
+static unsigned wait_completions(uint64_t *free)
 {
 	struct io_event events[DEPTH_MAX];
 	long count = syscall(SYS_io_getevents, queue, 1L, (long)DEPTH_MAX, events, NULL);
@@ -94,10 +94,10 @@ static unsigned reap(uint64_t *free)
 	return count > 0 ? (unsigned)count : 0;
 }
 
-/* Keep @depth requests in flight until @count are done. */
-static bool run_deep(struct disk *disk)
+/* Complete operation->count requests, with operation->depth of them in flight. */
+static bool run_aio(struct disk *disk)
 {
-	unsigned left = operation->count - operation->depth, pending = operation->depth;
+	unsigned unsubmitted = operation->count - operation->depth, pending = operation->depth;
 	uint64_t free[DEPTH_MAX] = { 0 };
 
 	for (unsigned i = 0; i < operation->depth; i++)
@@ -105,22 +105,23 @@ static bool run_deep(struct disk *disk)
 	if (!submit(disk, free, operation->depth))
 		return false;
 	while (pending) {
-		unsigned count = reap(free), more = count < left ? count : left;
+		unsigned count = wait_completions(free);
+		unsigned more = count < unsubmitted ? count : unsubmitted;
 
 		if (!count || (more && !submit(disk, free, more)))
 			return false;
-		left -= more;
+		unsubmitted -= more;
 		pending -= count - more;
 	}
 	return true;
 }
 
-/* At depth 1 most programs just read and write. */
-static bool run_plain(struct disk *disk)
+/* At depth 1, use pread and pwrite, as most programs do. */
+static bool run_sync(struct disk *disk)
 {
 	for (unsigned i = 0; i < operation->count; i++) {
 		off_t offset = (off_t)next_offset(disk);
-		ssize_t done = operation->writes ?
+		ssize_t done = operation->write ?
 				       pwrite(disk->fd, buffers, operation->size, offset) :
 				       pread(disk->fd, buffers, operation->size, offset);
 
@@ -134,7 +135,7 @@ static double run(void *context)
 {
 	struct disk *disk = context;
 	double began = bench_now();
-	bool done = operation->depth > 1 ? run_deep(disk) : run_plain(disk);
+	bool done = operation->depth > 1 ? run_aio(disk) : run_sync(disk);
 
 	return done ? (bench_now() - began) / operation->count : -1;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The results of ./bench --guest: lines "dextpci: time DISK P50 P99 SAMPLES OPERATION" in what
- * the guest has reported. DISK is the position in disks[]; an operation's first line is QEMU's.
+ * The results of ./bench --guest: lines "dextpci: time DISK P50 P99 SAMPLES OPERATION" in the
+ * report of the guest. DISK is the index in disks[]; an operation's first line is QEMU's disk.
  */
 #include "benchmarks/bench.h"
 
@@ -25,7 +25,7 @@ struct times {
 	char names[BENCH_CASES_MAX][TEXT_MAX];
 };
 
-/* False: the line is a result, and not the one that has to come now. */
+/* Return: false when the line is a result, but invalid or not the next one. */
 static bool add_line(struct times *times, const char *line)
 {
 	size_t at = times->count, reference = at - at % DISKS, disk;

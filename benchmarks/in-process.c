@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Calls of a driver in the same process: no socket, no other thread. */
+/* Calls of a driver in the same process, without a socket and another thread. */
 #include "benchmarks/bench.h"
 #include "driver/driver.h"
 #include "provider/spec.h"
@@ -12,12 +12,12 @@
 static struct dext_driver *driver;
 static io_connect_t connection;
 
-static uint64_t __attribute__((noinline)) nothing(uint64_t argument)
+static uint64_t __attribute__((noinline)) identity(uint64_t argument)
 {
 	return argument;
 }
 
-static uint64_t (*volatile function)(uint64_t) = nothing;
+static uint64_t (*volatile function)(uint64_t) = identity;
 
 static double call_pointer(void *unused)
 {

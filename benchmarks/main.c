@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What ./bench runs: see usage() there. $DEXTD and $DEXT_VFIO_USER are the programs to measure.
- * --guest FILE measures nothing, and reports what a guest has measured.
+ * The program of ./bench: see usage() there. $DEXTD and $DEXT_VFIO_USER are the programs to
+ * measure. --guest FILE reports the times that a guest has written to FILE.
  */
 #include "benchmarks/bench.h"
 
@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The last one publishes a service in this process, which from then on finds no other's. */
+/* The last one publishes a driver in this process, which then no longer connects to dextd. */
 static const struct bench_group *const groups[] = { &bench_messages, &bench_bars, &bench_interrupts,
 	&bench_nvme, &bench_dma, &bench_dma_map, &bench_in_process };
 #define GROUPS (sizeof(groups) / sizeof(*groups))
@@ -71,13 +71,13 @@ static bool run(const struct bench_group *group, struct bench_report *report)
 		fprintf(stderr, "  Measuring: %s\n", group->title);
 	bench_place_servers(group->placement);
 	done = group->begin();
-	bench_place_measurer(group->placement);
+	bench_place_client(group->placement);
 	done = done && bench_measure(group, results);
 	bench_place_anywhere();
 	if (done)
 		bench_report_group(report, group, results);
 	else
-		fprintf(stderr, "dextpci: benchmark \"%s\" did not run\n", group->title);
+		fprintf(stderr, "dextpci: benchmark \"%s\" failed\n", group->title);
 	group->end();
 	return done;
 }

@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #define SAMPLES_MAX  200000u
-#define WARM_UP_PART 0.1 /* of the time */
-#define WORTH_SAYING 2e8 /* nanoseconds between two changes of the progress line */
+#define WARM_UP_PART 0.1 /* of the duration */
+#define PROGRESS_NS  2e8 /* between two updates of the progress line */
 
 struct samples {
 	double *values;
@@ -24,18 +24,18 @@ double bench_now(void)
 }
 
 /*
- * How far it is: where ./bench has left its standard error (3), which for the programs
- * that are measured is another one. On a terminal a line that is drawn anew.
+ * Print the progress on a terminal. ./bench passes its standard error as descriptor 3, because
+ * it filters that of this process.
  */
 #define PROGRESS_FD 3
 
 static void progress(const struct bench_group *group, double part)
 {
-	static double said;
+	static double last;
 
-	if (!isatty(PROGRESS_FD) || (bench_now() - said < WORTH_SAYING && part < 1))
+	if (!isatty(PROGRESS_FD) || (bench_now() - last < PROGRESS_NS && part < 1))
 		return;
-	said = bench_now();
+	last = bench_now();
 	if (part < 1)
 		dprintf(PROGRESS_FD, "\r\033[K  Measuring: %s  %.0f%%", group->title, part * 100);
 	else
@@ -59,8 +59,8 @@ static struct bench_result summarise(struct samples *samples)
 	};
 }
 
-/* A burst of each case. The values of the warm-up are not kept. */
-static bool take_turns(const struct bench_group *group, struct samples *samples, bool keep)
+/* A burst of each case. @record: false during the warm-up. */
+static bool run_bursts(const struct bench_group *group, struct samples *samples, bool record)
 {
 	for (size_t i = 0; i < group->case_count; i++) {
 		for (unsigned burst = 0; burst < group->burst; burst++) {
@@ -71,7 +71,7 @@ static bool take_turns(const struct bench_group *group, struct samples *samples,
 					group->title, group->cases[i].name);
 				return false;
 			}
-			if (keep && samples[i].count < SAMPLES_MAX)
+			if (record && samples[i].count < SAMPLES_MAX)
 				samples[i].values[samples[i].count++] = value;
 		}
 	}
@@ -85,7 +85,7 @@ static bool measure(const struct bench_group *group, struct samples *samples)
 	do {
 		elapsed = bench_now() - began;
 		progress(group, elapsed < total ? elapsed / total : 1);
-		if (!take_turns(group, samples, elapsed > total * WARM_UP_PART))
+		if (!run_bursts(group, samples, elapsed > total * WARM_UP_PART))
 			return false;
 	} while (elapsed < total);
 	return true;

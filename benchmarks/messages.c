@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What a call costs that another process carries out, against the least that it can cost. */
+/* Calls that another process executes. The reference is a message round trip between processes. */
 #include "benchmarks/bench.h"
 #include "tests/lib/rig.h"
 #include "vfio-user/protocol.h"

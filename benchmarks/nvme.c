@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Blocks of an NVMe device, one command at a time, against reads of a file with the same
- * content, which the page cache holds.
+ * Reads of NVMe devices, one command at a time. The reference is pread() of a file with the same
+ * content, which is in the page cache.
  */
 #include "benchmarks/bench.h"
 #include "tests/lib/nvme-host.h"
@@ -24,7 +24,7 @@ static struct nvme_host by_calls, by_loads;
 static char image[2][64];
 static int image_fd = -1;
 
-/* The same walk for all: anywhere in the image, which is in the page cache. */
+/* Random blocks. The image is in the page cache. */
 static uint64_t next_block(void)
 {
 	static uint32_t state = 1;
@@ -43,7 +43,7 @@ static double read_file(void *unused)
 	return pread(image_fd, buffer, BLOCK, offset) == BLOCK ? bench_now() - began : -1;
 }
 
-/* Take the I/O queue's next completion as soon as it arrives, as a driver that polls does. */
+/* Poll the I/O queue for the next completion. */
 static bool poll_completion(struct nvme_host *host, struct nvme_completion *completion)
 {
 	double limit = bench_now() + WAIT_NS;
@@ -74,7 +74,7 @@ static double read_disk(void *context)
 	return nvme_ctrl_status(&completion) == 0 ? took : -1;
 }
 
-/* One image for each device, with the same content: the first is the one that is read directly. */
+/* One image for each device, with the same content; read_file() reads the first. */
 static bool make_images(void)
 {
 	char block[BLOCK];
@@ -121,7 +121,7 @@ static bool begin(void)
 		return false;
 	if (start_host(&by_calls, 0, NVME_HOST_CALLS) && start_host(&by_loads, 1, NVME_HOST_MAPPED))
 		return true;
-	fprintf(stderr, "dextpci: the NVMe devices do not start\n");
+	fprintf(stderr, "dextpci: the NVMe devices cannot be initialized\n");
 	return false;
 }
 

@@ -10,8 +10,8 @@
 
 #define BYTES 32
 
-static int ends[2] = { -1, -1 };
-static pid_t other;
+static int sockets[2] = { -1, -1 };
+static pid_t echo_process;
 
 static void __attribute__((noreturn)) echo(int fd)
 {
@@ -27,27 +27,27 @@ static void __attribute__((noreturn)) echo(int fd)
 
 bool bench_ping_pong_begin(void)
 {
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
 		perror("dextpci: socketpair");
 		return false;
 	}
-	other = fork();
-	if (other == 0) {
-		close(ends[0]);
-		echo(ends[1]);
+	echo_process = fork();
+	if (echo_process == 0) {
+		close(sockets[0]);
+		echo(sockets[1]);
 	}
-	close(ends[1]);
-	return other > 0;
+	close(sockets[1]);
+	return echo_process > 0;
 }
 
 void bench_ping_pong_end(void)
 {
-	if (ends[0] >= 0)
-		close(ends[0]); /* ends the other side */
-	ends[0] = -1;
-	if (other > 0)
-		waitpid(other, NULL, 0);
-	other = 0;
+	if (sockets[0] >= 0)
+		close(sockets[0]); /* the other process exits */
+	sockets[0] = -1;
+	if (echo_process > 0)
+		waitpid(echo_process, NULL, 0);
+	echo_process = 0;
 }
 
 double bench_ping_pong(void *unused)
@@ -56,8 +56,8 @@ double bench_ping_pong(void *unused)
 	double began = bench_now();
 
 	(void)unused;
-	if (send(ends[0], bytes, sizeof(bytes), MSG_NOSIGNAL) != BYTES ||
-		recv(ends[0], bytes, sizeof(bytes), 0) != BYTES)
+	if (send(sockets[0], bytes, sizeof(bytes), MSG_NOSIGNAL) != BYTES ||
+		recv(sockets[0], bytes, sizeof(bytes), 0) != BYTES)
 		return -1;
 	return bench_now() - began;
 }

@@ -3,10 +3,10 @@
 
 #include <sched.h>
 
-static cpu_set_t all; /* empty: not asked for yet */
+static cpu_set_t all; /* empty before the first bench_place_servers() */
 
-/* The nth core of those that this process may use; false when there are fewer. */
-static bool stay_on(unsigned n)
+/* Run only on the nth of the cores that this process may use; false when there are fewer. */
+static bool run_on(unsigned n)
 {
 	cpu_set_t one;
 
@@ -24,15 +24,15 @@ void bench_place_servers(enum bench_placement placement)
 {
 	if (!CPU_COUNT(&all) && sched_getaffinity(0, sizeof(all), &all) != 0)
 		return;
-	/* Processes and threads that are started from here on inherit it. */
+	/* New processes and threads inherit the affinity. */
 	if (placement != BENCH_ANYWHERE)
-		stay_on(placement == BENCH_ONE_CORE || CPU_COUNT(&all) < 2 ? 0 : 1);
+		run_on(placement == BENCH_ONE_CORE || CPU_COUNT(&all) < 2 ? 0 : 1);
 }
 
-void bench_place_measurer(enum bench_placement placement)
+void bench_place_client(enum bench_placement placement)
 {
 	if (placement != BENCH_ANYWHERE)
-		stay_on(0);
+		run_on(0);
 }
 
 void bench_place_anywhere(void)

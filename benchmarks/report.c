@@ -28,8 +28,8 @@ struct bench_report *bench_report_begin(bool json)
 		json_object_object_add(report->json, "cores", json_object_new_int64(cores));
 		json_object_object_add(report->json, "groups", report->groups);
 	} else {
-		printf("%ld cores. Ratios are to the nearest reference above.\n", cores);
-		fflush(stdout); /* before any process is started that would do it again */
+		printf("%ld cores. Ratios are to the last reference above.\n", cores);
+		fflush(stdout); /* before fork(): the child would print it again */
 	}
 	return report;
 }

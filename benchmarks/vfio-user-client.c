@@ -17,7 +17,7 @@
 
 #define START_SECONDS 10
 
-static char folder[64], path[80];
+static char folder[64], path[80]; /* path: of the socket, in folder */
 static pid_t server;
 static int fd = -1;
 static uint16_t next_id;
@@ -29,7 +29,7 @@ static void __attribute__((noreturn)) exec_server(const char *spec, const char *
 	const char *program = getenv("DEXT_VFIO_USER");
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	/* Its "serving ..." is not for the report. */
+	/* Discard its line "serving ...". */
 	if (program && freopen("/dev/null", "w", stdout))
 		execl(program, program, "--socket", path, "--device", spec, "--bar-access",
 			bar_access, (char *)NULL);
@@ -52,11 +52,11 @@ static bool try_connect(void)
 
 static bool receive(void *to, size_t size)
 {
-	/* Even one of 0 bytes would wait for a message. */
+	/* recv() of 0 bytes would wait for a message. */
 	return size == 0 || recv(fd, to, size, MSG_WAITALL) == (ssize_t)size;
 }
 
-/* The same, with a descriptor. */
+/* As receive(), with a file descriptor. */
 static bool receive_with(void *to, size_t size, int *descriptor)
 {
 	union {
@@ -77,8 +77,8 @@ static bool receive_with(void *to, size_t size, int *descriptor)
 }
 
 /*
- * One message and its answer, of @reply_size bytes at most, the header apart. @descriptor:
- * of the answer; NULL where none is expected. @passed: a descriptor to send, or -1.
+ * Send one message, and receive its reply: at most @reply_size bytes after the header. @descriptor:
+ * for the file descriptor of the reply; NULL if none is expected. @passed: the one to send, or -1.
  */
 static bool exchange_with(enum vfio_user_command command, const void *payload, size_t size,
 	int passed, void *reply, size_t reply_size, int *descriptor)
@@ -122,7 +122,7 @@ static bool exchange(enum vfio_user_command command, const void *payload, size_t
 	return exchange_with(command, payload, size, -1, reply, reply_size, NULL);
 }
 
-/* Memory space on, so that the BARs answer. */
+/* Set Memory Space Enable in the command register. */
 static bool enable_memory(void)
 {
 	struct {
@@ -137,7 +137,7 @@ static bool enable_memory(void)
 	return exchange(VFIO_USER_REGION_WRITE, &write, sizeof(write), reply, sizeof(reply));
 }
 
-static bool greet(void)
+static bool negotiate(void)
 {
 	const struct vfio_user_version version = { VFIO_USER_VERSION_MAJOR,
 		VFIO_USER_VERSION_MINOR };
@@ -165,7 +165,7 @@ bool bench_vfio_user_begin(const char *spec, const char *bar_access)
 		}
 		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
 	}
-	if (fd >= 0 && greet())
+	if (fd >= 0 && negotiate())
 		return true;
 	fprintf(stderr, "dextpci: dext-vfio-user does not answer\n");
 	return false;
