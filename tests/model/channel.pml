@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The call channel of iokit/channel.c beside its socket: one client, one service, every order of
- * steps.
+ * Model of the call channel of iokit/channel.c and its socket, with one client and one service.
+ * Spin checks all interleavings.
  *
- * The client makes CALLS calls, by the slot or by the socket, some with a one-way message before
- * them, and closes. The service polls or sleeps as it likes, and may ask the client a question in
- * the middle of a call. Checked: each call gets its own reply, a one-way message is served before
- * the call that follows it, and nobody waits for ever. Polling may only end by itself while the
- * client does not wait in the socket: so a message that a polling service would not see is found
- * as a deadlock.
+ * The client makes CALLS calls, in the slot or on the socket, some of them after a one-way message,
+ * and closes the connection. The service polls the slot or waits for the socket, and may send the
+ * client a question during a call. Properties: each call gets its own reply; a one-way message is
+ * executed before the call that follows it; there is no deadlock. In the model, polling has a
+ * timeout only while the client does not wait for the socket: if a polling service does not
+ * detect a message on the socket, the model has a deadlock.
  *
- * MUTATION, when it is set, breaks one step; run.sh asks that each is found.
- *   1  the service begins to poll without looking at the socket once more
- *   2  the client sends a message and leaves the service polling
- *   3  the service replies in the slot although the client waits in the socket
- *   4  the service stops polling without looking whether a request has come
- *   5  the client waits in the socket without looking whether the reply has come
+ * MUTATION other than 0 introduces an error; run.sh requires that Spin finds each of them.
+ *   1  the service begins to poll without checking the socket again
+ *   2  the client sends a message without ending the polling of the service
+ *   3  the service replies in the slot while the client waits for the socket
+ *   4  the service ends polling without checking for a request
+ *   5  the client begins to wait for the socket without checking for a reply
  */
 #ifndef MUTATION
 #define MUTATION 0
@@ -36,7 +36,7 @@ byte slot_request, slot_oneways, slot_reply;
 chan to_service = [3] of { mtype, byte, byte };
 chan to_client = [2] of { mtype, byte };
 bool closed = false;
-bool in_socket = false; /* the client waits there */
+bool in_socket = false; /* the client waits for the socket */
 
 inline withdraw_polling()
 {
@@ -84,7 +84,7 @@ proctype client()
 			seen = POSTED;
 			do
 			:: seen == POSTED && state != POSTED -> seen = state
-			:: seen == POSTED -> /* it has taken too long */
+			:: seen == POSTED -> /* timeout */
 				if
 				:: MUTATION == 5 -> state = WAITING; seen = WAITING
 				:: else -> atomic {
@@ -124,7 +124,7 @@ inline serve()
 {
 	if
 	:: skip
-	:: skip -> /* ask the client a question in between */
+	:: skip -> /* send the client a question during the call */
 		if
 		:: by_slot -> atomic {
 			if

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Arm, fire, mask, read: the protocol of driver/irq.c and of a client that waits, with
- * one vector, every order of steps tried.
+ * Model of interrupts: driver/irq.c and a client that waits for notifications, with one vector.
+ * Spin checks all interleavings.
  *
- * A device fires FIRES times. A client waits for its notification, takes the pending
- * bit (by the call, or in the mapped page) and arms again. A second thread of the
- * client's masks and unmasks, and arms as well. Each fire is either dropped, as the
- * vector is masked, or ends up taken by the client.
+ * A device raises the vector FIRES times. The client waits for a notification, reads and clears
+ * the pending bit (by a call, or in the mapped page) and arms the notification again. A second
+ * thread of the client masks and unmasks the vector, and arms too. Property: each interrupt is
+ * either dropped, because the vector is masked, or handled by the client.
  *
- * MUTATION, when it is set, breaks one step; run.sh asks that each is found.
- *   1  arming does not look at the pending bit
- *   2  a fire reads what is armed before it sets the bit, without the lock
- *   3  a fire sets the bit without looking at the mask
+ * MUTATION other than 0 introduces an error; run.sh requires that Spin finds each of them.
+ *   1  arming does not check the pending bit
+ *   2  an interrupt reads the armed state before it sets the pending bit, without the lock
+ *   3  an interrupt sets the pending bit without checking the mask
  *   4  the mask is set without the lock
- *   5  the client clears the bit after it has seen to what it stood for, not before
+ *   5  the client clears the pending bit after it has handled the interrupt, not before
  */
 #ifndef MUTATION
 #define MUTATION 0
@@ -29,10 +29,10 @@ bool lock = false;
 #define LOCK   atomic { !lock -> lock = true }
 #define UNLOCK lock = false
 
-bool pending = false, wanted = true, armed = false;	/* wanted: the bit in enabled[] */
-byte notified = 0;	/* completions that the client's queue has not run */
+bool pending = false, unmasked = true, armed = false;	/* unmasked: the bit in enabled[] */
+byte notified = 0;	/* notifications that the client's queue has not handled yet */
 
-bool unseen = false;	/* a fire that set the bit has not been taken yet: what must not be lost */
+bool unhandled = false;	/* an interrupt that has set the pending bit is not handled yet */
 bool masked = false;	/* SetIRQMask has returned, with the vector's bit clear */
 
 inline complete()
@@ -43,11 +43,11 @@ inline complete()
 	fi
 }
 
-/* fire(), on a thread of the provider's. */
+/* fire() of driver/irq.c, on a thread of the provider. */
 proctype device()
 {
 	byte left = FIRES;
-	bool was_armed, was_wanted;
+	bool was_armed, was_unmasked;
 
 	do
 	:: left > 0 ->
@@ -57,17 +57,17 @@ proctype device()
 #else
 		LOCK;
 #endif
-		was_wanted = wanted;
+		was_unmasked = unmasked;
 		if
 #if MUTATION == 3
 		:: true ->
 #else
-		:: was_wanted ->
+		:: was_unmasked ->
 #endif
 			atomic {
 				pending = true;
-				unseen = true;
-				/* Dropped when masked: not a bit after the mask's return. */
+				unhandled = true;
+				/* No pending bit is set after SetIRQMask has returned. */
 				assert(!masked);
 			}
 #if MUTATION == 2
@@ -89,7 +89,7 @@ proctype device()
 	od
 }
 
-/* WaitInterrupt: whatever was armed before is replaced. */
+/* WaitInterrupt. A notification that was armed before is replaced. */
 inline arm()
 {
 	LOCK;
@@ -104,17 +104,17 @@ inline arm()
 }
 
 /*
- * Take the pending bit: one exchange, without the lock, as from the mapped page. Then
- * whatever has set it until now is seen to.
+ * Clear the pending bit, atomically and without the lock, as in the mapped page. Then handle all
+ * interrupts that have set it.
  */
-inline take()
+inline handle()
 {
 #if MUTATION == 5
-	unseen = false;
+	unhandled = false;
 	pending = false
 #else
 	pending = false;
-	unseen = false
+	unhandled = false
 #endif
 }
 
@@ -126,12 +126,12 @@ end_waiting:
 	do
 	:: notified > 0 ->
 		notified--;
-		take();
+		handle();
 		arm()
 	od
 }
 
-/* Another thread of the client's. */
+/* Another thread of the client. */
 proctype masker()
 {
 	byte left = TOGGLES;
@@ -142,13 +142,13 @@ proctype masker()
 #if MUTATION != 4
 		LOCK;
 #endif
-		wanted = false;
+		unmasked = false;
 #if MUTATION != 4
 		UNLOCK;
 #endif
 		masked = true;
 		masked = false;
-		wanted = true;	/* in the page */
+		unmasked = true;	/* in the mapped page */
 		if
 		:: arm()
 		:: skip
@@ -158,15 +158,15 @@ proctype masker()
 }
 
 /*
- * Once nothing can move any more, whatever was accepted has been seen to: a client
- * that waits with the bit set is the lost wake-up.
+ * When no other process can take a step, all interrupts that were not dropped have been handled.
+ * A client that waits while the pending bit is set has lost a notification.
  */
-proctype referee()
+proctype checker()
 {
-	timeout -> assert(!unseen && !pending)
+	timeout -> assert(!unhandled && !pending)
 }
 
 init
 {
-	atomic { run client(); run device(); run masker(); run referee() }
+	atomic { run client(); run device(); run masker(); run checker() }
 }
