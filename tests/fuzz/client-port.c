@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The source of a notification port, called by the harness's own thread (--wrap). */
+/*
+ * Event sources of notification ports. The linker option --wrap replaces the functions that add and
+ * remove them, so that the harness's thread calls their handlers.
+ */
 #include "iokit/queue.h"
 #include "tests/fuzz/client-rig.h"
 #include "tests/fuzz/fuzz.h"
@@ -16,7 +19,7 @@ struct iou_source *__wrap_iou_source_add(dispatch_queue_t queue, int fd,
 	void (*ready)(struct iou_object *owner), struct iou_object *owner);
 void __wrap_iou_source_remove(dispatch_queue_t queue, struct iou_source *source);
 
-/* Those of one port, and of the watches on it. */
+/* The sources of one port, and of the registrations of notifications on it. */
 #define SOURCES_MAX 32
 static struct iou_source sources[SOURCES_MAX];
 
@@ -40,12 +43,12 @@ void __wrap_iou_source_remove(dispatch_queue_t queue, struct iou_source *source)
 
 	(void)queue;
 	fuzz_require(source >= sources && source < sources + SOURCES_MAX && owner,
-		"a source that is not there was removed");
+		"an unknown source was removed");
 	source->owner = NULL;
 	iou_object_release(owner);
 }
 
-/* Call each source that is readable once: whether there was one. */
+/* Call the handler of each readable source once. Return: whether there was one. */
 static bool deliver(void)
 {
 	bool any = false;
@@ -57,18 +60,18 @@ static bool deliver(void)
 		if (!owner || __real_poll(&polled, 1, 0) <= 0)
 			continue;
 		any = true;
-		iou_object_retain(owner); /* it may remove itself */
+		iou_object_retain(owner); /* the handler may remove the source */
 		sources[i].ready(owner);
 		iou_object_release(owner);
 	}
 	return any;
 }
 
-/* More than a socket holds. */
+/* More than the messages in a socket's queue. */
 #define DELIVERIES_MAX 2000
 
 void port_deliver(void)
 {
 	for (unsigned i = 0; deliver(); i++)
-		fuzz_require(i < DELIVERIES_MAX, "a port that stays readable for ever");
+		fuzz_require(i < DELIVERIES_MAX, "a port remains readable");
 }

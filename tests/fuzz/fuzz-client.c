@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a driver service can send to a client. An input is one step after the other:
- * what the service will say, then a call of the runtime's (or the client library's)
- * public functions, on whose way that is read. The client must come to an end each
- * time, tell the service no more than it asked for rightly, and leave nothing behind.
+ * Messages of a driver service to a client. An input is a sequence of steps: messages of the
+ * service are queued, then a public function of the runtime or the client library is called, which
+ * reads them. Required: each call returns, the client answers only valid queries for memory, and
+ * all resources are released at the end.
  */
 #include "tests/fuzz/client-rig.h"
-#include "tests/fuzz/fd-zoo.h"
+#include "tests/fuzz/fd-samples.h"
 #include "tests/fuzz/packet.h"
 
 #include <IOKit/IOKitLib.h>
@@ -19,10 +19,10 @@
 #define STEPS_MAX	24
 #define CONNECTIONS_MAX 4
 
-/* A connection of the client's, and what the service knows of it. */
+/* A connection of the client, and its state in the service. */
 struct connection {
 	io_connect_t name;
-	int line;
+	int link;
 	uint32_t last_id;
 	mach_vm_address_t mapping;
 	uint32_t mapping_type;
@@ -36,33 +36,33 @@ struct client {
 	dispatch_queue_t queue;
 	uint64_t last_token;
 	io_iterator_t watch;
-	struct packet packet; /* what is being laid out */
+	struct packet packet; /* the message that is being built */
 };
 
-/* Send what has been laid out. Before each message the input says whether it is spoilt. */
-static void say(struct client *client, int line)
+/* Send the packet. The input tells whether it is corrupted first. */
+static void send_message(struct client *client, int link)
 {
 	if (fuzz_byte(&client->input) >= 0xe0)
 		packet_tamper(&client->packet, &client->input);
-	if (line_service(line) >= 0)
-		packet_send(&client->packet, line_service(line));
+	if (link_service(link) >= 0)
+		packet_send(&client->packet, link_service(link));
 }
 
-static void say_status(struct client *client, int line, uint32_t type, uint32_t id)
+static void send_status(struct client *client, int link, uint32_t type, uint32_t id)
 {
 	packet_begin(&client->packet, type | IOU_REPLY, id, sizeof(struct iou_header));
-	say(client, line);
+	send_message(client, link);
 }
 
-static void say_hello(struct client *client, int line)
+static void send_hello(struct client *client, int link)
 {
 	packet_begin(&client->packet, IOU_HELLO | IOU_REPLY, 0, sizeof(struct iou_hello));
 	client->packet.message.hello.magic = IOU_MAGIC;
 	client->packet.message.hello.major = IOU_VERSION_MAJOR;
-	say(client, line);
+	send_message(client, link);
 }
 
-static void say_entries(struct client *client, int line)
+static void send_entries(struct client *client, int link)
 {
 	unsigned count = 1 + fuzz_byte(&client->input) % 4;
 
@@ -73,31 +73,31 @@ static void say_entries(struct client *client, int line)
 		entry->entry_id = 1 + i;
 		memset(entry->name, 'n', fuzz_byte(&client->input) % (IOU_NAME_MAX + 1));
 		memcpy(entry->user_class, DEXT_USER_CLASS, sizeof(DEXT_USER_CLASS));
-		say(client, line);
+		send_message(client, link);
 	}
-	say_status(client, line, IOU_LIST, 0);
+	send_status(client, link, IOU_LIST, 0);
 }
 
-/* Something else than the answer: a question, an answer to an earlier call, garbage. */
-static void say_beside(struct client *client, int line, const uint64_t *named, unsigned count)
+/* Another message than the reply: a query, a reply to an earlier call, arbitrary bytes. */
+static void send_unexpected(struct client *client, int link, const uint64_t *named, unsigned count)
 {
 	struct iou_memory_query *query = &client->packet.message.memory_query;
 	uint8_t how = fuzz_byte(&client->input);
 
 	if (how >= 0xc0) {
 		packet_garble(&client->packet, &client->input);
-		packet_send(&client->packet, line_service(line));
+		packet_send(&client->packet, link_service(link));
 	} else if (how >= 0x80) {
-		say_status(client, line, how & 15, how >> 4);
+		send_status(client, link, how & 15, how >> 4);
 	} else {
 		packet_begin(&client->packet, IOU_MEMORY, how, sizeof(*query));
 		query->va = count ? named[how % count] : (uintptr_t)arena();
 		query->size = count ? named[(how >> 3) % count] : how;
-		say(client, line);
+		send_message(client, link);
 	}
 }
 
-static void say_call_reply(struct client *client, struct connection *connection)
+static void send_call_reply(struct client *client, struct connection *connection)
 {
 	uint8_t scalars = fuzz_byte(&client->input), bytes = fuzz_byte(&client->input);
 	struct iou_call_reply *reply = &client->packet.message.call_reply;
@@ -115,10 +115,10 @@ static void say_call_reply(struct client *client, struct connection *connection)
 		reply->header.status = (int32_t)kIOReturnError;
 	if (scalars & 0x20)
 		packet_attach(&client->packet, bytes);
-	say(client, connection->line);
+	send_message(client, connection->link);
 }
 
-static void say_map_reply(struct client *client, struct connection *connection)
+static void send_map_reply(struct client *client, struct connection *connection)
 {
 	static const uint64_t sizes[] = { 0x4000, 0x1000, 1, 0, UINT64_MAX, INT64_MAX,
 		UINT64_C(1) << 40, UINT64_C(1) << 47, 0x4001 };
@@ -134,7 +134,7 @@ static void say_map_reply(struct client *client, struct connection *connection)
 	reply->read_only = kind >> 7;
 	if (kind != 0x7f)
 		packet_attach(&client->packet, kind & 0x7f);
-	say(client, connection->line);
+	send_message(client, connection->link);
 }
 
 static struct connection *pick_connection(struct client *client)
@@ -159,12 +159,12 @@ static void look_at_service(io_service_t service)
 
 static void step_list(struct client *client)
 {
-	int line = line_prepare();
+	int link = link_prepare();
 	io_iterator_t iterator;
 	io_service_t service;
 
-	say_hello(client, line);
-	say_entries(client, line);
+	send_hello(client, link);
+	send_entries(client, link);
 	if (IOServiceGetMatchingServices(kIOMainPortDefault,
 		    fuzz_byte(&client->input) & 1 ? IOServiceNameMatching("n") :
 						    IOServiceMatching("IOUserService"),
@@ -179,7 +179,7 @@ static void step_list(struct client *client)
 	IOObjectRelease(iterator);
 }
 
-/* The service that was found last; one is made out of the right answers when there is none. */
+/* The service that was found last. If there is none, find one with valid replies. */
 static io_service_t any_service(struct client *client)
 {
 	struct fuzz_input rest = client->input;
@@ -199,18 +199,18 @@ static void step_open(struct client *client)
 
 	if (connection->name)
 		IOServiceClose(connection->name);
-	*connection = (struct connection){ .line = line_prepare(), .last_id = 1 };
-	say_hello(client, connection->line);
+	*connection = (struct connection){ .link = link_prepare(), .last_id = 1 };
+	send_hello(client, connection->link);
 	if (fuzz_byte(&client->input) & 0x80)
-		say_beside(client, connection->line, NULL, 0);
-	say_status(client, connection->line, IOU_OPEN, 1);
+		send_unexpected(client, connection->link, NULL, 0);
+	send_status(client, connection->link, IOU_OPEN, 1);
 	IOServiceOpen(service, mach_task_self(), DEXT_USER_CLIENT_TYPE, &connection->name);
 }
 
 static void completed(void *refcon, IOReturn result)
 {
 	(void)result;
-	fuzz_require(refcon == (void *)arena(), "a completion with another's context");
+	fuzz_require(refcon == (void *)arena(), "a completion with a wrong context");
 }
 
 static void step_call(struct client *client, bool async)
@@ -225,8 +225,8 @@ static void step_call(struct client *client, bool async)
 	size_t out_size = fuzz_byte(&client->input);
 
 	for (unsigned i = how & 3; i; i--)
-		say_beside(client, connection->line, in, 8);
-	say_call_reply(client, connection);
+		send_unexpected(client, connection->link, in, 8);
+	send_call_reply(client, connection);
 	reference[kIOAsyncCalloutFuncIndex] = (uintptr_t)completed;
 	reference[kIOAsyncCalloutRefconIndex] = (uintptr_t)arena();
 	if (async)
@@ -237,7 +237,7 @@ static void step_call(struct client *client, bool async)
 		IOConnectCallMethod(connection->name, how, in, how & 8 ? 8 : 4, in + 4,
 			how & 4 ? sizeof(in) / 2 : 0, out, &out_count, bytes, &out_size);
 	fuzz_require(out_count <= IOUSER_SCALARS_MAX && out_size <= sizeof(bytes),
-		"more came back than there was room for");
+		"more output than the buffer has space for");
 }
 
 static void need_port(struct client *client)
@@ -261,33 +261,36 @@ static void take_all(void *refcon, io_iterator_t iterator)
 {
 	io_service_t service;
 
-	fuzz_require(refcon == (void *)arena(), "a notification with another's context");
+	fuzz_require(refcon == (void *)arena(), "a notification with a wrong context");
 	while ((service = IOIteratorNext(iterator)))
 		IOObjectRelease(service);
 }
 
-/* Notifications of services: a connection that brings word of changes, and a list for each. */
+/*
+ * Notifications of services: one connection for notifications, and one for the list of services
+ * after each.
+ */
 static void step_watch(struct client *client)
 {
 	uint8_t how = fuzz_byte(&client->input);
-	int line = line_prepare();
+	int link = link_prepare();
 
 	need_port(client);
 	if (client->watch)
 		IOObjectRelease(client->watch);
 	client->watch = IO_OBJECT_NULL;
-	say_hello(client, line);
-	say_status(client, line, IOU_WATCH, 0);
+	send_hello(client, link);
+	send_status(client, link, IOU_WATCH, 0);
 	for (unsigned i = how & 3; i; i--) {
 		packet_begin(&client->packet, IOU_CHANGED, 0, sizeof(struct iou_header));
-		say(client, line);
+		send_message(client, link);
 	}
 	if (how & 0x80)
-		line_hang_up(line);
+		link_close(link);
 	for (unsigned i = 1 + (how >> 2 & 3u); i; i--) {
-		line = line_prepare();
-		say_hello(client, line);
-		say_entries(client, line);
+		link = link_prepare();
+		send_hello(client, link);
+		send_entries(client, link);
 	}
 	if (IOServiceAddMatchingNotification(client->port,
 		    how & 0x40 ? kIOTerminatedNotification : kIOMatchedNotification,
@@ -302,7 +305,7 @@ static void step_events(struct client *client)
 	unsigned count = 1 + fuzz_byte(&client->input) % 4;
 	struct iou_event *event = &client->packet.message.event;
 
-	lines_read();
+	links_read();
 	for (unsigned i = 0; i < count && port_descriptor() >= 0; i++) {
 		uint8_t how = fuzz_byte(&client->input);
 
@@ -318,12 +321,12 @@ static void step_events(struct client *client)
 	port_deliver();
 }
 
-/* The service does to the port what one can do to a socket. */
+/* Operations of the service on the socket of the port. */
 static void step_port(struct client *client)
 {
 	static const int how[] = { SHUT_WR, SHUT_RD, SHUT_RDWR };
 
-	lines_read();
+	links_read();
 	if (port_descriptor() < 0)
 		return;
 	shutdown(port_descriptor(), how[fuzz_byte(&client->input) % 3]);
@@ -338,17 +341,20 @@ static void step_map(struct client *client)
 	mach_vm_size_t size;
 
 	if (how & 0x80)
-		say_beside(client, connection->line, NULL, 0);
-	say_map_reply(client, connection);
+		send_unexpected(client, connection->link, NULL, 0);
+	send_map_reply(client, connection);
 	if (IOConnectMapMemory64(connection->name, how & 7, mach_task_self(), &address, &size,
 		    kIOMapAnywhere) != kIOReturnSuccess)
 		return;
-	fuzz_require(address && size, "a mapping of nothing");
+	fuzz_require(address && size, "an empty mapping");
 	if (how & 0x40)
-		return; /* the connection's to unmap */
-	/* Unmapping asks the service for the memory again. With another answer it stays mapped. */
+		return; /* unmapped when the connection is closed */
+	/*
+	 * Unmapping requests the memory from the service again. If the reply differs, it remains
+	 * mapped.
+	 */
 	if (!(how & 0x20))
-		say_map_reply(client, connection);
+		send_map_reply(client, connection);
 	IOConnectUnmapMemory64(connection->name, how & 7, mach_task_self(), address);
 }
 
@@ -358,15 +364,18 @@ static void step_close(struct client *client)
 
 	if (connection->name)
 		IOServiceClose(connection->name);
-	*connection = (struct connection){ .line = -1 };
+	*connection = (struct connection){ .link = -1 };
 }
 
 static void step_hang_up(struct client *client)
 {
-	line_hang_up(pick_connection(client)->line);
+	link_close(pick_connection(client)->link);
 }
 
-/* The client library's search: a list, then each service is opened and asked who it is. */
+/*
+ * The search of the client library: it requests the list, opens each service, and calls it for its
+ * address.
+ */
 static void step_find(struct client *client)
 {
 	struct connection searched = { .last_id = 1 };
@@ -375,15 +384,15 @@ static void step_find(struct client *client)
 	uint8_t how = fuzz_byte(&client->input);
 	io_connect_t connection;
 
-	searched.line = line_prepare();
-	say_hello(client, searched.line);
-	say_entries(client, searched.line);
+	searched.link = link_prepare();
+	send_hello(client, searched.link);
+	send_entries(client, searched.link);
 	for (unsigned i = 0; i <= (how & 3u); i++) {
-		searched.line = line_prepare();
+		searched.link = link_prepare();
 		searched.last_id = 1;
-		say_hello(client, searched.line);
-		say_status(client, searched.line, IOU_OPEN, 1);
-		say_call_reply(client, &searched);
+		send_hello(client, searched.link);
+		send_status(client, searched.link, IOU_OPEN, 1);
+		send_call_reply(client, &searched);
 	}
 	if (how & 0x80) {
 		if (apple_dext_copy_bound_devices(&devices, &count) == kIOReturnSuccess)
@@ -442,9 +451,9 @@ static void step_library(struct client *client)
 
 	for (unsigned i = 0; i < replies; i++)
 		if (how % 8 == 7 && i)
-			say_map_reply(client, connection);
+			send_map_reply(client, connection);
 		else
-			say_call_reply(client, connection);
+			send_call_reply(client, connection);
 	call_library(connection->name, how);
 }
 
@@ -474,13 +483,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static bool started;
 
 	if (!started) {
-		fd_zoo_open();
+		fd_samples_open();
 		arena();
 	}
 	started = true;
 	fuzz_note_fds();
 	for (unsigned i = 0; i < CONNECTIONS_MAX; i++)
-		client.connections[i].line = -1;
+		client.connections[i].link = -1;
 	for (unsigned i = 0; i < STEPS_MAX && fuzz_more(&client.input); i++) {
 		unsigned step = fuzz_byte(&client.input) % (sizeof(steps) / sizeof(*steps) + 2);
 

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a client can send to a driver service. An input is flags and then one step
- * after the other: messages, right but for what the input spoils, queued at one of two
- * sessions of real drivers of software devices. Afterwards the sessions must have
- * ended and nothing of theirs be left.
+ * Messages of a client to a driver service. An input is a byte of flags and a sequence of steps.
+ * Each step queues messages, valid or corrupted, at one of two sessions of drivers of software
+ * devices. Required: at the end the sessions have ended, and their resources are released.
  */
-#include "tests/fuzz/fd-zoo.h"
+#include "tests/fuzz/fd-samples.h"
 #include "tests/fuzz/packet.h"
 #include "tests/fuzz/service-rig.h"
 
@@ -13,12 +12,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#define STEPS_MAX 48 /* their replies must fit the socket, as they are read at the end */
+#define STEPS_MAX 48 /* the socket must have space for all replies, which are read at the end */
 
 /* The first byte of an input. */
 enum {
-	FLAGS_READY = 0x03,  /* how far the first session (live: each) is, an enum ready */
-	FLAGS_DEVICE = 0x0c, /* which device */
+	FLAGS_READY = 0x03,  /* initial state of the first session (live: of each), an enum ready */
+	FLAGS_DEVICE = 0x0c, /* index of the device */
 	FLAGS_OTHER = 0x30,  /* another client's action */
 	FLAGS_LIVE = 0xc0,   /* both bits: the sessions run at the same time */
 };
@@ -27,7 +26,7 @@ enum ready { READY_FOR_NOTHING, READY_TO_OPEN, READY_TO_CLAIM, READY_TO_USE };
 struct client {
 	unsigned session;
 	uint32_t last_id;
-	uint32_t questions;  /* about memory, that the service will have asked */
+	uint32_t questions;  /* memory queries that the service is expected to send */
 	uint64_t registered; /* bit mask of registered iovas[] */
 	unsigned device;
 	bool claims;
@@ -35,7 +34,7 @@ struct client {
 
 static const uint64_t iovas[] = { 0, 0x1000, 0x100000, 0x200000, 0x10000, 8, UINT64_C(1) << 46,
 	UINT64_MAX, UINT64_MAX - 0xfff, UINT64_C(1) << 63, 0x300000 };
-/* Where nothing is, but for this one buffer: see fuzz_number(). */
+/* Memory at an address that nothing else uses: see fuzz_number(). */
 static unsigned char scratch[0x4000];
 
 struct step {
@@ -49,7 +48,7 @@ static void send_packet(struct step *step)
 {
 	if (step->tamper)
 		packet_tamper(&step->packet, step->input);
-	step->tamper = false; /* only the first message of a step */
+	step->tamper = false; /* for the first message of a step */
 	packet_send(&step->packet, rig_client_end(step->client->session));
 }
 
@@ -105,7 +104,9 @@ static void claim(struct step *step)
 	step->client->claims = true;
 }
 
-/* One range of an answer: where it begins follows from those before it, unless spoilt. */
+/*
+ * One range of a reply. It begins at the end of the previous one, unless the input adds an error.
+ */
 static void add_range(struct step *step, uint64_t *va, uint64_t end)
 {
 	static const uint64_t lengths[] = { UINT64_MAX, 0x1000, 1, 7, 0x800, 0, 8 };
@@ -199,7 +200,7 @@ static void step_batch(struct step *step)
 	}
 }
 
-/* Regions by descriptors, one or several; too few, too many or odd ones come along. */
+/* Regions by descriptors, one or several, with a valid or wrong number and kind of descriptors. */
 static void step_register_files(struct step *step)
 {
 	static const uint64_t sizes[] = { 0x10000, FD_MEMORY_SIZE, 0x1000, 1, 0x1001, 0, UINT64_MAX,
@@ -264,13 +265,13 @@ static void step_call(struct step *step)
 	unsigned row = fuzz_byte(step->input) % (sizeof(rows) / sizeof(*rows));
 	uint64_t scalars[IOUSER_SCALARS_MAX];
 
-	/* Recreating a driver takes as long as a dozen inputs: rarely. */
+	/* Rarely, because recreating a driver takes as long as a dozen inputs. */
 	if (ends_device(rows[row].name) && fuzz_byte(step->input) < 0xf8)
 		return;
 	for (uint32_t i = 0; i < rows[row].in; i++)
 		scalars[i] = fuzz_number(step->input);
 	if (rows[row].selector == DEXT_SELECTOR_RegisterDMARegion)
-		scalars[DEXT_REGION_VA] = 0; /* step_register()'s */
+		scalars[DEXT_REGION_VA] = 0; /* of step_register() */
 	send_call(step, rows[row].selector, scalars, rows[row].in);
 }
 
@@ -325,7 +326,7 @@ static void step_mmio(struct step *step)
 	send_call(step, DEXT_SELECTOR_MMIOWrite, scalars, DEXT_IN_MMIOWrite);
 }
 
-/* A controller that is enabled: queues in memory that is registered at 0. */
+/* Enable the NVMe controller, with queues in memory that is registered at 0. */
 static void step_enable(struct step *step)
 {
 	static const uint64_t writes[][4] = { { 0, 0x24, 4, 0x000f000f }, { 0, 0x28, 8, 0x1000 },
@@ -342,11 +343,11 @@ static void step_memory(struct step *step)
 	uint8_t how = fuzz_byte(step->input);
 
 	if (how < 8)
-		fuzz_bytes(step->input, fd_zoo_memory() + 0x1000 + 64u * how, 64);
+		fuzz_bytes(step->input, fd_samples_memory() + 0x1000 + 64u * how, 64);
 	else if (how & 1)
-		(void)!ftruncate(fd_zoo_get(FD_MEMORY_SHORT), 0);
+		(void)!ftruncate(fd_samples_get(FD_MEMORY_SHORT), 0);
 	else
-		(void)!ftruncate(fd_zoo_get(FD_MEMORY_SHORT), 0x10000);
+		(void)!ftruncate(fd_samples_get(FD_MEMORY_SHORT), 0x10000);
 }
 
 static void step_garbage(struct step *step)
@@ -421,7 +422,10 @@ static void take_step(struct step *step, unsigned kind)
 	}
 }
 
-/* A step's first byte: bits 0 to 4 which, 6 whose, 7 whether its message is spoilt. */
+/*
+ * The first byte of a step: bits 0 to 4 select the step, bit 6 the session; bit 7: corrupt the
+ * message.
+ */
 static void run_steps(struct fuzz_input *input, struct client *clients)
 {
 	struct step step = { .input = input };
@@ -460,7 +464,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bool live = (flags & FLAGS_LIVE) == FLAGS_LIVE;
 
 	if (!started)
-		fd_zoo_open();
+		fd_samples_open();
 	started = true;
 	rig_start();
 	fuzz_note_fds();
@@ -475,6 +479,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	rig_end();
 	rig_require_clean();
 	fuzz_require_fds_as_noted();
-	(void)!ftruncate(fd_zoo_get(FD_MEMORY_SHORT), 5000);
+	(void)!ftruncate(fd_samples_get(FD_MEMORY_SHORT), 5000);
 	return 0;
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Device specifications: the text goes through the parser, each of its values through
- * each of the readers of values, and where it names no file and asks for little memory
- * the device is made, and has to be undone.
+ * Device specifications. The text is parsed; each of its values is parsed by each of the parsers
+ * for values; if it names no file and little memory, the device is created and destroyed.
  */
 #include "driver/provider.h"
 #include "provider/soft/device.h"
@@ -24,7 +23,7 @@ static void require_one_line(const struct spec_error *error)
 {
 	const char *end = memchr(error->text, 0, sizeof(error->text));
 
-	fuzz_require(end && end != error->text, "an error that says nothing");
+	fuzz_require(end && end != error->text, "an empty error message");
 }
 
 static void read_values(const struct device_spec *spec)
@@ -40,14 +39,15 @@ static void read_values(const struct device_spec *spec)
 		if (!spec_get_number(spec, key, 3, 300, 4, &value, &error))
 			require_one_line(&error);
 		else
-			fuzz_require(value >= 3 && value <= 300, "a number out of its range");
+			fuzz_require(
+				value >= 3 && value <= 300, "a number out of range was accepted");
 		if (!pci_address_parse(spec->entries[i].value, &address, NULL))
 			fuzz_require(address.device < 32 && address.function < 8,
-				"an address that is none");
+				"an invalid address was accepted");
 	}
 }
 
-/* Nothing is to be opened, created or filled that belongs to the host. */
+/* Do not open, create or fill files of the host. */
 static bool is_harmless(const struct device_spec *spec)
 {
 	uint64_t size;
@@ -67,7 +67,7 @@ static void create(const char *text)
 		return;
 	}
 	fuzz_require(provider->address.device < 32 && provider->address.function < 8,
-		"an address that is none");
+		"an invalid address was accepted");
 	provider->ops->destroy(provider);
 }
 

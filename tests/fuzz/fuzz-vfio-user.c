@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a client can send to the vfio-user server, and what can happen to its device
- * meanwhile. An input is one step after the other: messages, right but for what the
- * input spoils; interrupts; a driver that goes and comes back. The session runs in the
- * fuzzer's own thread: when it waits for its client, the next step is made. Afterwards
- * nothing of the client's must be left, whatever it did.
+ * Messages of a client to the vfio-user server, and events of its device. An input is a sequence of
+ * steps: messages, valid or corrupted; interrupts; the end and the restart of the driver service.
+ * The session runs in the fuzzer's thread: when it waits for its client, the next step is executed.
+ * Required: at the end all resources of the client are released.
  */
-#include "tests/fuzz/fd-zoo.h"
+#include "tests/fuzz/fd-samples.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/lib/fake-client.h"
 #include "vfio-user/platform.h"
@@ -60,14 +59,14 @@ static void check_reply(void)
 
 	memcpy(&header, run.reply, sizeof(header));
 	fuzz_require((header.flags & VFIO_USER_TYPE_MASK) == VFIO_USER_TYPE_REPLY,
-		"it sent what is no reply");
+		"a message that is not a reply");
 	fuzz_require(
 		header.size >= sizeof(header) && header.size <= sizeof(header) + VU_PAYLOAD_MAX,
-		"a reply of no possible size");
+		"a reply with an invalid size");
 	fuzz_require((header.flags & VFIO_USER_ERROR) != 0 ?
 			     header.error != 0 && header.size == 16 :
 			     header.error == 0,
-		"a reply that is neither an error nor none");
+		"a reply with an invalid error");
 	run.reply_left = header.size - sizeof(header);
 }
 
@@ -125,7 +124,7 @@ int __wrap_poll(struct pollfd *fds, unsigned long count, int timeout_ms)
 		else
 			hang_up();
 	}
-	/* When nothing came of a step, there is the next one. */
+	/* If the step sent nothing, poll returns 0, and the session calls it again. */
 	return __real_poll(fds, count, waits ? 0 : timeout_ms);
 }
 
@@ -140,7 +139,7 @@ static void put(struct message *message, const void *data, size_t size)
 static void attach(struct message *message, unsigned kind)
 {
 	if (message->fd_count < FDS_MAX)
-		message->fds[message->fd_count++] = fd_zoo_get(kind);
+		message->fds[message->fd_count++] = fd_samples_get(kind);
 }
 
 static uint32_t number32(void)
@@ -208,13 +207,13 @@ static void make_dma_unmap(struct message *message)
 	put(message, &unmap, sizeof(unmap));
 }
 
-/* The queries start with the same four words. */
+/* All of these queries start with the same four words. */
 static void make_query(struct message *message)
 {
 	static const uint16_t commands[] = { VFIO_USER_DEVICE_GET_INFO,
 		VFIO_USER_DEVICE_GET_REGION_INFO, VFIO_USER_DEVICE_GET_IRQ_INFO,
 		VFIO_USER_DEVICE_GET_REGION_IO_FDS, VFIO_USER_DEVICE_FEATURE };
-	/* Once with room for capabilities, once without. */
+	/* With and without space for capabilities. */
 	uint32_t words[8] = { (run.steps & 1) != 0 ? 64 : 32 };
 
 	message->header.command = commands[fuzz_byte(&run.input) % 5];
@@ -491,7 +490,7 @@ static void require_nothing_left(void)
 	fuzz_require(quiet || device->region_count == 0, "memory is still registered");
 	fuzz_require(device->descriptors_out == 0, "descriptors of BARs were not returned");
 	fuzz_require(quiet || (device->config[4] & 4) == 0, "bus mastering is still enabled");
-	fuzz_require(quiet || device->irq_mask[0] == 0, "interrupts are still on");
+	fuzz_require(quiet || device->irq_mask[0] == 0, "interrupts are still enabled");
 	fake_client_unlock();
 }
 
@@ -505,7 +504,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int ends[2];
 
 	if (!ready) {
-		fd_zoo_open();
+		fd_samples_open();
 		/* It keeps descriptors open until the process ends. */
 		fuzz_require(vu_platform_prepare_events() == 0, "the kernel has no io_setup()");
 	}
@@ -522,7 +521,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		"no sockets");
 	run.client = ends[0];
 	run.session = ends[1];
-	/* Its timer expires when a step says so. */
+	/* Its timer expires in a step. */
 	run.loop = (struct vu_loop){ .stop_fd = run.stop[0],
 		.listen_fd = -1,
 		.irq = run.device->irq,

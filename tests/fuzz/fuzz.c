@@ -69,7 +69,7 @@ void fuzz_require(bool holds, const char *what)
 	abort();
 }
 
-/* Leaked ones take the lowest free numbers, so that looking at the first ones is enough. */
+/* A leaked descriptor has the lowest free number, so that it is enough to check the lowest ones. */
 #define FDS_WATCHED 96
 
 static void fd_changed(int fd, bool open_now)
@@ -80,7 +80,7 @@ static void fd_changed(int fd, bool open_now)
 	if (open_now && readlink(path, what, sizeof(what) - 1) < 0)
 		what[0] = '\0';
 	fprintf(stderr, "descriptor %d (%s)\n", fd, what);
-	fuzz_require(false, open_now ? "a descriptor was left open" :
+	fuzz_require(false, open_now ? "a descriptor was not closed" :
 				       "a descriptor that must stay open was closed");
 }
 
@@ -102,7 +102,7 @@ void fuzz_note_fds(void)
 	look(open_before);
 }
 
-/* Descriptors of unknown kinds are closed some time later, by threads of their own. */
+/* Descriptors of unknown kinds are closed asynchronously, by other threads. */
 void fuzz_require_fds_as_noted(void)
 {
 	bool open_now[FDS_WATCHED];

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the fuzzers share. An input is not the bytes of a protocol but a small program:
- * each byte decides something (which message, which field is wrong, what descriptor
- * comes along), and an input that ends early reads as zeroes, which mean "as it should
- * be". So short inputs get deep, and every mutation means something.
+ * Common functions of the fuzzers. An input does not contain messages of a protocol, but decisions:
+ * each byte selects something, such as the message, the invalid field, or the kind of a descriptor.
+ * After the end of the input all bytes are 0, which selects the valid variant. Thus short inputs
+ * execute much code, and every mutation changes the execution.
  */
 #ifndef TESTS_FUZZ_FUZZ_H
 #define TESTS_FUZZ_FUZZ_H
@@ -25,18 +25,21 @@ uint8_t fuzz_byte(struct fuzz_input *input);
 /* @size bytes; zeroes after the end of the input. */
 void fuzz_bytes(struct fuzz_input *input, void *buffer, size_t size);
 /*
- * A number: mostly small, sometimes one that arithmetic stumbles over, sometimes any.
- * Never one that is an address of this process: a device may write where it points.
+ * A number: usually small, sometimes a limit of a type, sometimes any. It is never an address of
+ * this process's memory, because a device might write there.
  */
 uint64_t fuzz_number(struct fuzz_input *input);
 /* One of @count values. */
 uint64_t fuzz_pick(struct fuzz_input *input, const uint64_t *values, size_t count);
 #define FUZZ_PICK(input, values) fuzz_pick(input, values, sizeof(values) / sizeof(*(values)))
 
-/* End the process as a finding unless @holds. */
+/* Abort the process, which is a finding, unless @holds. */
 void fuzz_require(bool holds, const char *what);
 
-/* Record which descriptors are open; require later that the same ones are open. */
+/*
+ * fuzz_note_fds() records which descriptors are open; fuzz_require_fds_as_noted() requires the same
+ * ones.
+ */
 void fuzz_note_fds(void);
 void fuzz_require_fds_as_noted(void);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "tests/fuzz/packet.h"
-#include "tests/fuzz/fd-zoo.h"
+#include "tests/fuzz/fd-samples.h"
 
 #include <string.h>
 #include <sys/socket.h>
@@ -17,7 +17,7 @@ void packet_begin(struct packet *packet, uint32_t type, uint32_t id, size_t size
 void packet_attach(struct packet *packet, unsigned kind)
 {
 	if (packet->fd_count < PACKET_FDS_MAX)
-		packet->fds[packet->fd_count++] = fd_zoo_get(kind);
+		packet->fds[packet->fd_count++] = fd_samples_get(kind);
 }
 
 static void set_size(struct packet *packet, size_t size)
@@ -31,7 +31,7 @@ static void set_size(struct packet *packet, size_t size)
 		packet->message.header.size = (uint32_t)size;
 }
 
-/* Another value in one word of it. */
+/* Change one word of it. */
 static void spoil_word(struct packet *packet, struct fuzz_input *input)
 {
 	size_t at = 4u * fuzz_byte(input);

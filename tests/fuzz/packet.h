@@ -20,9 +20,9 @@ struct packet {
 
 /* Begin a message of a type and size, all zeroes. */
 void packet_begin(struct packet *packet, uint32_t type, uint32_t id, size_t size);
-/* Attach a descriptor of the zoo; ignored after PACKET_FDS_MAX. */
+/* Attach a descriptor of fd_samples_get(); ignored after PACKET_FDS_MAX. */
 void packet_attach(struct packet *packet, unsigned kind);
-/* Corrupt it, as the input says. */
+/* Corrupt it; the input selects how. */
 void packet_tamper(struct packet *packet, struct fuzz_input *input);
 /* Arbitrary bytes, with descriptors. */
 void packet_garble(struct packet *packet, struct fuzz_input *input);

@@ -23,7 +23,7 @@ static bool run_file(const char *path)
 	}
 	size = fread(data, 1, sizeof(data), file);
 	fclose(file);
-	/* In memory of its very size, so that reading past its end is noticed. */
+	/* In memory of exactly its size, so that AddressSanitizer detects reads past its end. */
 	exact = malloc(size ? size : 1);
 	if (!exact)
 		return false;

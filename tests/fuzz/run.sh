@@ -1,25 +1,25 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Run each fuzzer, beginning with its corpus (corpus.sh), always with the same seed.
+# Run each fuzzer, first with its corpus (corpus.sh), with a fixed seed.
 set -u
 
 if [ $# -lt 2 ]; then
 	cat <<END
 Usage: tests/fuzz/run.sh BUILD SECONDS [FUZZER...]
 
-Runs the fuzzers of a build folder for SECONDS each, and prints how many executions
-that were. The build is made with
+Runs the fuzzers of a build folder for SECONDS each, and prints the number of
+executions. The build is made with
 
   CC=clang meson setup BUILD -Dfuzzers=true -Db_sanitize=address,undefined -Db_lundef=false
 
-Inputs that reach new code are kept in BUILD/fuzz/FUZZER, and the next runs begin with
-them too. This adds them to the archive in the tree:
+Inputs that execute new code are stored in BUILD/fuzz/FUZZER, and the next runs use them
+too. This command adds them to the archive in the source tree:
 
   tests/fuzz/corpus.sh add FUZZER BUILD/fuzz/FUZZER/*
 
-An input that makes a fuzzer fail is left in BUILD/fuzz, and its path is in the log.
-The exit status is 0 when there was none, 1 when there was, 2 for wrong arguments.
+An input that makes a fuzzer fail is stored in BUILD/fuzz, and its path is in the log.
+The exit status is 0 when no fuzzer has failed, else 1, and 2 for wrong arguments.
 END
 	exit 2
 fi
@@ -34,7 +34,7 @@ status=0
 for fuzzer in "$@"; do
 	program=$build/tests/fuzz/$fuzzer
 	if [ ! -x "$program" ]; then
-		echo "$program: not there, or not built" >&2
+		echo "$program: no such program" >&2
 		exit 2
 	fi
 	mkdir -p "$build/fuzz/$fuzzer"
@@ -44,14 +44,14 @@ for fuzzer in "$@"; do
 		-rss_limit_mb=3072 -print_funcs=0 -print_final_stats=1 \
 		-artifact_prefix="$build/fuzz/$fuzzer-" \
 		"$build/fuzz/$fuzzer" "$corpus/$fuzzer" >"$log" 2>&1; then
-		verdict='no finding'
+		result='no finding'
 	else
-		verdict="FAILED: see $log"
+		result="FAILED: see $log"
 		status=1
 	fi
-	awk -v name="$fuzzer" -v verdict="$verdict" '
+	awk -v name="$fuzzer" -v result="$result" '
 		/^stat::number_of_executed_units:/ { runs = $2 }
 		/^stat::average_exec_per_sec:/ { rate = $2 }
-		END { printf "%s: %d executions, %d/s, %s\n", name, runs, rate, verdict }' "$log"
+		END { printf "%s: %d executions, %d/s, %s\n", name, runs, rate, result }' "$log"
 done
 exit $status

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The devices, their drivers, and a client of theirs that stays. */
+/* The devices, their drivers, and a client that remains connected from input to input. */
 #include "driver/driver.h"
 #include "iokit/peer.h"
 #include "iokit/service.h"
@@ -28,15 +28,15 @@ static struct iouser_peer watcher_peer;
 struct timespec;
 int __wrap_nanosleep(const struct timespec *wanted, struct timespec *left);
 
-/* While a driver looks whether its device answers again, no time passes. */
+/* nanosleep() returns at once, so that a driver does not wait for a device after a reset. */
 int __wrap_nanosleep(const struct timespec *wanted, struct timespec *left)
 {
 	(void)wanted, (void)left;
 	return 0;
 }
 
-/* A driver keeps its trace after the first mapping: allocate it now. */
-static void have_traced(struct device *device)
+/* A driver allocates its trace at the first mapping, and does not free it: allocate it now. */
+static void allocate_trace(struct device *device)
 {
 	const struct iou_user_client *watcher = &device->watcher;
 	struct iouser_memory memory;
@@ -66,7 +66,7 @@ static void device_create(unsigned index)
 	device->entry_id = list[count - 1].entry_id;
 	free(list);
 	watch(device);
-	have_traced(device);
+	allocate_trace(device);
 }
 
 void rig_start(void)
@@ -106,7 +106,10 @@ void rig_other(unsigned index, enum rig_other what)
 		call(device, DEXT_SELECTOR_SetupInterrupts, output);
 }
 
-/* The watcher's own claim goes first. False: the driver was terminated, or its device removed. */
+/*
+ * Release the claim of this client first. Return: false if the driver was terminated, or its device
+ * removed.
+ */
 static bool require_clean(struct device *device)
 {
 	uint64_t status[IOUSER_SCALARS_MAX] = { 0 };
@@ -116,16 +119,16 @@ static bool require_clean(struct device *device)
 	if (status[DEXT_STATUS_CLAIMS]) {
 		fuzz_require(status[DEXT_STATUS_CLAIMS] == 1 &&
 				     (status[DEXT_STATUS_FLAGS] & DEXT_STATUS_CLAIMED_BY_CALLER),
-			"a claim was left behind");
+			"a claim was not released");
 		iou_user_client_close(&device->watcher);
 		watch(device);
 		call(device, DEXT_SELECTOR_GetStatus, status);
 	}
 	fuzz_require(!status[DEXT_STATUS_CLAIMS] && !status[DEXT_STATUS_FLAGS],
-		"a claim was left behind");
-	fuzz_require(status[DEXT_STATUS_CLIENTS] == 1, "a user client was left behind");
+		"a claim was not released");
+	fuzz_require(status[DEXT_STATUS_CLIENTS] == 1, "a user client was not released");
 	fuzz_require(!status[DEXT_STATUS_REGIONS] && !status[DEXT_STATUS_BYTES_WIRED],
-		"a DMA region was left behind");
+		"a DMA region was not released");
 	return true;
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The sessions: socket pairs, the threads of live ones, and their answers. */
+/* The sessions: socket pairs, the threads of live sessions, and checks of replies. */
 #include "iokit/session.h"
 #include "iokit/wire.h"
-#include "tests/fuzz/fd-zoo.h"
+#include "tests/fuzz/fd-samples.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/service-rig.h"
 
@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 static struct link {
-	int client, service; /* the two ends; client is -1 when it has hung up */
+	int client, service; /* both ends; client is -1 after it was closed */
 	bool holds_itself;
 	pthread_t thread;
 	sem_t begin, end;
@@ -26,7 +26,7 @@ static atomic_bool live;
 /* How long a live session waits for a client that does not read. */
 #define LIVE_PATIENCE_MS 20
 
-/* A session that runs alone waits in vain: what does not come at once never comes. */
+/* In a session that is not live, no message can arrive while it waits: poll() returns at once. */
 int __wrap_poll(struct pollfd *fds, unsigned long count, int timeout_ms)
 {
 	int patience = atomic_load(&live) ? LIVE_PATIENCE_MS : 0;
@@ -101,12 +101,13 @@ void rig_disconnect(unsigned session)
 	if (link->client < 0)
 		return;
 	if (link->holds_itself)
-		shutdown(link->client, SHUT_RDWR); /* as the thread that watches the process does */
+		shutdown(link->client,
+			SHUT_RDWR); /* as the thread that waits for the exit of the process */
 	close(link->client);
 	link->client = -1;
 }
 
-static bool reply_is_sound(const union iou_buffer *answer)
+static bool reply_is_valid(const union iou_buffer *answer)
 {
 	size_t size = answer->header.size;
 
@@ -131,10 +132,10 @@ static bool reply_is_sound(const union iou_buffer *answer)
 	}
 }
 
-static bool is_sound(const union iou_buffer *answer)
+static bool is_valid(const union iou_buffer *answer)
 {
 	if (answer->header.type & IOU_REPLY)
-		return reply_is_sound(answer);
+		return reply_is_valid(answer);
 	if (answer->header.type == IOU_CHANGED)
 		return answer->header.size == sizeof(answer->header);
 	if (answer->header.type == IOU_ENTRY)
@@ -143,7 +144,7 @@ static bool is_sound(const union iou_buffer *answer)
 	       answer->header.size == sizeof(answer->memory_query);
 }
 
-static void require_sound_answers(int client)
+static void require_valid_replies(int client)
 {
 	union iou_buffer answer;
 	struct iou_fds fds;
@@ -153,23 +154,23 @@ static void require_sound_answers(int client)
 		bool map = answer.header.type == (IOU_MAP | IOU_REPLY) &&
 			   answer.header.status == kIOReturnSuccess;
 
-		fuzz_require(is_sound(&answer), "an answer that does not hold together");
-		fuzz_require(fds.count == (map ? 1 : 0), "descriptors where none belong");
+		fuzz_require(is_valid(&answer), "an invalid reply");
+		fuzz_require(fds.count == (map ? 1 : 0), "unexpected descriptors");
 		iou_fds_close(&fds);
 	}
-	fuzz_require(size != -EPROTO, "an answer that is no message");
+	fuzz_require(size != -EPROTO, "a malformed message");
 }
 
-static void require_sound_events(void)
+static void require_valid_events(void)
 {
 	struct iou_event event;
 	ssize_t size;
 
-	while ((size = recv(fd_zoo_port_peer(), &event, sizeof(event), MSG_DONTWAIT)) > 0)
+	while ((size = recv(fd_samples_port_peer(), &event, sizeof(event), MSG_DONTWAIT)) > 0)
 		fuzz_require(size == (ssize_t)sizeof(event) && event.header.type == IOU_EVENT &&
 				     event.header.size == sizeof(event) &&
 				     event.count <= IOUSER_SCALARS_MAX,
-			"an event that does not hold together");
+			"an invalid event");
 }
 
 static void end(struct link *link)
@@ -183,7 +184,7 @@ static void end(struct link *link)
 	close(link->service);
 	if (link->client < 0)
 		return;
-	require_sound_answers(link->client);
+	require_valid_replies(link->client);
 	close(link->client);
 }
 
@@ -191,5 +192,5 @@ void rig_end(void)
 {
 	for (unsigned i = 0; i < RIG_SESSIONS; i++)
 		end(&links[i]);
-	require_sound_events();
+	require_valid_events();
 }

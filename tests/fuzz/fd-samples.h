@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Descriptors of every kind that a peer could attach to a message. */
-#ifndef TESTS_FUZZ_FD_ZOO_H
-#define TESTS_FUZZ_FD_ZOO_H
+#ifndef TESTS_FUZZ_FD_SAMPLES_H
+#define TESTS_FUZZ_FD_SAMPLES_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -34,11 +34,11 @@ enum fd_kind {
 #define FD_MEMORY_SIZE 0x100000u
 
 /* Create one of each kind; they stay open. Ends the process on failure. */
-void fd_zoo_open(void);
-int fd_zoo_get(unsigned kind); /* modulo FD_KINDS */
+void fd_samples_open(void);
+int fd_samples_get(unsigned kind); /* modulo FD_KINDS */
 /* The content of FD_MEMORY. */
-unsigned char *fd_zoo_memory(void);
+unsigned char *fd_samples_memory(void);
 /* The other end of FD_PORT. */
-int fd_zoo_port_peer(void);
+int fd_samples_port_peer(void);
 
 #endif

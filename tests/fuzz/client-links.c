@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The service's side of connections, and the system calls that the client makes them with. */
+/*
+ * The service's ends of connections, and wrappers of the system calls that the client connects
+ * with.
+ */
 #include "iokit/wire.h"
 #include "tests/fuzz/client-rig.h"
 #include "tests/fuzz/fuzz.h"
@@ -17,20 +20,20 @@ int __wrap_socket(int domain, int type, int protocol);
 int __real_socket(int domain, int type, int protocol);
 int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size);
 
-static struct line {
-	int client, service; /* client: -1 once it is taken; service: -1 once it has gone */
-} lines[LINES_MAX];
-static int line_count;
+static struct link {
+	int client, service; /* client: -1 once connected; service: -1 once closed */
+} links[LINKS_MAX];
+static int link_count;
 static int port = -1;
 
 int __wrap_socket(int domain, int type, int protocol)
 {
-	if (!line_count)
-		return __real_socket(domain, type, protocol); /* the harness's own */
-	for (int i = 0; i < line_count; i++) {
-		int fd = lines[i].client;
+	if (!link_count)
+		return __real_socket(domain, type, protocol); /* of the harness */
+	for (int i = 0; i < link_count; i++) {
+		int fd = links[i].client;
 
-		lines[i].client = -1;
+		links[i].client = -1;
 		if (fd >= 0)
 			return fd;
 	}
@@ -50,34 +53,34 @@ int __wrap_poll(struct pollfd *fds, unsigned long count, int timeout_ms)
 	return __real_poll(fds, count, 0);
 }
 
-int line_prepare(void)
+int link_prepare(void)
 {
 	int ends[2];
 
-	if (line_count == LINES_MAX)
+	if (link_count == LINKS_MAX)
 		return -1;
 	fuzz_require(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0,
 		"the harness needs sockets");
-	lines[line_count] = (struct line){ ends[0], ends[1] };
-	return line_count++;
+	links[link_count] = (struct link){ ends[0], ends[1] };
+	return link_count++;
 }
 
-int line_service(int line)
+int link_service(int link)
 {
-	return line < 0 ? -1 : lines[line].service;
+	return link < 0 ? -1 : links[link].service;
 }
 
-bool line_taken(int line)
+bool link_connected(int link)
 {
-	return line >= 0 && lines[line].client < 0;
+	return link >= 0 && links[link].client < 0;
 }
 
-void line_hang_up(int line)
+void link_close(int link)
 {
-	if (line < 0 || lines[line].service < 0)
+	if (link < 0 || links[link].service < 0)
 		return;
-	close(lines[line].service);
-	lines[line].service = -1;
+	close(links[link].service);
+	links[link].service = -1;
 }
 
 unsigned char *arena(void)
@@ -144,15 +147,15 @@ static bool request_is_sound(const union iou_buffer *message, const struct iou_f
 	}
 }
 
-static void read_line(struct line *line)
+static void check_messages(struct link *link)
 {
 	union iou_buffer message;
 	struct iou_fds fds;
 	int size;
 
-	while ((size = iou_receive(line->service, &message, &fds, 0)) > 0) {
-		fuzz_require(request_is_sound(&message, &fds),
-			"the client sent what does not hold together");
+	while ((size = iou_receive(link->service, &message, &fds, 0)) > 0) {
+		fuzz_require(
+			request_is_sound(&message, &fds), "the client sent an invalid message");
 		if (message.header.type == IOU_CALL && fds.count) {
 			if (port >= 0)
 				close(port);
@@ -160,14 +163,14 @@ static void read_line(struct line *line)
 		}
 		iou_fds_close(&fds);
 	}
-	fuzz_require(size != -EPROTO, "the client sent what is no message");
+	fuzz_require(size != -EPROTO, "the client sent a malformed message");
 }
 
-void lines_read(void)
+void links_read(void)
 {
-	for (int i = 0; i < line_count; i++)
-		if (lines[i].service >= 0)
-			read_line(&lines[i]);
+	for (int i = 0; i < link_count; i++)
+		if (links[i].service >= 0)
+			check_messages(&links[i]);
 }
 
 int port_descriptor(void)
@@ -177,13 +180,13 @@ int port_descriptor(void)
 
 void client_rig_end(void)
 {
-	lines_read();
-	for (int i = 0; i < line_count; i++) {
-		if (lines[i].client >= 0)
-			close(lines[i].client);
-		line_hang_up(i);
+	links_read();
+	for (int i = 0; i < link_count; i++) {
+		if (links[i].client >= 0)
+			close(links[i].client);
+		link_close(i);
 	}
-	line_count = 0;
+	link_count = 0;
 	if (port >= 0)
 		close(port);
 	port = -1;
