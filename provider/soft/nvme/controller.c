@@ -162,11 +162,20 @@ static void sleep_for(struct nvme_registers *registers, uint64_t ns)
 	pthread_cond_timedwait(&registers->wake, &registers->lock, &deadline);
 }
 
-static uint64_t sleep_time(uint64_t idle_ns)
+/* Until the registers are polled again, or an interrupt is raised that is held back. */
+static uint64_t sleep_time(const struct nvme_controller *nvme, bool polls, uint64_t idle_ns)
 {
-	uint64_t ns = idle_ns / SLEEP_PART;
+	uint64_t ns = idle_ns / SLEEP_PART, now;
 
-	return ns < SLEEP_MIN_NS ? SLEEP_MIN_NS : ns > SLEEP_MAX_NS ? SLEEP_MAX_NS : ns;
+	ns = ns < SLEEP_MIN_NS ? SLEEP_MIN_NS : ns > SLEEP_MAX_NS ? SLEEP_MAX_NS : ns;
+	if (!polls)
+		ns = UINT64_MAX;
+	if (!nvme->raise_at_ns)
+		return ns;
+	now = nvme_now_ns();
+	if (now >= nvme->raise_at_ns)
+		return 0;
+	return nvme->raise_at_ns - now < ns ? nvme->raise_at_ns - now : ns;
 }
 
 /*
@@ -211,8 +220,8 @@ static void wait_for_work(struct nvme_controller *nvme, struct pace *pace)
 	/* A change of @mapped is a reason to wake up. */
 	if (changed || has_wakeup(registers))
 		return;
-	if (mapped)
-		sleep_for(registers, sleep_time(idle_ns));
+	if (mapped || nvme->raise_at_ns)
+		sleep_for(registers, sleep_time(nvme, mapped, idle_ns));
 	else
 		pthread_cond_wait(&registers->wake, &registers->lock);
 }

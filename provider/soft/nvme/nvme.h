@@ -114,7 +114,11 @@ struct nvme_sq {
 
 struct nvme_cq {
 	bool live, interrupts, phase;
-	bool due; /* an interrupt is to be raised */
+	bool due;    /* an interrupt is to be raised */
+	bool urgent; /* and not to be held back: a command has failed */
+	/* Of entries without an interrupt so far: how many, and when the first one came. */
+	unsigned held;
+	uint64_t held_since_ns;
 	uint16_t vector;
 	uint32_t size, head, tail;
 	uint32_t shadow; /* the last value of its shadow doorbell */
@@ -204,10 +208,11 @@ struct nvme_controller {
 	struct soft_worker worker;
 
 	/* The worker's own. (Jobs have threads of their own, which access jobs alone.) */
-	bool running;	    /* CSTS.RDY, not fatal, not shut down */
-	uint32_t cc;	    /* as acted upon */
-	uint32_t page;	    /* memory page size of the host */
-	unsigned last_sqid; /* the submission queue served last */
+	bool running;	      /* CSTS.RDY, not fatal, not shut down */
+	uint32_t cc;	      /* as acted upon */
+	uint32_t page;	      /* memory page size of the host */
+	unsigned last_sqid;   /* the submission queue served last */
+	uint64_t raise_at_ns; /* when an interrupt is due that is held back, or 0 */
 	struct nvme_sq sqs[NVME_QUEUES_MAX + 1];
 	struct nvme_cq cqs[NVME_QUEUES_MAX + 1];
 	struct nvme_doorbell_buffer doorbell_buffer; /* a controller reset disables it */
@@ -367,7 +372,10 @@ void nvme_post(struct nvme_controller *nvme, unsigned sqid, uint16_t cid, uint16
 /* Post the completion of a command, and record the error if its status is one. */
 void nvme_complete(
 	struct nvme_controller *nvme, const struct nvme_request *request, uint16_t status);
-/* Raise the interrupts that are due and not masked. */
+/*
+ * Raise the interrupts that are due, not masked, and not held back for more completions to come
+ * (Interrupt Coalescing). Where some are, nvme->raise_at_ns is at most their time.
+ */
 void nvme_interrupts_raise(struct nvme_controller *nvme);
 /* Whether the interrupt pin is asserted: struct soft_model's function. */
 bool nvme_line(struct soft_device *device);

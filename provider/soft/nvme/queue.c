@@ -124,6 +124,26 @@ bool nvme_cq_has_room(const struct nvme_cq *cq)
 	return distance(cq->head, cq->tail, cq->size) + cq->owed < cq->size - 1;
 }
 
+/*
+ * Interrupt Coalescing (NVMe 1.4, 5.21.1.8 and 7.5.1.3): of I/O queues, where both the threshold
+ * and the time are set, and Interrupt Vector Configuration does not exclude the vector. An
+ * interrupt is raised when a vector has as many new entries as the threshold says, or the first
+ * of them is as old as the time; at once when a command has failed.
+ */
+#define THRESHOLD(value) (((value)&0xff) + 1)
+#define TIME_NS(value)	 (((value) >> 8 & 0xff) * UINT64_C(100000))
+
+static bool is_coalesced(const struct nvme_controller *nvme, unsigned qid)
+{
+	uint32_t value = nvme->features.value[NVME_FEAT_COALESCING];
+	unsigned vector = nvme->cqs[qid].vector;
+
+	/* A pin is asserted as long as there are entries. */
+	return qid != 0 && TIME_NS(value) != 0 && THRESHOLD(value) > 1 &&
+	       nvme->interrupts.kind != DEXT_INTERRUPT_INTX &&
+	       !(nvme->features.uncoalesced[vector / 32] >> (vector % 32) & 1);
+}
+
 /* In two stores of eight bytes, the one with the phase tag last: it makes the entry valid. */
 static bool write_completion(
 	struct nvme_controller *nvme, uint64_t address, const struct nvme_completion *completion)
@@ -160,6 +180,11 @@ void nvme_post(
 		cq->phase = !cq->phase;
 	publish_tail(nvme, sq->cqid, cq->tail);
 	cq->due = cq->interrupts;
+	if (is_coalesced(nvme, sq->cqid)) {
+		if (cq->held++ == 0)
+			cq->held_since_ns = nvme_now_ns();
+		cq->urgent |= (status & ~NVME_STATUS_MORE) != NVME_OK;
+	}
 }
 
 /* Whether the same command may do better another time. */
@@ -203,8 +228,56 @@ static bool has_bit(uint32_t mask, const struct nvme_cq *cq)
 	return cq->vector < 32 && (mask >> cq->vector & 1);
 }
 
+/* What the completion queues of a vector have, that wait for an interrupt together. */
+struct held {
+	unsigned entries;
+	uint64_t since_ns;
+	bool urgent;
+};
+
+static struct held held_for(const struct nvme_controller *nvme, unsigned vector)
+{
+	struct held held = { .since_ns = UINT64_MAX };
+
+	for (unsigned qid = 1; qid <= nvme->queues; qid++) {
+		const struct nvme_cq *cq = &nvme->cqs[qid];
+
+		if (!cq->due || cq->vector != vector)
+			continue;
+		held.entries += cq->held;
+		held.urgent |= cq->urgent;
+		if (cq->held && cq->held_since_ns < held.since_ns)
+			held.since_ns = cq->held_since_ns;
+	}
+	return held;
+}
+
+/*
+ * Whether the interrupt of a queue waits for more entries. Without any that are held, it is due
+ * for others, which were masked or posted before coalescing was switched on.
+ */
+static bool hold_back(struct nvme_controller *nvme, unsigned qid)
+{
+	uint32_t value = nvme->features.value[NVME_FEAT_COALESCING];
+	struct held held;
+	uint64_t until;
+
+	if (!is_coalesced(nvme, qid))
+		return false;
+	held = held_for(nvme, nvme->cqs[qid].vector);
+	if (held.urgent || held.entries == 0 || held.entries >= THRESHOLD(value))
+		return false;
+	until = held.since_ns + TIME_NS(value);
+	if (nvme_now_ns() >= until)
+		return false;
+	if (!nvme->raise_at_ns || until < nvme->raise_at_ns)
+		nvme->raise_at_ns = until;
+	return true;
+}
+
 void nvme_interrupts_raise(struct nvme_controller *nvme)
 {
+	uint32_t raised[NVME_VECTORS_MAX / 32] = { 0 };
 	uint32_t mask, unmasked;
 
 	if (!any_due(nvme) && !atomic_load(&nvme->registers.unmasked))
@@ -212,13 +285,19 @@ void nvme_interrupts_raise(struct nvme_controller *nvme)
 	mask = nvme_interrupt_mask(nvme, &unmasked);
 	for (unsigned qid = 0; qid <= nvme->queues; qid++) {
 		struct nvme_cq *cq = &nvme->cqs[qid];
+		uint32_t *word = &raised[cq->vector / 32], bit = 1u << (cq->vector % 32);
 
 		/* Entries left in the queue raise the interrupt again when it is unmasked. */
 		if (cq->live && has_bit(unmasked, cq))
-			cq->due = cq->interrupts;
+			cq->due = cq->urgent = cq->interrupts;
 		if (!cq->due || has_bit(mask, cq))
 			continue;
-		cq->due = false;
+		/* What is held goes along with an interrupt of its vector. */
+		if (!(*word & bit) && hold_back(nvme, qid))
+			continue;
+		*word |= bit;
+		cq->due = cq->urgent = false;
+		cq->held = 0;
 		if (cq->head != cq->tail)
 			soft_irq_raise(nvme->device, cq->vector);
 	}

@@ -153,6 +153,7 @@ void nvme_idle(struct nvme_controller *nvme)
 
 bool nvme_run_queues(struct nvme_controller *nvme)
 {
+	nvme->raise_at_ns = 0;
 	nvme_parked_resume(nvme);
 	if (!can_run(nvme))
 		return false;
