@@ -32,6 +32,7 @@ struct vu_irq {
 	int direct[DEXT_VECTORS_MAX];
 	uint32_t device_vectors;	/* 0: the driver cannot */
 	int controls[VU_INTX_CONTROLS]; /* likewise; -1: none */
+	unsigned control_changes;	/* likewise: how often one was set */
 	/*
 	 * Guards everything below against the notification queue. Held for as
 	 * long as it takes to signal eventfds, which never waits. The driver is
@@ -411,15 +412,18 @@ void vu_irq_disconnect_all(struct vu_irq *irq)
 void vu_irq_set_control(struct vu_irq *irq, enum vu_irq_control control, int fd)
 {
 	replace_fd(&irq->controls[control], fd);
+	irq->control_changes++;
 }
 
-void vu_irq_fill_poll(const struct vu_irq *irq, struct pollfd *entries)
+void vu_irq_fill_wait(const struct vu_irq *irq, struct vu_wait_entry *entries)
 {
 	for (size_t i = 0; i < VU_INTX_CONTROLS; i++)
-		entries[i] = (struct pollfd){ .fd = irq->controls[i], .events = POLLIN };
+		entries[i] = (struct vu_wait_entry){
+			.fd = irq->controls[i], .serial = irq->control_changes, .events = POLLIN
+		};
 }
 
-void vu_irq_handle_poll(struct vu_irq *irq, const struct pollfd *entries)
+void vu_irq_handle_wait(struct vu_irq *irq, const struct vu_wait_entry *entries)
 {
 	for (size_t i = 0; i < VU_INTX_CONTROLS; i++) {
 		int taken;

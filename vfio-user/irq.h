@@ -24,9 +24,9 @@
 #define VFIO_USER_IRQ_H
 
 #include "vfio-user/protocol.h"
+#include "vfio-user/wait.h"
 
 #include <apple-dext-client.h>
-#include <poll.h>
 
 struct vu_device;
 struct vu_irq;
@@ -92,9 +92,9 @@ enum vu_irq_control { VU_INTX_MASK, VU_INTX_UNMASK, VU_INTX_CONTROLS };
 
 /** vu_irq_set_control - set the eventfd of a control, which is consumed; -1 for none. */
 void vu_irq_set_control(struct vu_irq *irq, enum vu_irq_control control, int fd);
-/** vu_irq_fill_poll - fill in VU_INTX_CONTROLS entries for poll(). */
-void vu_irq_fill_poll(const struct vu_irq *irq, struct pollfd *entries);
-/** vu_irq_handle_poll - mask and unmask INTx as poll() has reported in the entries. */
-void vu_irq_handle_poll(struct vu_irq *irq, const struct pollfd *entries);
+/** vu_irq_fill_wait - fill in VU_INTX_CONTROLS entries of a wait. */
+void vu_irq_fill_wait(const struct vu_irq *irq, struct vu_wait_entry *entries);
+/** vu_irq_handle_wait - mask and unmask INTx as the wait has reported in the entries. */
+void vu_irq_handle_wait(struct vu_irq *irq, const struct vu_wait_entry *entries);
 
 #endif

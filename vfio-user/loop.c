@@ -18,6 +18,7 @@
 #define SHORTAGE_MS 100
 
 enum { STOP, LISTEN, CLIENT, CONTROLS, ENTRIES = CONTROLS + VU_INTX_CONTROLS };
+_Static_assert(ENTRIES <= VU_WAIT_ENTRIES_MAX, "one wait is for all of them");
 
 static bool is_shortage(int error)
 {
@@ -37,7 +38,7 @@ static uint64_t now_ms(void)
 	return now_us() / 1000;
 }
 
-/* Tick if it is time to. @timeout: set to how long poll() may wait. Return: as loop->tick. */
+/* Tick if it is time to. @timeout: set to how long the wait may take. Return: as loop->tick. */
 static bool tick(struct vu_loop *loop, int *timeout)
 {
 	uint64_t interval = loop->tick_ms != 0 ? loop->tick_ms : VU_TICK_MS;
@@ -83,15 +84,22 @@ static bool turn_away(struct vu_loop *loop)
 	return true;
 }
 
-static void fill_in(const struct vu_loop *loop, struct pollfd *entries, int fd, short events)
+/* The entries that are there whether a client is or not. */
+static void fill_in_server(const struct vu_loop *loop, struct vu_wait_entry *entries)
 {
-	entries[STOP] = (struct pollfd){ .fd = loop->stop_fd, .events = POLLIN };
-	entries[LISTEN] = (struct pollfd){ .fd = loop->listen_fd, .events = POLLIN };
-	entries[CLIENT] = (struct pollfd){ .fd = fd, .events = events };
+	entries[STOP] = (struct vu_wait_entry){ .fd = loop->stop_fd, .events = POLLIN };
+	entries[LISTEN] = (struct vu_wait_entry){ .fd = loop->listen_fd, .events = POLLIN };
+}
+
+static void fill_in_client(
+	const struct vu_loop *loop, struct vu_wait_entry *entries, int fd, short events)
+{
+	entries[CLIENT] =
+		(struct vu_wait_entry){ .fd = fd, .serial = loop->clients, .events = events };
 	for (size_t i = CONTROLS; i < ENTRIES; i++)
-		entries[i] = (struct pollfd){ .fd = -1 };
+		entries[i] = (struct vu_wait_entry){ .fd = -1 };
 	if (loop->irq)
-		vu_irq_fill_poll(loop->irq, entries + CONTROLS);
+		vu_irq_fill_wait(loop->irq, entries + CONTROLS);
 }
 
 enum look { LOOK_STOP, LOOK_READY, LOOK_NOTHING };
@@ -99,26 +107,27 @@ enum look { LOOK_STOP, LOOK_READY, LOOK_NOTHING };
 /* Wait for at most @timeout_ms, -1 without limit, and do what is to do besides serving the client. */
 static enum look look(struct vu_loop *loop, int fd, short events, int timeout_ms)
 {
-	struct pollfd entries[ENTRIES];
+	struct vu_wait_entry entries[ENTRIES];
 	int until_tick;
 
 	if (!tick(loop, &until_tick))
 		return LOOK_STOP;
 	if (timeout_ms < 0 || (until_tick >= 0 && until_tick < timeout_ms))
 		timeout_ms = until_tick;
-	fill_in(loop, entries, fd, events);
+	fill_in_server(loop, entries);
+	fill_in_client(loop, entries, fd, events);
 	if (loop->shortage) {
 		entries[LISTEN].fd = -1;
 		if (timeout_ms < 0 || timeout_ms > SHORTAGE_MS)
 			timeout_ms = SHORTAGE_MS;
 	}
-	if (poll(entries, ENTRIES, timeout_ms) < 0)
+	if (vu_wait_for(loop->wait, entries, ENTRIES, timeout_ms) < 0)
 		return errno == EINTR ? LOOK_NOTHING : LOOK_READY;
 	loop->shortage = false;
 	if (entries[STOP].revents != 0)
 		return LOOK_STOP;
 	if (loop->irq)
-		vu_irq_handle_poll(loop->irq, entries + CONTROLS);
+		vu_irq_handle_wait(loop->irq, entries + CONTROLS);
 	/* When the client has just gone, whoever knocks is the next. */
 	if (entries[LISTEN].revents != 0 && (entries[CLIENT].revents & (POLLHUP | POLLERR)) == 0)
 		loop->shortage = !turn_away(loop);
@@ -161,25 +170,26 @@ bool vu_loop_wait(void *context, int fd, short events, bool again)
 int vu_loop_accept(struct vu_loop *loop)
 {
 	for (;;) {
-		struct pollfd entries[2] = {
-			{ .fd = loop->stop_fd, .events = POLLIN },
-			{ .fd = loop->listen_fd, .events = POLLIN },
-		};
+		struct vu_wait_entry entries[CLIENT];
 		int fd, timeout;
 
 		if (!tick(loop, &timeout))
 			return -3;
-		if (poll(entries, 2, timeout) < 0 && errno != EINTR)
-			return -2;
-		if (entries[0].revents != 0)
+		fill_in_server(loop, entries);
+		if (vu_wait_for(loop->wait, entries, CLIENT, timeout) < 0) {
+			if (errno != EINTR)
+				return -2;
+			continue;
+		}
+		if (entries[STOP].revents != 0)
 			return -1;
-		if (entries[1].revents == 0)
+		if (entries[LISTEN].revents == 0)
 			continue;
 		fd = vu_platform_accept(loop->listen_fd);
 		if (fd >= 0)
 			return fd;
 		if (is_shortage(errno))
-			poll(entries, 1, SHORTAGE_MS);
+			vu_wait_for(loop->wait, entries, LISTEN, SHORTAGE_MS);
 		else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
 			return -2;
 	}

@@ -9,16 +9,19 @@
 
 #include "common/poll-policy.h"
 #include "vfio-user/irq.h"
+#include "vfio-user/wait.h"
 
 #include <stdbool.h>
 
 struct vu_loop {
-	int stop_fd;	    /* readable when the server is to stop */
-	int listen_fd;	    /* -1: none */
-	struct vu_irq *irq; /* NULL: none */
-	unsigned poll_us;   /* how long to poll for a message before sleeping; 0: not at all */
+	struct vu_wait *wait; /* the loop's alone while it runs */
+	int stop_fd;	      /* readable when the server is to stop */
+	int listen_fd;	      /* -1: none */
+	struct vu_irq *irq;   /* NULL: none */
+	unsigned poll_us;     /* how long to poll for a message before sleeping; 0: not at all */
 	/* The loop's own: until when it polls (0: it does not), how often it did, and what it learned. */
-	bool shortage; /* likewise: no descriptors or memory to accept with */
+	bool shortage;	  /* likewise: no descriptors or memory to accept with */
+	unsigned clients; /* that it has served, with the present one */
 	uint64_t poll_until;
 	unsigned polls;
 	struct poll_policy policy;

@@ -40,6 +40,7 @@ void vu_serve_client(struct vu_device *device, int fd, struct vu_loop *loop)
 		vu_session_destroy(session);
 		return;
 	}
+	loop->clients++;
 	loop->tick = vu_session_tick;
 	loop->tick_context = session;
 	do {

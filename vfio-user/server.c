@@ -16,6 +16,7 @@
 struct vu_server {
 	struct vu_device *device;
 	struct listen_socket listener;
+	struct vu_wait *wait;
 	unsigned poll_us;
 	int stop[2]; /* a byte in this pipe stops the server */
 };
@@ -52,7 +53,10 @@ struct vu_server *vu_server_create(struct vu_device *device, const char *path, c
 	/* With one CPU the client cannot run while this process polls. */
 	server->poll_us = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? device->options.poll_us : 0;
 	server->listener.fd = -1;
-	if (listen_at(server, path, error))
+	server->wait = vu_wait_create();
+	if (!server->wait)
+		snprintf(error, VU_ERROR_SIZE, "socket %.200s: %s", path, strerror(errno));
+	else if (listen_at(server, path, error))
 		return server;
 	vu_server_destroy(server);
 	return NULL;
@@ -73,6 +77,7 @@ bool vu_server_run(struct vu_server *server)
 {
 	struct vu_device *device = server->device;
 	struct vu_loop loop = {
+		.wait = server->wait,
 		.stop_fd = server->stop[0],
 		.listen_fd = server->listener.fd,
 		.name = device->name,
@@ -118,6 +123,7 @@ void vu_server_destroy(struct vu_server *server)
 	if (!server)
 		return;
 	listen_socket_close(&server->listener);
+	vu_wait_destroy(server->wait);
 	close(server->stop[0]);
 	close(server->stop[1]);
 	free(server);

@@ -499,6 +499,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const enum vu_bar_access accesses[] = { VU_BARS_MAPPED, VU_BARS_CALLS,
 		VU_BARS_SHARED, VU_BARS_CALLS };
 	static bool ready;
+	static struct vu_wait *wait;
 	struct vu_device_options options = { .bus = 1 };
 	char error[VU_ERROR_SIZE];
 	int ends[2];
@@ -507,6 +508,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		fd_samples_open();
 		/* It keeps descriptors open until the process ends. */
 		fuzz_require(vu_platform_prepare_events() == 0, "the kernel has no io_setup()");
+		wait = vu_wait_create();
+		fuzz_require(wait != NULL, "out of memory");
 	}
 	ready = true;
 	fuzz_note_fds();
@@ -522,7 +525,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	run.client = ends[0];
 	run.session = ends[1];
 	/* Its timer expires in a step. */
-	run.loop = (struct vu_loop){ .stop_fd = run.stop[0],
+	run.loop = (struct vu_loop){ .wait = wait,
+		.stop_fd = run.stop[0],
 		.listen_fd = -1,
 		.irq = run.device->irq,
 		.name = "fuzz",

@@ -84,10 +84,12 @@ static int setup(void **state, enum vu_bar_access access, void (*prepare)(void),
 	assert_non_null(rig->device);
 	assert_int_equal(pipe(rig->stop), 0);
 	assert_int_equal(pipe(rig->ended), 0);
-	rig->loop = (struct vu_loop){ .stop_fd = rig->stop[0],
+	rig->loop = (struct vu_loop){ .wait = vu_wait_create(),
+		.stop_fd = rig->stop[0],
 		.listen_fd = -1,
 		.irq = rig->device->irq,
 		.name = rig->device->name };
+	assert_non_null(rig->loop.wait);
 	*state = rig;
 	if (agreed) {
 		rig_connect(rig);
@@ -135,6 +137,7 @@ int rig_teardown(void **state)
 	assert_int_equal(device->mapped_bars, 0);
 	assert_int_equal(device->descriptors_out, 0);
 	fake_client_unlock();
+	vu_wait_destroy(rig->loop.wait);
 	close_all(rig->stop, 2);
 	close_all(rig->ended, 2);
 	fake_client_end();
