@@ -26,14 +26,14 @@ SCRIPT = (".py", ".sh")
 OTHER_FILES = (
     "linux/", "Documentation/", "pci_regs.h", # Linux
     "docs/specs/edu.rst", "docs/interop/vfio-user.rst", # QEMU
-    "sys/stat.h", "runetype.h", "mach-o/loader.h", "IOKit/IOKitKeys.h", "IOTypes.h", "OSMessageNotification.h", # macOS
+    "sys/stat.h", "runetype.h", "mach-o/loader.h", "IOKit/IOKitKeys.h", "IOTypes.h", "OSMessageNotification.h", "bsd/kern/", # macOS
     "uthash.h",
     "dextd.conf", # written by the administrator
 )
 # What the reader of docs/hacking.md makes.
 RECIPES = ("provider/soft/counter", "tests/unit/test-counter.c", "counter_sources", "GET_GENERATION")
-# Functions of Linux and of libraries that comments name and no code of ours calls.
-OTHER_FUNCTIONS = ("blkdev_fallocate", "pci_init")
+# Functions of Linux, of xnu and of libraries that comments name and no code of ours calls.
+OTHER_FUNCTIONS = ("blkdev_fallocate", "pci_init", "poll_nocancel")
 
 
 def is_script(root, path):

@@ -52,10 +52,13 @@ static int host_message_flags(int flags)
 	return (int)flags_to_host("message flags", flags, message_flags, COUNT(message_flags));
 }
 
+/* AF_UNIX and the types are the same. */
 static int shim_socket(int family, int type, int protocol)
 {
-	if (family != AF_UNIX || type != SOCK_STREAM) /* both are the same */
+	if (family != AF_UNIX)
 		libsystem_untranslated("socket family", family);
+	if (type != SOCK_STREAM && type != SOCK_DGRAM && type != SOCK_SEQPACKET)
+		libsystem_untranslated("socket type", type);
 	return socket(family, type, protocol);
 }
 

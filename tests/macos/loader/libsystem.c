@@ -162,20 +162,19 @@ static const struct libsystem_row rows[] = {
  * What both systems define alike: names, types and numbers. Whoever adds a name has looked that
  * no argument or result has a number or a layout of its own.
  */
-static const char *const alike[] = { "___memcpy_chk", "__exit", "_calloc", "_close",
-	"_dispatch_async_f", "_dispatch_queue_create", "_dispatch_release", "_dispatch_sync_f",
-	"_exit", "_fclose", "_ferror", "_fflush", "_flock", "_flockfile", "_fopen", "_fprintf",
-	"_fputc", "_fputs", "_free", "_funlockfile", "_geteuid", "_getline", "_getopt_long",
-	"_listen", "_malloc", "_memchr", "_memcmp", "_memcpy", "_memmove", "_memset", "_mkdtemp",
-	"_munmap", "_optarg", "_opterr", "_optind", "_optopt", "_pipe", "_printf", "_puts",
-	"_qsort", "_read", "_realloc", "_rmdir", "_shutdown", "_snprintf", "_strchr", "_strcmp",
-	"_strcspn", "_strdup", "_strlen", "_strncmp", "_strrchr", "_unlink", "_vasprintf",
-	"_vfprintf", "_vsnprintf", "_write" };
+static const char *const alike[] = { "___memcpy_chk", "__exit", "_calloc", "_dispatch_async_f",
+	"_dispatch_queue_create", "_dispatch_release", "_dispatch_sync_f", "_exit", "_fclose",
+	"_ferror", "_fflush", "_flock", "_flockfile", "_fopen", "_fprintf", "_fputc", "_fputs",
+	"_free", "_funlockfile", "_geteuid", "_getline", "_getopt_long", "_listen", "_malloc",
+	"_memchr", "_memcmp", "_memcpy", "_memmove", "_memset", "_mkdtemp", "_munmap", "_optarg",
+	"_opterr", "_optind", "_optopt", "_pipe", "_printf", "_puts", "_qsort", "_read", "_realloc",
+	"_rmdir", "_shutdown", "_snprintf", "_strchr", "_strcmp", "_strcspn", "_strdup", "_strlen",
+	"_strncmp", "_strrchr", "_unlink", "_vasprintf", "_vfprintf", "_vsnprintf", "_write" };
 
 void *libsystem_symbol(const char *name)
 {
 	static const struct libsystem_row *const tables[] = { rows, libsystem_errors,
-		libsystem_files, libsystem_sockets, libsystem_threads };
+		libsystem_files, libsystem_kqueue, libsystem_sockets, libsystem_threads };
 
 	for (size_t i = 0; i < COUNT(tables); i++)
 		for (const struct libsystem_row *row = tables[i]; row->name; row++)

@@ -12,8 +12,8 @@ struct libsystem_row {
 };
 
 /* The tables of libsystem-*.c; each ends with a NULL name. */
-extern const struct libsystem_row libsystem_errors[], libsystem_files[], libsystem_sockets[],
-	libsystem_threads[];
+extern const struct libsystem_row libsystem_errors[], libsystem_files[], libsystem_kqueue[],
+	libsystem_sockets[], libsystem_threads[];
 
 /** darwin_errno - Darwin's number of an error, linux_errno - Linux's. */
 int darwin_errno(int error);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #define LIBSYSTEM    "/usr/lib/libSystem.B.dylib"
@@ -25,7 +26,7 @@ struct file {
 		struct load_command command;
 		unsigned char bytes[16];
 	} uuid;
-	uint64_t pointer; /* to close() */
+	uint64_t pointer; /* to flock() */
 	struct nlist symbol;
 	char strings[16];
 	unsigned char binds[32], rebases[8];
@@ -48,8 +49,8 @@ static const struct file good = {
 	.uuid = { { COMMAND(uuid, LC_UUID) }, { 0 } },
 	.symbol = { 1, N_EXT | N_SECT, 1, 0, offsetof(struct file, pointer) },
 	.strings = "\0_answer",
-	/* from library 1, "_close", a pointer, in segment 0 at the offset of pointer: bind */
-	.binds = { 0x11, 0x40, '_', 'c', 'l', 'o', 's', 'e', 0, 0x51, 0x70,
+	/* from library 1, "_flock", a pointer, in segment 0 at the offset of pointer: bind */
+	.binds = { 0x11, 0x40, '_', 'f', 'l', 'o', 'c', 'k', 0, 0x51, 0x70,
 		(offsetof(struct file, pointer) & 0x7f) | 0x80, offsetof(struct file, pointer) >> 7,
 		0x90, 0x00 },
 };
@@ -72,13 +73,13 @@ static void test_a_good_file(void **state)
 {
 	char error[MACHO_ERROR_SIZE];
 	struct macho_image *image = load(&good, sizeof(good), error);
-	int (*const *answer)(int fd);
+	int (*const *answer)(int fd, int operation);
 
 	(void)state;
 	assert_non_null(image);
 	answer = macho_symbol(image, "_answer");
 	assert_non_null(answer);
-	assert_ptr_equal(*(void *const *)answer, close);
+	assert_ptr_equal(*(void *const *)answer, flock);
 	assert_null(macho_symbol(image, "_question"));
 	assert_null(macho_entry(image));
 }
@@ -108,12 +109,12 @@ static const struct {
 	CHANGE(segment.filesize, sizeof(struct file) + 1, "segment __DATA lies outside the file"),
 	CHANGE(segment.vmsize, 8, "segment __DATA lies outside the file"),
 	CHANGE(segment.nsects, 1, "LC_SEGMENT_64 is too short"),
-	CHANGE(binds[3], 'x' | 'l' << 8 | 'o' << 16 | 's' << 24,
-		"symbol _xlose is missing in " LIBSYSTEM),
-	CHANGE(binds[0], 0x635f4012, "_close: from library 2, it has 1"),
+	CHANGE(binds[3], 'x' | 'l' << 8 | 'o' << 16 | 'c' << 24,
+		"symbol _xlock is missing in " LIBSYSTEM),
+	CHANGE(binds[0], 0x665f4012, "_flock: from library 2, it has 1"),
 	CHANGE(binds[0], 0x00000030, "bind opcode 0x30 is unknown"),
 	CHANGE(binds[9], 0x00000052, "bind type 2"),
-	CHANGE(binds[11], 0x907fffff, "_close is bound outside its segments"),
+	CHANGE(binds[11], 0x907fffff, "_flock is bound outside its segments"),
 	CHANGE(rebases[0], 0x00000090, "rebase opcode 0x90 is unknown"),
 	CHANGE(fixups.bind_off, 0x10000, "its opcodes lie outside the file"),
 	CHANGE(fixups.weak_bind_size, 1, "weak symbols are not supported"),
