@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Waiting for several descriptors at once. wait-poll.c implements it by poll(). */
+/*
+ * Waiting for several descriptors at once: wait-poll.c by poll(), wait-kqueue.c by a kqueue,
+ * which remembers the descriptors from one wait to the next.
+ */
 #ifndef VFIO_USER_WAIT_H
 #define VFIO_USER_WAIT_H
 
