@@ -2,6 +2,7 @@
 /* Enumerating the driver extensions, and connecting to one by its PCI address. */
 #include "client/call.h"
 #include "client/host.h"
+#include "client/irq-page.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -221,8 +222,10 @@ io_connect_t apple_dext_connect_with_root(
 
 void apple_dext_disconnect(io_connect_t connection)
 {
-	if (connection != IO_OBJECT_NULL)
-		IOServiceClose(connection);
+	if (connection == IO_OBJECT_NULL)
+		return;
+	irq_page_close(connection);
+	IOServiceClose(connection);
 }
 
 static int by_address(const void *a, const void *b)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "client/call.h"
 #include "client/host.h"
+#include "client/irq-page.h"
 
 kern_return_t apple_dext_setup_interrupts(io_connect_t connection, uint32_t *out_num_vectors)
 {
@@ -23,6 +24,8 @@ kern_return_t apple_dext_read_pending_irqs(io_connect_t connection, uint64_t pen
 {
 	if (!pending)
 		return kIOReturnBadArgument;
+	if (irq_page_take(connection, pending))
+		return kIOReturnSuccess;
 	return dext_call(connection, CheckInterrupt, NULL, pending);
 }
 

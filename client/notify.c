@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Interrupt notifications: an asynchronous WaitInterrupt call, repeated by each rearm. */
+/*
+ * Interrupt notifications: an asynchronous ArmInterrupts call, armed again by a store to the IRQ
+ * state page; or with a driver that does not offer this, a WaitInterrupt call, repeated by each
+ * rearm.
+ */
 #include "client/call.h"
+#include "client/irq-page.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -11,6 +16,7 @@ struct AppleDextInterruptNotify {
 	void *opaque;
 	IONotificationPortRef port;
 	dispatch_queue_t queue;
+	struct irq_page *page; /* NULL: the driver does not offer it */
 	/*
 	 * The lock guards what follows. It is not held while a handler runs, nor
 	 * while a call is made.
@@ -21,6 +27,7 @@ struct AppleDextInterruptNotify {
 	void (*status_handler)(void *opaque, kern_return_t status);
 	kern_return_t ended; /* the status that no interrupt follows; kIOReturnSuccess: none */
 	bool end_told;	     /* to status_handler */
+	bool queued;	     /* run_pending() is on the queue */
 };
 
 /* The notification one of whose handlers runs on this thread; NULL outside of handlers. */
@@ -30,6 +37,7 @@ static void release(void *context)
 {
 	AppleDextInterruptNotify *notify = context;
 
+	irq_page_release(notify->page, notify);
 	if (notify->port)
 		IONotificationPortDestroy(notify->port);
 	if (notify->queue)
@@ -89,10 +97,37 @@ static void tell_end(void *context)
 
 static void end(AppleDextInterruptNotify *notify, kern_return_t status)
 {
+	irq_page_close(notify->connection);
 	pthread_mutex_lock(&notify->lock);
 	if (notify->ended == kIOReturnSuccess)
 		notify->ended = status;
 	pthread_mutex_unlock(&notify->lock);
+}
+
+/* An interrupt was pending when the notification was armed. On the queue. */
+static void run_pending(void *context)
+{
+	AppleDextInterruptNotify *notify = context;
+	bool destroyed;
+
+	pthread_mutex_lock(&notify->lock);
+	notify->queued = false;
+	destroyed = notify->destroyed;
+	pthread_mutex_unlock(&notify->lock);
+	if (!destroyed)
+		run_handler(notify, kIOReturnSuccess);
+}
+
+static void queue_pending(AppleDextInterruptNotify *notify)
+{
+	bool queued;
+
+	pthread_mutex_lock(&notify->lock);
+	queued = notify->queued;
+	notify->queued = true;
+	pthread_mutex_unlock(&notify->lock);
+	if (!queued)
+		dispatch_async_f(notify->queue, notify, run_pending);
 }
 
 static kern_return_t arm(AppleDextInterruptNotify *notify);
@@ -104,8 +139,10 @@ static void interrupted(void *refcon, IOReturn status)
 
 	if (is_destroyed(notify))
 		return;
-	/* The device's error has completed the call, but its interrupts go on. */
-	if (status == kIOReturnDeviceError && arm(notify) == kIOReturnSuccess) {
+	/* The device's error has completed the call, or left it armed; its interrupts go on. */
+	if (status == kIOReturnDeviceError &&
+		((notify->page && irq_page_is_owner(notify->page, notify)) ||
+			arm(notify) == kIOReturnSuccess)) {
 		run_handler(notify, status);
 	} else if (status != kIOReturnSuccess) {
 		end(notify, status);
@@ -115,15 +152,43 @@ static void interrupted(void *refcon, IOReturn status)
 	}
 }
 
-static kern_return_t arm(AppleDextInterruptNotify *notify)
+static kern_return_t call_async(AppleDextInterruptNotify *notify, uint32_t selector)
 {
 	uint64_t reference[kIOAsyncCalloutCount] = { 0 };
 
 	reference[kIOAsyncCalloutFuncIndex] = (uintptr_t)interrupted;
 	reference[kIOAsyncCalloutRefconIndex] = (uintptr_t)notify;
-	return IOConnectCallAsyncScalarMethod(notify->connection, DEXT_SELECTOR_WaitInterrupt,
+	return IOConnectCallAsyncScalarMethod(notify->connection, selector,
 		IONotificationPortGetMachPort(notify->port), reference, kIOAsyncCalloutCount, NULL,
 		0, NULL, NULL);
+}
+
+static kern_return_t call_arm_interrupts(void *notify)
+{
+	return call_async(notify, DEXT_SELECTOR_ArmInterrupts);
+}
+
+static kern_return_t arm(AppleDextInterruptNotify *notify)
+{
+	kern_return_t status = kIOReturnUnsupported;
+
+	if (notify->page)
+		status = irq_page_register(notify->page, notify, call_arm_interrupts);
+	if (status == kIOReturnUnsupported)
+		status = call_async(notify, DEXT_SELECTOR_WaitInterrupt);
+	return status;
+}
+
+/* Arm it when it has been armed before. */
+static kern_return_t arm_again(AppleDextInterruptNotify *notify)
+{
+	enum irq_page_armed armed = IRQ_PAGE_NOT_OWNER;
+
+	if (notify->page)
+		armed = irq_page_arm(notify->page, notify);
+	if (armed == IRQ_PAGE_PENDING)
+		queue_pending(notify);
+	return armed == IRQ_PAGE_NOT_OWNER ? arm(notify) : kIOReturnSuccess;
 }
 
 /* A notification that is not armed; NULL without memory. */
@@ -145,6 +210,7 @@ static AppleDextInterruptNotify *make(
 		return NULL;
 	}
 	IONotificationPortSetDispatchQueue(notify->port, notify->queue);
+	notify->page = irq_page_use(connection);
 	return notify;
 }
 
@@ -188,12 +254,19 @@ AppleDextInterruptNotify *apple_dext_interrupt_notify_create(
 kern_return_t apple_dext_interrupt_notify_rearm(AppleDextInterruptNotify *notify)
 {
 	kern_return_t status;
+	bool destroyed;
 
 	if (!notify)
 		return kIOReturnBadArgument;
-	if (is_destroyed(notify))
+	pthread_mutex_lock(&notify->lock);
+	destroyed = notify->destroyed;
+	status = notify->ended;
+	pthread_mutex_unlock(&notify->lock);
+	if (destroyed)
 		return kIOReturnAborted;
-	status = arm(notify);
+	if (status != kIOReturnSuccess)
+		return status;
+	status = arm_again(notify);
 	/* Removed while it was not armed: there is no completion that says so. */
 	if (status == kIOReturnOffline) {
 		end(notify, status);

@@ -21,7 +21,8 @@ struct client_irq {
 	struct dext_client *client;
 	int fd;				 /* the IRQ state page */
 	struct dext_irq_state *state;	 /* the page; the client also writes to it */
-	struct iouser_completion *armed; /* guarded by driver->irq_lock */
+	struct iouser_completion *armed; /* guarded by driver->irq_lock, as stays_armed */
+	bool stays_armed;		 /* by ArmInterrupts: it completes if state->armed is set */
 	/*
 	 * Eventfds that are signalled in place of the pending bits, by vector; -1: none. Changed
 	 * with driver->lock and driver->irq_lock held.

@@ -4,6 +4,11 @@
  * in the pages where it is enabled, and completes the armed call; arming a call completes it at
  * once if a bit is pending. Both happen under irq_lock, so that no interrupt is lost.
  *
+ * A call of ArmInterrupts stays armed. The client arms it again by a store to its page, without the
+ * lock: dext-abi.h has the protocol, and tests/model/irq.pml is a model of it. A client may write
+ * anything to the page. It then gets too many completions, but not more than interrupts, or too
+ * few.
+ *
  * Where a client has passed an eventfd for a vector, an interrupt signals that instead. If no other
  * client takes interrupts, and the provider can, it does so itself, and none of this is executed.
  */
@@ -51,11 +56,26 @@ static bool anything_pending(const struct dext_irq_state *state)
 	return any;
 }
 
-/* Complete the armed call, if there is one. irq_lock is held. */
+/* Complete a call that stays armed. */
+static void complete_repeated(struct client_irq *irq, kern_return_t status)
+{
+	if (status != kIOReturnSuccess ||
+		__atomic_exchange_n(&irq->state->armed, 0, __ATOMIC_SEQ_CST))
+		iouser_async_completion_repeated(irq->armed, status, NULL, 0);
+}
+
+/*
+ * Complete the armed call, if there is one. kIOReturnOffline ends also one that stays armed.
+ * irq_lock is held.
+ */
 static void complete(struct client_irq *irq, kern_return_t status)
 {
 	if (!irq->armed)
 		return;
+	if (irq->stays_armed && status != kIOReturnOffline) {
+		complete_repeated(irq, status);
+		return;
+	}
 	iouser_async_completion(irq->armed, status, NULL, 0);
 	iouser_completion_release(irq->armed);
 	irq->armed = NULL;
@@ -116,6 +136,7 @@ static struct client_irq *irq_create(struct dext_client *client)
 		irq->eventfds[vector] = -1;
 	for (unsigned vector = 0; vector < client->driver->vectors; vector++)
 		irq->state->enabled[vector / 64] |= UINT64_C(1) << vector % 64;
+	irq->state->features = DEXT_IRQ_TAKES_BY_EXCHANGE;
 	return irq;
 fail:
 	if (irq->fd >= 0)
@@ -246,15 +267,13 @@ kern_return_t dext_handle_CheckInterrupt(struct dext_client *client, const uint6
 	return kIOReturnSuccess;
 }
 
-kern_return_t dext_handle_WaitInterrupt(struct dext_client *client, const uint64_t *in,
-	uint64_t *out, struct iouser_arguments *arguments)
+/* Arm a call in place of the one that is armed; it completes at once if a bit is pending. */
+static kern_return_t arm(
+	struct dext_client *client, struct iouser_completion *completion, bool stays_armed)
 {
 	struct dext_driver *driver = client->driver;
 	struct iouser_completion *replaced;
 
-	(void)in, (void)out;
-	if (!arguments->completion)
-		return kIOReturnBadArgument; /* it was not called asynchronously */
 	pthread_mutex_lock(&driver->irq_lock);
 	/* dext_withdraw() completes armed calls after it has changed the state. */
 	if (atomic_load(&driver->state) != DRIVER_RUNNING) {
@@ -262,15 +281,45 @@ kern_return_t dext_handle_WaitInterrupt(struct dext_client *client, const uint64
 		return kIOReturnOffline;
 	}
 	replaced = client->irq->armed;
-	client->irq->armed = iouser_completion_retain(arguments->completion);
+	client->irq->armed = iouser_completion_retain(completion);
+	client->irq->stays_armed = stays_armed;
+	__atomic_store_n(&client->irq->state->armed, stays_armed, __ATOMIC_SEQ_CST);
 	if (anything_pending(client->irq->state))
 		complete(client->irq, kIOReturnSuccess);
 	pthread_mutex_unlock(&driver->irq_lock);
 	iouser_completion_release(replaced);
+	return kIOReturnSuccess;
+}
+
+kern_return_t dext_handle_WaitInterrupt(struct dext_client *client, const uint64_t *in,
+	uint64_t *out, struct iouser_arguments *arguments)
+{
+	struct dext_driver *driver = client->driver;
+	kern_return_t status;
+
+	(void)in, (void)out;
+	if (!arguments->completion)
+		return kIOReturnBadArgument; /* it was not called asynchronously */
+	status = arm(client, arguments->completion, false);
+	if (status != kIOReturnSuccess)
+		return status;
 	/* Without irq_lock: the provider holds its own lock during fire(), which takes irq_lock. */
 	if (driver->interrupt_kind == DEXT_INTERRUPT_INTX && driver->provider->ops->irq_unmask)
 		driver->provider->ops->irq_unmask(driver->provider);
 	return kIOReturnSuccess;
+}
+
+kern_return_t dext_handle_ArmInterrupts(struct dext_client *client, const uint64_t *in,
+	uint64_t *out, struct iouser_arguments *arguments)
+{
+	(void)in, (void)out;
+	if (!arguments->completion)
+		return kIOReturnBadArgument;
+	/* The line is masked when it fires, and unmasked by WaitInterrupt. */
+	if (client->driver->interrupt_kind == DEXT_INTERRUPT_INTX ||
+		!iouser_completion_repeats(arguments->completion))
+		return kIOReturnUnsupported;
+	return arm(client, arguments->completion, true);
 }
 
 kern_return_t dext_handle_SetIRQMask(struct dext_client *client, const uint64_t *in, uint64_t *out,

@@ -288,7 +288,9 @@ AppleDextInterruptNotify *apple_dext_interrupt_notify_create(
 /**
  * apple_dext_interrupt_notify_rearm - arm a notification after its handler has run
  *
- * A connection has at most one armed notification: arming one disarms the other.
+ * A connection has at most one armed notification: arming one disarms the other. With a driver of
+ * this project this is a store to the IRQ state page and not a call, except for INTx; it does not
+ * show then that the driver's process has exited.
  *
  * Return: kIOReturnSuccess; kIOReturnBadArgument for NULL; kIOReturnAborted when the
  * notification is being destroyed; kIOReturnOffline when the device was removed.

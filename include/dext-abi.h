@@ -75,7 +75,8 @@ enum dext_need {
 	X(0x100b, RegisterDMAFile, 4, 3, DEXT_NEEDS_CLAIM)                                         \
 	X(0x100c, RegisterDMAFileBatch, 0, 0, DEXT_NEEDS_CLAIM)                                    \
 	X(0x100d, ConfigReadBlock, 2, 0, DEXT_NEEDS_NOTHING)                                       \
-	X(0x100e, SetInterruptEventfds, 2, 0, DEXT_NEEDS_INTERRUPTS)
+	X(0x100e, SetInterruptEventfds, 2, 0, DEXT_NEEDS_INTERRUPTS)                               \
+	X(0x100f, ArmInterrupts, 0, 0, DEXT_NEEDS_INTERRUPTS)
 
 enum dext_selector {
 #define DEXT_SELECTOR_ENUM(number, name, in, out, needs) DEXT_SELECTOR_##name = (number),
@@ -238,12 +239,26 @@ enum dext_memory_type {
  * The IRQ state page (memory type 7), little-endian. The driver sets pending
  * bits, the client clears them; the client writes enabled bits, the driver
  * reads them. Every access is one atomic operation on a word.
+ *
+ * What follows enabled is an extension; it is 0 where the driver does not implement it.
+ *
+ * ArmInterrupts is an asynchronous call, as WaitInterrupt, that stays armed: it completes once for
+ * each time that the client has stored 1 to armed. A driver that implements it arms for the first
+ * time with the call. When a vector fires, the driver sets its pending bit, then exchanges armed
+ * for 0, and completes the call if it was 1. The client stores 1, then reads the pending bits; if
+ * one is set it exchanges armed for 0 itself, and if that was 1 there is no completion. These
+ * operations are sequentially consistent. ArmInterrupts and WaitInterrupt replace each other.
+ * kIOReturnUnsupported where the interrupt is INTx, which WaitInterrupt unmasks, and for a client
+ * whose runtime takes one completion of a call.
  */
 #define DEXT_IRQ_STATE_SIZE 16384u
 struct dext_irq_state {
 	uint64_t pending[DEXT_IRQ_WORDS];
 	uint64_t enabled[DEXT_IRQ_WORDS];
+	uint64_t features; /* DEXT_IRQ_*; written by the driver before the page can be mapped */
+	uint64_t armed;
 };
+#define DEXT_IRQ_TAKES_BY_EXCHANGE UINT64_C(1) /* a client may, in place of CheckInterrupt */
 
 /*
  * The trace (memory type DEXT_MEMORY_TRACE): a ring of the calls that the driver has executed

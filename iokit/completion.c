@@ -15,6 +15,7 @@ struct iou_port_end {
 struct iouser_completion {
 	atomic_uint references;
 	atomic_bool completed;
+	bool repeats; /* the client takes several events of one call */
 	struct iou_port_end *end;
 	uint64_t token;
 	struct iou_outstanding *outstanding; /* counts this one; may be NULL */
@@ -68,7 +69,7 @@ void iou_port_end_release(struct iou_port_end *end)
 }
 
 struct iouser_completion *iou_completion_create(
-	struct iou_port_end *end, uint64_t token, struct iou_outstanding *outstanding)
+	struct iou_port_end *end, uint64_t token, bool repeats, struct iou_outstanding *outstanding)
 {
 	struct iouser_completion *completion = calloc(1, sizeof(*completion));
 
@@ -78,6 +79,7 @@ struct iouser_completion *iou_completion_create(
 	atomic_fetch_add(&end->references, 1);
 	completion->end = end;
 	completion->token = token;
+	completion->repeats = repeats;
 	completion->outstanding = outstanding;
 	if (outstanding) {
 		atomic_fetch_add(&outstanding->references, 1);
@@ -136,4 +138,17 @@ void iouser_async_completion(
 	if (count > IOUSER_SCALARS_MAX || atomic_exchange(&completion->completed, true))
 		return;
 	send_event(completion, status, 0, args, count);
+}
+
+bool iouser_completion_repeats(const struct iouser_completion *completion)
+{
+	return completion->repeats;
+}
+
+void iouser_async_completion_repeated(
+	struct iouser_completion *completion, IOReturn status, const uint64_t *args, uint32_t count)
+{
+	if (completion->repeats && count <= IOUSER_SCALARS_MAX &&
+		!atomic_load(&completion->completed))
+		send_event(completion, status, IOU_EVENT_REPEATS, args, count);
 }

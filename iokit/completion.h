@@ -23,11 +23,11 @@ struct iou_port_end *iou_port_end_create(int fd, struct fd_peer *peer);
 void iou_port_end_release(struct iou_port_end *end); /* may be NULL */
 
 /*
- * A call that is to complete at @end, which it keeps a reference to. @outstanding may be NULL,
- * else it is counted there. NULL without memory.
+ * A call that is to complete at @end, which it keeps a reference to. @repeats: the client knows
+ * IOU_EVENT_REPEATS. @outstanding may be NULL, else it is counted there. NULL without memory.
  */
-struct iouser_completion *iou_completion_create(
-	struct iou_port_end *end, uint64_t token, struct iou_outstanding *outstanding);
+struct iouser_completion *iou_completion_create(struct iou_port_end *end, uint64_t token,
+	bool repeats, struct iou_outstanding *outstanding);
 /* Send no completion, since the call has failed. May be NULL. */
 void iou_completion_refuse(struct iouser_completion *completion);
 

@@ -62,7 +62,7 @@ static kern_return_t local_call(
 			return kIOReturnNoResources;
 		end = iou_port_end_create(fd, NULL);
 		if (end)
-			arguments->completion = iou_completion_create(end, wake->token, NULL);
+			arguments->completion = iou_completion_create(end, wake->token, true, NULL);
 		iou_port_end_release(end);
 		if (!arguments->completion)
 			return kIOReturnNoMemory;

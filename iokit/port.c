@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -88,10 +89,10 @@ IONotificationPortRef IONotificationPortCreate(mach_port_t main_port)
 }
 
 /* The number of arguments selects the type of callout, as in Apple's IOKit. */
-static void call_out(const struct pending *pending, const struct iou_event *event)
+static void call_out(const uint64_t *reference, const struct iou_event *event)
 {
-	void *refcon = (void *)(uintptr_t)pending->reference[kIOAsyncCalloutRefconIndex];
-	uintptr_t function = (uintptr_t)pending->reference[kIOAsyncCalloutFuncIndex];
+	void *refcon = (void *)(uintptr_t)reference[kIOAsyncCalloutRefconIndex];
+	uintptr_t function = (uintptr_t)reference[kIOAsyncCalloutFuncIndex];
 	void *args[IOUSER_SCALARS_MAX];
 
 	if (!function)
@@ -114,19 +115,28 @@ static void call_out(const struct pending *pending, const struct iou_event *even
 	}
 }
 
-/* Remove the outstanding call with that token; NULL without one, or when the port is destroyed. */
-static struct pending *take_pending(struct IONotificationPort *port, uint64_t token)
+/*
+ * Copy the reference of the outstanding call with that token, and remove the call unless it stays
+ * outstanding. Return: false without such a call, or when the port is destroyed.
+ */
+static bool find_pending(
+	struct IONotificationPort *port, uint64_t token, bool stays, uint64_t *reference)
 {
 	struct pending *pending = NULL;
+	bool found;
 
 	pthread_mutex_lock(&port->lock);
-	if (!port->destroyed) {
+	if (!port->destroyed)
 		HASH_FIND(hh, port->pending, &token, sizeof(token), pending);
-		if (pending)
-			HASH_DEL(port->pending, pending);
+	found = pending;
+	if (found)
+		memcpy(reference, pending->reference, sizeof(pending->reference));
+	if (found && !stays) {
+		HASH_DEL(port->pending, pending);
+		free(pending);
 	}
 	pthread_mutex_unlock(&port->lock);
-	return pending;
+	return found;
 }
 
 static bool event_is_valid(const union iou_buffer *buffer, int size)
@@ -147,7 +157,7 @@ static void handle_shutdown(struct IONotificationPort *port)
 static void port_ready(struct iou_object *object)
 {
 	struct IONotificationPort *port = (struct IONotificationPort *)object;
-	struct pending *pending;
+	uint64_t reference[kIOAsyncCalloutCount];
 	union iou_buffer buffer;
 	struct iou_fds fds;
 	int size;
@@ -164,10 +174,10 @@ static void port_ready(struct iou_object *object)
 	iou_fds_close(&fds);
 	if (!event_is_valid(&buffer, size))
 		return;
-	pending = take_pending(port, buffer.event.token);
-	if (pending && !(buffer.event.flags & IOU_EVENT_DROPPED))
-		call_out(pending, &buffer.event);
-	free(pending);
+	if (find_pending(
+		    port, buffer.event.token, buffer.event.flags & IOU_EVENT_REPEATS, reference) &&
+		!(buffer.event.flags & IOU_EVENT_DROPPED))
+		call_out(reference, &buffer.event);
 }
 
 /* Add a source to the port's queue, if it has one. The lock is held. */
@@ -322,7 +332,9 @@ kern_return_t iou_port_add_call(mach_port_t name, const uint64_t *reference,
 
 void iou_port_remove_call(struct IONotificationPort *port, uint64_t token)
 {
-	free(take_pending(port, token));
+	uint64_t reference[kIOAsyncCalloutCount];
+
+	find_pending(port, token, false, reference);
 }
 
 void iou_port_retain(struct IONotificationPort *port)

@@ -149,7 +149,8 @@ static void wait_and_run_sources(dispatch_queue_t queue)
 	if (polled)
 		polled[0] = single;
 	pthread_mutex_unlock(&queue->lock);
-	if (poll(count ? polled : &single, count + 1, count || polled ? -1 : 100) > 0)
+	if (poll(count ? polled : &single, count + 1, count || polled ? -1 : 100) > 0 &&
+		(count ? polled : &single)->revents)
 		(void)!read(queue->wake, &counter, sizeof(counter));
 	pthread_mutex_lock(&queue->lock);
 	for (n = 0; n < count; n++) {

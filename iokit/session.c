@@ -36,6 +36,7 @@ struct session {
 	struct fd_peer *charged;
 	struct iou_channel channel; /* once the client has asked for it */
 	bool by_channel;	    /* the current call came through it */
+	bool repeats;		    /* the client knows IOU_EVENT_REPEATS */
 	struct iou_port_end *port;  /* where the last asynchronous call completes, or NULL */
 	uint64_t port_cookie;	    /* SO_COOKIE of that socket */
 	uint32_t last_query_id;
@@ -89,6 +90,7 @@ static int handle_hello(struct session *session, union iou_buffer *message, stru
 		same ? kIOReturnSuccess : kIOReturnUnsupported, NULL, 0);
 	if (!same)
 		return -EPROTO;
+	session->repeats = message->hello.minor >= IOU_MINOR_REPEATS;
 	session->state = STATE_GREETED;
 	return sent;
 }
@@ -230,7 +232,8 @@ static kern_return_t take_completion(struct session *session, const struct iou_c
 	status = take_port(session, fd);
 	if (status != kIOReturnSuccess)
 		return status;
-	*completion = iou_completion_create(session->port, call->token, session->outstanding);
+	*completion = iou_completion_create(
+		session->port, call->token, session->repeats, session->outstanding);
 	return *completion ? kIOReturnSuccess : kIOReturnNoMemory;
 }
 

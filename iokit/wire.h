@@ -16,9 +16,10 @@
 
 #define IOU_MAGIC	      0x554b4f49u /* "IOKU" */
 #define IOU_VERSION_MAJOR     1u
-#define IOU_VERSION_MINOR     2u
+#define IOU_VERSION_MINOR     3u
 #define IOU_MINOR_CHANNEL     1u /* from this one on there is CHANNEL */
 #define IOU_MINOR_DESCRIPTORS 2u /* from this one on a CALL may have descriptors of the caller's */
+#define IOU_MINOR_REPEATS     3u /* from this one on there is IOU_EVENT_REPEATS */
 
 #define IOU_NAME_MAX	   64
 #define IOU_PROPERTIES_MAX 256
@@ -130,6 +131,7 @@ struct iou_memory_reply {
 };
 
 #define IOU_EVENT_DROPPED 1u /* the call will never complete */
+#define IOU_EVENT_REPEATS 2u /* the call stays outstanding: more events may follow */
 struct iou_event {
 	struct iou_header header;
 	uint64_t token;

@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -169,6 +170,136 @@ static void test_irq_state_page(void **state)
 	apple_dext_disconnect(connection);
 }
 
+/* The calls that the driver has executed for the claiming client, asked by another one. */
+static uint64_t calls_of_the_claimer(io_connect_t asker)
+{
+	AppleDextClientInfo *clients;
+	uint64_t calls = 0;
+	size_t count;
+
+	assert_ok(apple_dext_copy_clients(asker, &clients, &count));
+	for (size_t i = 0; i < count; i++)
+		if (clients[i].claimed)
+			calls += clients[i].calls;
+	free(clients);
+	return calls;
+}
+
+static void test_interrupts_make_no_calls(void **state)
+{
+	io_connect_t connection = claim_device(), other = connect_device();
+	struct listener listener;
+	uint64_t before;
+
+	(void)state;
+	listener_init(&listener, connection);
+	assert_ok(apple_dext_setup_interrupts(connection, NULL));
+	listener.rearm = true;
+	listen_to(&listener);
+	before = calls_of_the_claimer(other);
+	for (unsigned i = 0; i < 64; i++) {
+		assert_ok(apple_dext_trigger_interrupt(other, i));
+		assert_true(wait_called(&listener, 10));
+	}
+	assert_int_equal(calls_of_the_claimer(other), before);
+	apple_dext_interrupt_notify_destroy(listener.notify);
+	assert_int_equal(listener.calls, 64);
+	assert_true(listener.bits[0] == UINT64_MAX);
+	apple_dext_disconnect(connection);
+	apple_dext_disconnect(other);
+}
+
+static void nothing(void *refcon, IOReturn status)
+{
+	(void)refcon, (void)status;
+}
+
+/*
+ * A client that keeps its call armed, never reads its port, and writes to all of its IRQ state
+ * page meanwhile: the other client gets its interrupts.
+ */
+static void test_a_client_that_writes_to_all_of_its_page(void **state)
+{
+	io_connect_t hostile = claim_device(), connection = claim_device();
+	IONotificationPortRef port = IONotificationPortCreate(kIOMainPortDefault);
+	uint64_t reference[kIOAsyncCalloutCount] = { 0 }, pending[4];
+	struct listener listener;
+	mach_vm_address_t address;
+	uint64_t *words;
+
+	(void)state;
+	assert_ok(apple_dext_setup_interrupts(hostile, NULL));
+	assert_ok(apple_dext_map_irq_state(hostile, &address));
+	words = (uint64_t *)address;
+	reference[kIOAsyncCalloutFuncIndex] = (uintptr_t)nothing;
+	assert_ok(IOConnectCallAsyncScalarMethod(hostile, DEXT_SELECTOR_ArmInterrupts,
+		IONotificationPortGetMachPort(port), reference, kIOAsyncCalloutCount, NULL, 0, NULL,
+		NULL));
+	listener_init(&listener, connection);
+	assert_ok(apple_dext_setup_interrupts(connection, NULL));
+	listener.rearm = true;
+	listen_to(&listener);
+	for (unsigned i = 0; i < 2000; i++) {
+		for (unsigned word = 0; word < DEXT_IRQ_STATE_SIZE / sizeof(*words); word++)
+			__atomic_store_n(&words[word], i % 3 ? UINT64_MAX : i, __ATOMIC_RELAXED);
+		assert_ok(apple_dext_trigger_interrupt(connection, i % 64));
+		assert_true(wait_called(&listener, 10));
+	}
+	apple_dext_interrupt_notify_destroy(listener.notify);
+	assert_int_equal(listener.calls, 2000);
+	assert_true(listener.bits[0] == UINT64_MAX);
+	/* Its own: what it wrote. */
+	assert_ok(apple_dext_read_pending_irqs(hostile, pending));
+	assert_true(pending[1] == UINT64_MAX);
+	apple_dext_disconnect(hostile);
+	apple_dext_disconnect(connection);
+	IONotificationPortDestroy(port);
+}
+
+/* ArmInterrupts stays armed, WaitInterrupt does not: each replaces the other. */
+static void test_calls_replace_each_other(void **state)
+{
+	io_connect_t connection = claim_device();
+	struct dext_irq_state *page;
+	mach_vm_address_t address;
+
+	(void)state;
+	assert_fails(IOConnectCallScalarMethod(
+			     connection, DEXT_SELECTOR_ArmInterrupts, NULL, 0, NULL, NULL),
+		kIOReturnNotReady);
+	assert_ok(apple_dext_setup_interrupts(connection, NULL));
+	assert_fails(IOConnectCallScalarMethod(
+			     connection, DEXT_SELECTOR_ArmInterrupts, NULL, 0, NULL, NULL),
+		kIOReturnBadArgument);
+	assert_ok(apple_dext_map_irq_state(connection, &address));
+	page = (struct dext_irq_state *)address;
+	assert_true(page->features == DEXT_IRQ_TAKES_BY_EXCHANGE);
+	assert_int_equal(page->armed, 0);
+	for (unsigned round = 0; round < 2; round++) {
+		IONotificationPortRef port = IONotificationPortCreate(kIOMainPortDefault);
+		uint64_t reference[kIOAsyncCalloutCount] = { 0 };
+
+		reference[kIOAsyncCalloutFuncIndex] = (uintptr_t)nothing;
+		assert_ok(IOConnectCallAsyncScalarMethod(connection, DEXT_SELECTOR_ArmInterrupts,
+			IONotificationPortGetMachPort(port), reference, kIOAsyncCalloutCount, NULL,
+			0, NULL, NULL));
+		assert_int_equal(__atomic_load_n(&page->armed, __ATOMIC_SEQ_CST), 1);
+		assert_ok(apple_dext_trigger_interrupt(connection, 0));
+		assert_int_equal(__atomic_load_n(&page->armed, __ATOMIC_SEQ_CST), 0);
+		assert_int_equal(__atomic_exchange_n(&page->pending[0], 0, __ATOMIC_SEQ_CST), 1);
+		assert_ok(IOConnectCallAsyncScalarMethod(connection, DEXT_SELECTOR_WaitInterrupt,
+			IONotificationPortGetMachPort(port), reference, kIOAsyncCalloutCount, NULL,
+			0, NULL, NULL));
+		/* It is not looked at for a call that completes once. */
+		__atomic_store_n(&page->armed, 1, __ATOMIC_SEQ_CST);
+		assert_ok(apple_dext_trigger_interrupt(connection, 0));
+		assert_int_equal(__atomic_load_n(&page->armed, __ATOMIC_SEQ_CST), 1);
+		assert_int_equal(__atomic_exchange_n(&page->pending[0], 0, __ATOMIC_SEQ_CST), 1);
+		IONotificationPortDestroy(port);
+	}
+	apple_dext_disconnect(connection);
+}
+
 /* Destroying waits for a running handler; no handler runs afterwards. */
 static void test_destroy_waits(void **state)
 {
@@ -266,6 +397,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_interrupts, rig_await_idle),
 		cmocka_unit_test_setup(test_irq_state_page, rig_await_idle),
+		cmocka_unit_test_setup(test_interrupts_make_no_calls, rig_await_idle),
+		cmocka_unit_test_setup(
+			test_a_client_that_writes_to_all_of_its_page, rig_await_idle),
+		cmocka_unit_test_setup(test_calls_replace_each_other, rig_await_idle),
 		cmocka_unit_test_setup(test_destroy_waits, rig_await_idle),
 		cmocka_unit_test_setup(test_destroy_from_the_handler, rig_await_idle),
 		cmocka_unit_test_setup(test_reset, rig_await_idle),

@@ -230,7 +230,8 @@ static void test_a_dead_driver(void **state)
 	rig_kill(&rig);
 	assert_int_equal(apple_dext_config_read(connection, 0, 4, &value), MACH_SEND_INVALID_DEST);
 	assert_int_equal(apple_dext_reset_device(connection), kIOReturnOffline);
-	assert_int_equal(apple_dext_interrupt_notify_rearm(notify), kIOReturnOffline);
+	/* This is a store, which does not show it. */
+	assert_int_equal(apple_dext_interrupt_notify_rearm(notify), kIOReturnSuccess);
 	/* The BAR is still mapped: loads return its last content. */
 	value = *(volatile uint32_t *)(bar + 8);
 	assert_int_equal(value, 0x00010400);

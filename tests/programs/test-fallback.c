@@ -8,6 +8,8 @@
 #include <apple-dext-client.h>
 #include <dext-abi.h>
 #include <iokit-user/service.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -62,6 +64,43 @@ static kern_return_t do_unregister(struct iouser_arguments *arguments)
 	return kIOReturnSuccess;
 }
 
+/* Interrupts: one vector, and what arms it. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct iouser_completion *armed;
+static unsigned waits, checks;
+static bool pending;
+
+static kern_return_t do_wait(struct iouser_arguments *arguments)
+{
+	pthread_mutex_lock(&lock);
+	iouser_completion_release(armed);
+	armed = iouser_completion_retain(arguments->completion);
+	waits++;
+	pthread_mutex_unlock(&lock);
+	return kIOReturnSuccess;
+}
+
+static kern_return_t do_check(struct iouser_arguments *arguments)
+{
+	pthread_mutex_lock(&lock);
+	arguments->scalar_output[0] = pending;
+	arguments->scalar_output_count = DEXT_IRQ_WORDS;
+	pending = false;
+	checks++;
+	pthread_mutex_unlock(&lock);
+	return kIOReturnSuccess;
+}
+
+static void fire(kern_return_t status)
+{
+	pthread_mutex_lock(&lock);
+	pending = true;
+	iouser_async_completion(armed, status, NULL, 0);
+	iouser_completion_release(armed);
+	armed = NULL;
+	pthread_mutex_unlock(&lock);
+}
+
 static kern_return_t method(void *client, struct iouser_arguments *arguments)
 {
 	(void)client;
@@ -80,6 +119,10 @@ static kern_return_t method(void *client, struct iouser_arguments *arguments)
 		return do_register(arguments);
 	case DEXT_SELECTOR_UnregisterDMARegion:
 		return do_unregister(arguments);
+	case DEXT_SELECTOR_WaitInterrupt:
+		return do_wait(arguments);
+	case DEXT_SELECTOR_CheckInterrupt:
+		return do_check(arguments);
 	default:
 		return kIOReturnUnsupported;
 	}
@@ -89,12 +132,18 @@ static kern_return_t method(void *client, struct iouser_arguments *arguments)
 static int small_memory = -1;
 static unsigned unmappings;
 
+/* An IRQ state page without the extension. */
+static int irq_state = -1;
+
 static kern_return_t memory_for_type(void *client, uint32_t type, struct iouser_memory *memory)
 {
-	(void)client, (void)type;
-	if (small_memory < 0)
+	(void)client;
+	if (small_memory >= 0)
+		*memory = (struct iouser_memory){ .fd = small_memory, .size = 4096 };
+	else if (irq_state >= 0 && type == DEXT_MEMORY_IRQ_STATE)
+		*memory = (struct iouser_memory){ .fd = irq_state, .size = DEXT_IRQ_STATE_SIZE };
+	else
 		return kIOReturnUnsupported;
-	*memory = (struct iouser_memory){ .fd = small_memory, .size = 4096 };
 	return kIOReturnSuccess;
 }
 
@@ -261,6 +310,62 @@ static void test_memory_that_is_too_small(void **state)
 	small_memory = -1;
 }
 
+static AppleDextInterruptNotify *notify;
+static sem_t handled;
+static unsigned taken;
+static kern_return_t status_seen;
+
+static void handle(void *unused)
+{
+	uint64_t bits[DEXT_IRQ_WORDS];
+
+	(void)unused;
+	if (apple_dext_read_pending_irqs(connection, bits) == kIOReturnSuccess)
+		taken += (unsigned)bits[0];
+	if (apple_dext_interrupt_notify_rearm(notify) == kIOReturnSuccess)
+		sem_post(&handled);
+}
+
+static void handle_status(void *unused, kern_return_t status)
+{
+	(void)unused;
+	status_seen = status;
+	sem_post(&handled);
+}
+
+/* Whether the driver has a page without the extension, or none: each interrupt is two calls. */
+static void test_interrupts_become_calls(void **state)
+{
+	(void)state;
+	sem_init(&handled, 0, 0);
+	for (int has_page = 0; has_page < 2; has_page++) {
+		if (has_page) {
+			irq_state = memfd_create("irq-state", MFD_CLOEXEC);
+			assert_int_equal(ftruncate(irq_state, DEXT_IRQ_STATE_SIZE), 0);
+		}
+		waits = checks = taken = unmappings = 0;
+		assert_ok(
+			apple_dext_interrupt_notify_create_into(connection, handle, NULL, &notify));
+		assert_ok(apple_dext_interrupt_notify_set_status_handler(notify, handle_status));
+		assert_int_equal(unmappings, 2 * has_page);
+		for (unsigned i = 1; i <= 3; i++) {
+			fire(kIOReturnSuccess);
+			while (sem_wait(&handled) != 0)
+				;
+			assert_int_equal(taken, i);
+			assert_int_equal(checks, i);
+			assert_int_equal(waits, 1 + i);
+		}
+		fire(kIOReturnOffline);
+		while (sem_wait(&handled) != 0)
+			;
+		assert_fails(status_seen, kIOReturnOffline);
+		apple_dext_interrupt_notify_destroy(notify);
+	}
+	close(irq_state);
+	irq_state = -1;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +377,7 @@ int main(void)
 		cmocka_unit_test(test_the_rest_is_unsupported),
 		cmocka_unit_test(test_memory_without_a_reason),
 		cmocka_unit_test(test_memory_that_is_too_small),
+		cmocka_unit_test(test_interrupts_become_calls),
 	};
 	struct iouser_service *service =
 		iouser_service_publish(DEXT_USER_CLASS, &old_driver, &claims);

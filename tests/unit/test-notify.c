@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Interrupt notifications of the client library, on a fake IOKit that completes calls when the
- * test requests it, and records how its port is used.
+ * test requests it, and records how its port is used. The fake offers the extension of the IRQ
+ * state page where a test says so.
  */
+#include "client/irq-page.h"
 #include "tests/lib/cmocka-all.h"
 
 #include <apple-dext-client.h>
@@ -30,8 +32,12 @@ static unsigned ports, calls, calls_on_no_port;
 static kern_return_t answer;
 static IOAsyncCallback0 callout; /* armed */
 static void *refcon;
+static bool stays;	       /* the armed call */
 static dispatch_queue_t queue; /* of the one port */
-static sem_t *handler_ran;     /* complete as soon as armed, and wait for the handler */
+static bool offers_page, offers_arming;
+static struct dext_irq_state *page; /* of which the test uses the first bytes */
+static unsigned page_mappings;
+static sem_t *handler_ran; /* complete as soon as armed, and wait for the handler */
 static sem_t *call_begun, *call_may_return; /* where calls block, or NULL */
 
 IONotificationPortRef IONotificationPortCreate(mach_port_t main_port)
@@ -82,7 +88,10 @@ kern_return_t IOConnectCallAsyncScalarMethod(mach_port_t connect, uint32_t selec
 
 	(void)input, (void)output, (void)output_count;
 	assert_int_equal(connect, CONNECTION);
-	assert_int_equal(selector, DEXT_SELECTOR_WaitInterrupt);
+	if (selector == DEXT_SELECTOR_ArmInterrupts && !offers_arming)
+		return kIOReturnUnsupported;
+	if (selector != DEXT_SELECTOR_ArmInterrupts)
+		assert_int_equal(selector, DEXT_SELECTOR_WaitInterrupt);
 	assert_int_equal(wake_port, PORT_NAME);
 	assert_int_equal(reference_count, kIOAsyncCalloutCount);
 	assert_int_equal(input_count, 0);
@@ -98,6 +107,8 @@ kern_return_t IOConnectCallAsyncScalarMethod(mach_port_t connect, uint32_t selec
 	if (status == kIOReturnSuccess) {
 		callout = (IOAsyncCallback0)(uintptr_t)reference[kIOAsyncCalloutFuncIndex];
 		refcon = (void *)(uintptr_t)reference[kIOAsyncCalloutRefconIndex];
+		stays = selector == DEXT_SELECTOR_ArmInterrupts;
+		page->armed = stays;
 	}
 	pthread_mutex_unlock(&lock);
 	if (handler_ran) {
@@ -109,6 +120,29 @@ kern_return_t IOConnectCallAsyncScalarMethod(mach_port_t connect, uint32_t selec
 			;
 	}
 	return status;
+}
+
+kern_return_t IOConnectMapMemory64(io_connect_t connect, uint32_t memory_type,
+	task_port_t into_task, mach_vm_address_t *address, mach_vm_size_t *size,
+	IOOptionBits options)
+{
+	assert_int_equal(connect, CONNECTION);
+	assert_int_equal(memory_type, DEXT_MEMORY_IRQ_STATE);
+	assert_int_equal(into_task, mach_task_self());
+	assert_int_equal(options, kIOMapAnywhere);
+	page->features = offers_page ? DEXT_IRQ_TAKES_BY_EXCHANGE : 0;
+	page_mappings++;
+	*address = (uintptr_t)page;
+	*size = DEXT_IRQ_STATE_SIZE;
+	return kIOReturnSuccess;
+}
+
+kern_return_t apple_dext_unmap_irq_state(io_connect_t connect, mach_vm_address_t address)
+{
+	assert_int_equal(connect, CONNECTION);
+	assert_int_equal(address, (uintptr_t)page);
+	page_mappings--;
+	return kIOReturnSuccess;
 }
 
 struct event {
@@ -135,7 +169,8 @@ static bool complete(IOReturn result)
 	armed = callout != NULL;
 	if (armed) {
 		*event = (struct event){ callout, refcon, result };
-		callout = NULL;
+		if (!stays || result == kIOReturnOffline)
+			callout = NULL;
 		dispatch_async_f(queue, event, deliver);
 	}
 	pthread_mutex_unlock(&lock);
@@ -144,12 +179,20 @@ static bool complete(IOReturn result)
 	return armed;
 }
 
+/* Vector 0 fires, as in a driver that offers the page. Return: whether that completes the call. */
+static bool fire(void)
+{
+	__atomic_fetch_or(&page->pending[0], 1, __ATOMIC_SEQ_CST);
+	return __atomic_exchange_n(&page->armed, 0, __ATOMIC_SEQ_CST) && complete(kIOReturnSuccess);
+}
+
 /* --- The tests ---------------------------------------------------------------- */
 
 static struct handler {
 	AppleDextInterruptNotify *notify;
 	unsigned runs;
-	bool destroy, rearm, hold;
+	bool destroy, rearm, hold, take;
+	uint64_t taken;
 	kern_return_t rearmed;
 	unsigned statuses; /* calls of note_status() */
 	kern_return_t last_status;
@@ -177,6 +220,12 @@ static void handle(void *opaque)
 		while (sem_wait(&own->go_on) != 0)
 			;
 	}
+	if (own->take) {
+		uint64_t bits[DEXT_IRQ_WORDS];
+
+		assert_true(irq_page_take(CONNECTION, bits));
+		own->taken += bits[0];
+	}
 	if (own->rearm)
 		own->rearmed = apple_dext_interrupt_notify_rearm(own->notify);
 	if (own->destroy) {
@@ -201,6 +250,11 @@ static int setup(void **state)
 	sem_init(&handler.go_on, 0, 0);
 	ports = calls = calls_on_no_port = 0;
 	callout = NULL;
+	offers_page = offers_arming = false;
+	free(page);
+	page = calloc(1, DEXT_IRQ_STATE_SIZE);
+	assert_non_null(page);
+	page_mappings = 0;
 	answer = kIOReturnSuccess;
 	call_begun = call_may_return = handler_ran = NULL;
 	return 0;
@@ -540,6 +594,177 @@ static void test_status_handlers_and_destruction(void **state)
 	assert_int_equal(handler.statuses, 0);
 }
 
+/* --- With the extension of the IRQ state page ----------------------------------- */
+
+static void create_with_page(void)
+{
+	offers_page = offers_arming = true;
+	handler.take = handler.rearm = true;
+	/* The handler uses the notification. */
+	assert_int_equal(apple_dext_interrupt_notify_create_into(
+				 CONNECTION, handle, &handler, &handler.notify),
+		kIOReturnSuccess);
+}
+
+static void destroy_with_page(void)
+{
+	apple_dext_interrupt_notify_destroy(handler.notify);
+	assert_int_equal(port_count(), 0);
+	assert_int_equal(page_mappings, 0);
+}
+
+static void test_interrupts_make_no_calls(void **state)
+{
+	(void)state;
+	create_with_page();
+	for (unsigned i = 1; i <= 100; i++) {
+		while (!fire())
+			sched_yield(); /* the handler has not armed yet */
+		wait_for(&handler.ran);
+	}
+	assert_int_equal(calls, 1);
+	assert_int_equal(handler.rearmed, kIOReturnSuccess);
+	destroy_with_page();
+}
+
+/* One more run for all that fire while the handler runs, and no completion. */
+static void test_interrupts_while_the_handler_runs(void **state)
+{
+	(void)state;
+	create_with_page();
+	handler.hold = true;
+	assert_true(fire());
+	wait_for(&handler.ran);
+	for (unsigned i = 0; i < 5; i++)
+		assert_false(fire());
+	sem_post(&handler.go_on); /* it takes them, and finds nothing pending when it arms */
+	dispatch_sync_f(queue, NULL, nothing);
+	assert_int_equal(handler.runs, 1);
+	assert_int_equal(handler.taken, 1);
+
+	/* As if they had fired between the two. */
+	handler.take = false;
+	assert_true(fire());
+	wait_for(&handler.ran);
+	handler.take = false;
+	sem_post(&handler.go_on);
+	wait_for(&handler.ran);
+	assert_int_equal(handler.runs, 3);
+	assert_int_equal(page->armed, 0);
+	handler.take = true;
+	sem_post(&handler.go_on);
+	dispatch_sync_f(queue, NULL, nothing);
+	assert_int_equal(handler.taken, 2);
+	assert_int_equal(page->armed, 1);
+	assert_int_equal(calls, 1);
+	destroy_with_page();
+}
+
+/* It arms with an interrupt pending, then destroys: the run that is queued does not happen. */
+static void test_destroyed_with_an_interrupt_pending(void **state)
+{
+	(void)state;
+	create_with_page();
+	handler.take = false;
+	handler.destroy = true;
+	assert_true(fire());
+	wait_for(&handler.ran);
+	while (port_count())
+		sched_yield();
+	assert_int_equal(handler.runs, 1);
+}
+
+static void test_the_other_notification_arms(void **state)
+{
+	AppleDextInterruptNotify *second;
+
+	(void)state;
+	create_with_page();
+	second = apple_dext_interrupt_notify_create(CONNECTION, handle, &handler);
+	assert_non_null(second);
+	assert_int_equal(page_mappings, 1);
+	assert_int_equal(calls, 2);
+	/* The first is not the one that the driver notifies: it must call. */
+	assert_int_equal(apple_dext_interrupt_notify_rearm(handler.notify), kIOReturnSuccess);
+	assert_int_equal(calls, 3);
+	assert_int_equal(apple_dext_interrupt_notify_rearm(handler.notify), kIOReturnSuccess);
+	assert_int_equal(calls, 3);
+	assert_int_equal(apple_dext_interrupt_notify_rearm(second), kIOReturnSuccess);
+	assert_int_equal(calls, 4);
+	apple_dext_interrupt_notify_destroy(second);
+	/* Another may have the address of the second one. */
+	assert_int_equal(apple_dext_interrupt_notify_rearm(handler.notify), kIOReturnSuccess);
+	assert_int_equal(calls, 5);
+	destroy_with_page();
+}
+
+static void test_drivers_without_a_part_of_it(void **state)
+{
+	uint64_t bits[DEXT_IRQ_WORDS];
+
+	(void)state;
+	/* The page as it was: it is not used. */
+	assert_non_null(create());
+	assert_int_equal(page_mappings, 0);
+	assert_false(irq_page_take(CONNECTION, bits));
+	apple_dext_interrupt_notify_destroy(handler.notify);
+
+	/* Pending bits are taken, and it is armed by calls: INTx. */
+	setup(NULL);
+	offers_page = true;
+	handler.take = handler.rearm = true;
+	assert_non_null(create());
+	for (unsigned i = 1; i <= 3; i++) {
+		__atomic_fetch_or(&page->pending[0], 1, __ATOMIC_SEQ_CST);
+		assert_true(complete(kIOReturnSuccess));
+		wait_for(&handler.ran);
+		assert_int_equal(calls, 1 + i);
+	}
+	assert_int_equal(handler.taken, 3);
+	destroy_with_page();
+}
+
+/* Statuses of a call that stays armed; after the last one, calls return why. */
+static void test_statuses_with_the_page(void **state)
+{
+	uint64_t bits[DEXT_IRQ_WORDS];
+
+	(void)state;
+	create_with_page();
+	assert_int_equal(handle_statuses(), kIOReturnSuccess);
+	assert_true(complete(kIOReturnDeviceError));
+	wait_for(&handler.ran);
+	assert_int_equal(handler.last_status, kIOReturnDeviceError);
+	assert_true(fire());
+	wait_for(&handler.ran);
+	assert_int_equal(calls, 1);
+	assert_true(complete(kIOReturnOffline));
+	wait_for(&handler.ran);
+	assert_int_equal(handler.last_status, kIOReturnOffline);
+	assert_int_equal(handler.runs, 1);
+	assert_false(irq_page_take(CONNECTION, bits));
+	assert_int_equal(apple_dext_interrupt_notify_rearm(handler.notify), kIOReturnOffline);
+	apple_dext_interrupt_notify_destroy(handler.notify);
+	assert_int_equal(page_mappings, 1); /* a driver that has gone cannot be asked for it */
+}
+
+/* After a disconnect the mapping is not touched. */
+static void test_the_connection_ends_first(void **state)
+{
+	uint64_t bits[DEXT_IRQ_WORDS];
+
+	(void)state;
+	create_with_page();
+	irq_page_close(CONNECTION);
+	assert_false(irq_page_take(CONNECTION, bits));
+	page->armed = 0;
+	answer = MACH_SEND_INVALID_DEST;
+	assert_int_equal(apple_dext_interrupt_notify_rearm(handler.notify), MACH_SEND_INVALID_DEST);
+	assert_int_equal(page->armed, 0);
+	apple_dext_interrupt_notify_destroy(handler.notify);
+	assert_int_equal(page_mappings, 1); /* it ended with the connection */
+}
+
 #define EACH(test) cmocka_unit_test_setup(test, setup)
 
 int main(void)
@@ -559,6 +784,13 @@ int main(void)
 		EACH(test_a_removal_that_was_early_is_reported),
 		EACH(test_interrupts_go_on_after_an_error),
 		EACH(test_status_handlers_and_destruction),
+		EACH(test_interrupts_make_no_calls),
+		EACH(test_interrupts_while_the_handler_runs),
+		EACH(test_destroyed_with_an_interrupt_pending),
+		EACH(test_the_other_notification_arms),
+		EACH(test_drivers_without_a_part_of_it),
+		EACH(test_statuses_with_the_page),
+		EACH(test_the_connection_ends_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -113,7 +113,7 @@ static struct iouser_completion *expect(struct rig *rig, uintptr_t function, uin
 		kIOReturnSuccess);
 	end = iou_port_end_create(fcntl(wake.fd, F_DUPFD_CLOEXEC, 0), NULL);
 	assert_non_null(end);
-	completion = iou_completion_create(end, wake.token, NULL);
+	completion = iou_completion_create(end, wake.token, true, NULL);
 	iou_port_end_release(end);
 	assert_non_null(completion);
 	iou_port_release(port);
@@ -371,6 +371,54 @@ static void test_no_completion_is_lost(void **state)
 	rig_stop(&rig);
 }
 
+/* A call can complete several times, until it completes for the last time. */
+static void test_completions_that_repeat(void **state)
+{
+	struct rig rig;
+	struct iouser_completion *completion;
+
+	(void)state;
+	rig_start(&rig);
+	completion = expect(&rig, (uintptr_t)callout0, 5);
+	assert_true(iouser_completion_repeats(completion));
+	for (unsigned i = 1; i <= 3; i++) {
+		iouser_async_completion_repeated(completion, kIOReturnSuccess, NULL, 0);
+		settle(&rig);
+		assert_int_equal(seen.calls, i);
+		assert_ptr_equal(seen.refcon, (void *)5);
+	}
+	iouser_async_completion(completion, kIOReturnOffline, NULL, 0);
+	iouser_async_completion_repeated(completion, kIOReturnSuccess, NULL, 0);
+	settle(&rig);
+	assert_int_equal(seen.calls, 4);
+	assert_int_equal(seen.result, kIOReturnOffline);
+	iouser_completion_release(completion);
+	rig_stop(&rig);
+}
+
+/* Dropped after that, or with more completions unread when the port is destroyed. */
+static void test_the_end_of_completions_that_repeat(void **state)
+{
+	struct rig rig;
+	struct iouser_completion *completion;
+
+	(void)state;
+	rig_start(&rig);
+	for (unsigned i = 0; i < 2 * IOU_OUTSTANDING_MAX; i++) {
+		completion = expect(&rig, (uintptr_t)callout0, 5);
+		iouser_async_completion_repeated(completion, kIOReturnSuccess, NULL, 0);
+		iouser_completion_release(completion);
+		settle(&rig);
+	}
+	assert_int_equal(seen.calls, 2 * IOU_OUTSTANDING_MAX);
+	completion = expect(&rig, (uintptr_t)callout0, 5);
+	for (unsigned i = 0; i < 2000; i++) /* more than fit the port */
+		iouser_async_completion_repeated(completion, kIOReturnSuccess, NULL, 0);
+	rig_stop(&rig);
+	iouser_async_completion_repeated(completion, kIOReturnSuccess, NULL, 0);
+	iouser_completion_release(completion);
+}
+
 static void test_invalid_ports(void **state)
 {
 	uint64_t reference[kIOAsyncCalloutCount] = { 0 };
@@ -401,6 +449,8 @@ int main(void)
 		cmocka_unit_test(test_wrong_bytes_on_the_socket),
 		cmocka_unit_test(test_a_failed_call_is_forgotten),
 		cmocka_unit_test(test_no_completion_is_lost),
+		cmocka_unit_test(test_completions_that_repeat),
+		cmocka_unit_test(test_the_end_of_completions_that_repeat),
 		cmocka_unit_test(test_invalid_ports),
 	};
 

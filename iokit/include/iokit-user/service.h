@@ -137,6 +137,20 @@ void iouser_completion_release(struct iouser_completion *completion);
  */
 void iouser_async_completion(struct iouser_completion *completion, IOReturn status,
 	const uint64_t *args, uint32_t count);
+/**
+ * iouser_completion_repeats - whether iouser_async_completion_repeated() has an effect
+ *
+ * It has none for a client whose runtime forgets a call after its first completion.
+ */
+bool iouser_completion_repeats(const struct iouser_completion *completion);
+/**
+ * iouser_async_completion_repeated - iouser_async_completion() of a call that stays outstanding
+ *
+ * Any number of these may come before iouser_async_completion(). One that does not fit the
+ * client's port is lost.
+ */
+void iouser_async_completion_repeated(struct iouser_completion *completion, IOReturn status,
+	const uint64_t *args, uint32_t count);
 
 struct dma_span; /* common/dma-span.h */
 
