@@ -6,7 +6,7 @@ set -eu
 
 model=$(cd "$(dirname "$0")" && pwd)/${1:?no model}.pml
 cc=${CC:-cc}
-mutations=5
+mutations=$(grep -c "^ \*   [0-9]" "$model") # those that its comment lists
 
 command -v spin >/dev/null || { echo "spin is not installed: the model is not checked"; exit 77; }
 folder=${2:-$(mktemp -d)}
