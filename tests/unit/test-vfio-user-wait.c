@@ -41,7 +41,8 @@ static int teardown(void **state)
 	(void)state;
 	vu_wait_destroy(waiter);
 	for (size_t i = 0; i < PAIRS; i++) {
-		close(pairs[i].ours);
+		if (pairs[i].ours >= 0)
+			close(pairs[i].ours);
 		if (pairs[i].theirs >= 0)
 			close(pairs[i].theirs);
 	}
@@ -153,18 +154,18 @@ static void test_entries_change_places(void **state)
 	assert_int_equal(entries[1].revents, POLLIN);
 }
 
-/* Close ours of the first pair, and give its number to that of another. */
+/* Close the first pair, and move another there, which gets the number of ours. */
 static void reuse_number(size_t pair)
 {
 	int number = pairs[0].ours;
 
 	close(number);
-	close(pairs[0].theirs);
-	pairs[0].theirs = -1;
 	assert_int_equal(fcntl(pairs[pair].ours, F_DUPFD, number), number);
+	close(pairs[0].theirs);
 	close(pairs[pair].ours);
-	pairs[pair].ours = number;
-	pairs[0].ours = dup(number);
+	pairs[0].ours = number;
+	pairs[0].theirs = pairs[pair].theirs;
+	pairs[pair].ours = pairs[pair].theirs = -1;
 }
 
 static void test_a_number_is_used_again(void **state)
@@ -176,8 +177,14 @@ static void test_a_number_is_used_again(void **state)
 	reuse_number(1);
 	entry.serial++;
 	assert_int_equal(look(&entry, 1), 0);
-	signal_pair(1);
+	signal_pair(0);
 	assert_int_equal(look(&entry, 1), 1);
+	assert_int_equal(entry.revents, POLLIN);
+	/* A wait without a limit does not end because there was nothing to delete. */
+	entry.serial++;
+	reuse_number(2);
+	signal_pair(0);
+	assert_int_equal(vu_wait_for(waiter, &entry, 1, -1), 1);
 	assert_int_equal(entry.revents, POLLIN);
 }
 
@@ -191,7 +198,7 @@ static void test_a_number_is_used_again_by_another_entry(void **state)
 	entries[0].fd = entries[1].fd;
 	entries[1].fd = -1;
 	assert_int_equal(look(entries, 3), 0);
-	signal_pair(1);
+	signal_pair(0);
 	assert_int_equal(look(entries, 3), 1);
 	assert_int_equal(entries[0].revents, POLLIN);
 }
