@@ -35,6 +35,7 @@ struct queue {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static LIST_HEAD(, queue) queues = LIST_HEAD_INITIALIZER(queues);
 static uint64_t last_id;
+static unsigned changes_asked;
 
 static _Noreturn void unknown(const char *what, long value)
 {
@@ -239,6 +240,7 @@ int kevent(int fd, const struct kevent *changes, int change_count, struct kevent
 		struct kevent change = changes[i];
 		int error = apply(queue, &change);
 
+		changes_asked++;
 		if (error == 0)
 			continue;
 		if (failed == event_count) {
@@ -256,6 +258,16 @@ int kevent(int fd, const struct kevent *changes, int change_count, struct kevent
 		result = wait_for_events(fd, events, event_count, timeout ? &end : NULL);
 	pthread_mutex_unlock(&lock);
 	return result;
+}
+
+unsigned kqueue_changes(void)
+{
+	unsigned count;
+
+	pthread_mutex_lock(&lock);
+	count = changes_asked;
+	pthread_mutex_unlock(&lock);
+	return count;
 }
 
 void kqueue_closing(int fd)

@@ -18,4 +18,7 @@
  */
 void kqueue_closing(int fd);
 
+/** kqueue_changes - the number of changes that this process has asked for. */
+unsigned kqueue_changes(void);
+
 #endif

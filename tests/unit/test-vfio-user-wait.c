@@ -3,6 +3,9 @@
 #include "tests/lib/cmocka-all.h"
 #include "tests/lib/fds.h"
 #include "vfio-user/wait.h"
+#ifdef VFIO_USER_KQUEUE
+#include "tests/lib/kqueue.h"
+#endif
 
 #include <errno.h>
 #include <fcntl.h>
@@ -236,6 +239,25 @@ static void test_no_descriptor(void **state)
 	assert_int_equal(entries[1].revents, POLLIN);
 }
 
+#ifdef VFIO_USER_KQUEUE
+/* Which is all that a kqueue is for. */
+static void test_only_what_differs_is_registered(void **state)
+{
+	struct vu_wait_entry entries[] = { in(pairs[0].ours), in(pairs[1].ours) };
+	unsigned before = kqueue_changes();
+
+	(void)state;
+	signal_pair(0);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(look(entries, 2), 1);
+	assert_int_equal(kqueue_changes(), before + 2);
+	entries[1].events = POLLOUT; /* one registration ends, and one begins */
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(look(entries, 2), 2);
+	assert_int_equal(kqueue_changes(), before + 4);
+}
+#endif
+
 static void on_signal(int signal)
 {
 	(void)signal;
@@ -275,6 +297,9 @@ int main(void)
 		TEST(test_a_peer_that_has_gone),
 		TEST(test_no_descriptor),
 		TEST(test_a_signal_ends_the_wait),
+#ifdef VFIO_USER_KQUEUE
+		TEST(test_only_what_differs_is_registered),
+#endif
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
