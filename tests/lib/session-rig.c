@@ -42,6 +42,9 @@ static kern_return_t keep(struct user *user, struct iouser_arguments *arguments)
 		return kIOReturnBadArgument;
 	iouser_completion_release(user->kept);
 	user->kept = iouser_completion_retain(arguments->completion);
+	iouser_async_completion_repeated(user->kept, kIOReturnSuccess, NULL, 0);
+	arguments->scalar_output[0] = iouser_completion_repeats(user->kept);
+	arguments->scalar_output_count = 1;
 	return kIOReturnSuccess;
 }
 
@@ -277,13 +280,19 @@ int session_connect(void)
 	return fd;
 }
 
-int session_send_hello(int fd, const int *fds, size_t count)
+static int send_hello(int fd, uint16_t minor, const int *fds, size_t count)
 {
-	struct iou_hello hello = {
-		.header = { .type = IOU_HELLO }, .magic = IOU_MAGIC, .major = IOU_VERSION_MAJOR
-	};
+	struct iou_hello hello = { .header = { .type = IOU_HELLO },
+		.magic = IOU_MAGIC,
+		.major = IOU_VERSION_MAJOR,
+		.minor = minor };
 
 	return iou_send(fd, &hello, sizeof(hello), fds, count, -1);
+}
+
+int session_send_hello(int fd, const int *fds, size_t count)
+{
+	return send_hello(fd, 0, fds, count);
 }
 
 kern_return_t session_receive_status(int fd, union iou_buffer *reply)
@@ -326,11 +335,16 @@ static uint64_t find_entry(int fd)
 
 int session_open(void)
 {
+	return session_open_version(0);
+}
+
+int session_open_version(uint16_t minor)
+{
 	struct iou_open open = { .header = { .type = IOU_OPEN } };
 	union iou_buffer reply;
 	int fd = session_connect();
 
-	assert_int_equal(session_send_hello(fd, NULL, 0), 0);
+	assert_int_equal(send_hello(fd, minor, NULL, 0), 0);
 	assert_int_equal(session_receive_status(fd, &reply), kIOReturnSuccess);
 	open.entry_id = find_entry(fd);
 	assert_int_equal(iou_send(fd, &open, sizeof(open), NULL, 0, -1), 0);

@@ -9,7 +9,8 @@
 #include "iokit/wire.h"
 
 /*
- * Selectors of the service. KEEP keeps the completion of an asynchronous call. MEMORY returns the
+ * Selectors of the service. KEEP keeps the completion of an asynchronous call, completes the call
+ * without ending it, and returns whether the client takes that. MEMORY returns the
  * number of segments of the memory whose address and size are its scalars. TOO_MUCH returns a larger
  * structure than there is room for. FILE maps a page of each descriptor of the call, and returns the
  * status of the last.
@@ -36,6 +37,8 @@ int session_connect(void);
 int session_send_hello(int fd, const int *fds, size_t count);
 /* Connect, and open the service. */
 int session_open(void);
+/* The same with this minor version of the protocol; session_open() has 0. */
+int session_open_version(uint16_t minor);
 /* Call a selector; SELECT_KEEP asynchronously. Return: 0, or a negative errno. */
 int session_send_call(int fd, uint32_t selector, const uint64_t *scalars, uint32_t count,
 	const int *fds, size_t fd_count);

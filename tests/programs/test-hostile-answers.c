@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Calls of the runtime's server: their outputs, and a client's answers about the memory it names. */
+/*
+ * Calls of the runtime's server: their outputs and completions, and a client's answers about the
+ * memory it names.
+ */
 #include "tests/lib/cmocka-all.h"
 #include "tests/lib/session-rig.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define PAGE UINT64_C(4096)
@@ -24,6 +29,32 @@ static void test_a_selector_without_output(void **state)
 	assert_int_equal(session_send_call(fd, SELECT_TOO_MUCH, NULL, 0, NULL, 0), 0);
 	assert_int_equal(session_receive_status(fd, &reply), kIOReturnInternalError);
 	close(fd);
+}
+
+/* A client that does not know calls that complete several times gets no such completion. */
+static void test_completions_follow_the_version(void **state)
+{
+	(void)state;
+	for (uint16_t minor = IOU_MINOR_REPEATS - 1; minor <= IOU_MINOR_REPEATS; minor++) {
+		bool repeats = minor == IOU_MINOR_REPEATS;
+		int fd = session_open_version(minor), port[2];
+		union iou_buffer message;
+		struct iou_fds fds;
+		uint64_t answer;
+
+		assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, port), 0);
+		assert_int_equal(session_send_call(fd, SELECT_KEEP, NULL, 0, &port[0], 1), 0);
+		assert_int_equal(session_receive_status(fd, &message), kIOReturnSuccess);
+		memcpy(&answer, message.bytes + sizeof(message.call_reply), sizeof(answer));
+		assert_int_equal(answer, repeats);
+		assert_int_equal(iou_receive(port[1], &message, &fds, 0),
+			repeats ? (int)sizeof(message.event) : -ETIMEDOUT);
+		if (repeats)
+			assert_int_equal(message.event.flags, IOU_EVENT_REPEATS);
+		close(port[0]);
+		close(port[1]);
+		close(fd);
+	}
 }
 
 struct answer {
@@ -181,6 +212,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		EACH(test_a_selector_without_output),
+		EACH(test_completions_follow_the_version),
 		EACH(test_ranges_smaller_than_pages),
 		EACH(test_adjacent_ranges_are_one_segment),
 		EACH(test_replies_after_one_that_is_invalid),
