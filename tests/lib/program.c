@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -13,17 +14,44 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define ARGUMENTS_MAX 64
+
+/*
+ * $DEXT_TEST_POLL_US (meson's test setup "sleeping") is an option of each $DEXT_VFIO_USER that is
+ * started for one device; with --config, the options of devices are in the file.
+ */
+static void add_poll_us(const char **argv, size_t count)
+{
+	const char *poll_us = getenv("DEXT_TEST_POLL_US"), *server = getenv("DEXT_VFIO_USER");
+
+	if (!poll_us || !server || strcmp(argv[0], server) != 0 || count + 2 > ARGUMENTS_MAX)
+		return;
+	for (size_t i = 1; i < count; i++)
+		if (strcmp(argv[i], "--config") == 0)
+			return;
+	argv[count++] = "--poll-us";
+	argv[count] = poll_us;
+}
+
 pid_t program_start(
 	const char *const *argv, void (*prepare)(const void *context), const void *context)
 {
-	pid_t program = fork();
+	const char *arguments[ARGUMENTS_MAX + 1] = { NULL };
+	size_t count = 0;
+	pid_t program;
 
+	for (; argv[count] && count < ARGUMENTS_MAX; count++)
+		arguments[count] = argv[count];
+	if (argv[count])
+		return -1;
+	add_poll_us(arguments, count);
+	program = fork();
 	if (program != 0)
 		return program;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (prepare)
 		prepare(context);
-	execv(argv[0], (char **)(uintptr_t)argv);
+	execv(argv[0], (char **)(uintptr_t)arguments);
 	fprintf(stderr, "%s: %s\n", argv[0], strerror(errno));
 	_exit(127);
 }

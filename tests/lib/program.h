@@ -8,7 +8,7 @@
 
 /**
  * program_start - run a program
- * @argv: ends with NULL; argv[0] is its path
+ * @argv: at most 64 arguments, ends with NULL; argv[0] is its path
  * @prepare: called in the child before exec; NULL for none
  *
  * A program that cannot be executed exits with status 127. Return: its PID; -1 on failure.
