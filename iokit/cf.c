@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The CoreFoundation subset: strings, numbers, dictionaries with string keys. */
+/* The CoreFoundation subset: strings, and dictionaries with string keys. */
 #include "iokit/dictionary.h"
 
 #include <limits.h>
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { TYPE_STRING = 1, TYPE_NUMBER, TYPE_DICTIONARY };
+enum { TYPE_STRING = 1, TYPE_DICTIONARY };
 
 /* At the beginning of every object. */
 struct header {
@@ -20,11 +20,6 @@ struct header {
 struct __CFString {
 	struct header header;
 	char text[];
-};
-
-struct __CFNumber {
-	struct header header;
-	int64_t value;
 };
 
 struct entry {
@@ -87,11 +82,6 @@ CFTypeID CFGetTypeID(CFTypeRef object)
 CFTypeID CFStringGetTypeID(void)
 {
 	return TYPE_STRING;
-}
-
-CFTypeID CFNumberGetTypeID(void)
-{
-	return TYPE_NUMBER;
 }
 
 CFTypeID CFDictionaryGetTypeID(void)
@@ -163,74 +153,6 @@ CFComparisonResult CFStringCompare(CFStringRef a, CFStringRef b, CFStringCompare
 	if (order == 0)
 		return kCFCompareEqualTo;
 	return order < 0 ? kCFCompareLessThan : kCFCompareGreaterThan;
-}
-
-/* The size of an integer type, 0 for any other type. */
-static size_t number_size(CFNumberType type)
-{
-	static const unsigned char sizes[] = {
-		[kCFNumberSInt8Type] = 1,
-		[kCFNumberSInt16Type] = 2,
-		[kCFNumberSInt32Type] = 4,
-		[kCFNumberSInt64Type] = 8,
-		[kCFNumberCharType] = sizeof(char),
-		[kCFNumberShortType] = sizeof(short),
-		[kCFNumberIntType] = sizeof(int),
-		[kCFNumberLongType] = sizeof(long),
-		[kCFNumberLongLongType] = sizeof(long long),
-	};
-
-	if (type < 0 || (size_t)type >= sizeof(sizes))
-		return 0;
-	return sizes[type];
-}
-
-CFNumberRef CFNumberCreate(CFAllocatorRef allocator, CFNumberType type, const void *value)
-{
-	struct __CFNumber *number;
-	int64_t wide = 0;
-
-	(void)allocator;
-	switch (number_size(type)) {
-	case 1:
-		wide = *(const int8_t *)value;
-		break;
-	case 2:
-		wide = *(const int16_t *)value;
-		break;
-	case 4:
-		wide = *(const int32_t *)value;
-		break;
-	case 8:
-		wide = *(const int64_t *)value;
-		break;
-	default:
-		return NULL;
-	}
-	number = create(TYPE_NUMBER, sizeof(*number));
-	if (number)
-		number->value = wide;
-	return number;
-}
-
-Boolean CFNumberGetValue(CFNumberRef number, CFNumberType type, void *value)
-{
-	switch (number_size(type)) {
-	case 1:
-		*(int8_t *)value = (int8_t)number->value;
-		return *(int8_t *)value == number->value;
-	case 2:
-		*(int16_t *)value = (int16_t)number->value;
-		return *(int16_t *)value == number->value;
-	case 4:
-		*(int32_t *)value = (int32_t)number->value;
-		return *(int32_t *)value == number->value;
-	case 8:
-		*(int64_t *)value = number->value;
-		return true;
-	default:
-		return false;
-	}
 }
 
 CFMutableDictionaryRef iou_dictionary_create(void)

@@ -78,75 +78,6 @@ static void test_constants(void **state)
 	assert_int_equal(CFStringCompare(first, CFSTR("constant"), 0), kCFCompareEqualTo);
 }
 
-static void test_numbers_of_every_width(void **state)
-{
-	const int8_t byte = -128;
-	const int16_t half = -32768;
-	const int32_t word = INT32_MIN;
-	const int64_t wide = INT64_MIN;
-	const struct {
-		CFNumberType type;
-		const void *value;
-		int64_t expected;
-	} rows[] = {
-		{ kCFNumberSInt8Type, &byte, -128 },
-		{ kCFNumberCharType, &byte, -128 },
-		{ kCFNumberSInt16Type, &half, -32768 },
-		{ kCFNumberShortType, &half, -32768 },
-		{ kCFNumberSInt32Type, &word, INT32_MIN },
-		{ kCFNumberIntType, &word, INT32_MIN },
-		{ kCFNumberSInt64Type, &wide, INT64_MIN },
-		{ kCFNumberLongLongType, &wide, INT64_MIN },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		CFNumberRef number =
-			CFNumberCreate(kCFAllocatorDefault, rows[i].type, rows[i].value);
-		int64_t value = 0;
-
-		assert_non_null(number);
-		assert_int_equal(CFGetTypeID(number), CFNumberGetTypeID());
-		assert_true(CFNumberGetValue(number, kCFNumberSInt64Type, &value));
-		assert_true(value == rows[i].expected);
-		CFRelease(number);
-	}
-}
-
-static void test_a_number_that_does_not_fit_is_truncated_and_reported(void **state)
-{
-	const int64_t value = 0x123456789a;
-	CFNumberRef number = CFNumberCreate(kCFAllocatorDefault, kCFNumberSInt64Type, &value);
-	int32_t word = 0;
-	int16_t half = 0;
-	int8_t byte = 0;
-
-	(void)state;
-	assert_false(CFNumberGetValue(number, kCFNumberSInt32Type, &word));
-	assert_int_equal(word, 0x3456789a);
-	assert_false(CFNumberGetValue(number, kCFNumberSInt16Type, &half));
-	assert_int_equal(half, 0x789a);
-	assert_false(CFNumberGetValue(number, kCFNumberSInt8Type, &byte));
-	assert_int_equal(byte, (int8_t)0x9a);
-	CFRelease(number);
-}
-
-static void test_invalid_number_types(void **state)
-{
-	const CFNumberType none[] = { 0, 5, 6, 12, 1000, -1 };
-	const int64_t value = 7;
-	CFNumberRef number = CFNumberCreate(kCFAllocatorDefault, kCFNumberSInt64Type, &value);
-	int64_t out = 0;
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++) {
-		assert_null(CFNumberCreate(kCFAllocatorDefault, none[i], &value));
-		assert_false(CFNumberGetValue(number, none[i], &out));
-	}
-	assert_int_equal(out, 0);
-	CFRelease(number);
-}
-
 static void test_a_dictionary_retains_its_values(void **state)
 {
 	CFMutableDictionaryRef dictionary = iou_dictionary_create();
@@ -180,9 +111,6 @@ int main(void)
 		cmocka_unit_test(test_copy_into_an_exact_buffer),
 		cmocka_unit_test(test_comparison),
 		cmocka_unit_test(test_constants),
-		cmocka_unit_test(test_numbers_of_every_width),
-		cmocka_unit_test(test_a_number_that_does_not_fit_is_truncated_and_reported),
-		cmocka_unit_test(test_invalid_number_types),
 		cmocka_unit_test(test_a_dictionary_retains_its_values),
 	};
 

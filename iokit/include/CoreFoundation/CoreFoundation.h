@@ -21,13 +21,11 @@ typedef unsigned long CFTypeID;
 typedef long CFIndex;
 typedef unsigned char Boolean;
 typedef uint32_t CFStringEncoding;
-typedef CFIndex CFNumberType;
 typedef CFIndex CFComparisonResult;
 typedef unsigned long CFStringCompareFlags;
 
 typedef const struct __CFAllocator *CFAllocatorRef;
 typedef const struct __CFString *CFStringRef;
-typedef const struct __CFNumber *CFNumberRef;
 typedef const struct __CFDictionary *CFDictionaryRef;
 typedef struct __CFDictionary *CFMutableDictionaryRef;
 
@@ -36,18 +34,6 @@ typedef struct __CFDictionary *CFMutableDictionaryRef;
 
 enum { kCFCompareLessThan = -1, kCFCompareEqualTo = 0, kCFCompareGreaterThan = 1 };
 enum { kCFCompareCaseInsensitive = 1 };
-
-enum {
-	kCFNumberSInt8Type = 1,
-	kCFNumberSInt16Type = 2,
-	kCFNumberSInt32Type = 3,
-	kCFNumberSInt64Type = 4,
-	kCFNumberCharType = 7,
-	kCFNumberShortType = 8,
-	kCFNumberIntType = 9,
-	kCFNumberLongType = 10,
-	kCFNumberLongLongType = 11,
-};
 
 /**
  * CFSTR - a string that lives as long as the program
@@ -62,7 +48,7 @@ CFStringRef __CFStringMakeConstantString(const char *text);
 CFTypeRef CFRetain(CFTypeRef object);
 /** CFRelease - give up one reference; the last frees the object. */
 void CFRelease(CFTypeRef object);
-/** CFGetTypeID - the type of @object, to be compared with CFStringGetTypeID() and its kin. */
+/** CFGetTypeID - the type of @object, to be compared with CFStringGetTypeID(). */
 CFTypeID CFGetTypeID(CFTypeRef object);
 
 /** CFStringGetTypeID - the type of strings. */
@@ -87,18 +73,6 @@ Boolean CFStringGetCString(
 	CFStringRef string, char *buffer, CFIndex size, CFStringEncoding encoding);
 /** CFStringCompare - order two strings by bytes; kCFCompareEqualTo when they are the same. */
 CFComparisonResult CFStringCompare(CFStringRef a, CFStringRef b, CFStringCompareFlags flags);
-
-/** CFNumberGetTypeID - the type of numbers. */
-CFTypeID CFNumberGetTypeID(void);
-/** CFNumberCreate - a number from the integer of @type at @value. Return: a new reference or NULL. */
-CFNumberRef CFNumberCreate(CFAllocatorRef allocator, CFNumberType type, const void *value);
-/**
- * CFNumberGetValue - copy a number out as an integer of @type
- *
- * Return: true when the value fits @type without loss, else false, and the
- * value truncated.
- */
-Boolean CFNumberGetValue(CFNumberRef number, CFNumberType type, void *value);
 
 /** CFDictionaryGetTypeID - the type of dictionaries. */
 CFTypeID CFDictionaryGetTypeID(void);
