@@ -160,7 +160,7 @@ static struct iouser_service *publish(struct dext_driver *driver)
 		{ NULL, NULL },
 	};
 
-	return iouser_service_publish_with(DEXT_USER_CLASS, &driver_class, driver,
+	return iouser_service_publish(DEXT_USER_CLASS, &driver_class, driver,
 		*driver->provider->address.root ? properties : NULL);
 }
 

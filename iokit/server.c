@@ -152,14 +152,7 @@ static bool create_epoll(struct iouser_server *server, char *error, size_t size)
 	return fail(error, size, "epoll", server->path, errno);
 }
 
-struct iouser_server *iouser_server_create(const char *path, char *error, size_t error_size)
-{
-	const struct iouser_server_options options = { .path = path, .group = (gid_t)-1 };
-
-	return iouser_server_create_with(&options, error, error_size);
-}
-
-struct iouser_server *iouser_server_create_with(
+struct iouser_server *iouser_server_create(
 	const struct iouser_server_options *options, char *error, size_t error_size)
 {
 	struct iouser_server *server = calloc(1, sizeof(*server));

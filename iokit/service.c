@@ -107,13 +107,7 @@ static bool pack_properties(char to[IOU_PROPERTIES_MAX], const struct iouser_pro
 	return true;
 }
 
-struct iouser_service *iouser_service_publish(
-	const char *user_class, const struct iouser_class *provides, void *driver)
-{
-	return iouser_service_publish_with(user_class, provides, driver, NULL);
-}
-
-struct iouser_service *iouser_service_publish_with(const char *user_class,
+struct iouser_service *iouser_service_publish(const char *user_class,
 	const struct iouser_class *provides, void *driver, const struct iouser_property *properties)
 {
 	struct iouser_service *service = calloc(1, sizeof(*service));

@@ -136,7 +136,7 @@ static int open_and_serve(struct devices *devices, const struct options *options
 		return status;
 	if (options->default_socket)
 		make_default_folder(options->server.path);
-	server = iouser_server_create_with(&options->server, error, sizeof(error));
+	server = iouser_server_create(&options->server, error, sizeof(error));
 	if (!server) {
 		cli_error("%s", error);
 		return EXIT_FAILURE;

@@ -153,9 +153,9 @@ int session_setup(void **state)
 	snprintf(folder, sizeof(folder), "/tmp/test-session-XXXXXX");
 	assert_non_null(mkdtemp(folder));
 	snprintf(path, sizeof(path), "%s/socket", folder);
-	service = iouser_service_publish("Hostile", &driver_class, NULL);
+	service = iouser_service_publish("Hostile", &driver_class, NULL, NULL);
 	assert_non_null(service);
-	server = iouser_server_create_with(&options, error, sizeof(error));
+	server = iouser_server_create(&options, error, sizeof(error));
 	assert_non_null(server);
 	assert_int_equal(pthread_create(&server_thread, NULL, run, server), 0);
 	running = true;

@@ -6,6 +6,7 @@
  */
 #include "tests/lib/cmocka-all.h"
 #include "tests/lib/fds.h"
+#include "tests/lib/memory-driver.h"
 #include "tests/lib/program.h"
 
 #include <apple-dext-client.h>
@@ -22,58 +23,7 @@
 #define PAGE 4096u
 #define TYPE 3u
 
-enum { CALL_NOTHING, CALL_EXIT };
-
-/* What the driver answers, how often it was asked, and how much of it counts as mapped. */
-static struct iouser_memory answer;
-static kern_return_t answer_status;
-static unsigned asked;
-static int mapped;
 static io_connect_t connection;
-
-static kern_return_t open_client(
-	void *driver, uint32_t type, struct iouser_peer *peer, void **client)
-{
-	(void)type, (void)peer;
-	*client = driver;
-	return kIOReturnSuccess;
-}
-
-static kern_return_t call(void *client, struct iouser_arguments *arguments)
-{
-	(void)client;
-	if (arguments->selector == CALL_EXIT)
-		_exit(0);
-	return kIOReturnSuccess;
-}
-
-static kern_return_t give_memory(void *client, uint32_t memory_type, struct iouser_memory *memory)
-{
-	(void)client, (void)memory_type;
-	asked++;
-	*memory = answer;
-	mapped += answer_status == kIOReturnSuccess;
-	return answer_status;
-}
-
-static void unmapped(void *client, uint32_t memory_type)
-{
-	(void)client, (void)memory_type;
-	mapped--;
-}
-
-static void closed(void *client)
-{
-	(void)client;
-}
-
-static const struct iouser_class class = {
-	.new_user_client = open_client,
-	.external_method = call,
-	.copy_client_memory = give_memory,
-	.client_unmapped = unmapped,
-	.client_closed = closed,
-};
 
 static struct iouser_memory new_memory(void)
 {
@@ -105,7 +55,7 @@ static bool is_mapped(mach_vm_address_t address)
 /* The kernel stores there what a file holds, and says when it cannot. */
 static bool is_writable(mach_vm_address_t address)
 {
-	ssize_t got = pread(answer.fd, (void *)(uintptr_t)address, 1, 0);
+	ssize_t got = pread(memory_driver.memory.fd, (void *)(uintptr_t)address, 1, 0);
 
 	if (got != 1)
 		assert_int_equal(errno, EFAULT);
@@ -132,12 +82,13 @@ struct service {
 
 static void serve(const char *path)
 {
+	const struct iouser_server_options options = { .path = path, .group = (gid_t)-1 };
 	struct iouser_server *server;
 	char error[256];
 
-	answer = new_memory();
-	if (iouser_service_publish("Mortal", &class, &answer)) {
-		server = iouser_server_create(path, error, sizeof(error));
+	memory_driver.memory = new_memory();
+	if (iouser_service_publish("Mortal", &memory_driver_class, &memory_driver, NULL)) {
+		server = iouser_server_create(&options, error, sizeof(error));
 		if (server)
 			iouser_server_run(server);
 	}
@@ -190,10 +141,10 @@ static void test_driver_exits_during_a_call(void **state)
 	struct service *service = *state;
 	io_connect_t other;
 
-	assert_int_equal(call_selector(CALL_NOTHING), kIOReturnSuccess);
-	assert_int_equal(call_selector(CALL_EXIT), MIG_SERVER_DIED);
-	assert_int_equal(call_selector(CALL_NOTHING), kIOReturnOffline);
-	assert_int_equal(call_selector(CALL_NOTHING), kIOReturnOffline);
+	assert_int_equal(call_selector(MEMORY_DRIVER_NOTHING), kIOReturnSuccess);
+	assert_int_equal(call_selector(MEMORY_DRIVER_EXIT), MIG_SERVER_DIED);
+	assert_int_equal(call_selector(MEMORY_DRIVER_NOTHING), kIOReturnOffline);
+	assert_int_equal(call_selector(MEMORY_DRIVER_NOTHING), kIOReturnOffline);
 	assert_int_equal(waitpid(service->process, NULL, 0), service->process);
 	assert_int_equal(
 		IOServiceOpen(service->entry, mach_task_self(), 0, &other), kIOReturnOffline);
@@ -201,20 +152,20 @@ static void test_driver_exits_during_a_call(void **state)
 
 static void test_driver_exits_before_a_call(void **state)
 {
-	assert_int_equal(call_selector(CALL_NOTHING), kIOReturnSuccess);
+	assert_int_equal(call_selector(MEMORY_DRIVER_NOTHING), kIOReturnSuccess);
 	kill_service(*state);
-	assert_int_equal(call_selector(CALL_NOTHING), MACH_SEND_INVALID_DEST);
-	assert_int_equal(call_selector(CALL_NOTHING), kIOReturnOffline);
+	assert_int_equal(call_selector(MEMORY_DRIVER_NOTHING), MACH_SEND_INVALID_DEST);
+	assert_int_equal(call_selector(MEMORY_DRIVER_NOTHING), kIOReturnOffline);
 }
 
 /* By then calls are made through shared memory, where the machine has a processor for it. */
 static void test_driver_exits_after_many_calls(void **state)
 {
 	for (int i = 0; i < 100; i++)
-		assert_int_equal(call_selector(CALL_NOTHING), kIOReturnSuccess);
+		assert_int_equal(call_selector(MEMORY_DRIVER_NOTHING), kIOReturnSuccess);
 	kill_service(*state);
-	assert_true(apple_dext_is_gone(call_selector(CALL_NOTHING)));
-	assert_int_equal(call_selector(CALL_NOTHING), kIOReturnOffline);
+	assert_true(apple_dext_is_gone(call_selector(MEMORY_DRIVER_NOTHING)));
+	assert_int_equal(call_selector(MEMORY_DRIVER_NOTHING), kIOReturnOffline);
 }
 
 /* Its memory stays until the connection is closed. */
@@ -251,17 +202,17 @@ static void test_codes_of_a_driver_that_has_gone(void **state)
 static int begin(void **state)
 {
 	(void)state;
-	answer = new_memory();
-	answer_status = kIOReturnSuccess;
-	asked = 0;
+	memory_driver.memory = new_memory();
+	memory_driver.status = kIOReturnSuccess;
+	memory_driver.asked = 0;
 	return 0;
 }
 
 static int end(void **state)
 {
 	(void)state;
-	close(answer.fd);
-	return mapped;
+	close(memory_driver.memory.fd);
+	return memory_driver.in_use[TYPE];
 }
 
 static void test_failed_map_gives_no_reason(void **state)
@@ -273,11 +224,11 @@ static void test_failed_map_gives_no_reason(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
-		answer_status = reasons[i];
+		memory_driver.status = reasons[i];
 		assert_int_equal(map(0, &address), kIOReturnBadArgument);
 	}
-	answer_status = kIOReturnSuccess;
-	answer.size = 0;
+	memory_driver.status = kIOReturnSuccess;
+	memory_driver.memory.size = 0;
 	assert_int_equal(map(0, &address), kIOReturnBadArgument);
 	assert_int_equal(address, 7);
 	assert_int_equal(count_fds(), fds);
@@ -291,13 +242,13 @@ static void test_unmap_asks_the_driver_again(void **state)
 	(void)state;
 	assert_int_equal(map(0, &first), kIOReturnSuccess);
 	assert_int_equal(map(0, &second), kIOReturnSuccess);
-	assert_int_equal(asked, 2);
+	assert_int_equal(memory_driver.asked, 2);
 	assert_int_equal(unmap(second), kIOReturnSuccess);
-	assert_int_equal(asked, 3);
-	assert_int_equal(mapped, 1);
+	assert_int_equal(memory_driver.asked, 3);
+	assert_int_equal(memory_driver.in_use[TYPE], 1);
 	assert_true(is_mapped(first));
 	assert_int_equal(unmap(first), kIOReturnSuccess);
-	assert_int_equal(asked, 4);
+	assert_int_equal(memory_driver.asked, 4);
 	assert_false(is_mapped(first));
 	assert_int_equal(unmap(first), kIOReturnBadArgument);
 	assert_int_equal(count_fds(), fds);
@@ -305,24 +256,24 @@ static void test_unmap_asks_the_driver_again(void **state)
 
 static void test_what_the_driver_does_not_return_stays_mapped(void **state)
 {
-	struct iouser_memory original = answer, other = new_memory();
+	struct iouser_memory original = memory_driver.memory, other = new_memory();
 	mach_vm_address_t address;
 
 	(void)state;
 	assert_int_equal(map(0, &address), kIOReturnSuccess);
-	answer_status = kIOReturnNotReady;
+	memory_driver.status = kIOReturnNotReady;
 	assert_int_equal(unmap(address), kIOReturnNotReady);
 	assert_true(is_mapped(address));
-	answer_status = kIOReturnSuccess;
-	answer = other;
+	memory_driver.status = kIOReturnSuccess;
+	memory_driver.memory = other;
 	assert_int_equal(unmap(address), kIOReturnBadArgument);
 	assert_true(is_mapped(address));
-	answer = original;
-	answer.size = PAGE / 2; /* another part of the same file */
+	memory_driver.memory = original;
+	memory_driver.memory.size = PAGE / 2; /* another part of the same file */
 	assert_int_equal(unmap(address), kIOReturnBadArgument);
 	assert_true(is_mapped(address));
-	assert_int_equal(mapped, 1);
-	answer = original;
+	assert_int_equal(memory_driver.in_use[TYPE], 1);
+	memory_driver.memory = original;
 	assert_int_equal(unmap(address), kIOReturnSuccess);
 	assert_false(is_mapped(address));
 	close(other.fd);
@@ -336,7 +287,7 @@ static void test_read_only_is_granted_by_the_driver_alone(void **state)
 	assert_int_equal(map(kIOMapReadOnly, &address), kIOReturnSuccess);
 	assert_true(is_writable(address));
 	assert_int_equal(unmap(address), kIOReturnSuccess);
-	answer.read_only = true;
+	memory_driver.memory.read_only = true;
 	assert_int_equal(map(0, &address), kIOReturnSuccess);
 	assert_false(is_writable(address));
 	assert_int_equal(unmap(address), kIOReturnSuccess);
@@ -362,7 +313,8 @@ int main(void)
 	};
 	int failed = cmocka_run_group_tests_name("a driver that has gone", mortal, NULL, NULL);
 	/* From here on, look-ups find the services of this process only. */
-	struct iouser_service *service = iouser_service_publish("Local", &class, &answer);
+	struct iouser_service *service =
+		iouser_service_publish("Local", &memory_driver_class, &memory_driver, NULL);
 
 	if (!service || !open_service("Local"))
 		return 1;

@@ -47,7 +47,7 @@ static void __attribute__((noreturn)) serve(int ready)
 	char error[512];
 	struct iouser_server *server;
 
-	server = iouser_server_create_with(&options, error, sizeof(error));
+	server = iouser_server_create(&options, error, sizeof(error));
 	alarm(100);
 	if (server && write(ready, "", 1) == 1)
 		iouser_server_run(server);

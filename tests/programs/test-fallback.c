@@ -380,7 +380,7 @@ int main(void)
 		cmocka_unit_test(test_interrupts_become_calls),
 	};
 	struct iouser_service *service =
-		iouser_service_publish(DEXT_USER_CLASS, &old_driver, &claims);
+		iouser_service_publish(DEXT_USER_CLASS, &old_driver, &claims, NULL);
 	int failed;
 
 	connection = apple_dext_connect(0, 0, 0);

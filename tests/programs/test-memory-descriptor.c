@@ -5,6 +5,7 @@
  */
 #include "tests/lib/cmocka-all.h"
 #include "tests/lib/fds.h"
+#include "tests/lib/memory-driver.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -17,53 +18,7 @@
 
 #define SIZE 8192u
 
-/* The driver's answer, and its count of uses for each memory type. */
-static struct iouser_memory answer;
-static kern_return_t answer_status;
-static int in_use[4];
 static io_connect_t connection;
-
-static kern_return_t open_client(
-	void *driver, uint32_t type, struct iouser_peer *peer, void **client)
-{
-	(void)type, (void)peer;
-	*client = driver;
-	return kIOReturnSuccess;
-}
-
-static kern_return_t call(void *client, struct iouser_arguments *arguments)
-{
-	(void)client, (void)arguments;
-	return kIOReturnUnsupported;
-}
-
-static kern_return_t get_memory(void *client, uint32_t memory_type, struct iouser_memory *memory)
-{
-	(void)client;
-	*memory = answer;
-	if (answer_status == kIOReturnSuccess)
-		in_use[memory_type]++;
-	return answer_status;
-}
-
-static void unmapped(void *client, uint32_t memory_type)
-{
-	(void)client;
-	in_use[memory_type]--;
-}
-
-static void closed(void *client)
-{
-	(void)client;
-}
-
-static const struct iouser_class class = {
-	.new_user_client = open_client,
-	.external_method = call,
-	.copy_client_memory = get_memory,
-	.client_unmapped = unmapped,
-	.client_closed = closed,
-};
 
 static void test_a_descriptor_counts_until_it_is_returned(void **state)
 {
@@ -80,23 +35,23 @@ static void test_a_descriptor_counts_until_it_is_returned(void **state)
 		assert_int_equal(offset, 4096);
 		assert_int_equal(size, 4096);
 		assert_int_equal(fcntl(fd[i], F_GETFD), FD_CLOEXEC);
-		assert_int_equal(in_use[1], i + 1);
+		assert_int_equal(memory_driver.in_use[1], i + 1);
 	}
 	assert_int_not_equal(fd[0], fd[1]);
 	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd[1], (off_t)offset);
 	assert_ptr_not_equal(memory, MAP_FAILED);
 	memory[0] = 'm';
 	munmap(memory, size);
-	assert_int_equal(pread(answer.fd, &(char){ 0 }, 1, 4096), 1);
+	assert_int_equal(pread(memory_driver.memory.fd, &(char){ 0 }, 1, 4096), 1);
 	close(fd[0]);
 	close(fd[1]);
-	assert_int_equal(in_use[1], 2);
+	assert_int_equal(memory_driver.in_use[1], 2);
 	for (int i = 1; i >= 0; i--) {
 		assert_int_equal(
 			IOUserConnectReturnMemoryDescriptor(connection, 2), kIOReturnBadArgument);
 		assert_int_equal(
 			IOUserConnectReturnMemoryDescriptor(connection, 1), kIOReturnSuccess);
-		assert_int_equal(in_use[1], i);
+		assert_int_equal(memory_driver.in_use[1], i);
 	}
 	assert_int_equal(IOUserConnectReturnMemoryDescriptor(connection, 1), kIOReturnBadArgument);
 	assert_int_equal(count_fds(), fds);
@@ -120,13 +75,13 @@ static void test_mappings_and_descriptors_are_separate(void **state)
 	assert_int_equal(IOUserConnectReturnMemoryDescriptor(connection, 1), kIOReturnBadArgument);
 	assert_int_equal(
 		IOConnectUnmapMemory64(connection, 1, mach_task_self(), address), kIOReturnSuccess);
-	assert_int_equal(in_use[1], 0);
+	assert_int_equal(memory_driver.in_use[1], 0);
 	assert_int_equal(IOUserConnectCopyMemoryDescriptor(connection, 1, &fd, &offset, &size), 0);
 	assert_int_equal(
 		IOConnectUnmapMemory64(connection, 1, mach_task_self(), 0), kIOReturnBadArgument);
-	assert_int_equal(in_use[1], 1);
+	assert_int_equal(memory_driver.in_use[1], 1);
 	assert_int_equal(IOUserConnectReturnMemoryDescriptor(connection, 1), kIOReturnSuccess);
-	assert_int_equal(in_use[1], 0);
+	assert_int_equal(memory_driver.in_use[1], 0);
 	close(fd);
 }
 
@@ -143,26 +98,26 @@ static void test_memory_that_is_no_part_of_a_file_is_refused(void **state)
 		{ INT64_MAX - 4095, 8192, false, kIOReturnVMError },
 		{ 0, 4096, true, kIOReturnNotPermitted },
 	};
-	struct iouser_memory sound = answer;
+	struct iouser_memory sound = memory_driver.memory;
 	size_t fds = count_fds();
 	uint64_t offset = 1, size = 1;
 	int fd = -7;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		answer.offset = cases[i].offset;
-		answer.size = cases[i].size;
-		answer.read_only = cases[i].read_only;
+		memory_driver.memory.offset = cases[i].offset;
+		memory_driver.memory.size = cases[i].size;
+		memory_driver.memory.read_only = cases[i].read_only;
 		assert_int_equal(
 			IOUserConnectCopyMemoryDescriptor(connection, 1, &fd, &offset, &size),
 			cases[i].status);
-		assert_int_equal(in_use[1], 0);
+		assert_int_equal(memory_driver.in_use[1], 0);
 	}
-	answer = sound;
-	answer_status = kIOReturnNotReady;
+	memory_driver.memory = sound;
+	memory_driver.status = kIOReturnNotReady;
 	assert_int_equal(IOUserConnectCopyMemoryDescriptor(connection, 1, &fd, &offset, &size),
 		kIOReturnNotReady);
-	answer_status = kIOReturnSuccess;
+	memory_driver.status = kIOReturnSuccess;
 	assert_int_equal(IOUserConnectCopyMemoryDescriptor(connection, 1, NULL, &offset, &size),
 		kIOReturnBadArgument);
 	assert_int_equal(IOUserConnectCopyMemoryDescriptor(connection, 1, &fd, NULL, &size),
@@ -171,7 +126,7 @@ static void test_memory_that_is_no_part_of_a_file_is_refused(void **state)
 		kIOReturnBadArgument);
 	assert_int_equal(IOUserConnectCopyMemoryDescriptor(IO_OBJECT_NULL, 1, &fd, &offset, &size),
 		kIOReturnBadArgument);
-	assert_int_equal(in_use[1], 0);
+	assert_int_equal(memory_driver.in_use[1], 0);
 	assert_int_equal(fd, -7);
 	assert_int_equal(count_fds(), fds);
 }
@@ -195,17 +150,17 @@ static void test_a_child_gets_none(void **state)
 static int setup(void **state)
 {
 	(void)state;
-	answer = (struct iouser_memory){
+	memory_driver.memory = (struct iouser_memory){
 		.fd = memfd_create("memory", MFD_CLOEXEC), .offset = 4096, .size = 4096
 	};
-	answer_status = kIOReturnSuccess;
-	return ftruncate(answer.fd, SIZE);
+	memory_driver.status = kIOReturnSuccess;
+	return ftruncate(memory_driver.memory.fd, SIZE);
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	return close(answer.fd);
+	return close(memory_driver.memory.fd);
 }
 
 int main(void)
@@ -219,7 +174,8 @@ int main(void)
 			test_memory_that_is_no_part_of_a_file_is_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_child_gets_none, setup, teardown),
 	};
-	struct iouser_service *service = iouser_service_publish("Memory", &class, &answer);
+	struct iouser_service *service =
+		iouser_service_publish("Memory", &memory_driver_class, &memory_driver, NULL);
 	io_service_t found =
 		IOServiceGetMatchingService(kIOMainPortDefault, IOServiceNameMatching("Memory"));
 	int failed;

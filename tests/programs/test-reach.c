@@ -30,7 +30,7 @@ static void __attribute__((noreturn)) serve(mode_t mode, int ready)
 		.path = path, .mode = mode, .group = (gid_t)-1
 	};
 	char error[512];
-	struct iouser_server *server = iouser_server_create_with(&options, error, sizeof(error));
+	struct iouser_server *server = iouser_server_create(&options, error, sizeof(error));
 
 	alarm(60);
 	if (server && write(ready, "", 1) == 1)

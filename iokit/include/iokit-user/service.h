@@ -86,29 +86,22 @@ struct iouser_class {
 	void (*client_closed)(void *client);
 };
 
-/**
- * iouser_service_publish - add a service to the registry
- * @user_class: the driver's class, property IOUserClass; also the entry's name
- * @provides: the operations; must outlive the service
- * @driver: argument of new_user_client
- *
- * Return: the service, or NULL without memory.
- */
-struct iouser_service *iouser_service_publish(
-	const char *user_class, const struct iouser_class *provides, void *driver);
 /* A registry property of a service: text. */
 struct iouser_property {
 	const char *key, *value;
 };
 
 /**
- * iouser_service_publish_with - iouser_service_publish() with registry properties
+ * iouser_service_publish - add a service to the registry
+ * @user_class: the driver's class, property IOUserClass; also the entry's name
+ * @provides: the operations; must outlive the service
+ * @driver: argument of new_user_client
  * @properties: an array that ends with a NULL key, copied; NULL for none. All keys and values,
  *	with a NUL after each, fit 256 bytes.
  *
  * Return: the service, or NULL when memory is out or the properties are too long.
  */
-struct iouser_service *iouser_service_publish_with(const char *user_class,
+struct iouser_service *iouser_service_publish(const char *user_class,
 	const struct iouser_class *provides, void *driver,
 	const struct iouser_property *properties);
 /**
@@ -227,18 +220,9 @@ struct iouser_server;
  */
 const char *iouser_socket_path(void);
 
-/**
- * iouser_server_create - serve this process's published services on a socket
- * @path: of the socket; a stale socket at the path is replaced, one in use is not
- * @error: set to one line without a newline on failure
- * @error_size: its size
- *
- * Return: the server, already listening, or NULL.
- */
-struct iouser_server *iouser_server_create(const char *path, char *error, size_t error_size);
 /* Which clients may use a server, and its limits. */
 struct iouser_server_options {
-	const char *path;
+	const char *path; /* of the socket; a stale socket there is replaced, one in use is not */
 	/* Of the socket; 0: the most restrictive of 0600, 0660 and 0666 for the allowed clients. */
 	mode_t mode;
 	gid_t group; /* of the socket; (gid_t)-1: not changed */
@@ -253,15 +237,20 @@ struct iouser_server_options {
 };
 
 /**
- * iouser_server_create_with - iouser_server_create() with options
+ * iouser_server_create - serve this process's published services on a socket
+ * @options: which clients may use it, and its limits; copied
+ * @error: set to one line without a newline on failure
+ * @error_size: its size
  *
  * A client that is not allowed is refused with kIOReturnNotPermitted; one past the limits of its
  * process, of its user, or of all connections (1024, of which 64 are reserved for the service's
  * own user and root) with kIOReturnNoResources. Look-ups in a refused process find nothing, and
  * iouser_service_probe() returns the reason. A connection that sends nothing is closed after
  * 5 seconds, or earlier for a new connection past the limits.
+ *
+ * Return: the server, already listening, or NULL.
  */
-struct iouser_server *iouser_server_create_with(
+struct iouser_server *iouser_server_create(
 	const struct iouser_server_options *options, char *error, size_t error_size);
 /** iouser_server_run - accept clients until iouser_server_stop(); one thread for each connection. */
 void iouser_server_run(struct iouser_server *server);
