@@ -459,7 +459,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct fuzz_input input = fuzz_begin(data, size);
 	struct client clients[RIG_SESSIONS] = { { .session = 0 }, { .session = 1 } };
 	static bool started;
-	uint8_t flags = fuzz_byte(&input);
+	unsigned flags = fuzz_byte(&input);
 	unsigned device = (flags & FLAGS_DEVICE) >> 2;
 	bool live = (flags & FLAGS_LIVE) == FLAGS_LIVE;
 
