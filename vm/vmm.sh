@@ -5,19 +5,26 @@
 
 VMM=()		# the command that starts it
 VMM_VERSION=	# "QEMU 11.1.3 (Debian ...)"
+VMM_TREE=	# unpacked packages of the QEMU that was downloaded
 
 # vmm_ensure - find a QEMU with vfio-user-pci, or download one; sets VMM and VMM_VERSION
 vmm_ensure() {
-	local tree=$CACHE/vmm-trixie-1/root
 	if vmm_usable qemu-system-x86_64; then
 		VMM=(qemu-system-x86_64)
 	else
-		cache_ensure vmm-trixie-1 "Fetching QEMU (once, about 40 MB)" vmm_fetch
-		vmm_use_tree "$tree"
-		vmm_usable "${VMM[@]}" || die "$tree: its QEMU does not run; remove the directory to download it again"
+		vmm_tree_ensure
+		vmm_use_tree "$VMM_TREE"
+		vmm_usable "${VMM[@]}" ||
+			die "$VMM_TREE: its QEMU does not run; remove the directory to download it again"
 	fi
 	# shellcheck disable=SC2034 # for scripts that source this
 	VMM_VERSION=$("${VMM[@]}" --version | sed -n '1s/.*emulator version /QEMU /p')
+}
+
+# vmm_tree_ensure - download QEMU, whatever the host has; sets VMM_TREE
+vmm_tree_ensure() {
+	cache_ensure vmm-trixie-1 "Fetching QEMU (once, about 40 MB)" vmm_fetch
+	VMM_TREE=$CACHE/vmm-trixie-1/root
 }
 
 vmm_usable() {

@@ -21,29 +21,12 @@ set -u -o pipefail
 . "$VM_DIR/system.sh"
 # shellcheck source=tests/vm/check.sh
 . "$ROOT/tests/vm/check.sh"
+# shellcheck source=tests/vm/vfio-guest.sh
+. "$ROOT/tests/vm/vfio-guest.sh"
 
 SUITES=(bookworm trixie-backports)
-
-# overlay DIR - create the files that are added to the guest's system: an installed dextpci, and
-# the test scripts
-overlay() {
-	local dir=$1
-	meson install -C "$BUILD" --no-rebuild --destdir "$dir" >"$OUTPUT_DIR/install.log" 2>&1 || {
-		show_tail "$OUTPUT_DIR/install.log"
-		return 1
-	}
-	rm -rf "$dir/usr/local/include" "$dir/usr/local/share"
-	install -D -t "$dir/guest" "$BUILD/tests/test-device" "$BUILD/examples/example-edu" \
-		"$BUILD/examples/example-nvme" "$VM_DIR/system/report.sh" "$ROOT"/tests/vm/vfio/* \
-		"$GUEST_TREE/bin/busybox" &&
-		mv "$dir/guest/init" "$dir/init" &&
-		system_modules "$dir" vfio-pci vfio_iommu_type1 nvme # the disk's driver, before VFIO
-}
-
-# system_pack FILE DIR - write an initramfs with the guest's system and the files in DIR
-system_pack() {
-	{ cat "$SYSTEM_TREE.cpio" && initramfs_pack "$2"; } >"$1"
-}
+# A step here is a whole script: on a busy host the device suite takes two minutes.
+STEP_TIMEOUT=300
 
 # prepare SUITE - make INITRAMFS, with modules of the suite's kernel
 prepare() {
@@ -53,10 +36,12 @@ prepare() {
 	*/*) kernel_use "$1" ;;
 	*) kernel_ensure "$1" ;;
 	esac
-	rm -rf "$WORK/overlay"
-	step "Installing dextpci for the guest" overlay "$WORK/overlay" || exit 1
+	step "Installing dextpci for the guest" vfio_guest_overlay "$WORK/overlay" \
+		"$ROOT"/tests/vm/vfio/* || exit 1
+	# The disk's driver is loaded before VFIO.
+	system_modules "$WORK/overlay" vfio-pci vfio_iommu_type1 nvme || exit 1
 	INITRAMFS=$WORK/system.cpio
-	step "Making the guest's system" system_pack "$INITRAMFS" "$WORK/overlay" || exit 1
+	step "Making the guest's system" vfio_guest_pack "$INITRAMFS" "$WORK/overlay" || exit 1
 }
 
 # machine - set VM_COMMAND, with devices behind an IOMMU
@@ -75,18 +60,6 @@ machine() {
 		-qmp "unix:$WORK/qmp.sock,server=on,wait=off")
 }
 
-# Count each check of the guest here.
-count_guest_checks() {
-	local key value
-	while read -r _ key value; do
-		case $key in
-		ok) check "$value" 0 ;;
-		not-ok) check "$value" 1 ;;
-		output) printf '    %s\n' "$value" ;;
-		esac
-	done < <(tr -d '\r' <"$1/report.log")
-}
-
 wants_unplug() {
 	guest_reported "$1" unplug now || guest_exited
 }
@@ -103,7 +76,10 @@ unplug_device() {
 
 # unplug NAME DIR - when the guest requests it, unplug a device by QMP
 unplug() {
-	guest_wait_for "$2" "$STEP_TIMEOUT" wants_unplug || return 1
+	guest_wait_for "$2" "$STEP_TIMEOUT" wants_unplug || {
+		check "$1: the guest requests the unplug, no step taking more than $STEP_TIMEOUT s" 1
+		return 1
+	}
 	! guest_exited || return 1
 	try_quiet "$1: unplugged by QMP" unplug_device
 }
@@ -116,7 +92,7 @@ run_suite() {
 	guest_start "$dir"
 	unplug "$1" "$dir" || true
 	guest_wait "$dir" "$STEP_TIMEOUT" || status=$?
-	count_guest_checks "$dir"
+	vfio_guest_checks "$dir"
 	check "$1: all scripts have run in the guest${GUEST_FAILURE:+: $GUEST_FAILURE}" "$status"
 	((status == 0 && FAILED == 0)) || {
 		show_tail "$dir/kernel.log" 40
