@@ -220,6 +220,8 @@ static const uint8_t *identify(uint32_t namespace, uint32_t what)
 
 static void make_memory(void)
 {
+	AppleDextSegment segment;
+	size_t segments = 1;
 	char name[32];
 	int fd;
 
@@ -232,8 +234,10 @@ static void make_memory(void)
 	close(fd);
 	if (nvme.memory == MAP_FAILED)
 		fail("memory", strerror(errno));
-	check("DMA region", apple_dext_register_dma(nvme.device, IOVA, (uintptr_t)nvme.memory,
-				    MEMORY_SIZE, &nvme.bus_address, NULL));
+	/* With room for one segment, it fails unless the bus addresses are contiguous. */
+	check("DMA region", apple_dext_register_dma_segments(nvme.device, IOVA,
+				    (uintptr_t)nvme.memory, MEMORY_SIZE, &segment, &segments));
+	nvme.bus_address = segment.bus_address;
 }
 
 static void create_io_queues(void)

@@ -143,7 +143,9 @@ enum dext_iommu_kind {
 /*
  * Structures of the extension selectors. GetDMASegments takes the iova and the index of the
  * first segment, and returns the total number of segments and the number of dext_segment that
- * follow. GetMemoryStatus takes a memory type and returns, as an IOReturn, why it cannot be mapped.
+ * follow: a driver in user space that has memory behind an IOMMU which chooses bus addresses needs
+ * all of them, or to be sure that there is only one. GetMemoryStatus takes a memory type and
+ * returns, as an IOReturn, why it cannot be mapped.
  * GetDMARegions and GetClients take the index of the first entry, and return the total
  * number and as many entries as fit. The batches take an array of requests and return an array
  * of results in the same order.
