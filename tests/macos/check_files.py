@@ -74,7 +74,7 @@ def read_users(build):
     objects = [os.path.join(folder, name) for folder, _, names in os.walk(build)
                for name in names if name.endswith('.c.o')]
     users = {}
-    for line in output('llvm-nm', '-A', '-u', *objects).splitlines():
+    for line in output('llvm-nm', '-A', '-u', *objects).splitlines() if objects else []:
         path, symbol = line.split(':')[0], line.split()[-1]
         source = os.path.relpath(path, build).split('/')
         users.setdefault(symbol.replace('$INODE64', ''), set()).add(

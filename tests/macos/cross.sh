@@ -5,7 +5,7 @@
 
 ARCHITECTURES=(arm64 x86_64)
 CROSS=	# directory of these builds
-declare -A CROSS_PIDS=()
+declare -A CROSS_PIDS=() CROSS_STATUS=()
 
 # headers_ensure - have Darwin's headers; or set HEADERS_MISSING to why they cannot be had
 headers_ensure() {
@@ -57,12 +57,14 @@ cross_begin() {
 	done
 }
 
-# cross_end ARCHITECTURE - check that this one builds, without a warning
+# cross_end ARCHITECTURE - wait until this one is built, and check it: without a warning
 cross_end() {
 	local pid=${CROSS_PIDS[$1]} status=0
+	[[ -z ${CROSS_STATUS[$1]:-} ]] || return "${CROSS_STATUS[$1]}"
 	step "Building for $1 macOS" tail --pid="$pid" -f /dev/null
 	wait "$pid" || status=$?
 	child_remove "$pid"
+	CROSS_STATUS[$1]=$status
 	check "$1: builds with -Werror" "$status"
 	[[ $status -eq 0 ]] || show_tail "$OUTPUT_DIR/build-$1.log" 40
 	return "$status"

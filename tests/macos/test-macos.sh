@@ -18,9 +18,13 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$HERE/sdk.sh"
 # shellcheck source=tests/macos/cross.sh
 . "$HERE/cross.sh"
+# shellcheck source=tests/macos/programs.sh
+. "$HERE/programs.sh"
+# shellcheck source=tests/macos/sabotage.sh
+. "$HERE/sabotage.sh"
 
 # Each is a function test_NAME, in this order.
-CASES=(files)
+CASES=(programs files sabotage)
 
 # checks_of COMMAND... - the checks that a command prints as "ok ..." and "not ok ..."
 checks_of() {
@@ -50,7 +54,8 @@ files_of_a_new_call() {
 test_files() {
 	local architecture
 	for architecture in "${ARCHITECTURES[@]}"; do
-		cross_end "$architecture" && checks_of check_files "$architecture"
+		cross_end "$architecture" || return 1
+		checks_of check_files "$architecture"
 	done
 	try "a call that allowed.txt does not have is found" files_of_a_new_call
 }
