@@ -57,7 +57,7 @@ struct bench_result {
 };
 
 extern const struct bench_group bench_messages, bench_bars, bench_interrupts, bench_dma,
-	bench_dma_map, bench_nvme, bench_wake_ups, bench_in_process;
+	bench_dma_map, bench_nvme, bench_wake_ups, bench_idle, bench_in_process;
 
 /* --- measure.c --- */
 
