@@ -27,6 +27,8 @@ AIMS = {
     ("dma-map", "DMA_UNMAP of it"): 1,
     ("dma-map-one-core", "DMA_MAP of 64 KiB, 2,000 live"): 1.6,
     ("dma-map-one-core", "DMA_UNMAP of it"): 1.6,
+    ("wake-ups", "interrupt: device to handler"): 1.3,
+    ("wake-ups", "interrupt: device to eventfd"): 1.15,
     ("guest", "sequential read, 1 MiB, default options"): 1 / 1.2,
     ("guest", "sequential write, 1 MiB, default options"): 1 / 1.2,
     ("guest", "random read, 4 KiB, QD1, default options"): 1 / 1.1,
