@@ -152,28 +152,34 @@ static int check_map(const struct vu_dma *dma, const struct vfio_user_dma_map *r
 	return 0;
 }
 
-/* An access past the end of the file would raise SIGBUS. */
-static int check_file(struct vu_dma *dma, const struct vfio_user_dma_map *request, int fd)
+/* Other kinds may block whoever uses or closes them. */
+static int check_kind(struct vu_dma *dma, int fd)
 {
 	enum fd_kind kind = fd_kind(fd);
+
+	if (kind == FD_KIND_MEMORY || kind == FD_KIND_LOCAL_FILE)
+		return 0;
+	if (!dma->logged_file_kind)
+		vu_log("device %s: guest memory refused: it must be a memfd, or a file of "
+		       "tmpfs, hugetlbfs or a local disk",
+			dma->device->name);
+	dma->logged_file_kind = true;
+	return EINVAL;
+}
+
+/* An access past the end of the file would raise SIGBUS. */
+static int check_file(const struct vu_dma_range *range)
+{
 	struct stat status;
 	int mode;
 
-	if (kind != FD_KIND_MEMORY && kind != FD_KIND_LOCAL_FILE) {
-		if (!dma->logged_file_kind)
-			vu_log("device %s: guest memory refused: it must be a memfd, or a file of "
-			       "tmpfs, hugetlbfs or a local disk",
-				dma->device->name);
-		dma->logged_file_kind = true;
-		return EINVAL;
-	}
-	if (fstat(fd, &status) != 0 || status.st_size < 0 ||
-		(uint64_t)status.st_size < request->offset + request->size)
+	if (fstat(range->fd, &status) != 0 || status.st_size < 0 ||
+		(uint64_t)status.st_size < range->offset + range->size)
 		return EINVAL;
 	/* A mapping needs read access whatever it is for. */
-	mode = fcntl(fd, F_GETFL) & O_ACCMODE;
+	mode = fcntl(range->fd, F_GETFL) & O_ACCMODE;
 	if (mode == O_WRONLY ||
-		((request->flags & VFIO_USER_F_DMA_REGION_WRITE) != 0 && mode != O_RDWR))
+		((range->flags & VFIO_USER_F_DMA_REGION_WRITE) != 0 && mode != O_RDWR))
 		return EACCES;
 	return 0;
 }
@@ -253,17 +259,23 @@ static kern_return_t call_register(
 		request.offset, request.client_va, request.size, request.flags, bus_address, NULL);
 }
 
+/* The driver checks the descriptors that it takes; check_file() is for the other cases. */
 static int register_range(struct vu_dma *dma, struct vu_dma_range *range)
 {
 	kern_return_t status;
 	uint64_t bus_address;
+	int error;
 
 	if (!vu_device_is_present(dma->device))
-		return 0;
+		return check_file(range);
 	status = call_register(dma, range, &bus_address);
+	if (status != kIOReturnSuccess) {
+		error = check_file(range);
+		if (error != 0)
+			return error;
+	}
 	if (status == kIOReturnUnsupported) {
-		int error = map_range(range);
-
+		error = map_range(range);
 		if (error != 0)
 			return error;
 		status = call_register(dma, range, &bus_address);
@@ -271,10 +283,9 @@ static int register_range(struct vu_dma *dma, struct vu_dma_range *range)
 	return end_registration(dma, range, status, bus_address);
 }
 
-static int share_range(
-	struct vu_dma *dma, struct vu_dma_range *range, const struct vfio_user_dma_map *request)
+static int share_range(struct vu_dma *dma, struct vu_dma_range *range)
 {
-	int error = check_file(dma, request, range->fd);
+	int error = check_kind(dma, range->fd);
 
 	return error != 0 ? error : register_range(dma, range);
 }
@@ -320,7 +331,7 @@ static int add_range(
 	range->flags = request->flags;
 	range->fd = fd;
 	if (fd >= 0)
-		error = share_range(dma, range, request);
+		error = share_range(dma, range);
 	if (error != 0) {
 		range->fd = -1;
 		free_range(dma, range);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define CONNECTION 0x77u /* the first one; each restart changes it */
@@ -521,6 +522,19 @@ kern_return_t apple_dext_register_dma_batch(io_connect_t connection,
 	return kIOReturnSuccess;
 }
 
+/* As the driver checks it. */
+static kern_return_t check_file(const AppleDextDMAFile *file)
+{
+	int mode = fcntl(file->fd, F_GETFL) & O_ACCMODE;
+	struct stat status;
+
+	if (fstat(file->fd, &status) != 0 || mode == O_WRONLY ||
+		(uint64_t)status.st_size < file->offset + file->size)
+		return kIOReturnBadArgument;
+	return (file->flags & DEXT_DMA_DEVICE_WRITES) && mode != O_RDWR ? kIOReturnNotPermitted :
+									  kIOReturnSuccess;
+}
+
 /* As the library: by address where descriptors are not supported, if there is an address. */
 static kern_return_t register_file(
 	io_connect_t connection, const AppleDextDMAFile *file, uint64_t *bus_address)
@@ -535,6 +549,8 @@ static kern_return_t register_file(
 		return file->client_va ? register_address(connection, &request, bus_address) :
 					 kIOReturnUnsupported;
 	}
+	if (result == kIOReturnSuccess)
+		result = check_file(file);
 	region.mapping =
 		mmap(NULL, file->size, protection, MAP_SHARED, file->fd, (off_t)file->offset);
 	if (result == kIOReturnSuccess && region.mapping == MAP_FAILED)
