@@ -9,6 +9,7 @@ DEXTD_PID=
 DEXTD_LOG=
 SERVER_PID=
 SERVER_LOG=
+SERVER_PROGRAM=	# the vfio-user server; empty: the one of BUILD
 
 # service_start MODE IMAGE DIR [KEYS] - serve an NVMe disk with IMAGE on $WORK/vfio-user.sock
 #
@@ -48,7 +49,7 @@ server_start() {
 	SERVER_LOG=$1/dext-vfio-user.log
 	shift
 	process_start "$SERVER_LOG" env DEXT_SOCKET="$WORK/dextd.sock" \
-		"$BUILD/tools/dext-vfio-user" --socket "$WORK/vfio-user.sock" "$@"
+		"${SERVER_PROGRAM:-$BUILD/tools/dext-vfio-user}" --socket "$WORK/vfio-user.sock" "$@"
 	SERVER_PID=$PROCESS_PID
 	socket_wait "$WORK/vfio-user.sock" "$SERVER_PID" 20 || {
 		show_tail "$SERVER_LOG"

@@ -22,9 +22,11 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$HERE/programs.sh"
 # shellcheck source=tests/macos/sabotage.sh
 . "$HERE/sabotage.sh"
+# shellcheck source=tests/macos/guests.sh
+. "$HERE/guests.sh"
 
 # Each is a function test_NAME, in this order.
-CASES=(programs files sabotage)
+CASES=(programs files sabotage guests)
 
 # checks_of COMMAND... - the checks that a command prints as "ok ..." and "not ok ..."
 checks_of() {

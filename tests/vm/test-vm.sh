@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Usage: tests/vm/test-vm.sh BUILD [LOGS [CASE...]]
+# Usage: tests/vm/test-vm.sh [--server PROGRAM] [--bar-access MODE] BUILD [LOGS [CASE...]]
 #
 # Tests passed-through devices in virtual machines: the job of ./run, killed programs, reboot,
 # reset, suspend, hotplug. BUILD is a build directory. LOGS is a directory for the logs; without
-# it, or if it is empty, they are deleted. CASE is a name of CASES.
+# it, or if it is empty, they are deleted. CASE is a name of CASES. PROGRAM takes the place of
+# the vfio-user server in BUILD, and MODE that of --bar-access shared in the case devices.
 
 set -u -o pipefail
 
@@ -113,8 +114,17 @@ test_intx() {
 
 main() {
 	local name
+	while [[ ${1:-} == --* ]]; do
+		[[ $# -ge 2 ]] || usage_die "$1: expected a value"
+		case $1 in
+		--server) SERVER_PROGRAM=$2 ;;
+		--bar-access) DEVICES_BAR_ACCESS=$2 ;;
+		*) usage_die "$1: no such option" ;;
+		esac
+		shift 2
+	done
 	[[ $# -ge 1 && -x $1/tools/dextd ]] ||
-		usage_die "usage: $0 BUILD [LOGS [CASE...]]: no tools/dextd in '${1:-}'"
+		usage_die "usage: $0 [--server PROGRAM] [--bar-access MODE] BUILD [LOGS [CASE...]]: no tools/dextd in '${1:-}'"
 	BUILD=$(realpath "$1")
 	for name in "${@:3}"; do
 		[[ " ${CASES[*]} " == *" $name "* ]] ||

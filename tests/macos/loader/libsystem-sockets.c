@@ -4,10 +4,12 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 enum { DARWIN_SOL_SOCKET = 0xffff, DARWIN_SO_NOSIGPIPE = 0x1022 };
 
@@ -124,14 +126,42 @@ static void give_rights(struct darwin_msghdr *message, struct msghdr *host)
 	message->msg_controllen = header.cmsg_len;
 }
 
+/*
+ * How much to read at once. What one recvmsg() returns begins on Darwin with the data that
+ * descriptors came with, and ends on Linux with it. A look ahead shows only whether there are
+ * descriptors, not where: then byte by byte. One is received for that, and closed.
+ */
+static size_t size_of_read(int fd, void *data, size_t size)
+{
+	union rights control;
+	struct iovec vector = { .iov_base = data, .iov_len = size };
+	struct msghdr host = { .msg_iov = &vector,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = CMSG_LEN(sizeof(int)) };
+	ssize_t got = recvmsg(fd, &host, MSG_PEEK | MSG_DONTWAIT);
+	struct cmsghdr *header = got > 0 ? CMSG_FIRSTHDR(&host) : NULL;
+	int copy;
+
+	if (!header || header->cmsg_type != SCM_RIGHTS)
+		return got > 0 ? (size_t)got : size;
+	memcpy(&copy, CMSG_DATA(header), sizeof(copy));
+	close(copy);
+	return 1;
+}
+
 static ssize_t shim_recvmsg(int fd, struct darwin_msghdr *message, int flags)
 {
 	union rights rights;
-	struct msghdr host = { .msg_iov = message->msg_iov,
-		.msg_iovlen = (size_t)message->msg_iovlen };
+	struct iovec vector;
+	struct msghdr host = { .msg_iov = &vector, .msg_iovlen = 1 };
 	size_t room = message->msg_control ? message->msg_controllen : 0;
 	ssize_t got;
 
+	if (message->msg_iovlen != 1)
+		libsystem_untranslated("recvmsg with vectors", message->msg_iovlen);
+	vector = message->msg_iov[0];
+	vector.iov_len = size_of_read(fd, vector.iov_base, vector.iov_len);
 	if (room >= sizeof(struct darwin_cmsghdr)) {
 		room = (room - sizeof(struct darwin_cmsghdr)) / sizeof(int);
 		host.msg_control = &rights;

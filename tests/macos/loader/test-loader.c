@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define LIBSYSTEM    "/usr/lib/libSystem.B.dylib"
@@ -182,6 +183,58 @@ static void test_damaged_files(void **state)
 	}
 }
 
+/* As in Darwin's headers. */
+struct darwin_msghdr {
+	void *name;
+	socklen_t name_size;
+	struct iovec *vectors;
+	int vector_count;
+	void *control;
+	socklen_t control_size;
+	int flags;
+};
+
+/* Data without a descriptor, then data with one: a read begins with that data. */
+static void test_descriptors_come_with_the_first_byte(void **state)
+{
+	ssize_t (*receive)(int fd, struct darwin_msghdr *message, int flags);
+	char data[64] = "0123456789abcdef", control[64];
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} rights = { .header = { CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS } };
+	struct iovec vector = { data, 16 };
+	struct msghdr sent = { .msg_iov = &vector, .msg_iovlen = 1 };
+	int ends[2], fd;
+
+	(void)state;
+	*(void **)&receive = libsystem_symbol("_recvmsg");
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+	memcpy(CMSG_DATA(&rights.header), &ends[0], sizeof(int));
+	assert_int_equal(send(ends[0], data, 5, 0), 5);
+	sent.msg_control = &rights;
+	sent.msg_controllen = sizeof(rights);
+	assert_int_equal(sendmsg(ends[0], &sent, 0), 16);
+	for (ssize_t at = 0; at < 5 + 16;) {
+		struct iovec rest = { data, sizeof(data) };
+		struct darwin_msghdr message = {
+			.vectors = &rest,
+			.vector_count = 1,
+			.control = control,
+			.control_size = sizeof(control),
+		};
+		ssize_t got = receive(ends[1], &message, 0);
+
+		assert_true(got > 0);
+		assert_int_equal(message.control_size, at == 5 ? 12 + sizeof(int) : 0);
+		at += got;
+	}
+	memcpy(&fd, control + 12, sizeof(fd));
+	assert_int_equal(close(fd), 0);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -190,6 +243,7 @@ int main(void)
 		cmocka_unit_test(test_page_zero_has_no_content),
 		cmocka_unit_test(test_libraries_beside_it),
 		cmocka_unit_test(test_damaged_files),
+		cmocka_unit_test(test_descriptors_come_with_the_first_byte),
 	};
 
 	libsystem_init();
