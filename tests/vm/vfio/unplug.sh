@@ -29,7 +29,7 @@ removed() {
 
 # The client gets one of three errors: of a call, of a mapped BAR, or when it opens the device.
 says_gone() {
-	tail -n 1 /tmp/unplug.log | grep 'it was removed\|error 0xe00002d7\|no such device' && return
+	tail -n 1 /tmp/unplug.log | grep 'it was removed\|error 0xe00002d7\|no device 01:00.0 among' && return
 	cat /tmp/unplug.log
 	return 1
 }
