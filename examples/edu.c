@@ -85,8 +85,8 @@ static void wait_for_interrupt(const char *what)
 /* Copy SIZE bytes between our memory and the device's buffer, and wait for the interrupt. */
 static void transfer(const char *what, uint64_t source, uint64_t destination, unsigned command)
 {
-	set(DMA_SOURCE, 4, source);
-	set(DMA_DESTINATION, 4, destination);
+	set(DMA_SOURCE, 8, source);
+	set(DMA_DESTINATION, 8, destination);
 	set(DMA_COUNT, 4, SIZE);
 	set(DMA_COMMAND, 4, command | 1 | 4); /* start, interrupt when done */
 	wait_for_interrupt(what);

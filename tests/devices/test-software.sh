@@ -4,8 +4,8 @@
 # Usage: test-software.sh TEST_DEVICE EXAMPLES TOOLS
 #
 # The device suite and the example drivers against software devices: the same programs that
-# the guest of tests/vm/test-vfio.sh runs against physical ones. The NVMe driver also runs on a device
-# whose IOMMU chooses the bus addresses.
+# the guest of tests/vm/test-vfio.sh runs against physical ones. The examples also run
+# on devices whose IOMMU chooses the bus addresses.
 
 set -eu
 test_device=$1 examples=$2 tools=$3
@@ -15,6 +15,7 @@ export DEXT_SOCKET
 truncate -s 64M "$dir/disk.img"
 "$tools/dextd" --device "nvme,addr=01:00.0,image=$dir/disk.img" --device edu,addr=02:00.0 \
 	--device nvme,addr=03:00.0,size=64M,dma=dart \
+	--device edu,addr=04:00.0,dma=dart,dma-mask=64 \
 	2>"$dir/dextd.log" &
 dextd=$!
 trap 'kill $dextd; cat "$dir/dextd.log"; rm -rf "$dir"' EXIT
@@ -28,6 +29,7 @@ done
 "$test_device" nvme 01:00.0
 "$test_device" edu 02:00.0
 "$examples/example-edu" 02:00.0
+"$examples/example-edu" 04:00.0
 head -c 16777216 /dev/urandom >"$dir/data"
 for disk in 01:00.0 03:00.0; do
 	"$examples/example-nvme" $disk identify
