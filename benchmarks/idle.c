@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* What dextd takes with one device that nobody uses: memory, and CPU time. */
+/* Memory and CPU time of dextd with one device that no client uses. */
 #include "benchmarks/bench.h"
 #include "tests/lib/rig.h"
 

@@ -26,7 +26,7 @@ static struct {
 	int error; /* why there is none; an errno or 0 */
 	aio_context_t context;
 	int pipe[2]; /* always empty */
-	/* Room that one thread has made is not taken by another. Nobody waits while holding it. */
+	/* Room that one thread has made is not taken by another. No thread waits while it holds it. */
 	pthread_mutex_t lock;
 } signaller = { .once = PTHREAD_ONCE_INIT, .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -66,7 +66,7 @@ void eventfd_signal(int fd)
 
 	pthread_mutex_lock(&signaller.lock);
 	if (!submit(&block) && errno == EAGAIN) {
-		/* Completions, which nobody needs, have used up the context's room. */
+		/* Completions, which are not read, have used up the context's room. */
 		syscall(SYS_io_getevents, signaller.context, 0, SIGNALS_MAX, completions, &no_time);
 		submit(&block);
 	}

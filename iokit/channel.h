@@ -3,7 +3,7 @@
  * The call channel: a slot of shared memory beside a connection's socket, through which calls
  * go without a system call while the service's thread polls it.
  *
- * Whoever sleeps sleeps in the socket: a service that does not poll is called by a message, and
+ * A side that sleeps waits for the socket: a service that does not poll is called by a message, and
  * a client that has stopped spinning gets its reply by a message. So the death of either is
  * noticed as without a channel, and a process that writes nonsense into the slot delays no call
  * but its own.

@@ -348,7 +348,7 @@ kern_return_t IOConnectMapMemory64(io_connect_t connect, uint32_t memory_type,
 		return status;
 	status = copy_memory(connection, memory_type, &memory, &mapped);
 	connection_unlock(connection);
-	/* Apple's kernel learns from a driver whether there is memory, not why there is none. */
+	/* Apple's kernel gets no reason from a driver that returns no memory. */
 	if (status != kIOReturnSuccess)
 		return kIOReturnBadArgument;
 	*address = (uintptr_t)mapped;

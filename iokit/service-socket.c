@@ -99,7 +99,7 @@ static void set_last_error(const char *path, int error)
 		return;
 	case EPROTO:
 		snprintf(last.text, sizeof(last.text),
-			"the service at %s does not speak version %u of the runtime's protocol",
+			"the service at %s does not support version %u of the runtime's protocol",
 			path, IOU_VERSION_MAJOR);
 		return;
 	case ENAMETOOLONG:

@@ -7,7 +7,7 @@
 
 /* How long the service may take to answer a call, a reset included. */
 #define IOU_CALL_TIMEOUT_MS 30000
-/* How long it may take to accept a connection and to say what version it speaks. */
+/* How long it may take to accept a connection and to send its version. */
 #define IOU_HELLO_TIMEOUT_MS 5000
 
 /*

@@ -51,7 +51,7 @@ struct vu_mmap_area {
 };
 
 struct vu_shared_bar {
-	int fd;			  /* lent by the device: not to be closed */
+	int fd;			  /* owned by the device: not to be closed */
 	uint64_t offset;	  /* where in the file the BAR begins */
 	struct vu_mmap_area area; /* what may be mapped: the whole BAR, or less */
 };
@@ -78,7 +78,12 @@ bool vu_bar_mmap_area(
  */
 bool vu_bar_share(struct vu_device *device, uint32_t index, struct vu_shared_bar *shared);
 
-/** vu_bar_unshare_all - the client has gone: give back what was lent to it. Its DMA is off. */
+/**
+ * vu_bar_unshare_all - after the client has disconnected: unmap and map the BARs that it may have
+ * mapped, which replaces their memory
+ *
+ * Its DMA must have ended.
+ */
 void vu_bar_unshare_all(struct vu_device *device);
 
 #endif

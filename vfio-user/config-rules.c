@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Which bit of config space is the view's own, forwarded or read-only. What no
- * rule speaks of is forwarded.
+ * rule names is forwarded.
  *
  * The host owns where the BARs are, how interrupts reach it, the power state and
  * the link, and anything that changes what the device is; the VMM must not

@@ -152,7 +152,7 @@ static int check_map(const struct vu_dma *dma, const struct vfio_user_dma_map *r
 	return 0;
 }
 
-/* Other kinds may block whoever uses or closes them. */
+/* Other kinds may block a thread that uses or closes them. */
 static int check_kind(struct vu_dma *dma, int fd)
 {
 	enum fd_kind kind = fd_kind(fd);

@@ -128,7 +128,7 @@ static enum look look(struct vu_loop *loop, int fd, short events, int timeout_ms
 		return LOOK_STOP;
 	if (loop->irq)
 		vu_irq_handle_wait(loop->irq, entries + CONTROLS);
-	/* When the client has just gone, whoever knocks is the next. */
+	/* If the client has disconnected, a new connection is the next session. */
 	if (entries[LISTEN].revents != 0 && (entries[CLIENT].revents & (POLLHUP | POLLERR)) == 0)
 		loop->shortage = !turn_away(loop);
 	return entries[CLIENT].revents != 0 ? LOOK_READY : LOOK_NOTHING;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Where the server's thread waits: always in one place, so that whatever it
- * waits for, it can be stopped, turns second clients away, hears INTx being
- * unmasked, and looks after its device once in a while.
+ * The function in which the server's thread waits. There is one, so that in each wait the server
+ * can be stopped, refuses second clients, receives INTx unmasks, and checks its device at
+ * intervals.
  */
 #ifndef VFIO_USER_LOOP_H
 #define VFIO_USER_LOOP_H

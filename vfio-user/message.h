@@ -63,15 +63,15 @@ void vu_message_destroy(struct vu_message *message);
  * vu_message_receive - wait for one whole message
  * @message: descriptors left over from the one before are disposed of
  *
- * However much the client sends, once in a while it waits as if there were nothing, so that
- * the server hears of whatever else it waits for.
+ * Also when the client sends without a pause, it waits in vu_loop_wait() at intervals, so that
+ * the server's other events are handled.
  */
 enum vu_receive_status vu_message_receive(struct vu_channel *channel, struct vu_message *message);
 
 /** vu_message_take_fd - take descriptor @index, checked, out of the message; the caller closes it. */
 int vu_message_take_fd(struct vu_message *message, size_t index);
 
-/** vu_message_dispose_fds - close the descriptors that nobody took, without waiting for it. */
+/** vu_message_dispose_fds - close the descriptors that were not taken, without waiting for it. */
 void vu_message_dispose_fds(struct vu_message *message);
 
 /**

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-/* poll() remembers nothing. */
+/* poll() has no state. */
 struct vu_wait {
 	char nothing;
 };

@@ -77,7 +77,7 @@ struct vfio_device {
 	bool map_for_owner_only; /* BAR memory is for the service's own user and root */
 
 	/*
-	 * The descriptors, valid unless `removed`. Whoever uses them holds access for
+	 * The descriptors, valid unless `removed`. A user of them holds access for
 	 * reading; they are closed with access held for writing. access is taken first.
 	 */
 	pthread_rwlock_t access;

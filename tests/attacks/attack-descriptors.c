@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Descriptors whose close() blocks, in every message that can carry one. An accomplice claims the
- * device, sends the descriptor and dies: another client must get the device.
+ * device, sends the descriptor and exits: another client must get the device.
  */
 #include "tests/attacks/attacker.h"
 #include "tests/attacks/attacks.h"
@@ -108,7 +108,7 @@ static void expect_device(const struct victim *victim, const char *kind)
 	close(peer.fd);
 }
 
-/* Each kind by an accomplice that dies; then all of them by this process, which stays connected. */
+/* Each kind by a second process that exits; then all of them by this process, which stays connected. */
 static void deliver(const struct victim *victim, void (*act)(const void *context))
 {
 	for (size_t i = 0; i < descriptor_kind_count; i++) {

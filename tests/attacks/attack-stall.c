@@ -105,7 +105,7 @@ static void under_a_question(const void *context)
 	poll(NULL, 0, 50);
 }
 
-/* A client that dies meanwhile must lose the device; then one that stays does the same. */
+/* A client that exits meanwhile must lose the device; then one that stays does the same. */
 static void stall(const struct stall *stall, void (*act)(const void *context))
 {
 	pid_t accomplice = accomplice_start(act, stall);

@@ -118,7 +118,7 @@ static void test_what_is_no_eventfd(void **state)
 }
 
 /* A write() to it would wait; the device's interrupts do not, and other clients get theirs. */
-static void test_a_full_eventfd_holds_up_nobody(void **state)
+static void test_a_full_eventfd_delays_no_other_client(void **state)
 {
 	io_connect_t filler = claim_with_interrupts(), other = claim_with_interrupts();
 	int full = eventfd(0, EFD_CLOEXEC);
@@ -174,7 +174,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(test_eventfds_of_vectors, rig_await_idle),
 		cmocka_unit_test_setup(test_what_is_no_eventfd, rig_await_idle),
-		cmocka_unit_test_setup(test_a_full_eventfd_holds_up_nobody, rig_await_idle),
+		cmocka_unit_test_setup(test_a_full_eventfd_delays_no_other_client, rig_await_idle),
 		cmocka_unit_test_setup(test_eventfds_end_with_the_connection, rig_await_idle),
 	};
 

@@ -282,7 +282,7 @@ static void test_the_rest_is_unsupported(void **state)
 		kIOReturnUnsupported);
 }
 
-/* Nobody says why memory cannot be mapped. */
+/* No status says why memory cannot be mapped. */
 static void test_memory_without_a_reason(void **state)
 {
 	mach_vm_address_t address;

@@ -71,7 +71,7 @@ static void start_server(const char *option, const char *value, const char *acce
 	assert_true(program_wait_listening(path, 0));
 }
 
-/* A driver service learns of a client's end asynchronously. */
+/* A driver service detects a client's end asynchronously. */
 static void wait_until_it_is_free(void)
 {
 	io_connect_t connection = apple_dext_connect(1, 0, 0);

@@ -267,7 +267,7 @@ static void test_a_failure_is_returned_instead_of_events(void **state)
 
 /* --- Descriptors that are closed ------------------------------------------------------- */
 
-/* Whoever gets the number next is not waited for, although the pipe itself is still open. */
+/* The next descriptor with the same number is not waited for, although the pipe itself is still open. */
 static void test_a_closed_descriptor_is_forgotten(void **state)
 {
 	int number = ends[0], copy = dup(ends[0]), others[2];

@@ -209,7 +209,7 @@ static void write_block(struct scene *scene, uint64_t block, uint8_t byte)
 
 /* --- Other commands go on -------------------------------------------------------------- */
 
-static void test_a_flush_holds_up_nobody(void **state)
+static void test_a_flush_delays_no_other_command(void **state)
 {
 	struct scene scene;
 	uint16_t cid;
@@ -237,7 +237,7 @@ static void test_a_flush_holds_up_nobody(void **state)
 	finish(&scene);
 }
 
-static void test_a_read_holds_up_nobody(void **state)
+static void test_a_read_delays_no_other_command(void **state)
 {
 	struct scene scene;
 	uint64_t page;
@@ -730,8 +730,8 @@ static void test_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH_IMAGE(test_a_flush_holds_up_nobody),
-		WITH_IMAGE(test_a_read_holds_up_nobody),
+		WITH_IMAGE(test_a_flush_delays_no_other_command),
+		WITH_IMAGE(test_a_read_delays_no_other_command),
 		WITH_IMAGE(test_forced_unit_access),
 		WITH_IMAGE(test_compare),
 		WITH_IMAGE(test_flushes_share_a_flush),

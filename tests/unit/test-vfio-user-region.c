@@ -24,7 +24,7 @@ static void test_bars_are_read_and_written(void **state)
 	}
 }
 
-/* Any offset, any count: the bytes are written and their neighbours unchanged. */
+/* Any offset, any count: those bytes are written and no others. */
 static void test_unaligned_accesses_change_only_their_bytes(void **state)
 {
 	unsigned char data[32], expected[64] = { 0 }, read[32];

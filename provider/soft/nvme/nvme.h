@@ -426,10 +426,10 @@ void nvme_parked_resume(struct nvme_controller *nvme);
  * Return: whether there were any.
  */
 bool nvme_parked_abort(struct nvme_controller *nvme, unsigned sqid, unsigned cid, uint16_t status);
-/* Forget all commands, without a completion. */
+/* Drop all commands, without a completion. */
 void nvme_parked_forget(struct nvme_controller *nvme);
 /*
- * Forget those whose jobs have not ended. The thread may be in an access to memory meanwhile, for
+ * Drop those whose jobs have not ended. The thread may be in an access to memory meanwhile, for
  * a command whose job has.
  */
 void nvme_parked_leave(struct nvme_controller *nvme);

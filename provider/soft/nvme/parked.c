@@ -4,7 +4,7 @@
  * has ended, the controller's thread resumes them; so nothing but that thread accesses queues and
  * the host's memory. A parked command has its place in the completion queue.
  *
- * A reset forgets the commands, and leaves jobs that run to themselves: no one looks at what they
+ * A reset drops the commands and does not wait for jobs that run: no one looks at what they
  * have read, but whether they have lost data.
  */
 #include "provider/soft/nvme/nvme.h"

@@ -4,7 +4,7 @@
  * interface of libapple-dext-client.so. Each function (face-stubs.S, generated) jumps to the
  * function of that name in the file that MACHO_LIBRARY names.
  *
- * Preloaded, not found by a path: whoever sets LD_LIBRARY_PATH in between, as meson does, would
+ * Preloaded, not found by a path: a program that sets LD_LIBRARY_PATH in between, as meson does, would
  * otherwise have the ELF library tested in its place.
  */
 #include "tests/macos/loader/macho.h"

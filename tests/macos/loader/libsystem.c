@@ -159,7 +159,7 @@ static const struct libsystem_row rows[] = {
 };
 
 /*
- * What both systems define alike: names, types and numbers. Whoever adds a name has looked that
+ * What both systems define alike: names, types and numbers. Before a name is added, check that
  * no argument or result has a number or a layout of its own.
  */
 static const char *const alike[] = { "___memcpy_chk", "__exit", "_calloc", "_dispatch_async_f",
