@@ -39,21 +39,6 @@ void vu_client_close(struct vu_client *client)
 	client->fd = -1;
 }
 
-int vu_client_negotiate(struct vu_client *client)
-{
-	static const char proposal[] = "\0\0\1\0{\"capabilities\":{\"max_msg_fds\":16,"
-				       "\"write_multiple\":true}}";
-
-	return vu_client_exchange(
-		client, VFIO_USER_VERSION, proposal, sizeof(proposal), NULL, 0, NULL);
-}
-
-int vu_client_open(struct vu_client *client, const char *path)
-{
-	vu_client_connect(client, path);
-	return vu_client_negotiate(client);
-}
-
 /* --- Messages ---------------------------------------------------------------------------- */
 
 bool vu_client_try_send(
@@ -151,6 +136,41 @@ static int receive_reply(struct vu_client *client, uint16_t command, struct vu_r
 	if (error != 0)
 		assert_int_equal(reply->size, 0);
 	return error;
+}
+
+void vu_client_send_version(struct vu_client *client)
+{
+	static const char proposal[] = "\0\0\1\0{\"capabilities\":{\"max_msg_fds\":16,"
+				       "\"write_multiple\":true}}";
+
+	/* If the server has closed the socket, vu_client_receive_version() fails. */
+	(void)send_command(client, VFIO_USER_VERSION, VFIO_USER_TYPE_COMMAND, proposal,
+		sizeof(proposal), NULL, 0);
+}
+
+int vu_client_receive_version(struct vu_client *client)
+{
+	struct vu_reply *reply = malloc(sizeof(*reply));
+	int error;
+
+	assert_non_null(reply);
+	error = receive_reply(client, VFIO_USER_VERSION, reply);
+	if (error == 0)
+		assert_int_equal(reply->fd, -1);
+	free(reply);
+	return error;
+}
+
+int vu_client_negotiate(struct vu_client *client)
+{
+	vu_client_send_version(client);
+	return vu_client_receive_version(client);
+}
+
+int vu_client_open(struct vu_client *client, const char *path)
+{
+	vu_client_connect(client, path);
+	return vu_client_negotiate(client);
 }
 
 int vu_client_exchange(struct vu_client *client, uint16_t command, const void *payload, size_t size,

@@ -31,6 +31,9 @@ void vu_client_connect(struct vu_client *client, const char *path);
 void vu_client_close(struct vu_client *client);
 /** vu_client_negotiate - VERSION. Return: as vu_client_call(). */
 int vu_client_negotiate(struct vu_client *client);
+/** vu_client_send_version, vu_client_receive_version - its two halves. Return: as vu_client_call(). */
+void vu_client_send_version(struct vu_client *client);
+int vu_client_receive_version(struct vu_client *client);
 /** vu_client_open - connect and negotiate the version. Return: as vu_client_call(). */
 int vu_client_open(struct vu_client *client, const char *path);
 

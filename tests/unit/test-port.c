@@ -386,6 +386,8 @@ static void test_completions_that_repeat(void **state)
 		settle(&rig);
 		assert_int_equal(seen.calls, i);
 		assert_ptr_equal(seen.refcon, (void *)5);
+		/* Before the next event, also to TSan, which does not follow sockets. */
+		dispatch_sync_f(rig.queue, NULL, nothing);
 	}
 	iouser_async_completion(completion, kIOReturnOffline, NULL, 0);
 	iouser_async_completion_repeated(completion, kIOReturnSuccess, NULL, 0);
