@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # Two devices of one driver service, served by one server on two sockets, in one
-# machine, which maps the registers of the first. guest/devices is the guest's part.
+# machine, which maps the registers of the first. The second has no shadow doorbells, its session
+# does not poll, and the server does not use the call channel. guest/devices is the guest's part.
 
 DEVICES_BAR_ACCESS=shared	# of the first device
 
@@ -11,7 +12,7 @@ devices_start() {
 	DEXTD_LOG=$dir/dextd.log
 	process_start "$DEXTD_LOG" "$BUILD/tools/dextd" --socket "$WORK/dextd.sock" \
 		--device "nvme,addr=01:00.0,image=$WORK/first.img,serial=first" \
-		--device "nvme,addr=02:00.0,image=$WORK/second.img,serial=second,block=4096"
+		--device "nvme,addr=02:00.0,image=$WORK/second.img,serial=second,block=4096,dbbuf=off"
 	DEXTD_PID=$PROCESS_PID
 	socket_wait "$WORK/dextd.sock" "$DEXTD_PID" 20 || {
 		show_tail "$DEXTD_LOG"
@@ -20,12 +21,12 @@ devices_start() {
 	cat >"$WORK/devices.conf" <<-END
 		# a line for each
 		--socket $WORK/first.sock --addr 01:00.0 --bar-access $DEVICES_BAR_ACCESS
-		--socket $WORK/second.sock --addr 02:00.0
+		--socket $WORK/second.sock --addr 02:00.0 --poll-us 0
 	END
 	SERVER_LOG=$dir/dext-vfio-user.log
 	# A server built for macOS finds the driver without --driver.
 	[[ -n $SERVER_PROGRAM ]] || driver=(--driver "$WORK/dextd.sock")
-	process_start "$SERVER_LOG" env DEXT_SOCKET="$WORK/dextd.sock" \
+	process_start "$SERVER_LOG" env DEXT_SOCKET="$WORK/dextd.sock" IOKIT_USER_CHANNEL=off \
 		"${SERVER_PROGRAM:-$BUILD/tools/dext-vfio-user}" --config "$WORK/devices.conf" \
 		"${driver[@]}"
 	SERVER_PID=$PROCESS_PID
