@@ -50,6 +50,18 @@ try_quiet() {
 	[[ $status -eq 0 ]] || show_tail "$WORK/try.log"
 }
 
+# check_guest_report DIR - count each check that a guest reported (vm/system/report.sh)
+check_guest_report() {
+	local key value
+	while read -r _ key value; do
+		case $key in
+		ok) check "$value" 0 ;;
+		not-ok) check "$value" 1 ;;
+		output) printf '    %s\n' "$value" ;;
+		esac
+	done < <(tr -d '\r' <"$1/report.log")
+}
+
 # checks_begin NAME - create the temporary directory, and print the counts at exit
 checks_begin() {
 	SUITE=$1

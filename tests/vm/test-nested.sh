@@ -68,7 +68,7 @@ main() {
 	machine
 	guest_start "$OUTPUT_DIR"
 	guest_wait "$OUTPUT_DIR" "$NESTED_LIMIT" || status=$?
-	vfio_guest_checks "$OUTPUT_DIR"
+	check_guest_report "$OUTPUT_DIR"
 	check "the outer guest has ended${GUEST_FAILURE:+: $GUEST_FAILURE}" "$status"
 	printf '%s\n' "inner guest: $(guest_value "$OUTPUT_DIR" inner-guest)"
 	((status == 0 && FAILED == 0)) || {

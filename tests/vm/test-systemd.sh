@@ -68,18 +68,6 @@ system_select() {
 	die "$BUILD: does not run on a guest with Debian's $release; build it on an older release"
 }
 
-# Count each check of the guest here.
-count_guest_checks() {
-	local key value
-	while read -r _ key value; do
-		case $key in
-		ok) check "$value" 0 ;;
-		not-ok) check "$value" 1 ;;
-		output) printf '    %s\n' "$value" ;;
-		esac
-	done < <(tr -d '\r' <"$OUTPUT_DIR/report.log")
-}
-
 main() {
 	local status=0
 	[[ $# -ge 1 && -x $1/tools/dextd ]] ||
@@ -96,7 +84,7 @@ main() {
 	VM_COMMAND+=(-nic none -device "edu,addr=6")
 	guest_start "$OUTPUT_DIR"
 	guest_wait "$OUTPUT_DIR" "$STEP_TIMEOUT" || status=$?
-	count_guest_checks
+	check_guest_report "$OUTPUT_DIR"
 	check "guest: all scripts have run${GUEST_FAILURE:+: $GUEST_FAILURE}" "$status"
 	((status == 0 && FAILED == 0)) || show_tail "$OUTPUT_DIR/kernel.log" 60
 	((status == 0)) || show_tail "$OUTPUT_DIR/console.log"

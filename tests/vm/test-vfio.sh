@@ -92,7 +92,7 @@ run_suite() {
 	guest_start "$dir"
 	unplug "$1" "$dir" || true
 	guest_wait "$dir" "$STEP_TIMEOUT" || status=$?
-	vfio_guest_checks "$dir"
+	check_guest_report "$dir"
 	check "$1: all scripts have run in the guest${GUEST_FAILURE:+: $GUEST_FAILURE}" "$status"
 	((status == 0 && FAILED == 0)) || {
 		show_tail "$dir/kernel.log" 40

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# A guest whose kernel's VFIO gives devices to dextd: its system, and the results of its checks.
-# Needs vm.sh, system.sh and check.sh. BUILD is a build directory, OUTPUT_DIR a directory for logs.
+# The system of a guest whose kernel's VFIO gives devices to dextd. Needs vm.sh and system.sh.
+# BUILD is a build directory, OUTPUT_DIR a directory for logs.
 
 # vfio_guest_overlay DIR FILE... - an installed dextpci, and in DIR/guest the tests and FILEs
 #
@@ -25,16 +25,4 @@ vfio_guest_overlay() {
 # vfio_guest_pack FILE DIR - an initramfs: the system, and over it DIR
 vfio_guest_pack() {
 	{ cat "$SYSTEM_TREE.cpio" && initramfs_pack "$2"; } >"$1"
-}
-
-# vfio_guest_checks DIR - count each check that the guest reported
-vfio_guest_checks() {
-	local key value
-	while read -r _ key value; do
-		case $key in
-		ok) check "$value" 0 ;;
-		not-ok) check "$value" 1 ;;
-		output) printf '    %s\n' "$value" ;;
-		esac
-	done < <(tr -d '\r' <"$1/report.log")
 }
