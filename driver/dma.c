@@ -29,8 +29,8 @@ size_t dext_cut_spans(const struct iouser_task_memory *memory, uint64_t offset, 
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < memory->count && length; i++) {
-		struct dma_span span = memory->spans[i];
+	for (size_t i = 0; i < iouser_task_memory_count(memory) && length; i++) {
+		struct dma_span span = *iouser_task_memory_span(memory, i);
 
 		if (offset >= span.length) {
 			offset -= span.length;
@@ -61,8 +61,13 @@ static void unmap_chunks(struct dext_client *client, struct dma_region *region)
 {
 	struct pci_provider *provider = client->driver->provider;
 
-	while (region->chunks)
-		provider->ops->dma_unmap(provider, &region->segments[--region->chunks]);
+	for (unsigned i = dext_region_chunks(region); i-- > 0;) {
+		struct dma_segment *segment = &region->segments[i];
+
+		if (segment->length)
+			provider->ops->dma_unmap(provider, segment);
+		segment->length = 0;
+	}
 }
 
 /*
@@ -79,7 +84,7 @@ static kern_return_t map_chunk(struct dext_client *client, struct dma_region *re
 	uint64_t offset, uint64_t length, struct dma_span *spans)
 {
 	struct pci_provider *provider = client->driver->provider;
-	struct dma_segment *segment = &region->segments[region->chunks];
+	struct dma_segment *segment = &region->segments[offset / DEXT_CHUNK_MAX];
 	struct dma_request request = {
 		.iova = region->iova + offset,
 		.length = length,
@@ -91,13 +96,12 @@ static kern_return_t map_chunk(struct dext_client *client, struct dma_region *re
 
 	if (status != kIOReturnSuccess)
 		return status;
-	region->chunks++;
 	return segment->length == length ? kIOReturnSuccess : kIOReturnNotAligned;
 }
 
 static kern_return_t map_chunks(struct dext_client *client, struct dma_region *region)
 {
-	struct dma_span *spans = calloc(region->memory->count, sizeof(*spans));
+	struct dma_span *spans = calloc(iouser_task_memory_count(region->memory), sizeof(*spans));
 	kern_return_t status = spans ? kIOReturnSuccess : kIOReturnNoMemory;
 
 	for (uint64_t offset = 0; offset < region->size && status == kIOReturnSuccess;) {
@@ -114,7 +118,8 @@ static kern_return_t map_chunks(struct dext_client *client, struct dma_region *r
 /* Memory that the driver needs for the spans of a region; counts towards the quota. */
 static uint64_t overhead(const struct iouser_task_memory *memory)
 {
-	return (memory->count - 1) * (2 * sizeof(struct dma_span) + sizeof(void *));
+	return (iouser_task_memory_count(memory) - 1) *
+	       (2 * sizeof(struct dma_span) + sizeof(void *));
 }
 
 static kern_return_t copy_memory(struct dext_client *client, const struct region_memory *memory,
@@ -130,7 +135,7 @@ static kern_return_t region_create(struct dext_client *client, uint64_t iova,
 	const struct region_memory *memory, struct dma_region **created)
 {
 	uint64_t size = memory->size;
-	uint64_t chunks = size / DEXT_CHUNK_MAX + (size % DEXT_CHUNK_MAX != 0);
+	uint64_t chunks = (size - 1) / DEXT_CHUNK_MAX + 1;
 	struct dma_region *region;
 	kern_return_t status;
 
@@ -212,7 +217,7 @@ static kern_return_t register_one(struct dext_client *client, uint64_t iova,
 
 	if (status != kIOReturnSuccess)
 		return status;
-	out[DEXT_REGION_SEGMENTS] = region->chunks;
+	out[DEXT_REGION_SEGMENTS] = dext_region_chunks(region);
 	out[DEXT_REGION_BUS_ADDRESS] = region->segments[0].bus_address;
 	out[DEXT_REGION_BUS_LENGTH] = region->segments[0].length;
 	return kIOReturnSuccess;

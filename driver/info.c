@@ -94,7 +94,7 @@ static void list_regions(struct listing *listing, struct dext_client *client)
 	for (; region; region = dext_region_next(region)) {
 		const struct dext_region_info info = {
 			.client = client->number,
-			.segments = region->chunks,
+			.segments = dext_region_chunks(region),
 			.iova = region->iova,
 			.size = region->size,
 			.bus_address = region->segments[0].bus_address,

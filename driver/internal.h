@@ -199,9 +199,13 @@ struct dma_region {
 	RB_ENTRY(dma_region) node;
 	uint64_t iova, size;
 	struct iouser_task_memory *memory;
-	unsigned chunks; /* number of mapped chunks */
-	struct dma_segment segments[];
+	struct dma_segment segments[]; /* dext_region_chunks(); length 0: not mapped */
 };
+/* The number of chunks that the IOMMU maps, each as one segment. */
+static inline unsigned dext_region_chunks(const struct dma_region *region)
+{
+	return (unsigned)((region->size - 1) / DEXT_CHUNK_MAX + 1);
+}
 struct dma_region *dext_region_next(struct dma_region *region);
 
 /* probe.c: release a probe that timed out. */
@@ -210,7 +214,7 @@ void dext_drop_probe(struct dext_client *client);
 /* dma.c, buffer.c */
 /*
  * Fill in the spans of [@offset, @offset + @length) of a client's memory. Return: how many, at
- * most memory->count.
+ * most iouser_task_memory_count().
  */
 size_t dext_cut_spans(const struct iouser_task_memory *memory, uint64_t offset, uint64_t length,
 	struct dma_span *spans);

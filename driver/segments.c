@@ -11,20 +11,21 @@ kern_return_t dext_handle_GetDMASegments(struct dext_client *client, const uint6
 	uint64_t *out, struct iouser_arguments *arguments)
 {
 	struct dma_region *region = dext_find_region(client, in[0]);
-	size_t room = arguments->structure_output_room / sizeof(struct dext_segment), count;
+	size_t room = arguments->structure_output_room / sizeof(struct dext_segment), chunks, count;
 
 	if (!region)
 		return kIOReturnNotFound;
-	if (in[1] > region->chunks)
+	chunks = dext_region_chunks(region);
+	if (in[1] > chunks)
 		return kIOReturnOverrun;
-	count = region->chunks - (size_t)in[1];
+	count = chunks - (size_t)in[1];
 	if (count > room)
 		count = room;
 	arguments->structure_output_size = count * sizeof(struct dext_segment);
 	if (count)
 		memcpy(arguments->structure_output, &region->segments[in[1]],
 			arguments->structure_output_size);
-	out[0] = region->chunks;
+	out[0] = chunks;
 	out[1] = count;
 	return kIOReturnSuccess;
 }
@@ -58,7 +59,7 @@ static void register_entry(struct dext_client *client, uint64_t iova,
 		status = dext_register_region(client, iova, memory, &region);
 	result.status = status;
 	if (status == kIOReturnSuccess) {
-		result.segments = region->chunks;
+		result.segments = dext_region_chunks(region);
 		result.bus_address = region->segments[0].bus_address;
 		result.length = region->segments[0].length;
 	}

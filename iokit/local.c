@@ -38,7 +38,7 @@ static kern_return_t local_copy_memory(
 	}
 	found->count = count;
 	for (size_t i = 0; i < count; i++)
-		found->spans[i] = (struct dma_span){
+		found->spans[i].span = (struct dma_span){
 			.length = regions[i].length,
 			.host = (void *)(uintptr_t)regions[i].va,
 			.writable = regions[i].writable,

@@ -53,12 +53,23 @@ void iou_peer_memory_release(struct iouser_peer *peer)
 	peer->memory = NULL;
 }
 
-static void span_put(const struct dma_span *span, void *owner)
+static void span_put(const struct iou_memory_span *span)
 {
-	if (owner && span->is_private)
-		process_memory_put(owner);
-	else if (owner)
-		iou_file_maps_put(owner);
+	if (span->owner && span->span.is_private)
+		process_memory_put(span->owner);
+	else if (span->owner)
+		iou_file_maps_put(span->owner);
+}
+
+size_t iouser_task_memory_count(const struct iouser_task_memory *memory)
+{
+	return memory->count;
+}
+
+const struct dma_span *iouser_task_memory_span(
+	const struct iouser_task_memory *memory, size_t index)
+{
+	return &memory->spans[index].span;
 }
 
 void iouser_task_memory_release(struct iouser_task_memory *memory)
@@ -66,40 +77,19 @@ void iouser_task_memory_release(struct iouser_task_memory *memory)
 	if (!memory)
 		return;
 	for (size_t i = 0; i < memory->count; i++)
-		span_put(&memory->spans[i], memory->owners[i]);
-	free(memory->spans);
-	free(memory->owners);
+		span_put(&memory->spans[i]);
 	free(memory);
 }
 
-/* Resize both arrays to @count; on failure they stay valid for the spans they have. */
-static bool set_room(struct iouser_task_memory *memory, size_t count)
+/* @count spans fit into the size of an allocation: there are at most IOU_RANGES_TOTAL_MAX. */
+static size_t size_for(size_t count)
 {
-	struct dma_span *spans = reallocarray(memory->spans, count, sizeof(*spans));
-	void **owners;
-
-	if (!spans)
-		return false;
-	memory->spans = spans;
-	owners = reallocarray(memory->owners, count, sizeof(*owners));
-	if (!owners)
-		return false;
-	memory->owners = owners;
-	return true;
+	return sizeof(struct iouser_task_memory) + count * sizeof(struct iou_memory_span);
 }
 
 struct iouser_task_memory *iou_task_memory_alloc(size_t count)
 {
-	struct iouser_task_memory *memory = calloc(1, sizeof(*memory));
-
-	if (!memory || !count)
-		return memory;
-	memory->spans = calloc(count, sizeof(*memory->spans));
-	memory->owners = calloc(count, sizeof(*memory->owners));
-	if (memory->spans && memory->owners)
-		return memory;
-	iouser_task_memory_release(memory);
-	return NULL;
+	return calloc(1, size_for(count));
 }
 
 /* Called during a call of the client, so that the PID is still its own. */
@@ -175,10 +165,11 @@ static void report_foreign_file(struct iouser_peer *peer)
 	peer->foreign_file_reported = true;
 }
 
-/* Make one range accessible in this process. *@owner holds what is behind the span. */
+/* Make one range accessible in this process. */
 static kern_return_t make_span(struct iou_memory_builder *builder, const struct iou_range *range,
-	const struct iou_fds *fds, struct dma_span *span, void **owner)
+	const struct iou_fds *fds, struct iou_memory_span *made)
 {
+	struct dma_span *span = &made->span;
 	struct iou_file_map *map;
 	kern_return_t status;
 
@@ -194,7 +185,7 @@ static kern_return_t make_span(struct iou_memory_builder *builder, const struct 
 		span->is_private = true;
 		span->memory_fd = process->fd;
 		span->va = range->va;
-		*owner = process;
+		made->owner = process;
 		return kIOReturnSuccess;
 	}
 	if (range->fd_index >= fds->count)
@@ -204,7 +195,7 @@ static kern_return_t make_span(struct iou_memory_builder *builder, const struct 
 	if (status == kIOReturnNotPermitted)
 		report_foreign_file(builder->peer);
 	if (status == kIOReturnSuccess)
-		*owner = map;
+		made->owner = map;
 	return status;
 }
 
@@ -218,14 +209,14 @@ kern_return_t iouser_copy_file_memory(struct iouser_peer *peer, int fd, uint64_t
 
 	if (!found)
 		return kIOReturnNoMemory;
-	span = &found->spans[0];
+	span = &found->spans[0].span;
 	*span = (struct dma_span){ .length = size, .writable = writable };
 	status =
 		iou_file_maps_get(peer->maps, fd, offset, size, &span->writable, &map, &span->host);
 	if (status == kIOReturnNotPermitted)
 		report_foreign_file(peer);
 	if (status == kIOReturnSuccess) {
-		found->owners[0] = map;
+		found->spans[0].owner = map;
 		found->count = 1;
 		if (writable && !span->writable)
 			status = kIOReturnNotPermitted;
@@ -238,27 +229,31 @@ kern_return_t iouser_copy_file_memory(struct iouser_peer *peer, int fd, uint64_t
 	return kIOReturnSuccess;
 }
 
+static bool continues(const struct iou_memory_span *last, const struct iou_memory_span *next)
+{
+	return last->owner == next->owner && last->span.is_private == next->span.is_private &&
+	       last->span.writable == next->span.writable &&
+	       (next->span.is_private ||
+		       (char *)last->span.host + last->span.length == next->span.host);
+}
+
 /* Append a span, or lengthen the last one where the new one is its continuation. */
 static kern_return_t add_range(struct iou_memory_builder *builder, const struct iou_range *range,
 	const struct iou_fds *fds)
 {
 	struct iouser_task_memory *memory = builder->memory;
-	struct dma_span *last = memory->count ? &memory->spans[memory->count - 1] : NULL;
-	struct dma_span span;
-	void *owner;
-	kern_return_t status = make_span(builder, range, fds, &span, &owner);
+	struct iou_memory_span *last = memory->count ? &memory->spans[memory->count - 1] : NULL;
+	struct iou_memory_span made;
+	kern_return_t status = make_span(builder, range, fds, &made);
 
 	if (status != kIOReturnSuccess)
 		return status;
-	if (last && last->is_private == span.is_private && last->writable == span.writable &&
-		memory->owners[memory->count - 1] == owner &&
-		(span.is_private || (char *)last->host + last->length == span.host)) {
-		last->length += span.length;
-		span_put(&span, owner); /* the last span has a reference already */
+	if (last && continues(last, &made)) {
+		last->span.length += made.span.length;
+		span_put(&made); /* the last span has a reference already */
 		return kIOReturnSuccess;
 	}
-	memory->owners[memory->count] = owner;
-	memory->spans[memory->count++] = span;
+	memory->spans[memory->count++] = made;
 	return kIOReturnSuccess;
 }
 
@@ -273,16 +268,18 @@ static bool is_adjacent_in_file(const struct iou_range *range, const struct iou_
 kern_return_t iou_memory_add(struct iou_memory_builder *builder,
 	const struct iou_memory_reply *reply, const struct iou_fds *fds)
 {
-	kern_return_t status;
+	struct iouser_task_memory *grown;
+	kern_return_t status = kIOReturnSuccess;
 
 	if (!reply->count || reply->count > IOU_RANGES_MAX ||
 		reply->header.size != sizeof(*reply) + reply->count * sizeof(reply->ranges[0]))
 		return kIOReturnIPCError;
 	if (reply->count > IOU_RANGES_TOTAL_MAX - builder->memory->count)
 		return kIOReturnNoSpace;
-	status = set_room(builder->memory, builder->memory->count + reply->count) ?
-			 kIOReturnSuccess :
-			 kIOReturnNoMemory;
+	grown = realloc(builder->memory, size_for(builder->memory->count + reply->count));
+	if (!grown)
+		return kIOReturnNoMemory;
+	builder->memory = grown;
 	for (uint32_t i = 0; i < reply->count && status == kIOReturnSuccess;) {
 		struct iou_range range = reply->ranges[i];
 
@@ -305,12 +302,15 @@ kern_return_t iou_memory_add(struct iou_memory_builder *builder,
 kern_return_t iou_memory_finish(
 	struct iou_memory_builder *builder, struct iouser_task_memory **memory)
 {
+	struct iouser_task_memory *shrunk;
+
 	if (builder->next_va != builder->end) {
 		iou_memory_abandon(builder);
 		return kIOReturnIPCError;
 	}
-	set_room(builder->memory, builder->memory->count); /* ranges may have been joined */
-	*memory = builder->memory;
+	/* Ranges may have been joined. */
+	shrunk = realloc(builder->memory, size_for(builder->memory->count));
+	*memory = shrunk ? shrunk : builder->memory;
 	return kIOReturnSuccess;
 }
 

@@ -3,8 +3,19 @@
 #ifndef IOKIT_TASK_MEMORY_H
 #define IOKIT_TASK_MEMORY_H
 
+#include "common/dma-span.h"
 #include "iokit/peer.h"
 #include "iokit/wire.h"
+
+struct iou_memory_span {
+	struct dma_span span;
+	void *owner; /* a struct iou_file_map or, if is_private, a struct iou_process_memory */
+};
+
+struct iouser_task_memory {
+	size_t count;
+	struct iou_memory_span spans[]; /* in order of address */
+};
 
 struct iou_memory_builder {
 	struct iouser_peer *peer;
@@ -13,7 +24,7 @@ struct iou_memory_builder {
 	struct iouser_task_memory *memory;
 };
 
-/* Memory with @count uninitialized spans, for iouser_task_memory_release(); NULL without memory. */
+/* Memory with room for @count spans, and none yet, for iouser_task_memory_release(); NULL without memory. */
 struct iouser_task_memory *iou_task_memory_alloc(size_t count);
 
 /* The peer has disconnected: release its address space. */

@@ -221,7 +221,7 @@ kern_return_t soft_iommu_map(
 	atomic_init(&mapping->references, 1);
 	mapping->owner = request->owner;
 	mapping->length = request->length;
-	mapping->span_count = request->span_count;
+	mapping->span_count = (uint32_t)request->span_count;
 	memcpy(mapping->spans, request->spans, size);
 	dma_owner_get(mapping->owner);
 	pthread_rwlock_wrlock(&iommu->lock);

@@ -12,9 +12,9 @@ struct mapping {
 	RB_ENTRY(mapping) node;
 	/* The tree holds one, each access in progress one; the last one frees it. */
 	atomic_uint references;
+	uint32_t span_count;
 	struct dma_owner *owner;  /* of the memory, referenced; or NULL */
 	uint64_t address, length; /* length - 1 does not carry address past the end */
-	size_t span_count;
 	struct dma_span spans[];
 };
 

@@ -57,7 +57,7 @@ static kern_return_t count_segments(struct user *user, struct iouser_arguments *
 
 	if (status != kIOReturnSuccess)
 		return status;
-	arguments->scalar_output[0] = memory->count;
+	arguments->scalar_output[0] = iouser_task_memory_count(memory);
 	arguments->scalar_output_count = 1;
 	iouser_task_memory_release(memory);
 	return kIOReturnSuccess;

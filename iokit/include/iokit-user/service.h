@@ -147,12 +147,7 @@ void iouser_async_completion_repeated(struct iouser_completion *completion, IORe
 
 struct dma_span; /* common/dma-span.h */
 
-/* Memory of a client, valid until it is released. */
-struct iouser_task_memory {
-	size_t count;
-	struct dma_span *spans; /* @count of them, in order of address */
-	void **owners;		/* of each span: the runtime's own */
-};
+struct iouser_task_memory; /* memory of a client, valid until it is released */
 
 /**
  * iouser_copy_task_memory - get access to a client's memory
@@ -192,6 +187,16 @@ kern_return_t iouser_copy_task_memory(
  */
 kern_return_t iouser_copy_file_memory(struct iouser_peer *peer, int fd, uint64_t offset,
 	uint64_t size, bool writable, struct iouser_task_memory **memory);
+/** iouser_task_memory_count - the number of spans of the memory. */
+size_t iouser_task_memory_count(const struct iouser_task_memory *memory);
+/**
+ * iouser_task_memory_span - a span of the memory
+ * @index: below iouser_task_memory_count(); the spans are in order of address
+ *
+ * Return: the span, valid until iouser_task_memory_release().
+ */
+const struct dma_span *iouser_task_memory_span(
+	const struct iouser_task_memory *memory, size_t index);
 /** iouser_task_memory_release - release it. Any thread, also after the peer has disconnected. */
 void iouser_task_memory_release(struct iouser_task_memory *memory);
 
