@@ -170,9 +170,10 @@ bool soft_parse_interrupts(const struct device_spec *spec, bool may_lack, unsign
  * Call them, and the two functions below, without a lock: memory can stall the access, and an
  * access that a reset abandons does not return (worker.h).
  *
- * Return: true; false for a master abort: bus mastering is disabled, or a byte is not mapped or
- * its memory no longer exists. It is counted and logged, and bytes before it may have been
- * transferred. Bytes are transferred in order; an aligned write of up to 8 bytes is one store.
+ * Return: true; false when bus mastering is disabled, and for a master abort: a byte is not mapped
+ * or its memory no longer exists. Both are logged, a master abort counts as a DMA fault, and bytes
+ * before it may have been transferred. Bytes are transferred in order; an aligned write of up to 8
+ * bytes is one store.
  */
 bool soft_dma_read(struct soft_device *device, uint64_t bus_address, void *buffer, size_t length);
 bool soft_dma_write(
@@ -185,7 +186,7 @@ bool soft_dma_write(
  *	one after the other, many of them with one system call
  * @may_wait: false: only what the page cache has
  *
- * Return: 0; -EFAULT for a master abort as above; else the negative errno of the
+ * Return: 0; -EFAULT where the functions above return false; else the negative errno of the
  * file's side, -EIO for a file that ends too early. Without @may_wait also -EAGAIN: the page
  * cache has not all of it, and -EOPNOTSUPP: the file cannot be read that way. Bytes before may
  * have been transferred.

@@ -14,21 +14,31 @@ bool soft_bus_master(struct soft_device *device)
 	       !atomic_load(&device->removed);
 }
 
-/* Count and log an access to an unmapped address. */
-static void master_abort(
+/*
+ * Log an access that has failed. It counts as a DMA fault if it was to an unmapped address. While
+ * bus mastering is disabled a function issues no requests (PCI 3.0, 6.2.2), so none can fault: a
+ * host disables it in the middle of a transfer when it resets a device that works.
+ */
+static void access_failed(
 	struct soft_device *device, const char *what, uint64_t address, size_t length)
 {
-	atomic_fetch_add(&device->faults, 1);
-	soft_log(device, "master abort: %s of %zu bytes at bus address %#llx: %s", what, length,
-		(unsigned long long)address,
-		soft_bus_master(device) ? "not mapped, or gone" : "bus mastering is off");
+	if (soft_bus_master(device)) {
+		atomic_fetch_add(&device->faults, 1);
+		soft_log(device,
+			"master abort: %s of %zu bytes at bus address %#llx: not mapped, or gone",
+			what, length, (unsigned long long)address);
+	} else {
+		soft_log(device,
+			"%s of %zu bytes at bus address %#llx dropped: bus mastering is disabled",
+			what, length, (unsigned long long)address);
+	}
 }
 
 bool soft_dma_read(struct soft_device *device, uint64_t bus_address, void *buffer, size_t length)
 {
 	if (soft_bus_master(device) && soft_iommu_read(device->iommu, bus_address, buffer, length))
 		return true;
-	master_abort(device, "read", bus_address, length);
+	access_failed(device, "read", bus_address, length);
 	return false;
 }
 
@@ -37,7 +47,7 @@ bool soft_dma_write(
 {
 	if (soft_bus_master(device) && soft_iommu_write(device->iommu, bus_address, buffer, length))
 		return true;
-	master_abort(device, "write", bus_address, length);
+	access_failed(device, "write", bus_address, length);
 	return false;
 }
 
@@ -58,7 +68,7 @@ int soft_dma_from_file(struct soft_device *device, const struct dma_segment *seg
 	if (soft_bus_master(device))
 		status = soft_iommu_from_file(device->iommu, segments, count, fd, offset, may_wait);
 	if (status == -EFAULT)
-		master_abort(device, "write", segments[0].bus_address, total(segments, count));
+		access_failed(device, "write", segments[0].bus_address, total(segments, count));
 	return status;
 }
 
@@ -70,7 +80,7 @@ int soft_dma_to_file(struct soft_device *device, const struct dma_segment *segme
 	if (soft_bus_master(device))
 		status = soft_iommu_to_file(device->iommu, segments, count, fd, offset);
 	if (status == -EFAULT)
-		master_abort(device, "read", segments[0].bus_address, total(segments, count));
+		access_failed(device, "read", segments[0].bus_address, total(segments, count));
 	return status;
 }
 
