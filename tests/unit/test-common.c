@@ -239,11 +239,55 @@ static void polling_without_success_becomes_rare(void **state)
 	assert_true(poll_policy_polls(&policy));
 }
 
+static void a_few_long_waits_do_not_prevent_polling(void **state)
+{
+	struct poll_policy policy;
+	unsigned waits = 0;
+
+	(void)state;
+	poll_policy_init(&policy);
+	while (policy.needed < POLL_POLICY_MAX)
+		poll_policy_miss(&policy);
+	/* One in 50 is long. */
+	for (; !poll_policy_polls(&policy) && waits < 4 * POLL_POLICY_MAX; waits++)
+		poll_policy_waited(&policy, waits % 50 != 0);
+	assert_in_range(waits, POLL_POLICY_MAX, 2 * POLL_POLICY_MAX);
+	/* One in ten is: polling does not pay. */
+	poll_policy_miss(&policy);
+	for (waits = 0; waits < 4 * POLL_POLICY_MAX; waits++)
+		poll_policy_waited(&policy, waits % 10 != 0);
+	assert_false(poll_policy_polls(&policy));
+}
+
+static void polls_take_as_long_as_waits_need(void **state)
+{
+	struct poll_span span;
+
+	(void)state;
+	poll_span_init(&span, 100, 2000);
+	assert_int_equal(poll_span_ns(&span), 100);
+	for (unsigned i = 0; i < 100; i++)
+		poll_span_waited(&span, 150);
+	assert_in_range(poll_span_ns(&span), POLL_SPAN_FACTOR * 130, POLL_SPAN_FACTOR * 150);
+	/* Those that no poll can meet change nothing. */
+	for (unsigned i = 0; i < 100; i++)
+		poll_span_waited(&span, 2001);
+	assert_in_range(poll_span_ns(&span), POLL_SPAN_FACTOR * 130, POLL_SPAN_FACTOR * 150);
+	for (unsigned i = 0; i < 100; i++)
+		poll_span_waited(&span, 2000);
+	assert_int_equal(poll_span_ns(&span), 2000);
+	for (unsigned i = 0; i < 100; i++)
+		poll_span_waited(&span, 0);
+	assert_int_equal(poll_span_ns(&span), 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(polling_begins_after_short_waits_in_a_row),
 		cmocka_unit_test(polling_without_success_becomes_rare),
+		cmocka_unit_test(a_few_long_waits_do_not_prevent_polling),
+		cmocka_unit_test(polls_take_as_long_as_waits_need),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_hex),
 		cmocka_unit_test(test_sizes),

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The controller's thread: changes of CC (enable, controller reset, shutdown) and rounds of
- * commands. It sleeps until an access by call wakes it. While the BAR is mapped, stores come
- * without a call, so it polls the BAR: without a pause as long as there is traffic, then less
- * and less often, and the shadow doorbells with it. While it is not mapped, shadow doorbells are
- * polled as long as there is traffic.
+ * commands. It sleeps until an access by call wakes it, but polls as long as there is traffic:
+ * shadow doorbells and calls. While the BAR is mapped, stores come without a call, so it polls the
+ * BAR too, without a pause as long as there is traffic, then less and less often.
  */
 #include "common/poll-policy.h"
 #include "provider/soft/nvme/nvme.h"
@@ -122,11 +121,17 @@ static void apply_cc(struct nvme_controller *nvme, const struct nvme_events *eve
 }
 
 /*
- * How long after the last activity the registers are polled without a pause, while that pays
- * (common/poll-policy.h). A wake-up takes some 50 us; a driver that has more to do usually
- * comes back sooner.
+ * How long after the last activity the worker polls without a pause, while that pays
+ * (common/poll-policy.h): it learns how soon the host comes back. That takes some 20 us on a fast
+ * machine, and some 200 us where the host is emulated.
  */
-#define SPIN_NS UINT64_C(100000)
+#define SPIN_MIN_NS UINT64_C(100000)
+#define SPIN_MAX_NS UINT64_C(2000000)
+/*
+ * A thread that yields and does not run for so long has given its CPU to one that computes, rather
+ * than to one that handles an interrupt of the device: others need the CPU.
+ */
+#define YIELD_MAX_NS UINT64_C(500000)
 /*
  * Then sleeps last a 16th of the time since the last activity, so that they delay nothing by more
  * than that part, with limits: how fine a timer makes sense, and how long a driver may wait.
@@ -143,8 +148,21 @@ struct pace {
 	bool waited;	    /* since then */
 	bool spun;	    /* since then, without a pause */
 	bool armed;	    /* the host writes registers again when it has something to say */
+	bool may_spin;	    /* there is another CPU for the host */
 	struct poll_policy policy;
+	struct poll_span span;
 };
+
+static void init_pace(struct pace *pace)
+{
+	cpu_set_t allowed;
+
+	*pace = (struct pace){ .active_ns = nvme_now_ns() };
+	pace->may_spin =
+		sched_getaffinity(0, sizeof(allowed), &allowed) != 0 || CPU_COUNT(&allowed) > 1;
+	poll_policy_init(&pace->policy);
+	poll_span_init(&pace->span, SPIN_MIN_NS, SPIN_MAX_NS);
+}
 
 static bool has_wakeup(const struct nvme_registers *registers)
 {
@@ -190,27 +208,39 @@ static bool arm(struct nvme_controller *nvme, struct pace *pace, bool mapped)
 	return !pace->armed;
 }
 
+static void end_spin(struct pace *pace)
+{
+	if (pace->spun)
+		poll_policy_miss(&pace->policy);
+	pace->spun = false;
+}
+
+/* One pause of a poll. The lock is held, and released meanwhile. */
+static void spin(struct nvme_registers *registers, struct pace *pace, uint64_t now)
+{
+	pace->spun = true;
+	pthread_mutex_unlock(&registers->lock);
+	sched_yield();
+	if (nvme_now_ns() - now > YIELD_MAX_NS)
+		end_spin(pace);
+	pthread_mutex_lock(&registers->lock);
+}
+
 /* Nothing to do for now. The lock is held, and released while waiting. */
 static void wait_for_work(struct nvme_controller *nvme, struct pace *pace)
 {
 	struct nvme_registers *registers = &nvme->registers;
-	uint64_t idle_ns = nvme_now_ns() - pace->active_ns;
-	bool polls = registers->mapped || nvme->doorbell_buffer.enabled;
+	uint64_t now = nvme_now_ns(), idle_ns = now - pace->active_ns;
 
 	if (has_wakeup(registers))
 		return;
 	pace->waited = true;
-	if (polls && poll_policy_polls(&pace->policy) && idle_ns < SPIN_NS) {
-		pace->spun = true;
-		pthread_mutex_unlock(&registers->lock);
-		sched_yield();
-		pthread_mutex_lock(&registers->lock);
+	if (pace->may_spin && poll_policy_polls(&pace->policy) &&
+		idle_ns < poll_span_ns(&pace->span)) {
+		spin(registers, pace, now);
 		return;
 	}
-	if (pace->spun) {
-		poll_policy_miss(&pace->policy);
-		pace->spun = false;
-	}
+	end_spin(pace);
 	bool mapped = registers->mapped;
 
 	pthread_mutex_unlock(&registers->lock);
@@ -228,12 +258,14 @@ static void wait_for_work(struct nvme_controller *nvme, struct pace *pace)
 
 static void note_activity(struct pace *pace)
 {
-	uint64_t now = nvme_now_ns();
+	uint64_t now = nvme_now_ns(), idle_ns = now - pace->active_ns;
 
 	if (pace->spun)
 		poll_policy_hit(&pace->policy);
 	else if (pace->waited)
-		poll_policy_waited(&pace->policy, now - pace->active_ns < SPIN_NS);
+		poll_policy_waited(&pace->policy, idle_ns < poll_span_ns(&pace->span));
+	if (pace->waited)
+		poll_span_waited(&pace->span, idle_ns);
 	pace->active_ns = now;
 	pace->waited = pace->spun = pace->armed = false;
 }
@@ -318,10 +350,10 @@ static void worker_main(void *argument)
 {
 	struct nvme_controller *nvme = argument;
 	struct nvme_registers *registers = &nvme->registers;
-	struct pace pace = { .active_ns = nvme_now_ns() };
+	struct pace pace;
 	bool more = false;
 
-	poll_policy_init(&pace.policy);
+	init_pace(&pace);
 	prctl(PR_SET_TIMERSLACK, SLACK_NS);
 	pthread_mutex_lock(&registers->lock);
 	while (!registers->stop) {
