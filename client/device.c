@@ -54,6 +54,7 @@ kern_return_t apple_dext_get_status(io_connect_t connection, AppleDextStatus *ou
 		.clients = (uint32_t)out[DEXT_STATUS_CLIENTS],
 		.claimed_by_caller = out[DEXT_STATUS_FLAGS] & DEXT_STATUS_CLAIMED_BY_CALLER,
 		.claimed_exclusive = out[DEXT_STATUS_FLAGS] & DEXT_STATUS_CLAIMED_EXCLUSIVE,
+		.polls_bars = out[DEXT_STATUS_FLAGS] & DEXT_STATUS_POLLS_BARS,
 		.interrupt_vectors = (uint32_t)out[DEXT_STATUS_VECTORS],
 		.interrupt_kind = (uint32_t)out[DEXT_STATUS_INTERRUPT_KIND],
 		.dma_regions = (uint32_t)out[DEXT_STATUS_REGIONS],

@@ -35,7 +35,8 @@ kern_return_t dext_handle_GetStatus(struct dext_client *client, const uint64_t *
 	}
 	out[DEXT_STATUS_CLAIMS] = driver->claims;
 	out[DEXT_STATUS_FLAGS] = (client->claimed ? DEXT_STATUS_CLAIMED_BY_CALLER : 0) |
-				 (driver->exclusive ? DEXT_STATUS_CLAIMED_EXCLUSIVE : 0);
+				 (driver->exclusive ? DEXT_STATUS_CLAIMED_EXCLUSIVE : 0) |
+				 (driver->provider->polls_bars ? DEXT_STATUS_POLLS_BARS : 0);
 	pthread_mutex_unlock(&driver->lock);
 	out[DEXT_STATUS_CLIENTS] = clients;
 	out[DEXT_STATUS_VECTORS] = driver->vectors;

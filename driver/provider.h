@@ -200,6 +200,8 @@ struct pci_provider {
 	const struct pci_provider_ops *ops;
 	struct pci_address address;
 	struct pci_bar bars[DEXT_BARS];
+	/* The BARs that bar_memory returns are memory, which the device polls while it is mapped. */
+	bool polls_bars;
 };
 
 #endif

@@ -672,6 +672,11 @@ typedef struct AppleDextStatus {
 	uint32_t clients; /* connections */
 	bool claimed_by_caller;
 	bool claimed_exclusive;
+	/*
+	 * A software device: a mapped BAR is memory, which the device polls as long as a client
+	 * has it mapped; a call reaches it at once.
+	 */
+	bool polls_bars;
 	uint32_t interrupt_vectors; /* number of them */
 	uint32_t interrupt_kind;    /* enum dext_interrupt_kind (dext-abi.h) */
 	uint32_t dma_regions;	    /* of all clients */

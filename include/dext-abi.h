@@ -192,6 +192,8 @@ struct dext_client_info {
 /* Bits of DEXT_STATUS_FLAGS. */
 #define DEXT_STATUS_CLAIMED_BY_CALLER UINT64_C(1)
 #define DEXT_STATUS_CLAIMED_EXCLUSIVE UINT64_C(2)
+/* BARs that can be mapped are memory; while a client has one mapped, the device polls it. */
+#define DEXT_STATUS_POLLS_BARS UINT64_C(4)
 
 /* Values of DEXT_STATUS_INTERRUPT_KIND: what SetupInterrupts takes on this device. */
 enum dext_interrupt_kind {

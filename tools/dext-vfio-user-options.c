@@ -77,6 +77,7 @@ static int take_bar_access(void *place, const char *value)
 		const char *name;
 		enum vu_bar_access access;
 	} ways[] = {
+		{ "auto", VU_BARS_AUTO },
 		{ "mapped", VU_BARS_MAPPED },
 		{ "calls", VU_BARS_CALLS },
 		{ "shared", VU_BARS_SHARED },
@@ -89,8 +90,8 @@ static int take_bar_access(void *place, const char *value)
 			return OPTIONS_CONTINUE;
 		}
 	}
-	return usage_error(
-		line->entry.where, "--bar-access: it must be 'mapped', 'calls' or 'shared'");
+	return usage_error(line->entry.where,
+		"--bar-access: it must be 'auto', 'mapped', 'calls' or 'shared'");
 }
 
 static int take_poll_us(void *place, const char *value)
@@ -130,11 +131,12 @@ static const struct option_row rows[] = {
 		"create the device and its driver in this program,\n"
 		"without a driver service",
 		take_spec, ENTRY_AT(spec) },
-	{ "bar-access", 0, "mapped|calls|shared", OF_DEVICE,
-		"access registers by loads and stores (the default),\n"
-		"or by a call of the driver for each access; shared:\n"
-		"as mapped, and the virtual machine maps them too,\n"
-		"so that most accesses need no message",
+	{ "bar-access", 0, "auto|mapped|calls|shared", OF_DEVICE,
+		"access registers by loads and stores, or by a call\n"
+		"of the driver for each access; shared: as mapped,\n"
+		"and the virtual machine maps them too, so that most\n"
+		"accesses need no message; auto, the default: calls\n"
+		"for software devices, mapped for others",
 		take_bar_access, 0 },
 	{ "config", 0, "FILE", OF_PROGRAM,
 		"serve many devices: each line of FILE has the\n"
@@ -244,7 +246,7 @@ static void free_entry(struct entry *entry)
 
 static struct line new_line(void)
 {
-	return (struct line){ .entry.device = { .poll_us = VU_POLL_US },
+	return (struct line){ .entry.device = { .poll_us = VU_POLL_US, .bar_access = VU_BARS_AUTO },
 		.sandbox = sandbox_available() };
 }
 

@@ -155,9 +155,25 @@ void vu_device_unmap_bar(struct vu_device *device, uint8_t index)
 	bar->mapped = 0;
 }
 
+/* Set *@maps. A driver that does not tell whether the device polls has one with real registers. */
+static kern_return_t choose_access(const struct vu_device *device, bool *maps)
+{
+	AppleDextStatus info;
+	kern_return_t status;
+
+	*maps = device->options.bar_access != VU_BARS_CALLS;
+	if (device->options.bar_access != VU_BARS_AUTO)
+		return kIOReturnSuccess;
+	status = apple_dext_get_status(device->connection, &info);
+	if (status == kIOReturnSuccess)
+		*maps = !info.polls_bars;
+	return status == kIOReturnUnsupported ? kIOReturnSuccess : status;
+}
+
 static kern_return_t open_bars(struct vu_device *device)
 {
-	kern_return_t status = kIOReturnSuccess;
+	bool maps;
+	kern_return_t status = choose_access(device, &maps);
 
 	for (uint8_t i = 0; i < DEXT_BARS && status == kIOReturnSuccess; i++) {
 		struct vu_bar *bar = &device->bars[i];
@@ -167,8 +183,7 @@ static kern_return_t open_bars(struct vu_device *device)
 		if (status == kIOReturnNotFound) {
 			bar->size = 0;
 			status = kIOReturnSuccess;
-		} else if (status == kIOReturnSuccess &&
-			   device->options.bar_access != VU_BARS_CALLS) {
+		} else if (status == kIOReturnSuccess && maps) {
 			status = vu_device_map_bar(device, i);
 		}
 	}

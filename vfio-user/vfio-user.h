@@ -20,6 +20,7 @@ enum vu_bar_access {
 	VU_BARS_MAPPED, /* loads and stores; calls for what cannot be mapped */
 	VU_BARS_CALLS,	/* a call of the driver for each access */
 	VU_BARS_SHARED, /* as VU_BARS_MAPPED; and by the client itself, who maps them too */
+	VU_BARS_AUTO,	/* calls for a device that would poll mapped BARs; otherwise mapped */
 };
 
 struct vu_device_options {

@@ -97,6 +97,7 @@ static struct soft_device *device_alloc(const struct soft_model *model)
 	if (!device)
 		return NULL;
 	device->provider.ops = &soft_provider_ops;
+	device->provider.polls_bars = true;
 	device->model = model;
 	for (unsigned bar = 0; bar < DEXT_BARS; bar++)
 		device->bars[bar].fd = device->bars[bar].spare = -1;

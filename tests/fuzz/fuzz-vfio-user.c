@@ -497,7 +497,7 @@ static void require_nothing_left(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const enum vu_bar_access accesses[] = { VU_BARS_MAPPED, VU_BARS_CALLS,
-		VU_BARS_SHARED, VU_BARS_CALLS };
+		VU_BARS_SHARED, VU_BARS_AUTO };
 	static bool ready;
 	static struct vu_wait *wait;
 	struct vu_device_options options = { .bus = 1 };

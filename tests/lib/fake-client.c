@@ -372,6 +372,17 @@ kern_return_t apple_dext_get_memory_status(
 	return leave(result);
 }
 
+kern_return_t apple_dext_get_status(io_connect_t connection, AppleDextStatus *out_status)
+{
+	kern_return_t result = enter(connection);
+
+	if (result == kIOReturnSuccess)
+		result = state.status_result;
+	if (result == kIOReturnSuccess)
+		*out_status = (AppleDextStatus){ .polls_bars = state.polls_bars };
+	return leave(result);
+}
+
 kern_return_t apple_dext_map_bar(io_connect_t connection, uint8_t bar, mach_vm_address_t *out_addr,
 	mach_vm_size_t *out_size, uint8_t *out_type)
 {

@@ -74,6 +74,8 @@ struct fake_client {
 	bool down;				     /* connecting fails */
 	kern_return_t descriptor_result, map_result; /* results for BARs */
 	kern_return_t memory_status_result;	     /* result of the query of memory status */
+	kern_return_t status_result;		     /* result of apple_dext_get_status() */
+	bool polls_bars;			     /* in that status */
 	kern_return_t gone_result;		     /* result of calls on a dead connection */
 	uint64_t descriptor_skew;		     /* added to the BAR's offset in its file */
 };

@@ -92,6 +92,7 @@ static void test_claim(void **state)
 	assert_int_equal(status.claims, 2);
 	assert_int_equal(status.clients, 2);
 	assert_true(status.claimed_by_caller);
+	assert_true(status.polls_bars);
 	/* The client that opened the device disconnects: the claim of the other one remains. */
 	apple_dext_disconnect(first);
 	assert_ok(apple_dext_config_read(second, 4, 2, &command));

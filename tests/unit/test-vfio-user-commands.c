@@ -338,26 +338,35 @@ static void test_a_device_may_have_a_root(void **state)
 	(void)state;
 }
 
-/* Of a device of its own; whether it opens. @mapped: whether BAR 0 was mapped. */
-static bool opens_with(kern_return_t asked, kern_return_t answer, bool *mapped)
+/* Open a device of its own. Return: whether it opens. @mapped: whether BAR 0 was mapped. */
+static bool opens_bars(enum vu_bar_access access, bool *mapped)
 {
-	struct vu_device_options options = { .bus = 1 };
+	struct vu_device_options options = { .bus = 1, .bar_access = access };
 	char error[VU_ERROR_SIZE];
-	struct vu_device *device;
-	struct fake_client *driver;
+	struct vu_device *device = vu_device_open(&options, error);
 
-	fake_client_stop(); /* the rig's own connection has the interrupts */
-	fake_client_restart();
-	driver = fake_client_lock();
-	driver->memory_status_result = asked;
-	driver->map_result = answer;
-	fake_client_unlock();
-	device = vu_device_open(&options, error);
 	*mapped = device && device->bars[0].mapped != 0;
 	if (!device)
 		assert_non_null(strstr(error, "device 01:00.0 cannot be set up: error 0x"));
 	vu_device_close(device);
 	return device != NULL;
+}
+
+static struct fake_client *restarted_driver(void)
+{
+	fake_client_stop(); /* the rig's own connection has the interrupts */
+	fake_client_restart();
+	return fake_client_lock();
+}
+
+static bool opens_with(kern_return_t asked, kern_return_t answer, bool *mapped)
+{
+	struct fake_client *driver = restarted_driver();
+
+	driver->memory_status_result = asked;
+	driver->map_result = answer;
+	fake_client_unlock();
+	return opens_bars(VU_BARS_MAPPED, mapped);
 }
 
 /* A BAR that fails to be mapped is accessed by calls only if the driver says so, or cannot say. */
@@ -376,6 +385,33 @@ static void test_the_driver_is_asked_whether_bars_can_be_mapped(void **state)
 	assert_true(opens_with(kIOReturnUnsupported, kIOReturnNoMemory, &mapped));
 	assert_false(mapped);
 	assert_false(opens_with(kIOReturnTimeout, kIOReturnSuccess, &mapped));
+}
+
+static bool opens_polled(enum vu_bar_access access, kern_return_t asked, bool polls, bool *mapped)
+{
+	struct fake_client *driver = restarted_driver();
+
+	driver->status_result = asked;
+	driver->polls_bars = polls;
+	fake_client_unlock();
+	return opens_bars(access, mapped);
+}
+
+static void test_bars_that_a_device_polls_are_not_mapped(void **state)
+{
+	bool mapped;
+
+	(void)state;
+	assert_true(opens_polled(VU_BARS_AUTO, kIOReturnSuccess, true, &mapped));
+	assert_false(mapped);
+	assert_true(opens_polled(VU_BARS_AUTO, kIOReturnSuccess, false, &mapped));
+	assert_true(mapped);
+	assert_true(opens_polled(VU_BARS_MAPPED, kIOReturnSuccess, true, &mapped));
+	assert_true(mapped);
+	/* A driver that cannot tell. */
+	assert_true(opens_polled(VU_BARS_AUTO, kIOReturnUnsupported, true, &mapped));
+	assert_true(mapped);
+	assert_false(opens_polled(VU_BARS_AUTO, kIOReturnTimeout, true, &mapped));
 }
 
 #define ON(setup, test) cmocka_unit_test_setup_teardown(test, setup, rig_teardown)
@@ -398,6 +434,7 @@ int main(void)
 		ON(rig_setup, test_a_device_in_use_is_reported),
 		ON(rig_setup, test_a_device_may_have_a_root),
 		ON(rig_setup, test_the_driver_is_asked_whether_bars_can_be_mapped),
+		ON(rig_setup, test_bars_that_a_device_polls_are_not_mapped),
 	};
 
 	return cmocka_run_group_tests_name("vfio-user commands", tests, NULL, NULL);
