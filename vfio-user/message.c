@@ -16,6 +16,12 @@
 #define FDS_AT_A_TIME 253
 /* How often the socket is read without a wait; a message takes at least a part of one read. */
 #define RECEIVED_MAX 8
+/*
+ * After a read that found nothing, the wait comes before the read for so many messages: a client that
+ * waits for its replies has not sent the next message yet, unless it runs on the same CPU and has been
+ * switched to when the reply was sent. A read in vain, or a wait in vain, is a system call.
+ */
+#define WAITS_FIRST 16
 
 bool vu_message_init(struct vu_message *message, struct fd_peer *peer)
 {
@@ -195,6 +201,7 @@ static enum vu_receive_status receive_all(
 			continue;
 		if (errno != EAGAIN && errno != EWOULDBLOCK)
 			return VU_RECEIVE_TRUNCATED;
+		channel->waits_first = WAITS_FIRST;
 		if (!wait_for_more(channel))
 			return VU_RECEIVE_STOPPED;
 	}
@@ -207,6 +214,11 @@ enum vu_receive_status vu_message_receive(struct vu_channel *channel, struct vu_
 
 	vu_message_dispose_fds(message);
 	message->payload_size = 0;
+	if (message->ahead_at == message->ahead_end && channel->waits_first > 0) {
+		channel->waits_first--;
+		if (!wait_for_more(channel))
+			return VU_RECEIVE_STOPPED;
+	}
 	result = receive_all(
 		channel, message, (unsigned char *)&message->header, sizeof(message->header));
 	if (result != VU_RECEIVE_OK)

@@ -20,6 +20,7 @@ struct vu_channel {
 	void *context;
 	/* The functions' own: the numbers of reads since the last wait, and of waits since data came. */
 	unsigned received, waits;
+	unsigned waits_first; /* likewise: for how many messages to wait before reading */
 };
 
 /* Messages up to this size are read by one system call, several together if they have come. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Waiting for several descriptors at once: wait-poll.c by poll(), wait-kqueue.c by a kqueue,
- * which keeps the descriptors from one wait to the next.
+ * Waiting for several descriptors at once: wait-poll.c by poll(); wait-epoll.c by an epoll, and
+ * wait-kqueue.c by a kqueue, which keep the descriptors from one wait to the next.
  */
 #ifndef VFIO_USER_WAIT_H
 #define VFIO_USER_WAIT_H
@@ -15,8 +15,8 @@ struct vu_wait;
 struct vu_wait_entry {
 	int fd; /* negative: nothing */
 	/*
-	 * Different for each descriptor, since a new one may have the number of a closed one:
-	 * close() removes a descriptor from a kqueue without an event.
+	 * Different for each descriptor, since a new one may have the number of a closed one: what
+	 * is kept is of the old one then, or has been removed by close().
 	 */
 	unsigned serial;
 	short events; /* POLLIN or POLLOUT */

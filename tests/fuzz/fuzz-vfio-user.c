@@ -110,13 +110,19 @@ static void hang_up(void)
 	run.client = -1;
 }
 
+int __real_vu_wait_for(
+	struct vu_wait *wait, struct vu_wait_entry *entries, size_t count, int timeout_ms);
+int __wrap_vu_wait_for(
+	struct vu_wait *wait, struct vu_wait_entry *entries, size_t count, int timeout_ms);
+
 /* The session waits for its client: execute the next step. */
-int __wrap_poll(struct pollfd *fds, unsigned long count, int timeout_ms)
+int __wrap_vu_wait_for(
+	struct vu_wait *wait, struct vu_wait_entry *entries, size_t count, int timeout_ms)
 {
 	bool waits = false;
 
-	for (unsigned long i = 0; i < count; i++)
-		waits = waits || (timeout_ms != 0 && fds[i].fd == run.session);
+	for (size_t i = 0; i < count; i++)
+		waits = waits || (timeout_ms != 0 && entries[i].fd == run.session);
 	if (waits && run.client >= 0) {
 		take_replies();
 		if (fuzz_more(&run.input) && run.steps++ < STEPS_MAX)
@@ -124,8 +130,14 @@ int __wrap_poll(struct pollfd *fds, unsigned long count, int timeout_ms)
 		else
 			hang_up();
 	}
-	/* If the step sent nothing, poll returns 0, and the session calls it again. */
-	return __real_poll(fds, count, waits ? 0 : timeout_ms);
+	/* If the step sent nothing, the wait returns 0, and the session calls it again. */
+	return __real_vu_wait_for(wait, entries, count, waits ? 0 : timeout_ms);
+}
+
+/* fuzz.c needs the real one. */
+int __wrap_poll(struct pollfd *fds, unsigned long count, int timeout_ms)
+{
+	return __real_poll(fds, count, timeout_ms);
 }
 
 /* --- Messages ------------------------------------------------------------------------ */
@@ -499,7 +511,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const enum vu_bar_access accesses[] = { VU_BARS_MAPPED, VU_BARS_CALLS,
 		VU_BARS_SHARED, VU_BARS_AUTO };
 	static bool ready;
-	static struct vu_wait *wait;
 	struct vu_device_options options = { .bus = 1 };
 	char error[VU_ERROR_SIZE];
 	int ends[2];
@@ -508,8 +519,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		fd_samples_open();
 		/* It keeps descriptors open until the process ends. */
 		fuzz_require(vu_platform_prepare_events() == 0, "the kernel has no io_setup()");
-		wait = vu_wait_create();
-		fuzz_require(wait != NULL, "out of memory");
 	}
 	ready = true;
 	fuzz_note_fds();
@@ -525,12 +534,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	run.client = ends[0];
 	run.session = ends[1];
 	/* Its timer expires in a step. */
-	run.loop = (struct vu_loop){ .wait = wait,
+	run.loop = (struct vu_loop){ .wait = vu_wait_create(),
 		.stop_fd = run.stop[0],
 		.listen_fd = -1,
 		.irq = run.device->irq,
 		.name = "fuzz",
 		.tick_ms = 1u << 30 };
+	fuzz_require(run.loop.wait != NULL, "out of memory");
 	if ((fuzz_byte(&run.input) & 0xf0) != 0xf0)
 		send_message(0, false); /* most inputs start with a valid VERSION */
 	vu_serve_client(run.device, run.session, &run.loop);
@@ -539,6 +549,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	require_nothing_left();
 	vu_device_close(run.device);
 	fake_client_end();
+	vu_wait_destroy(run.loop.wait);
 	close(run.stop[0]);
 	close(run.stop[1]);
 	fuzz_require_fds_as_noted();

@@ -63,9 +63,14 @@ static struct vu_wait_entry in(int fd)
 	return (struct vu_wait_entry){ .fd = fd, .events = POLLIN, .revents = -1 };
 }
 
+/* Several times: the first wait for a list may be another function's than those that follow. */
 static int look(struct vu_wait_entry *entries, size_t count)
 {
-	return vu_wait_for(waiter, entries, count, 0);
+	int ready = vu_wait_for(waiter, entries, count, 0);
+
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(vu_wait_for(waiter, entries, count, 0), ready);
+	return ready;
 }
 
 static void test_what_is_ready_is_reported_until_it_is_handled(void **state)
@@ -206,6 +211,26 @@ static void test_a_number_is_used_again_by_another_entry(void **state)
 	assert_int_equal(entries[0].revents, POLLIN);
 }
 
+/* So that close() here does not end what is behind it. */
+static void test_a_closed_descriptor_is_open_elsewhere(void **state)
+{
+	struct vu_wait_entry entry = in(pairs[0].ours);
+	int elsewhere = dup(pairs[0].ours);
+
+	(void)state;
+	assert_true(elsewhere >= 0);
+	assert_int_equal(look(&entry, 1), 0);
+	close(pairs[0].ours);
+	pairs[0].ours = elsewhere;
+	signal_pair(0);
+	entry.fd = -1;
+	assert_int_equal(look(&entry, 1), 0);
+	entry.fd = pairs[1].ours;
+	assert_int_equal(look(&entry, 1), 0);
+	signal_pair(1);
+	assert_int_equal(look(&entry, 1), 1);
+}
+
 static void test_a_peer_that_has_gone(void **state)
 {
 	struct vu_wait_entry entry = in(pairs[0].ours);
@@ -294,6 +319,7 @@ int main(void)
 		TEST(test_entries_change_places),
 		TEST(test_a_number_is_used_again),
 		TEST(test_a_number_is_used_again_by_another_entry),
+		TEST(test_a_closed_descriptor_is_open_elsewhere),
 		TEST(test_a_peer_that_has_gone),
 		TEST(test_no_descriptor),
 		TEST(test_a_signal_ends_the_wait),
