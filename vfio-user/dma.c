@@ -184,6 +184,14 @@ static int check_file(const struct vu_dma_range *range)
 	return 0;
 }
 
+/* The kind first: fstat() may wait on a file of another kind. */
+static int check_descriptor(struct vu_dma *dma, const struct vu_dma_range *range)
+{
+	int error = check_kind(dma, range->fd);
+
+	return error != 0 ? error : check_file(range);
+}
+
 /* Map a range, if it is not mapped, for a driver that takes addresses and not descriptors. */
 static int map_range(struct vu_dma_range *range)
 {
@@ -259,7 +267,10 @@ static kern_return_t call_register(
 		request.offset, request.client_va, request.size, request.flags, bus_address, NULL);
 }
 
-/* The driver checks the descriptors that it takes; check_file() is for the other cases. */
+/*
+ * The driver checks kind, size and access of a descriptor that it takes (docs/runtime-protocol.md).
+ * check_descriptor() is for the other cases, and says what is wrong.
+ */
 static int register_range(struct vu_dma *dma, struct vu_dma_range *range)
 {
 	kern_return_t status;
@@ -267,10 +278,10 @@ static int register_range(struct vu_dma *dma, struct vu_dma_range *range)
 	int error;
 
 	if (!vu_device_is_present(dma->device))
-		return check_file(range);
+		return check_descriptor(dma, range);
 	status = call_register(dma, range, &bus_address);
 	if (status != kIOReturnSuccess) {
-		error = check_file(range);
+		error = check_descriptor(dma, range);
 		if (error != 0)
 			return error;
 	}
@@ -281,13 +292,6 @@ static int register_range(struct vu_dma *dma, struct vu_dma_range *range)
 		status = call_register(dma, range, &bus_address);
 	}
 	return end_registration(dma, range, status, bus_address);
-}
-
-static int share_range(struct vu_dma *dma, struct vu_dma_range *range)
-{
-	int error = check_kind(dma, range->fd);
-
-	return error != 0 ? error : register_range(dma, range);
 }
 
 static int make_room(struct vu_dma *dma)
@@ -331,7 +335,7 @@ static int add_range(
 	range->flags = request->flags;
 	range->fd = fd;
 	if (fd >= 0)
-		error = share_range(dma, range);
+		error = register_range(dma, range);
 	if (error != 0) {
 		range->fd = -1;
 		free_range(dma, range);
