@@ -20,6 +20,8 @@
 #define DISKS_MAX BENCH_CASES_MAX
 #define DEPTH_MAX 32u
 #define SECONDS	  6.0
+/* Samples of one disk before the next one's turn: devices learn how soon the host comes back. */
+#define BURST 16
 
 struct operation {
 	const char *name;
@@ -174,7 +176,7 @@ int main(int argc, char **argv)
 	struct bench_result results[DISKS_MAX];
 	size_t count = argc < 3 ? 0 : (size_t)argc - 2;
 	struct bench_group group = {
-		.cases = cases, .case_count = count, .burst = 1, .seconds = SECONDS
+		.cases = cases, .case_count = count, .burst = BURST, .seconds = SECONDS
 	};
 
 	operation = count ? find(argv[1]) : NULL;
