@@ -151,7 +151,7 @@ static const struct option_row rows[] = {
 		offsetof(struct line, sandbox) },
 	{ "poll-us", 0, "N", OF_DEVICE,
 		"poll for the next message for up to N microseconds\n"
-		"(50; 0: do not poll)",
+		"(100; 0: do not poll)",
 		take_poll_us, 0 },
 	{ "verbose", 'v', NULL, OF_DEVICES, "print one line for each message", option_set,
 		ENTRY_AT(device.verbose) },

@@ -33,7 +33,7 @@ struct vu_device_options {
 };
 
 /* How long dext-vfio-user polls unless it is told otherwise, and at most. */
-#define VU_POLL_US     50u
+#define VU_POLL_US     100u
 #define VU_POLL_US_MAX 10000u
 
 /* Room for any error line, paths of the longest kind included. */
