@@ -37,7 +37,6 @@ static void __attribute__((noreturn)) run_client(unsigned seed)
 	AppleDextDMABuffer buffer;
 	struct nvme_host host;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (connection == IO_OBJECT_NULL || apple_dext_claim(connection) != kIOReturnSuccess)
 		_exit(1);
 	apple_dext_setup_interrupts(connection, NULL);
@@ -59,8 +58,10 @@ static pid_t begin_client(unsigned seed)
 {
 	pid_t client = fork();
 
-	if (client == 0)
+	if (client == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		run_client(seed);
+	}
 	return client;
 }
 
@@ -195,11 +196,19 @@ static void test_a_connection_as_its_own_port(void **state)
 static void test_a_stopped_client_does_not_block(void **state)
 {
 	pid_t client = begin_client(2);
-	AppleDextStatus status;
-	io_connect_t connection;
+	AppleDextStatus status = { .claims = 0 };
+	io_connect_t connection = apple_dext_connect(1, 0, 0);
 
 	(void)state;
-	nanosleep(&(struct timespec){ .tv_nsec = 100000000 }, NULL);
+	assert_int_not_equal(connection, IO_OBJECT_NULL);
+	for (int i = 0; i < 4000 && !status.claims; i++) {
+		assert_int_equal(apple_dext_get_status(connection, &status), kIOReturnSuccess);
+		nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
+	}
+	assert_int_equal(status.claims, 1);
+	apple_dext_disconnect(connection);
+	/* Some time later it is in the middle of a call, or between two. */
+	nanosleep(&(struct timespec){ .tv_nsec = 50000000 }, NULL);
 	kill(client, SIGSTOP);
 	connection = apple_dext_connect(1, 0, 0);
 	assert_int_not_equal(connection, IO_OBJECT_NULL);
