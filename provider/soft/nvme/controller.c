@@ -147,6 +147,7 @@ struct pace {
 	uint64_t active_ns; /* when something last happened */
 	bool waited;	    /* since then */
 	bool spun;	    /* since then, without a pause */
+	bool crowded;	    /* and another thread had the CPU for longer than YIELD_MAX_NS */
 	bool armed;	    /* the host writes registers again when it has something to say */
 	bool may_spin;	    /* there is another CPU for the host */
 	struct poll_policy policy;
@@ -212,7 +213,7 @@ static void end_spin(struct pace *pace)
 {
 	if (pace->spun)
 		poll_policy_miss(&pace->policy);
-	pace->spun = false;
+	pace->spun = pace->crowded = false;
 }
 
 /* One pause of a poll. The lock is held, and released meanwhile. */
@@ -221,8 +222,7 @@ static void spin(struct nvme_registers *registers, struct pace *pace, uint64_t n
 	pace->spun = true;
 	pthread_mutex_unlock(&registers->lock);
 	sched_yield();
-	if (nvme_now_ns() - now > YIELD_MAX_NS)
-		end_spin(pace);
+	pace->crowded = nvme_now_ns() - now > YIELD_MAX_NS;
 	pthread_mutex_lock(&registers->lock);
 }
 
@@ -235,7 +235,7 @@ static void wait_for_work(struct nvme_controller *nvme, struct pace *pace)
 	if (has_wakeup(registers))
 		return;
 	pace->waited = true;
-	if (pace->may_spin && poll_policy_polls(&pace->policy) &&
+	if (pace->may_spin && !pace->crowded && poll_policy_polls(&pace->policy) &&
 		idle_ns < poll_span_ns(&pace->span)) {
 		spin(registers, pace, now);
 		return;
@@ -260,14 +260,16 @@ static void note_activity(struct pace *pace)
 {
 	uint64_t now = nvme_now_ns(), idle_ns = now - pace->active_ns;
 
-	if (pace->spun)
+	/* What has come while another thread ran is no result of the poll, and no reason against it. */
+	if (pace->spun && !pace->crowded)
 		poll_policy_hit(&pace->policy);
 	else if (pace->waited)
-		poll_policy_waited(&pace->policy, idle_ns < poll_span_ns(&pace->span));
+		poll_policy_waited(
+			&pace->policy, !pace->crowded && idle_ns < poll_span_ns(&pace->span));
 	if (pace->waited)
 		poll_span_waited(&pace->span, idle_ns);
 	pace->active_ns = now;
-	pace->waited = pace->spun = pace->armed = false;
+	pace->waited = pace->spun = pace->crowded = pace->armed = false;
 }
 
 static uint64_t register_pair(const struct nvme_registers *registers, unsigned offset)
