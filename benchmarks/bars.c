@@ -47,7 +47,7 @@ static bool begin(void)
 	static const char *const specs[] = { "nvme,addr=01:00.0,size=1M", NULL };
 	mach_vm_size_t size;
 
-	if (!bench_vfio_user_begin(specs[0], "shared") || !rig_start(&rig, specs))
+	if (!bench_vfio_user_begin(specs[0], "shared", NULL) || !rig_start(&rig, specs))
 		return false;
 	shared = bench_vfio_user_map(0);
 	connection = apple_dext_connect(1, 0, 0);

@@ -57,7 +57,7 @@ struct bench_result {
 };
 
 extern const struct bench_group bench_messages, bench_bars, bench_interrupts, bench_dma,
-	bench_dma_map, bench_nvme, bench_wake_ups, bench_idle, bench_in_process;
+	bench_dma_map, bench_nvme, bench_wake_ups, bench_idle, bench_busy, bench_in_process;
 
 /* --- measure.c --- */
 
@@ -96,8 +96,11 @@ double bench_ping_pong(void *unused);
 
 /* --- vfio-user-client.c: a minimal vfio-user client --- */
 
-/* Start dext-vfio-user ($DEXT_VFIO_USER) with --device @spec and --bar-access @bar_access; connect. */
-bool bench_vfio_user_begin(const char *spec, const char *bar_access);
+/*
+ * Start dext-vfio-user ($DEXT_VFIO_USER) with --device @spec, --bar-access @bar_access and --poll-us
+ * @poll_us (NULL: the default); connect.
+ */
+bool bench_vfio_user_begin(const char *spec, const char *bar_access, const char *poll_us);
 void bench_vfio_user_end(void);
 /* A case: read 4 bytes at offset 0 of the region that *context (a uint32_t) names. */
 double bench_vfio_user_read(void *region);

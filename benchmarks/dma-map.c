@@ -49,7 +49,7 @@ static bool begin(void)
 		return false;
 	}
 	if (!bench_ping_pong_begin() ||
-		!bench_vfio_user_begin("nvme,addr=01:00.0,size=1M", "mapped"))
+		!bench_vfio_user_begin("nvme,addr=01:00.0,size=1M", "mapped", NULL))
 		return false;
 	for (unsigned range = 0; range < RANGES; range++)
 		if (map(range) < 0) {

@@ -50,7 +50,7 @@ static bool begin(void)
 	static const char *const specs[] = { "nvme,addr=01:00.0,size=1M", NULL };
 
 	if (!bench_ping_pong_begin() ||
-		!bench_vfio_user_begin("nvme,addr=01:00.0,size=1M", "mapped") ||
+		!bench_vfio_user_begin("nvme,addr=01:00.0,size=1M", "mapped", NULL) ||
 		!rig_start(&rig, specs))
 		return false;
 	connection = apple_dext_connect(1, 0, 0);

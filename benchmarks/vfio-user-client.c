@@ -24,7 +24,8 @@ static uint16_t next_id;
 static void *mapping;
 static size_t mapped;
 
-static void __attribute__((noreturn)) exec_server(const char *spec, const char *bar_access)
+static void __attribute__((noreturn))
+exec_server(const char *spec, const char *bar_access, const char *poll_us)
 {
 	const char *program = getenv("DEXT_VFIO_USER");
 
@@ -32,7 +33,7 @@ static void __attribute__((noreturn)) exec_server(const char *spec, const char *
 	/* Discard its line "serving ...". */
 	if (program && freopen("/dev/null", "w", stdout))
 		execl(program, program, "--socket", path, "--device", spec, "--bar-access",
-			bar_access, (char *)NULL);
+			bar_access, poll_us ? "--poll-us" : (char *)NULL, poll_us, (char *)NULL);
 	fprintf(stderr, "dextpci: $DEXT_VFIO_USER: %s\n", strerror(program ? errno : EINVAL));
 	_exit(127);
 }
@@ -147,7 +148,7 @@ static bool negotiate(void)
 	       enable_memory();
 }
 
-bool bench_vfio_user_begin(const char *spec, const char *bar_access)
+bool bench_vfio_user_begin(const char *spec, const char *bar_access, const char *poll_us)
 {
 	snprintf(folder, sizeof(folder), "/tmp/dextpci-bench-XXXXXX");
 	if (!mkdtemp(folder)) {
@@ -157,7 +158,7 @@ bool bench_vfio_user_begin(const char *spec, const char *bar_access)
 	snprintf(path, sizeof(path), "%s/vfio-user", folder);
 	server = fork();
 	if (server == 0)
-		exec_server(spec, bar_access);
+		exec_server(spec, bar_access, poll_us);
 	for (unsigned i = 0; i < START_SECONDS * 100 && !try_connect(); i++) {
 		if (waitpid(server, NULL, WNOHANG) == server) {
 			server = 0;
