@@ -56,8 +56,9 @@ struct bench_result {
 	size_t samples;
 };
 
-extern const struct bench_group bench_messages, bench_bars, bench_interrupts, bench_dma,
-	bench_dma_map, bench_nvme, bench_wake_ups, bench_idle, bench_busy, bench_in_process;
+extern const struct bench_group bench_messages, bench_messages_after_pause, bench_bars,
+	bench_interrupts, bench_dma, bench_dma_map, bench_nvme, bench_wake_ups, bench_idle,
+	bench_busy, bench_in_process;
 
 /* --- measure.c --- */
 

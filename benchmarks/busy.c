@@ -49,12 +49,13 @@ static double region_read(void)
 	return bench_vfio_user_read(&region);
 }
 
-/* A connection of its own, because a connection begins with the setting. */
+/* The variable is read after some calls of a connection: it stays set until end_connection(). */
 static bool connect_with(const char *channel)
 {
 	setenv("IOKIT_USER_CHANNEL", channel, 1);
 	connection = apple_dext_connect(1, 0, 0);
-	unsetenv("IOKIT_USER_CHANNEL");
+	if (connection == IO_OBJECT_NULL)
+		fprintf(stderr, "dextpci: %s\n", apple_dext_last_error());
 	return connection != IO_OBJECT_NULL;
 }
 
@@ -71,6 +72,7 @@ static bool begin_socket(void)
 static void end_connection(void)
 {
 	apple_dext_disconnect(connection);
+	unsetenv("IOKIT_USER_CHANNEL");
 }
 
 static bool begin_polling_server(void)
@@ -168,8 +170,10 @@ static bool measure_client(struct client *client, double alone)
 		return false;
 	began = bench_now();
 	for (bool warm = false;; calls++) {
-		if (client->call() < 0)
+		if (client->call() < 0) {
+			fprintf(stderr, "dextpci: a call has failed\n");
 			break;
+		}
 		now = bench_now();
 		if (!warm && now - began >= WARM_UP_NS) {
 			warm = true;

@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 /* The last two publish a driver in this process, which then no longer connects to dextd. */
-static const struct bench_group *const groups[] = { &bench_messages, &bench_bars, &bench_interrupts,
-	&bench_nvme, &bench_dma, &bench_dma_map, &bench_wake_ups, &bench_idle, &bench_busy,
-	&bench_in_process };
+static const struct bench_group *const groups[] = { &bench_messages, &bench_messages_after_pause,
+	&bench_bars, &bench_interrupts, &bench_nvme, &bench_dma, &bench_dma_map, &bench_idle,
+	&bench_busy, &bench_wake_ups, &bench_in_process };
 #define GROUPS (sizeof(groups) / sizeof(*groups))
 
 /* The groups, one placement each: what is run and reported. */

@@ -7,6 +7,7 @@
 #include <apple-dext-client.h>
 #include <dext-abi.h>
 #include <stdio.h>
+#include <time.h>
 
 static struct rig rig;
 static io_connect_t connection;
@@ -76,6 +77,42 @@ static const struct bench_case cases[] = {
 	{ "config block of 4 KiB, to one read", 1, config_block, NULL },
 	{ "config region read, dext-vfio-user", 0, bench_vfio_user_read, &config_region },
 	{ "BAR region read, dext-vfio-user", 0, bench_vfio_user_read, &bar_region },
+};
+
+/* The same after a pause, in which whoever polls has gone to sleep. */
+static double after_pause(double (*operation)(void *))
+{
+	nanosleep(&(struct timespec){ .tv_sec = 1 }, NULL);
+	return operation(NULL);
+}
+
+static double ping_pong_after_pause(void *unused)
+{
+	(void)unused;
+	return after_pause(bench_ping_pong);
+}
+
+static double config_read_after_pause(void *unused)
+{
+	(void)unused;
+	return after_pause(config_read);
+}
+
+static const struct bench_case cases_after_pause[] = {
+	{ "AF_UNIX ping-pong after a second", 0, ping_pong_after_pause, NULL },
+	{ "config read, dextd, after a second", 0, config_read_after_pause, NULL },
+};
+
+const struct bench_group bench_messages_after_pause = {
+	.name = "messages-after-pause",
+	.title = "Message round trips after a second of idleness",
+	.placement = BENCH_TWO_CORES,
+	.cases = cases_after_pause,
+	.case_count = sizeof(cases_after_pause) / sizeof(*cases_after_pause),
+	.burst = 1,
+	.seconds = 30,
+	.begin = begin,
+	.end = end,
 };
 
 const struct bench_group bench_messages = {

@@ -21,6 +21,7 @@ AIMS = {
     ("messages", "config read, dextd"): 1 / 60,
     ("messages", "config block of 4 KiB, to one read"): 2,
     ("messages", "BAR region read, dext-vfio-user"): 0.35,
+    ("messages-after-pause", "config read, dextd, after a second"): 1.1,
     ("messages-one-core", "BAR region read, dext-vfio-user"): 1.3,
     ("dma", "by descriptor and back, of 65,536"): 1.2,
     ("dma-map", "DMA_MAP of 64 KiB, 2,000 live"): 1,
