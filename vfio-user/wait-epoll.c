@@ -12,9 +12,8 @@
  *
  * Events are level-triggered (no EPOLLET), as with poll(): what was not handled is reported again.
  */
-#include "vfio-user/wait.h"
+#include "vfio-user/wait-list.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,17 +61,12 @@ void vu_wait_destroy(struct vu_wait *wait)
 	free(wait);
 }
 
-static bool same(const struct vu_wait_entry *a, const struct vu_wait_entry *b)
-{
-	return a->fd == b->fd && (a->fd < 0 || (a->serial == b->serial && a->events == b->events));
-}
-
 static bool is_list(const struct vu_wait *wait, const struct vu_wait_entry *entries, size_t count)
 {
 	if (count != wait->count)
 		return false;
 	for (size_t i = 0; i < count; i++)
-		if (!same(&wait->list[i], &entries[i]))
+		if (!vu_wait_is_same(&wait->list[i], &entries[i]))
 			return false;
 	return true;
 }
@@ -104,19 +98,6 @@ static int wait_by_queue(struct vu_wait *wait, struct vu_wait_entry *entries, in
 	return ready;
 }
 
-static int wait_by_poll(struct vu_wait_entry *entries, size_t count, int timeout_ms)
-{
-	struct pollfd list[VU_WAIT_ENTRIES_MAX];
-	int ready;
-
-	for (size_t i = 0; i < count; i++)
-		list[i] = (struct pollfd){ .fd = entries[i].fd, .events = entries[i].events };
-	ready = poll(list, (nfds_t)count, timeout_ms);
-	for (size_t i = 0; i < count && ready >= 0; i++)
-		entries[i].revents = list[i].revents;
-	return ready;
-}
-
 int vu_wait_for(struct vu_wait *wait, struct vu_wait_entry *entries, size_t count, int timeout_ms)
 {
 	if (!is_list(wait, entries, count)) {
@@ -128,5 +109,5 @@ int vu_wait_for(struct vu_wait *wait, struct vu_wait_entry *entries, size_t coun
 		fill_queue(wait);
 	}
 	return wait->filled ? wait_by_queue(wait, entries, timeout_ms) :
-			      wait_by_poll(entries, count, timeout_ms);
+			      vu_wait_by_poll(entries, count, timeout_ms);
 }

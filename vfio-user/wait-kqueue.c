@@ -7,10 +7,9 @@
  *
  * Events are level-triggered (no EV_CLEAR), as with poll(): what was not handled is reported again.
  */
-#include "vfio-user/wait.h"
+#include "vfio-user/wait-list.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/types.h>
@@ -58,11 +57,6 @@ static struct kevent change(const struct vu_wait_entry *entry, size_t index, uin
 	return event;
 }
 
-static bool same(const struct vu_wait_entry *a, const struct vu_wait_entry *b)
-{
-	return a->fd == b->fd && (a->fd < 0 || (a->serial == b->serial && a->events == b->events));
-}
-
 /*
  * What differs from the last wait. Deletions come first: an entry may have the number of a
  * descriptor that another one had, and a queue has each number once.
@@ -78,7 +72,7 @@ static int collect_changes(struct vu_wait *wait, const struct vu_wait_entry *ent
 		const struct vu_wait_entry *wanted = i < count ? &entries[i] : &nothing;
 		struct vu_wait_entry *registered = &wait->registered[i];
 
-		differs[i] = !same(registered, wanted);
+		differs[i] = !vu_wait_is_same(registered, wanted);
 		if (!differs[i])
 			continue;
 		if (registered->fd >= 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "vfio-user/wait.h"
+#include "vfio-user/wait-list.h"
 
 #include <stdlib.h>
 
@@ -20,14 +20,6 @@ void vu_wait_destroy(struct vu_wait *wait)
 
 int vu_wait_for(struct vu_wait *wait, struct vu_wait_entry *entries, size_t count, int timeout_ms)
 {
-	struct pollfd list[VU_WAIT_ENTRIES_MAX];
-	int ready;
-
 	(void)wait;
-	for (size_t i = 0; i < count; i++)
-		list[i] = (struct pollfd){ .fd = entries[i].fd, .events = entries[i].events };
-	ready = poll(list, (nfds_t)count, timeout_ms);
-	for (size_t i = 0; i < count && ready >= 0; i++)
-		entries[i].revents = list[i].revents;
-	return ready;
+	return vu_wait_by_poll(entries, count, timeout_ms);
 }
