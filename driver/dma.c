@@ -135,11 +135,10 @@ static kern_return_t region_create(struct dext_client *client, uint64_t iova,
 	const struct region_memory *memory, struct dma_region **created)
 {
 	uint64_t size = memory->size;
-	uint64_t chunks = (size - 1) / DEXT_CHUNK_MAX + 1;
 	struct dma_region *region;
 	kern_return_t status;
 
-	region = calloc(1, sizeof(*region) + chunks * sizeof(region->segments[0]));
+	region = calloc(1, sizeof(*region) + dext_chunk_count(size) * sizeof(region->segments[0]));
 	if (!region)
 		return kIOReturnNoMemory;
 	region->iova = iova;

@@ -201,10 +201,14 @@ struct dma_region {
 	struct iouser_task_memory *memory;
 	struct dma_segment segments[]; /* dext_region_chunks(); length 0: not mapped */
 };
-/* The number of chunks that the IOMMU maps, each as one segment. */
+/* The number of chunks of @size bytes (not 0), which the IOMMU maps as one segment each. */
+static inline uint64_t dext_chunk_count(uint64_t size)
+{
+	return (size - 1) / DEXT_CHUNK_MAX + 1;
+}
 static inline unsigned dext_region_chunks(const struct dma_region *region)
 {
-	return (unsigned)((region->size - 1) / DEXT_CHUNK_MAX + 1);
+	return (unsigned)dext_chunk_count(region->size);
 }
 struct dma_region *dext_region_next(struct dma_region *region);
 
